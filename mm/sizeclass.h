@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sizeclass.h - size classes, span classes and the arithmetic of spans
+ *
+ * Small requests are rounded up to one of 67 sizes. A span of one class is
+ * npages pages cut into objects of exactly that size, so the class is all one
+ * needs to know about an object's shape. Class 0 stands for "large": a span
+ * that holds a single object. A span class is a size class plus one bit that
+ * says whether its objects may hold pointers (scan) or not (noscan).
+ *
+ * The tables are computed at build time by gen_sizeclasses.c, which refuses to
+ * emit them unless they match known check sums. They are defined in
+ * sizeclass.c, the only file that includes the generated header.
+ *
+ * Everything here is pure: no locks, any context.
+ */
+#ifndef _GOHEAP_SIZECLASS_H
+#define _GOHEAP_SIZECLASS_H
+
+#include <linux/build_bug.h>
+#include <linux/math.h>
+#include <linux/minmax.h>
+#include <linux/types.h>
+#include <asm/page.h>
+
+/* The heap's page: 8 KiB, or the kernel's page where that is larger. */
+#if PAGE_SHIFT > 13
+#define GH_PAGE_SHIFT		PAGE_SHIFT
+#else
+#define GH_PAGE_SHIFT		13
+#endif
+#define GH_PAGE_SIZE		(1UL << GH_PAGE_SHIFT)
+
+/* Largest request, in bytes, that a size class serves. */
+#define GH_MAX_SMALL		32768
+
+/* Number of size classes (with class 0, large), and of span classes. */
+#define GH_NUM_CLASSES		68
+#define GH_NUM_SPANCLASSES	(2 * GH_NUM_CLASSES)
+
+/* Smallest object, in bytes, and the most objects a span can hold. */
+#define GH_MIN_OBJ		8
+#define GH_MAX_SPAN_OBJS	(GH_PAGE_SIZE / GH_MIN_OBJ)
+
+/* No object is aligned to more than this, in bytes. */
+#define GH_MAX_NATURAL_ALIGN	8192
+
+/* Up to this size, in bytes, lookup has 8-byte steps; above, 128-byte steps. */
+#define GH_STEP8_MAX		1016
+#define GH_STEP8_ENTRIES	129
+#define GH_STEP128_BASE		1024
+#define GH_STEP128_ENTRIES	249
+
+extern const u16 gh_class_size[GH_NUM_CLASSES];		/* object, bytes */
+extern const u8 gh_class_npages[GH_NUM_CLASSES];	/* span, heap pages */
+extern const u16 gh_class_nelems[GH_NUM_CLASSES];	/* objects a span */
+extern const u32 gh_class_divmul[GH_NUM_CLASSES];	/* see gh_obj_index() */
+extern const u8 gh_class8[GH_STEP8_ENTRIES];
+extern const u8 gh_class128[GH_STEP128_ENTRIES];
+
+static_assert(GH_PAGE_SHIFT >= PAGE_SHIFT);
+static_assert(GH_STEP8_ENTRIES == GH_STEP8_MAX / 8 + 2);
+static_assert(GH_STEP128_ENTRIES ==
+	      (GH_MAX_SMALL - GH_STEP128_BASE) / 128 + 1);
+
+/**
+ * gh_size_to_class() - the smallest size class that holds a request
+ * @size: bytes, 1 to GH_MAX_SMALL
+ *
+ * Sizes 1017 to 1023 belong to the second table although they are below its
+ * base: the subtraction wraps around and the addition wraps it back, to entry
+ * 0, which is the class of 1024.
+ *
+ * Return: size class, 1 to GH_NUM_CLASSES - 1.
+ */
+static inline unsigned int gh_size_to_class(size_t size)
+{
+	if (size <= GH_STEP8_MAX)
+		return gh_class8[(size + 7) >> 3];
+	return gh_class128[(size - GH_STEP128_BASE + 127) >> 7];
+}
+
+static inline unsigned int gh_make_spanclass(unsigned int class, bool noscan)
+{
+	return class << 1 | noscan;
+}
+
+static inline unsigned int gh_spanclass_class(unsigned int spanclass)
+{
+	return spanclass >> 1;
+}
+
+static inline bool gh_spanclass_noscan(unsigned int spanclass)
+{
+	return spanclass & 1;
+}
+
+/**
+ * gh_divmul() - the multiplier that divides span offsets by an object size
+ * @size: object size in bytes, 1 or more
+ *
+ * Return: ceil(2^32 / @size), or 0 above GH_MAX_SMALL, where a span is one
+ *	   object and every offset has index 0.
+ */
+static inline u32 gh_divmul(size_t size)
+{
+	return size <= GH_MAX_SMALL ? ~0U / (u32)size + 1 : 0;
+}
+
+/**
+ * gh_obj_index() - which object of a span an offset falls in
+ * @offset: bytes from the start of the span
+ * @divmul: gh_divmul() of the object size
+ *
+ * Exact where @offset * (@divmul * size - 2^32) < 2^32; the second factor is
+ * less than the size, so any span below 128 KiB is safe.
+ *
+ * Return: @offset / size. May be the number of objects or more, for an
+ *	   offset in the span's tail.
+ */
+static inline u32 gh_obj_index(u32 offset, u32 divmul)
+{
+	return (u64)offset * divmul >> 32;
+}
+
+/**
+ * gh_natural_align() - the alignment every object of a size gets for free
+ * @size: object size in bytes, 1 or more
+ *
+ * Spans start on a page, so objects are aligned to the lowest set bit of their
+ * size.
+ *
+ * Return: alignment in bytes, at most GH_MAX_NATURAL_ALIGN.
+ */
+static inline size_t gh_natural_align(size_t size)
+{
+	return min_t(size_t, size & -size, GH_MAX_NATURAL_ALIGN);
+}
+
+/**
+ * gh_span_npages() - the span length that suits an object size
+ * @size: object size in bytes, GH_MIN_OBJ or more
+ *
+ * The same rule that shapes the class table: the shortest span whose tail
+ * wastes at most an eighth of it. Above GH_MAX_SMALL a span is one object.
+ *
+ * Return: heap pages.
+ */
+static inline unsigned long gh_span_npages(size_t size)
+{
+	size_t span = GH_PAGE_SIZE;
+
+	if (size > GH_MAX_SMALL)
+		return DIV_ROUND_UP(size, GH_PAGE_SIZE);
+	while (span % size > span / 8)
+		span += GH_PAGE_SIZE;
+	return span >> GH_PAGE_SHIFT;
+}
+
+/**
+ * gh_span_nelems() - how many objects a span of gh_span_npages() pages holds
+ * @size: object size in bytes, GH_MIN_OBJ or more
+ *
+ * Return: objects, 1 to GH_MAX_SPAN_OBJS.
+ */
+static inline unsigned int gh_span_nelems(size_t size)
+{
+	if (size > GH_MAX_SMALL)
+		return 1;
+	return (gh_span_npages(size) << GH_PAGE_SHIFT) / (u32)size;
+}
+
+#endif /* _GOHEAP_SIZECLASS_H */
