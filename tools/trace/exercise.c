@@ -90,7 +90,7 @@ static int call_each(void)
 
 static int fork_and_vfork(void)
 {
-	void *volatile inherited = malloc(10);
+	void *inherited = malloc(10);
 	int status;
 	pid_t pid;
 

@@ -23,6 +23,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,14 +36,14 @@
 
 #define BUFFER_EVENTS	65536
 #define TABLE_MIN	65536		/* entries, a power of two */
-#define BOOT_BYTES	16384
+#define BOOT_BYTES	16384UL
 #define PAGE_BYTES	4096
-#define NO_ID		UINT32_MAX
+#define NO_ID		0xffffffffU
 
 /* Where an address is found: linear probing, address 0 marks an empty entry. */
 struct entry {
 	uintptr_t addr;
-	uint32_t id;
+	__u32 id;
 };
 
 static struct {
@@ -63,8 +64,7 @@ static struct {
 static pthread_key_t thread_key;	/* its destructor gives the number back */
 
 /* Number of this thread plus one; 0 until its first event. */
-static __thread unsigned int thread_slot
-	__attribute__((tls_model("initial-exec")));
+static __thread unsigned int thread_slot;
 
 static void *(*real_malloc)(size_t size);
 static void *(*real_calloc)(size_t n, size_t size);
@@ -78,20 +78,20 @@ static void (*real__exit)(int status);
  * dlsym() may allocate before the real functions are known. These few bytes serve
  * it and are never given back.
  */
-static char boot[BOOT_BYTES] __attribute__((aligned(16)));
-static size_t boot_used;
+static max_align_t boot[BOOT_BYTES / sizeof(max_align_t)];
+static size_t boot_used;		/* elements of boot[] */
 
 static void *boot_alloc(size_t size)
 {
-	size_t at = __atomic_fetch_add(&boot_used, (size + 15) & ~(size_t)15,
-				       __ATOMIC_RELAXED);
+	size_t n = (size + sizeof(boot[0]) - 1) / sizeof(boot[0]);
+	size_t at = __atomic_fetch_add(&boot_used, n, __ATOMIC_RELAXED);
 
-	return at + size <= BOOT_BYTES ? boot + at : NULL;
+	return at + n <= BOOT_BYTES / sizeof(boot[0]) ? &boot[at] : NULL;
 }
 
 static bool from_boot(const void *p)
 {
-	return (const char *)p >= boot && (const char *)p < boot + BOOT_BYTES;
+	return (uintptr_t)p - (uintptr_t)boot < BOOT_BYTES;
 }
 
 static void *map_zeroed(size_t nbytes)
@@ -179,7 +179,7 @@ static bool grow_table(void)
 	return true;
 }
 
-static void remember(void *p, uint32_t id)
+static void remember(void *p, __u32 id)
 {
 	size_t i;
 
@@ -193,11 +193,11 @@ static void remember(void *p, uint32_t id)
 }
 
 /* Remove an address and close the gap, so that probing needs no tombstones. */
-static uint32_t forget(void *p)
+static __u32 forget(void *p)
 {
 	size_t mask = rec.nentries - 1;
 	size_t gap = find((uintptr_t)p), i = gap;
-	uint32_t id = rec.table[gap].id;
+	__u32 id = rec.table[gap].id;
 
 	if (!rec.table[gap].addr)
 		return NO_ID;
@@ -232,7 +232,7 @@ static unsigned int number_thread(void)
 	return n;
 }
 
-static void add_event(enum gh_trace_op op, uint32_t id, size_t size, size_t align)
+static void add_event(enum gh_trace_op op, __u32 id, size_t size, size_t align)
 {
 	if (!thread_slot)
 		thread_slot = number_thread() + 1;
@@ -286,9 +286,9 @@ static void note_alloc(enum gh_trace_op op, void *p, size_t size, size_t align)
 }
 
 /* Forget an object that may be about to go; its id, or NO_ID when unknown. */
-static uint32_t note_release(void *p)
+static __u32 note_release(void *p)
 {
-	uint32_t id = NO_ID;
+	__u32 id = NO_ID;
 
 	if (!p || !rec.on)
 		return id;
@@ -304,7 +304,7 @@ static uint32_t note_release(void *p)
 static void note_free(void *p)
 {
 	bool had_number = thread_slot;
-	uint32_t id;
+	__u32 id;
 
 	if (!p || !rec.on)
 		return;
@@ -321,7 +321,7 @@ static void note_free(void *p)
 }
 
 /* Settle what realloc did: moved or resized to @p, freed, or failed. */
-static void note_realloc(void *old, void *p, size_t size, uint32_t id)
+static void note_realloc(void *old, void *p, size_t size, __u32 id)
 {
 	bool had_number = thread_slot;
 
@@ -377,8 +377,8 @@ static void begin(void)
 		.header_size = sizeof(struct gh_trace_header),
 		.event_size = sizeof(struct gh_trace_event),
 	};
-	strncpy(rec.header.comm, program_invocation_short_name,
-		sizeof(rec.header.comm) - 1);
+	snprintf(rec.header.comm, sizeof(rec.header.comm), "%s",
+		 program_invocation_short_name);
 	memset(rec.thread_used, 0, sizeof(rec.thread_used));
 	thread_slot = 0;
 	rec.nbuffered = 0;
@@ -458,8 +458,6 @@ void _exit(int status)
 	__builtin_unreachable();
 }
 
-void _Exit(int status) __attribute__((alias("_exit")));
-
 /* The functions that stand before the C library's */
 
 void *malloc(size_t size)
@@ -494,7 +492,7 @@ void free(void *p)
 
 static void *leave_boot(void *old, size_t size)
 {
-	size_t room = boot + BOOT_BYTES - (char *)old;
+	size_t room = (uintptr_t)boot + BOOT_BYTES - (uintptr_t)old;
 	void *p = malloc(size);
 
 	if (p)
@@ -504,7 +502,7 @@ static void *leave_boot(void *old, size_t size)
 
 void *realloc(void *old, size_t size)
 {
-	uint32_t id;
+	__u32 id;
 	void *p;
 
 	if (from_boot(old))

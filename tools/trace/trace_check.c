@@ -9,9 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +21,13 @@
 
 /* What check_events() finds out while it validates. */
 struct figures {
-	uint64_t ops[GH_TRACE_NR_OPS];
-	uint64_t requested;		/* bytes, all allocations */
-	uint64_t live;			/* bytes, at the end */
-	uint64_t peak;			/* bytes, largest live */
-	uint64_t largest;		/* bytes, largest request */
-	uint64_t live_objects;		/* at the end */
-	uint64_t foreign_frees;		/* by another thread than the allocating one */
+	__u64 ops[GH_TRACE_NR_OPS];
+	__u64 requested;		/* bytes, all allocations */
+	__u64 live;			/* bytes, at the end */
+	__u64 peak;			/* bytes, largest live */
+	__u64 largest;		/* bytes, largest request */
+	__u64 live_objects;		/* at the end */
+	__u64 foreign_frees;		/* by another thread than the allocating one */
 };
 
 static const char * const op_names[GH_TRACE_NR_OPS] = {
@@ -41,8 +39,8 @@ static const char * const op_names[GH_TRACE_NR_OPS] = {
 };
 
 struct object {
-	uint64_t size;
-	uint16_t thread;
+	__u64 size;
+	__u16 thread;
 };
 
 static void count(struct figures *f, struct object *object,
@@ -77,7 +75,7 @@ static bool check_events(const char *path, const struct gh_trace_header *h,
 	struct object *objects = calloc(h->nobjects + 1, sizeof(*objects));
 	__u8 *state = calloc(h->nobjects + 1, 1);
 	const char *error = objects && state ? NULL : "out of memory";
-	uint64_t i;
+	__u64 i;
 
 	for (i = 0; i < h->nevents && !error; i++, e++) {
 		error = gh_trace_event_error(h, e, state);
@@ -85,12 +83,12 @@ static bool check_events(const char *path, const struct gh_trace_header *h,
 			break;
 		count(f, &objects[e->object], e);
 		if (dump)
-			printf("%" PRIu64 " thread %u %s object %u size %llu align %u\n", i,
+			printf("%llu thread %u %s object %u size %llu align %u\n", i,
 			       e->thread, op_names[e->op], e->object,
-			       (unsigned long long)e->size, 1U << e->align_shift);
+			       e->size, 1U << e->align_shift);
 	}
 	if (error)
-		fprintf(stderr, "%s: event %" PRIu64 ": %s\n", path, i, error);
+		fprintf(stderr, "%s: event %llu: %s\n", path, i, error);
 	free(objects);
 	free(state);
 	return !error;
@@ -102,13 +100,13 @@ static void print_figures(const char *path, const struct gh_trace_header *h,
 	unsigned int op;
 
 	printf("file=%s program=%s events=%llu threads=%u objects=%llu ignored=%llu", path,
-	       h->comm, (unsigned long long)h->nevents, h->nthreads,
-	       (unsigned long long)h->nobjects, (unsigned long long)h->ignored);
+	       h->comm, h->nevents, h->nthreads,
+	       h->nobjects, h->ignored);
 	for (op = 0; op < GH_TRACE_NR_OPS; op++)
-		printf(" %s=%" PRIu64, op_names[op], f->ops[op]);
-	printf(" requested=%" PRIu64 " peak=%" PRIu64 " largest=%" PRIu64, f->requested,
+		printf(" %s=%llu", op_names[op], f->ops[op]);
+	printf(" requested=%llu peak=%llu largest=%llu", f->requested,
 	       f->peak, f->largest);
-	printf(" live_objects=%" PRIu64 " live=%" PRIu64 " foreign_frees=%" PRIu64 "\n",
+	printf(" live_objects=%llu live=%llu foreign_frees=%llu\n",
 	       f->live_objects, f->live, f->foreign_frees);
 }
 

@@ -32,7 +32,7 @@
 #define GH_TRACE_MAGIC_LEN	8
 #define GH_TRACE_VERSION	1
 #define GH_TRACE_MAX_THREADS	256		/* thread numbers are below this */
-#define GH_TRACE_MAX_SIZE	(1ULL << 30)	/* readers refuse larger objects */
+#define GH_TRACE_MAX_SIZE	0x40000000ULL	/* readers refuse larger objects */
 #define GH_TRACE_MAX_ALIGN_SHIFT 30
 
 /**
