@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What a person types. What kbuild reads is in Kbuild.
+#
+# KDIR= builds for another kernel than the running one; W=1, C=1, LLVM=1 and
+# whatever else kbuild understands on its command line reaches it.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+GOHEAP_VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+
+# What `make check` tests on.
+KERNEL ?= stock 6.1-debug 7.2 um
+
+DKMS_SRC := /usr/src/goheap-$(GOHEAP_VERSION)
+DKMS_FILES := Kbuild Makefile LICENSE dkms.conf goheap_mod.c include mm samples
+
+.PHONY: all modules install modules_install clean help
+all: modules
+
+modules:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+install: modules_install
+
+modules_install: modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+	release=$$(cat $(KDIR)/include/config/kernel.release) && \
+		depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $$release
+
+clean:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+# ---- DKMS --------------------------------------------------------------------
+
+.PHONY: dkms-install dkms-remove
+dkms-install:
+	rm -rf $(DKMS_SRC)
+	mkdir -p $(DKMS_SRC)
+	cp -r $(DKMS_FILES) $(DKMS_SRC)
+	find $(DKMS_SRC) -name '*.o' -delete -o -name '*.ko' -delete -o -name '*.cmd' -delete
+	dkms install -m goheap -v $(GOHEAP_VERSION)
+
+dkms-remove:
+	dkms remove -m goheap -v $(GOHEAP_VERSION) --all
+	rm -rf $(DKMS_SRC)
+
+# ---- virtual machines; nothing is ever loaded into this machine's kernel -----
+
+.PHONY: setup demo check check-style docs
+setup:
+	tools/setup
+
+demo:
+	tools/setup
+	tools/demo/run
+
+check:
+	tools/setup
+	tools/vm/vm check $(KERNEL)
+
+check-style:
+	tools/setup sparse
+	tools/check-style
+
+docs:
+	tools/setup python3-sphinx
+	$(MAKE) -C Documentation html
+
+help:
+	@echo 'goheap $(GOHEAP_VERSION): the Go memory allocator as a Linux kernel module'
+	@echo
+	@echo '  make                  build goheap.ko for the running kernel (KDIR= for another)'
+	@echo '  make install          build and install it for that kernel'
+	@echo '  make dkms-install     have DKMS build and install it, now and for new kernels'
+	@echo '  make dkms-remove      undo that'
+	@echo '  make clean            remove what the build made'
+	@echo
+	@echo '  make demo             a real program'"'"'s allocations, replayed in a virtual machine'
+	@echo '  make check            all tests in virtual machines (KERNEL="$(KERNEL)")'
+	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc'
+	@echo '  make docs             the documents as HTML'
+	@echo '  make setup            only install the Debian packages that these need'
+	@echo
+	@echo 'Kernels for tests: stock 6.1 6.12 7.2 6.1-debug 7.2-debug um; see tools/vm/README.rst'

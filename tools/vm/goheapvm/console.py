@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Reads a guest's console and says what must not be there.
+
+Two kinds of lines are looked for. The kernel's own reports (a warning, an
+oops, lockdep, KASAN, ...) fail a run wherever they are. goheap's reports of its
+users' mistakes, and stack dumps, are what some tests are made to provoke: they
+are allowed between "goheap-expect: begin" and "goheap-expect: end", and
+nowhere else.
+"""
+
+import re
+from dataclasses import dataclass
+
+EXPECT_BEGIN = "goheap-expect: begin"
+EXPECT_END = "goheap-expect: end"
+
+# What the kernel says when something is broken.
+FORBIDDEN = (
+    ("warning", r"\bWARNING: "),
+    ("bug", r"\bBUG: |kernel BUG at|------------\[ cut here \]"),
+    ("oops", r"\bOops: |\bOops\b.*\[#\d+\]"),
+    ("panic", r"Kernel panic"),
+    ("fault", r"general protection fault|[Uu]nable to handle|double fault:|"
+              r"stack segment: |invalid opcode: |divide error: |traps: PANIC"),
+    ("segmentation fault of the first process", r"Attempted to kill init"),
+    ("lockdep", r"possible (circular|recursive|irq lock inversion)|inconsistent lock state|"
+                r"possible irq lock inversion|lock order inversion|bad unlock balance|"
+                r"suspicious RCU usage|suspicious usage|held lock freed|"
+                r"lock held when returning to user|Invalid wait context|"
+                r"Nested lock was not taken|DEBUG_LOCKS_WARN_ON|"
+                r"MAX_LOCKDEP_\w+ too low|possible irq lock|hardware breakpoint.*lockdep"),
+    ("atomic sleep", r"sleeping function called|scheduling while atomic|"
+                     r"atomic copy in user|using (smp_processor_id|__this_cpu_\w+)\(\) in preemptible|"
+                     r"Voluntary context switch within RCU"),
+    ("sanitizer", r"\bKASAN: |\bUBSAN: |\bKCSAN: |\bKMSAN: |\bKFENCE: "),
+    ("leak", r"unreferenced object 0x|kmemleak: \d+ new suspected|"
+             r"kmemleak: Kernel memory leak detector disabled|"
+             r"Objects remaining in|still has objects"),
+    ("stall", r"rcu.*(detected|self-detected) stall|rcu.*stalls? on CPUs|"
+              r"rcu.*kthread (starved|timer wakeup)|blocked for more than \d+ seconds|"
+              r"soft lockup|hard LOCKUP|hung_task:|workqueue lockup"),
+    ("memory", r"[Bb]ad page (state|map|table)|bad pmd|bad pud|bad pgd|Bad rss-counter|"
+               r"page_table_check|nonzero (mapcount|_refcount)|corrupted page|"
+               r"list_(add|del) corruption|Slab corruption|Redzone|Poison overwritten|"
+               r"Object already free|invalid free|vmalloc: .*bad|Trying to vfree|"
+               r"stack guard page was hit|stack-protector|corrupted stack end|"
+               r"refcount_t: |usercopy: Kernel memory|unexpected.*non-present"),
+    ("objects", r"ODEBUG: "),
+    ("out of memory", r"Out of memory: |invoked oom-killer|oom-kill:"),
+    ("timekeeping", r"irq \d+: nobody cared|unregister_netdevice: waiting"),
+    ("module", r"Unknown symbol|disagrees about version of symbol|version magic"),
+    ("tests", r"goheap-vm: .*failed to (un)?load"),
+)
+
+# A test may make these; anybody else must not.
+EXPECTABLE = (
+    ("goheap report", r"(^|\] ?)goheap: (bad free|cache leak|unload leak|refused): "),
+    ("stack dump", r"\bCall [Tt]race:"),
+    ("allocation failure", r"page allocation failure|vmalloc error: |vmap allocation for size"),
+)
+
+# Lines that look bad and are not: what stock kernels say while they boot.
+HARMLESS = (
+    r"WARNING: Unprivileged eBPF is enabled",
+    r"WARNING: Spectre v2",
+    r"Spectre V2 : WARNING",
+)
+
+FORBIDDEN_RE = [(what, re.compile(pattern)) for what, pattern in FORBIDDEN]
+EXPECTABLE_RE = [(what, re.compile(pattern)) for what, pattern in EXPECTABLE]
+HARMLESS_RE = re.compile("|".join(HARMLESS))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A line that should not be on the console."""
+    line: int
+    what: str
+    text: str
+
+    def __str__(self):
+        return f"line {self.line}: {self.what}: {self.text}"
+
+
+def first_match(patterns, text):
+    return next((what for what, pattern in patterns if pattern.search(text)), None)
+
+
+def check(lines):
+    """All findings in an iterable of console lines."""
+    findings = []
+    window = 0
+    for number, line in enumerate(lines, 1):
+        text = line.rstrip("\r\n")
+        if EXPECT_BEGIN in text:
+            if window:
+                findings.append(Finding(number, "window begun in a window", text))
+            window = number
+        elif EXPECT_END in text:
+            if not window:
+                findings.append(Finding(number, "window ended without begin", text))
+            window = 0
+        else:
+            what = judge(text, bool(window))
+            if what:
+                findings.append(Finding(number, what, text))
+    if window:
+        findings.append(Finding(window, "window never ended", EXPECT_BEGIN))
+    return findings
+
+
+def judge(text, in_window):
+    """What is wrong with a line, or None."""
+    if HARMLESS_RE.search(text):
+        return None
+    what = first_match(FORBIDDEN_RE, text)
+    if not what and not in_window:
+        what = first_match(EXPECTABLE_RE, text)
+    return what
+
+
+def check_file(path):
+    with open(path, errors="replace") as f:
+        return check(f)

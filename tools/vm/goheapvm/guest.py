@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boots a kernel with an initramfs under a time limit and brings back what it said."""
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import initramfs
+from .util import Failure, cache_dir, fresh_dir, locked, locked_file, run, say
+
+# A guest that reached its last marker may take this long to power off.
+POWEROFF_SECONDS = 20
+KVM_TRIAL_SECONDS = 10
+
+
+@dataclass
+class Options:
+    """How to boot; the defaults are those of the tests."""
+    timeout: int = 300
+    append: str = ""
+    cpus: int = 4
+    memory: int = 4096
+    nodes: int = 2
+    icount: bool = False
+    accel: str = "auto"
+    qemu_args: tuple = ()
+    live: bool = False
+
+
+@dataclass
+class Result:
+    """What is known after the guest is gone."""
+    out: Path
+    seconds: float = 0.0
+    timed_out: bool = False
+    status: int = None
+    problems: list = field(default_factory=list)
+
+    @property
+    def console(self):
+        return self.out / "console.log"
+
+    @property
+    def results(self):
+        """The self tests' own output, apart from the console."""
+        hostfs = self.out / "out/results.log"
+        return hostfs if hostfs.exists() else self.out / "results.log"
+
+
+def boot(kernel, run_script, files, out, options):
+    """Run a shell script in a guest; its /out comes back as out/out."""
+    out = Path(out).resolve()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with locked_file(f"{out}.lock", out):
+        return boot_locked(kernel, run_script, files, fresh_dir(out), options)
+
+
+def boot_locked(kernel, run_script, files, out, options):
+    (out / "out").mkdir()
+    image = out / "initramfs.cpio"
+    initramfs.build(image, run_script, files)
+    result = Result(out)
+    command = command_line(kernel, image, out, options)
+    (out / "command").write_text(" ".join(command) + "\n")
+    watch(command, result, options)
+    image.unlink()
+    unpack_out(out, result)
+    judge_end(result, options)
+    return result
+
+
+# ---- command lines ----------------------------------------------------------
+
+def command_line(kernel, image, out, options):
+    if kernel.arch == "um":
+        return uml_command(kernel, image, out, options)
+    return qemu_command(kernel, image, out, options)
+
+
+def uml_command(kernel, image, out, options):
+    return [str(kernel.image), f"mem={options.memory}M", f"initrd={image}", f"hostfs={out}/out",
+            "con=null", "con0=null,fd:1", "loglevel=7", "panic=-1", *options.append.split()]
+
+
+def qemu_command(kernel, image, out, options):
+    append = ("console=ttyS0,115200 loglevel=7 panic=-1 oops=panic printk.devkmsg=on "
+              + options.append)
+    return ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
+            "-no-reboot", "-cpu", "max", *accel_args(kernel, options), *topology_args(options),
+            "-kernel", str(kernel.image), "-initrd", str(image), "-append", append.strip(),
+            "-serial", "stdio", "-serial", f"file:{out}/results.log",
+            "-serial", f"file:{out}/out.tar.gz", *options.qemu_args]
+
+
+def topology_args(options):
+    """The guest's memory and processors, dealt out evenly over NUMA nodes."""
+    nodes = max(1, min(options.nodes, options.cpus))
+    smp = str(options.cpus)
+    if options.cpus % nodes == 0:
+        # Processors of one socket in different nodes make the kernel warn.
+        smp += f",sockets={nodes},cores={options.cpus // nodes}"
+    args = ["-m", f"{options.memory}M", "-smp", smp]
+    if nodes == 1:
+        return args
+    for node in range(nodes):
+        first = node * options.cpus // nodes
+        last = (node + 1) * options.cpus // nodes - 1
+        args += ["-object", f"memory-backend-ram,id=m{node},size={options.memory // nodes}M",
+                 "-numa", f"node,nodeid={node},cpus={first}-{last},memdev=m{node}"]
+    return args
+
+
+def accel_args(kernel, options):
+    if options.icount:
+        return ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
+    if options.accel == "kvm" or (options.accel == "auto" and kvm_works(kernel)):
+        return ["-accel", "kvm"]
+    return ["-accel", "tcg,thread=multi"]
+
+
+def kvm_works(kernel):
+    """
+    Whether a guest really runs under KVM. On some hosts /dev/kvm opens, a
+    machine is created, and its processors never execute anything; only trying
+    tells. The answer holds until the host boots again.
+    """
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    memo = cache_dir() / f"kvm-{boot_id}"
+    with locked("kvm"):
+        if not memo.exists():
+            memo.write_text("yes" if kvm_trial(kernel) else "no")
+    return memo.read_text() == "yes"
+
+
+def kvm_trial(kernel):
+    say("trying whether a guest runs under KVM")
+    options = Options(timeout=KVM_TRIAL_SECONDS, accel="kvm", cpus=1, memory=512)
+    result = boot(kernel, "true\n", [], cache_dir() / "kvm-trial", options)
+    shutil.rmtree(result.out)
+    say("KVM works" if result.status == 0 else "KVM does not work here; using emulation")
+    return result.status == 0
+
+
+# ---- running ----------------------------------------------------------------
+
+def watch(command, result, options):
+    """Follow the console to its end, or to the time limit."""
+    start = time.monotonic()
+    deadline = start + options.timeout
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        with open(result.console, "wb") as log:
+            result.timed_out = not follow(child.stdout, log, deadline, options.live)
+    finally:
+        kill_session(child)
+    result.seconds = time.monotonic() - start
+
+
+def follow(pipe, log, deadline, live):
+    """Copy console output; False if the deadline came before its end."""
+    done = b""
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        if not select.select([pipe], [], [], min(left, 1.0))[0]:
+            continue
+        data = os.read(pipe.fileno(), 65536)
+        if not data:
+            return True
+        log.write(data)
+        log.flush()
+        if live:
+            sys.stdout.buffer.write(data.replace(b"\r", b""))
+            sys.stdout.flush()
+        if b"goheap-vm: done " in (done := done[-64:] + data):
+            deadline = min(deadline, time.monotonic() + POWEROFF_SECONDS)
+
+
+def kill_session(child):
+    """The emulator and whatever it started; user-mode Linux is many processes."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    child.wait()
+
+
+def unpack_out(out, result):
+    archive = out / "out.tar.gz"
+    if archive.exists() and archive.stat().st_size:
+        try:
+            run(["tar", "-xzf", archive, "-C", out / "out"])
+        except Failure as error:
+            result.problems.append(f"the guest's /out did not arrive whole: {error}")
+    archive.unlink(missing_ok=True)
+
+
+def judge_end(result, options):
+    text = result.console.read_text(errors="replace")
+    done = re.search(r"goheap-vm: done (\d+)", text)
+    if done:
+        result.status = int(done[1])
+    if result.timed_out:
+        what = "did not power off" if done else f"did not finish in {options.timeout} s"
+        result.problems.append(f"the guest {what}")
+    elif not done:
+        result.problems.append("the guest died before it was done")
+
+
+def require_qemu(kernel):
+    if kernel.arch != "um" and not shutil.which("qemu-system-x86_64"):
+        raise Failure("qemu-system-x86_64 is missing; run tools/setup")

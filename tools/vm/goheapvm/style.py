@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`vm style`: what can be said about the sources without running them."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from . import kernels
+from .check import report
+from .ktap import Counts
+from .modules import Workspace
+from .util import Failure, jobs, run, say
+
+# The kernel whose checkers are used, and those which the sources are compiled for.
+TOOLS_VERSION = "7.2"
+COMPILE_FOR = ("stock", "7.2")
+
+# checkpatch, where it does not know a tree that is not the kernel's.
+CHECKPATCH_IGNORE = {
+    # Supporting several kernels is what this one header is for.
+    "mm/compat.h": ("LINUX_VERSION_CODE",),
+}
+
+SCRIPT = re.compile(r"^#!.*\b(sh|python3)\b")
+
+
+def run_style(args):
+    repo = Path(args.src).resolve()
+    files = source_files(repo)
+    total = Counts()
+    for what, check in CHECKS:
+        total.add(report(f"style: {what}", judge(check, repo, files, args)))
+    print(total, flush=True)
+    return 1 if total.failed else 0
+
+
+def judge(check, repo, files, args):
+    """A check returns what it complains of; silence is a pass."""
+    counts = Counts()
+    try:
+        complaints = [line for line in check(repo, files, args) if line.strip()]
+    except Failure as failure:
+        complaints = [str(failure)]
+    if complaints:
+        counts.fail("\n    ".join([f"{len(complaints)} complaints", *complaints[:40]]))
+    else:
+        counts.passed += 1
+    return counts
+
+
+def source_files(repo):
+    """What is in git, or would be: not the products of a build."""
+    listed = run(["git", "-C", repo, "ls-files", "-co", "--exclude-standard"]).splitlines()
+    return [name for name in listed if (repo / name).is_file()]
+
+
+def c_files(files):
+    return [name for name in files if name.endswith((".c", ".h"))]
+
+
+def output_of(cmd, **kwargs):
+    done = subprocess.run([str(c) for c in cmd], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", **kwargs)
+    return done.stdout.splitlines()
+
+
+# ---- the checks -------------------------------------------------------------
+
+def check_checkpatch(repo, files, args):
+    tree, _ = kernels.source_tree(TOOLS_VERSION)
+    complaints = []
+    for name in c_files(files):
+        cmd = [tree / "scripts/checkpatch.pl", "--no-tree", "--strict", "--terse",
+               "--no-summary", "--quiet", "--show-types"]
+        if name in CHECKPATCH_IGNORE:
+            cmd += ["--ignore", ",".join(CHECKPATCH_IGNORE[name])]
+        complaints += output_of([*cmd, "-f", name], cwd=repo)
+    return complaints
+
+
+def compile_with(repo, args, name, variables):
+    """The compiler's and sparse's words about our files, building from scratch."""
+    workspace = Workspace(repo, kernels.get(name), repo / "build/style")
+    workspace.copy()
+    make = ["make", "-C", workspace.kernel.kdir, f"M={workspace.src}", f"-j{jobs()}",
+            *workspace.kernel.make_args, "GOHEAP_TESTS=1", *variables]
+    run([*make, "clean"])
+    lines = output_of([*make, "modules"])
+    return [f"{name}: {line.replace(str(workspace.src) + '/', '')}" for line in lines
+            if re.search(r"\b(warning|error|Error \d+|WARNING|ERROR)\b", line)]
+
+
+def check_w1(repo, files, args):
+    return [line for name in COMPILE_FOR for line in compile_with(repo, args, name, ["W=1"])]
+
+
+def check_sparse(repo, files, args):
+    return compile_with(repo, args, TOOLS_VERSION, ["C=2"])
+
+
+def check_kernel_doc(repo, files, args):
+    tree, _ = kernels.source_tree(TOOLS_VERSION)
+    return output_of([tree / "scripts/kernel-doc", "-none", "-Wall", *c_files(files)], cwd=repo)
+
+
+def check_spdx(repo, files, args):
+    wanted = "SPDX-License-Identifier: GPL-2.0"
+    complaints = []
+    for name in files:
+        if name == "LICENSE" or name.endswith((".md", ".svg", ".png", ".in.txt")):
+            continue
+        head = (repo / name).read_bytes()[:400].decode(errors="replace")
+        if wanted not in head:
+            complaints.append(f"{name}: no {wanted}")
+    return complaints
+
+
+def check_scripts(repo, files, args):
+    """Shell and Python files must at least be readable by their interpreters."""
+    complaints = []
+    for name in files:
+        head = (repo / name).read_bytes()[:80].decode(errors="replace").splitlines()
+        kind = SCRIPT.match(head[0]) if head else None
+        if name.endswith(".py") or (kind and kind[1] == "python3"):
+            complaints += python_errors(repo / name, name)
+        elif kind:
+            complaints += output_of(["sh", "-n", name], cwd=repo)
+    return complaints
+
+
+def python_errors(path, name):
+    try:
+        compile(path.read_text(), name, "exec")
+    except SyntaxError as error:
+        return [f"{name}:{error.lineno}: {error.msg}"]
+    return []
+
+
+def check_versions(repo, files, args):
+    """DKMS compares the package's version with the module's."""
+    dkms = re.search(r'^PACKAGE_VERSION="(.*)"', (repo / "dkms.conf").read_text(), re.M)
+    module = re.search(r'^MODULE_VERSION\((.*)\)', "".join(
+        (repo / name).read_text() for name in c_files(files) if name == "goheap_mod.c"), re.M)
+    header = re.search(r'^#define GOHEAP_VERSION\s+(".*")', "".join(
+        (repo / name).read_text() for name in c_files(files)), re.M)
+    value = module and (header[1] if module[1] == "GOHEAP_VERSION" and header else module[1])
+    if not value:
+        return ["goheap_mod.c: no MODULE_VERSION"]
+    if value.strip('"') != dkms[1]:
+        return [f'module version {value}, but dkms.conf says "{dkms[1]}"']
+    return []
+
+
+def check_readme(repo, files, args):
+    """Every `make X` that README.md mentions is a target."""
+    readme = repo / "README.md"
+    if not readme.exists():
+        return ["no README.md"]
+    targets = set(re.findall(r"^([\w-]+):", (repo / "Makefile").read_text(), re.M))
+    return [f"README.md: there is no make {word}" for word in made_in(readme.read_text())
+            if word not in targets]
+
+
+def made_in(text):
+    """First words after `make` in code spans and code blocks, options left out."""
+    code = re.findall(r"```.*?```|`[^`\n]+`", text, re.S)
+    words = []
+    for command in re.findall(r"(?:^|[\s`;&])make((?:[ \t]+[\w./=\"$()-]+)*)", "\n".join(code)):
+        words += [w for w in command.split() if "=" not in w and not w.startswith("-")][:1]
+    return words
+
+
+CHECKS = (
+    ("checkpatch --strict", check_checkpatch),
+    ("W=1", check_w1),
+    ("sparse", check_sparse),
+    ("kernel-doc", check_kernel_doc),
+    ("license lines", check_spdx),
+    ("scripts", check_scripts),
+    ("versions", check_versions),
+    ("README commands", check_readme),
+)

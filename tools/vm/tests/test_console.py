@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The log checker must see everything it is there to see, and nothing else."""
+
+import unittest
+
+from goheapvm import console
+
+STAMP = "[   12.345678] "
+
+BAD_LINES = (
+    "WARNING: CPU: 0 PID: 1 at mm/slub.c:3 foo+0x1/0x2 [goheap]",
+    "WARNING: mm/goheap.c:12 at gh_free+0x3/0x9 [goheap], CPU#1: insmod/77",
+    "------------[ cut here ]------------",
+    "BUG: kernel NULL pointer dereference, address: 0000000000000008",
+    "BUG: unable to handle page fault for address: ffffc90000000000",
+    "BUG: sleeping function called from invalid context at mm/page_alloc.c:1",
+    "BUG: scheduling while atomic: insmod/77/0x00000002",
+    "BUG: using smp_processor_id() in preemptible [00000000] code: insmod/77",
+    "BUG: Bad page state in process insmod  pfn:12345",
+    "BUG: Bad page map in process a  pte:1 pmd:2",
+    "BUG: Bad rss-counter state mm:1 type:MM_FILEPAGES val:1",
+    "BUG: KASAN: slab-out-of-bounds in foo+0x1/0x2",
+    "BUG: KASAN: vmalloc-out-of-bounds in foo+0x1/0x2",
+    "BUG: KASAN: stack-out-of-bounds in foo+0x1/0x2",
+    "BUG: spinlock bad magic on CPU#0, insmod/77",
+    "BUG: workqueue lockup - pool cpus=0",
+    "kernel BUG at mm/slub.c:435!",
+    "Oops: 0000 [#1] PREEMPT SMP KASAN NOPTI",
+    "Oops: general protection fault, probably for non-canonical address",
+    "general protection fault, probably for non-canonical address 0xdead",
+    "Unable to handle kernel paging request at virtual address 8",
+    "Kernel panic - not syncing: Fatal exception",
+    "WARNING: possible circular locking dependency detected",
+    "WARNING: possible recursive locking detected",
+    "WARNING: inconsistent lock state",
+    "possible irq lock inversion dependency detected",
+    "[ BUG: Invalid wait context ]",
+    "WARNING: bad unlock balance detected!",
+    "WARNING: suspicious RCU usage",
+    "UBSAN: shift-out-of-bounds in mm/goheap.c:1:2",
+    "BUG: KFENCE: use-after-free read in foo",
+    "kmemleak: unreferenced object 0xffff888100000000 (size 64):",
+    "unreferenced object 0xffff888100000000 (size 64):",
+    "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+    "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+    "rcu: INFO: rcu_preempt self-detected stall on CPU",
+    "INFO: task insmod:77 blocked for more than 120 seconds.",
+    "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [insmod:77]",
+    "list_add corruption. prev->next should be next",
+    "list_del corruption, ffff888 is LIST_POISON1",
+    "refcount_t: underflow; use-after-free.",
+    "usercopy: Kernel memory exposure attempt detected",
+    "ODEBUG: free active (active state 0) object: 1 object type: timer_list",
+    "Out of memory: Killed process 77 (a)",
+    "=============================================================================\nx"
+    "BUG goheap (Tainted: G): Objects remaining in goheap on __kmem_cache_shutdown()",
+    "goheap: Unknown symbol foo (err -2)",
+    "goheap-vm: goheap.ko failed to unload",
+    "goheap-vm: kunit failed to load mcache_kunit",
+)
+
+EXPECTABLE_LINES = (
+    "goheap: bad free: double free of object 00000000c0ffee00",
+    "goheap: cache leak: cache gh_test has 3 objects",
+    "goheap: unload leak: 2 spans in use",
+    "goheap: refused: GFP_DMA",
+    "Call Trace:",
+    "insmod: page allocation failure: order:0, mode:0x0(), nodemask=(null)",
+)
+
+GOOD_LINES = (
+    "goheap: loading out-of-tree module taints kernel.",
+    "goheap: module verification failed: signature and/or required key missing - tainting kernel",
+    "goheap: 3 arenas reserved",
+    "Spectre V2 : WARNING: Unprivileged eBPF is enabled with eIBRS on",
+    "x86/mm: Checked W+X mappings: passed, no W+X pages found.",
+    "ok 7 bad frees are reported and survived",
+    "Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar",
+    "RCU CPU stall warnings timeout set to 21",
+    "kasan: KernelAddressSanitizer initialized (generic)",
+    "kmemleak: Kernel memory leak detector initialized (mem pool available: 1)",
+    "Page Table Check: initialized",
+    "stackdepot: allocating hash table of 1048576 entries",
+)
+
+
+def window(line):
+    return [STAMP + "goheap-expect: begin\n", STAMP + line, STAMP + "goheap-expect: end\n"]
+
+
+class Forbidden(unittest.TestCase):
+    """One generated test a line, so that each is counted and named."""
+
+
+def must_flag(line):
+    def test(self):
+        self.assertEqual(len(console.check([STAMP + line])), 1)
+        self.assertEqual(len(console.check([line + "\r\n"])), 1)
+        self.assertEqual(len(console.check(window(line))), 1, "an open window must not hide it")
+    return test
+
+
+def must_flag_outside(line):
+    def test(self):
+        self.assertEqual(len(console.check([STAMP + line])), 1)
+        self.assertEqual(console.check(window(line)), [])
+    return test
+
+
+def must_pass(line):
+    def test(self):
+        self.assertEqual(console.check([STAMP + line]), [])
+    return test
+
+
+def generate(prefix, maker, lines):
+    for number, line in enumerate(lines, 1):
+        setattr(Forbidden, f"test_{prefix}_{number:02}", maker(line))
+
+
+generate("forbidden", must_flag, BAD_LINES)
+generate("expectable", must_flag_outside, EXPECTABLE_LINES)
+generate("harmless", must_pass, GOOD_LINES)
+
+
+class Windows(unittest.TestCase):
+    """What a test may get wrong about its own markers."""
+
+    def test_window_that_never_ends_is_flagged(self):
+        self.assertEqual(len(console.check(["goheap-expect: begin", "fine"])), 1)
+
+    def test_window_that_never_began_is_flagged(self):
+        self.assertEqual(len(console.check(["goheap-expect: end"])), 1)
+
+    def test_window_in_a_window_is_flagged(self):
+        lines = ["goheap-expect: begin", "goheap-expect: begin", "goheap-expect: end"]
+        self.assertEqual(len(console.check(lines)), 1)
+
+    def test_report_after_the_window_is_flagged(self):
+        lines = window("goheap: bad free: x") + [STAMP + "goheap: bad free: y"]
+        self.assertEqual([f.line for f in console.check(lines)], [4])
+
+
+if __name__ == "__main__":
+    unittest.main()
