@@ -1188,6 +1188,20 @@ struct gh_pa_totals {
 	unsigned long ninuse;
 };
 
+/*
+ * The first entry from @i on that has a block. Blocks are made from the root
+ * down, so where there is none there is nothing below either.
+ */
+static unsigned long gh_pa_next_made(struct gh_pagealloc *pa,
+				     unsigned int level, unsigned long i)
+{
+	unsigned long end = GH_MAX_PAGES >> gh_pa_shift[level];
+
+	while (i < end && gh_pa_sum(pa, level, i) == gh_pa_full_blk)
+		i += GH_PA_BLK_WORDS;
+	return i;
+}
+
 /* Checks a chunk and adds up what it holds. */
 static bool gh_pa_verify_chunk(struct gh_pagealloc *pa, unsigned long ci,
 			       struct gh_pa_totals *sum)
@@ -1230,18 +1244,18 @@ static bool gh_pa_verify_chunk(struct gh_pagealloc *pa, unsigned long ci,
 bool gh_pagealloc_verify(struct gh_pagealloc *pa)
 {
 	struct gh_pa_totals sum = { 0 };
-	unsigned long i;
-	int level;
+	unsigned int level;
 
-	for (i = 0; i < GH_MAX_CHUNKS; i++) {
-		if (!gh_pa_verify_chunk(pa, i, &sum))
-			return false;
-	}
-	for (level = GH_PA_LEAF - 1; level >= 0; level--) {
-		for (i = 0; i < GH_MAX_PAGES >> gh_pa_shift[level]; i++) {
-			if (*gh_pa_sum(pa, level, i) !=
+	for (level = 0; level < GH_PA_LEVELS; level++) {
+		unsigned long i = gh_pa_next_made(pa, level, 0);
+
+		while (i < GH_MAX_PAGES >> gh_pa_shift[level]) {
+			if (level == GH_PA_LEAF ?
+			    !gh_pa_verify_chunk(pa, i, &sum) :
+			    *gh_pa_sum(pa, level, i) !=
 			    gh_pa_compute(pa, level, i))
 				return false;
+			i = gh_pa_next_made(pa, level, i + 1);
 		}
 	}
 	return sum.nfree == pa->nfree && sum.nscav == pa->nscav &&

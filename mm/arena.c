@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * arena: the metadata of 64 MiB of address space, found by address.
+ *
+ *   address   63            26 25          13 12         0
+ *             [ arena number  ][ page in arena ][  offset  ]
+ *               |                 |
+ *               gh_index.leaf      arena->spans[page] -> struct gh_span
+ *
+ * An arena is published with release semantics when all of it is set up, and
+ * stays until the heap ends. Leaves of the index stay until the module ends.
+ *
+ * Locking: index_lock serialises writers of the index; readers have none.
+ */
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/vmalloc.h>
+
+#include "arena.h"
+#include "compat.h"
+#include "fault.h"
+
+#if BITS_PER_LONG != 64
+#error "goheap needs a 64-bit kernel"
+#endif
+
+/* User-mode Linux keeps its VMALLOC_START to itself: cover 47 bits there. */
+#ifdef CONFIG_UML
+#define INDEX_START	0UL
+#define INDEX_END	(1UL << 47)
+#else
+#define INDEX_START	VMALLOC_START
+#define INDEX_END	VMALLOC_END
+#endif
+
+struct gh_index gh_index;
+GH_EXPORT_FOR_TESTS(gh_index);
+
+static DEFINE_MUTEX(index_lock);
+static unsigned long index_leaves;
+
+static unsigned long index_nleaves(void)
+{
+	return DIV_ROUND_UP(gh_index.narenas, GH_INDEX_L2_ENTRIES);
+}
+
+/**
+ * gh_index_init() - make an empty index
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gh_index_init(void)
+{
+	gh_index.base = round_down(INDEX_START, GH_ARENA_SIZE);
+	gh_index.narenas = ((INDEX_END - gh_index.base) >> GH_ARENA_SHIFT) + 1;
+	gh_index.leaf = vzalloc(array_size(index_nleaves(),
+					   sizeof(*gh_index.leaf)));
+	return gh_index.leaf ? 0 : -ENOMEM;
+}
+
+/**
+ * gh_index_exit() - end; every arena was destroyed
+ */
+void gh_index_exit(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < index_nleaves(); i++)
+		vfree(gh_index.leaf[i]);
+	vfree(gh_index.leaf);
+}
+
+/**
+ * gh_index_bytes() - memory of the index
+ *
+ * Return: bytes.
+ */
+unsigned long gh_index_bytes(void)
+{
+	return index_nleaves() * sizeof(*gh_index.leaf) +
+	       READ_ONCE(index_leaves) * sizeof(struct gh_index_leaf);
+}
+
+static struct gh_arena **index_slot(unsigned long base)
+{
+	unsigned long nr = (base - gh_index.base) >> GH_ARENA_SHIFT;
+	struct gh_index_leaf *leaf = gh_index.leaf[nr >> GH_INDEX_L2_SHIFT];
+
+	return leaf ? &leaf->arena[nr % GH_INDEX_L2_ENTRIES] : NULL;
+}
+
+static int index_add_leaf(unsigned long base)
+{
+	unsigned long nr = (base - gh_index.base) >> GH_ARENA_SHIFT;
+	struct gh_index_leaf *leaf;
+
+	leaf = gh_fault(GH_FAULT_META) ? NULL : vzalloc(sizeof(*leaf));
+	if (!leaf)
+		return -ENOMEM;
+	index_leaves++;
+	smp_store_release(&gh_index.leaf[nr >> GH_INDEX_L2_SHIFT], leaf);
+	return 0;
+}
+
+/**
+ * gh_arena_create() - metadata for an arena that was reserved
+ * @node: whose pages it will hold
+ * @base: its address
+ * @slot: its place in the page index of @node
+ *
+ * Context: process context, may sleep.
+ * Return: the arena, not yet to be found by address, or NULL.
+ */
+struct gh_arena *gh_arena_create(struct gh_node *node, unsigned long base,
+				 unsigned int slot)
+{
+	struct gh_arena *arena;
+
+	arena = gh_fault(GH_FAULT_META) ? NULL : vzalloc(sizeof(*arena));
+	if (!arena)
+		return NULL;
+	arena->node = node;
+	arena->base = base;
+	arena->slot = slot;
+	return arena;
+}
+
+/**
+ * gh_arena_publish() - let an arena be found by address
+ * @arena: the arena
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int gh_arena_publish(struct gh_arena *arena)
+{
+	int err = 0;
+
+	mutex_lock(&index_lock);
+	if (!index_slot(arena->base))
+		err = index_add_leaf(arena->base);
+	if (!err)
+		smp_store_release(index_slot(arena->base), arena);
+	mutex_unlock(&index_lock);
+	return err;
+}
+
+/**
+ * gh_arena_destroy() - withdraw an arena and free its metadata
+ * @arena: the arena; nobody may look up an address in it any more
+ *
+ * Context: process context, may sleep.
+ */
+void gh_arena_destroy(struct gh_arena *arena)
+{
+	struct gh_arena **slot;
+
+	mutex_lock(&index_lock);
+	slot = index_slot(arena->base);
+	if (slot && *slot == arena)
+		WRITE_ONCE(*slot, NULL);
+	mutex_unlock(&index_lock);
+	vfree(arena);
+}
+
+/**
+ * gh_arena_use() - note that pages are about to be used
+ * @arena: the arena
+ * @page: first page, counted from the start of the arena
+ * @npages: how many, all in this arena
+ *
+ * Context: any.
+ * Return: true if some of them may have been used before.
+ */
+bool gh_arena_use(struct gh_arena *arena, unsigned long page,
+		  unsigned long npages)
+{
+	int end = page + npages;
+	int old = atomic_read(&arena->zeroed_base);
+	bool used = page < old;
+
+	while (old < end && !atomic_try_cmpxchg(&arena->zeroed_base, &old, end))
+		used |= page < old;
+	return used;
+}
+GH_EXPORT_FOR_TESTS(gh_arena_use);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * arena: the metadata of 64 MiB of address space, found by address.
+ */
+#ifndef _GOHEAP_ARENA_H
+#define _GOHEAP_ARENA_H
+
+#include <linux/bitops.h>
+#include <linux/types.h>
+
+#include "sizeclass.h"
+#include "vmem.h"
+
+struct gh_heap;
+struct gh_node;
+struct gh_span;
+
+#define GH_ARENA_PAGES_SHIFT	(GH_ARENA_SHIFT - GH_PAGE_SHIFT)
+#define GH_ARENA_PAGES		(1UL << GH_ARENA_PAGES_SHIFT)
+
+/**
+ * struct gh_arena - metadata of one arena, off the heap
+ * @base: first address
+ * @node: the heap's node that its pages belong to
+ * @slot: the arena's place in the node's page index: page slot * 8192 is @base
+ * @zeroed_base: pages from here on were never used
+ * @page_inuse: set for the first page of a span in use; set last
+ * @spans: the span that each page is in, or NULL
+ *
+ * @spans and @page_inuse are written by whoever owns the pages and read by
+ * anyone at any time.
+ */
+struct gh_arena {
+	unsigned long base;
+	struct gh_node *node;
+	unsigned int slot;
+	atomic_t zeroed_base;
+	DECLARE_BITMAP(page_inuse, GH_ARENA_PAGES);
+	struct gh_span *spans[GH_ARENA_PAGES];
+};
+
+/*
+ * The index is a two-level table over the arenas of the vmalloc range. With
+ * 4-level page tables that is 2^19 arenas in 64 leaves, of which few are made.
+ */
+#define GH_INDEX_L2_SHIFT	13
+#define GH_INDEX_L2_ENTRIES	(1UL << GH_INDEX_L2_SHIFT)
+
+struct gh_index_leaf {
+	struct gh_arena *arena[GH_INDEX_L2_ENTRIES];
+};
+
+/**
+ * struct gh_index - where arenas are found by address
+ * @base: lowest address an arena can have
+ * @narenas: number of arenas that the range has room for
+ * @leaf: leaves, NULL where no arena was ever published
+ */
+struct gh_index {
+	unsigned long base;
+	unsigned long narenas;
+	struct gh_index_leaf **leaf;
+};
+
+extern struct gh_index gh_index;
+
+/**
+ * gh_arena_of() - the arena that an address is in
+ * @addr: any value
+ *
+ * Context: any.
+ * Return: the arena, or NULL if goheap has none there.
+ */
+static inline struct gh_arena *gh_arena_of(unsigned long addr)
+{
+	unsigned long nr = (addr - gh_index.base) >> GH_ARENA_SHIFT;
+	struct gh_index_leaf *leaf;
+
+	if (unlikely(nr >= gh_index.narenas))
+		return NULL;
+	leaf = READ_ONCE(gh_index.leaf[nr >> GH_INDEX_L2_SHIFT]);
+	if (unlikely(!leaf))
+		return NULL;
+	return smp_load_acquire(&leaf->arena[nr % GH_INDEX_L2_ENTRIES]);
+}
+
+/**
+ * gh_span_of() - the span that an address is in
+ * @addr: any value
+ *
+ * Context: any. Unless the caller owns an object of the span, the span may die
+ * at any time; its record stays readable.
+ * Return: the span, or NULL.
+ */
+static inline struct gh_span *gh_span_of(unsigned long addr)
+{
+	struct gh_arena *arena = gh_arena_of(addr);
+
+	if (unlikely(!arena))
+		return NULL;
+	return READ_ONCE(arena->spans[(addr >> GH_PAGE_SHIFT) %
+				      GH_ARENA_PAGES]);
+}
+
+int gh_index_init(void);
+void gh_index_exit(void);
+unsigned long gh_index_bytes(void);
+
+struct gh_arena *gh_arena_create(struct gh_node *node, unsigned long base,
+				 unsigned int slot);
+int gh_arena_publish(struct gh_arena *arena);
+void gh_arena_destroy(struct gh_arena *arena);
+bool gh_arena_use(struct gh_arena *arena, unsigned long page,
+		  unsigned long npages);
+
+#endif /* _GOHEAP_ARENA_H */

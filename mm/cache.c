@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cache: object caches, each with a span class of its own: exact object size,
+ * no mixing with other types, and a list of what leaked when it ends.
+ */
+#include <linux/cache.h>
+#include <linux/err.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sizes.h>
+
+#include "cache.h"
+#include "compat.h"
+#include "malloc.h"
+#include "mcache.h"
+#include "reclaim.h"
+#include "report.h"
+
+#define CACHE_FLAGS	(GOHEAP_DATA | GOHEAP_HWCACHE_ALIGN | GOHEAP_ACCOUNT)
+
+/* Leaked objects named in the log. */
+#define LEAKS_SHOWN	8
+
+static int cache_check(const char *name, size_t size, size_t align,
+		       unsigned int flags)
+{
+	if (!name || !*name || !size || size > GOHEAP_CACHE_MAX_SIZE)
+		return -EINVAL;
+	if (align && (!is_power_of_2(align) || align > GOHEAP_CACHE_MAX_ALIGN))
+		return -EINVAL;
+	return flags & ~CACHE_FLAGS ? -EINVAL : 0;
+}
+
+static unsigned int cache_central_flags(unsigned int flags)
+{
+	return (flags & GOHEAP_DATA ? GH_CENTRAL_NOSCAN : 0) |
+	       (flags & GOHEAP_ACCOUNT ? GH_CENTRAL_ACCOUNT : 0);
+}
+
+/**
+ * gh_cache_create() - make an object cache in a heap
+ * @h: the heap
+ * @name: see goheap_cache_create()
+ * @size: see goheap_cache_create()
+ * @align: see goheap_cache_create()
+ * @flags: see goheap_cache_create()
+ * @ctor: see goheap_cache_create()
+ *
+ * Context: process context, may sleep.
+ * Return: the cache or ERR_PTR().
+ */
+struct goheap_cache *gh_cache_create(struct gh_heap *h, const char *name,
+				     size_t size, size_t align,
+				     unsigned int flags, void (*ctor)(void *))
+{
+	struct goheap_cache *cache;
+	int err = cache_check(name, size, align, flags);
+
+	if (err)
+		return ERR_PTR(err);
+	align = max_t(size_t, align, GH_MIN_OBJ);
+	if (flags & GOHEAP_HWCACHE_ALIGN)
+		align = max_t(size_t, align, cache_line_size());
+	cache = gh_fixalloc_alloc(&h->caches_rec, GFP_KERNEL);
+	if (!cache)
+		return ERR_PTR(-ENOMEM);
+	cache->size = size;
+	cache->align = align;
+	gh_central_init(&cache->central, h, name, ALIGN(size, align),
+			cache_central_flags(flags));
+	cache->central.ctor = ctor;
+	cache->central.cache = cache;
+	cache->central.slots = alloc_percpu(struct gh_slot);
+	if (!cache->central.slots) {
+		gh_fixalloc_free(&h->caches_rec, cache);
+		return ERR_PTR(-ENOMEM);
+	}
+	mutex_lock(&h->caches_lock);
+	list_add_tail(&cache->list, &h->caches);
+	mutex_unlock(&h->caches_lock);
+	return cache;
+}
+GH_EXPORT_FOR_TESTS(gh_cache_create);
+
+/**
+ * goheap_cache_create() - make an object cache
+ * @name: for messages and /proc/goheapinfo; copied, at most 31 bytes of it
+ * @size: object size in bytes, 1 to GOHEAP_CACHE_MAX_SIZE
+ * @align: alignment in bytes, a power of two up to GOHEAP_CACHE_MAX_ALIGN, or
+ *	0 for 8
+ * @flags: GOHEAP_DATA, GOHEAP_HWCACHE_ALIGN, GOHEAP_ACCOUNT
+ * @ctor: called once for each object when its memory is taken from the heap,
+ *	in the context of that allocation; objects are to be freed in the state
+ *	that it leaves them in. Or NULL
+ *
+ * goheap cannot be unloaded while a cache exists.
+ *
+ * Context: process context, may sleep.
+ * Return: the cache, or ERR_PTR() of -EINVAL for a bad argument, of -ENOMEM, or
+ * of -ENODEV when goheap is going away.
+ */
+struct goheap_cache *goheap_cache_create(const char *name, size_t size,
+					 size_t align, unsigned int flags,
+					 void (*ctor)(void *))
+{
+	struct goheap_cache *cache;
+
+	if (!try_module_get(THIS_MODULE))
+		return ERR_PTR(-ENODEV);
+	cache = gh_cache_create(gh_kheap, name, size, align, flags, ctor);
+	if (IS_ERR(cache))
+		module_put(THIS_MODULE);
+	return cache;
+}
+EXPORT_SYMBOL_GPL(goheap_cache_create);
+
+/* ---- the end of a cache ------------------------------------------------- */
+
+struct leak_list {
+	struct gh_central *central;
+	unsigned long count;
+};
+
+static void leak_add(struct leak_list *leaks, struct gh_span *s,
+		     unsigned int idx)
+{
+	if (s->objstate[idx] != GH_OBJ_ALLOC)
+		return;
+	if (leaks->count++ < LEAKS_SHOWN)
+		pr_warn("goheap:   object %px\n",
+			(void *)(s->base + idx * s->elemsize));
+}
+
+static void leak_span(struct gh_span *s, void *arg)
+{
+	struct leak_list *leaks = arg;
+	unsigned int idx;
+
+	if (s->central != leaks->central)
+		return;
+	for (idx = 0; idx < s->nelems; idx++)
+		leak_add(leaks, s, idx);
+	/* The record of the cache goes away; a free will find this instead. */
+	list_del_init(&s->list);
+	s->central = &s->central->heap->central[0];
+	WRITE_ONCE(s->state, GH_SPAN_LEAKED);
+}
+
+static unsigned long cache_leaks(struct goheap_cache *cache)
+{
+	struct leak_list leaks = { .central = &cache->central };
+
+	if (!atomic_long_read(&cache->central.nspans))
+		return 0;
+	pr_warn("goheap: cache leak: %s is destroyed with live objects\n",
+		cache->central.name);
+	gh_mheap_for_each_span(cache->central.heap, leak_span, &leaks);
+	pr_warn("goheap:   %lu objects of %zu bytes are lost\n", leaks.count,
+		cache->size);
+	return leaks.count;
+}
+
+/**
+ * gh_cache_destroy() - end an object cache
+ * @cache: see goheap_cache_destroy()
+ *
+ * Context: process context, may sleep.
+ * Return: number of live objects that were leaked.
+ */
+unsigned long gh_cache_destroy(struct goheap_cache *cache)
+{
+	struct gh_central *c = &cache->central;
+	struct gh_heap *h = c->heap;
+	unsigned long leaked;
+	int cpu;
+
+	/* Objects on their way through call_rcu() or out of an NMI. */
+	rcu_barrier();
+	irq_work_sync(&h->deferred_work);
+	mutex_lock(&h->caches_lock);
+	list_del(&cache->list);
+	mutex_unlock(&h->caches_lock);
+	for_each_possible_cpu(cpu)
+		gh_slot_drain(c, cpu);
+	gh_central_drain(c);
+	leaked = cache_leaks(cache);
+	atomic64_add(gh_slot_released(c), &h->gone_objects);
+	atomic64_add(gh_slot_released(c) * c->shape.elemsize, &h->gone_bytes);
+	free_percpu(c->slots);
+	gh_fixalloc_free(&h->caches_rec, cache);
+	return leaked;
+}
+GH_EXPORT_FOR_TESTS(gh_cache_destroy);
+
+/**
+ * goheap_cache_destroy() - end an object cache
+ * @cache: the cache, or NULL; nobody allocates from it any more
+ *
+ * Objects that are still allocated are listed in the log, and leaked: their
+ * memory is not used for anything else as long as goheap is loaded.
+ *
+ * Context: process context, may sleep; waits for objects that were given to
+ * goheap_cache_free_rcu().
+ */
+void goheap_cache_destroy(struct goheap_cache *cache)
+{
+	if (!cache)
+		return;
+	gh_cache_destroy(cache);
+	module_put(THIS_MODULE);
+}
+EXPORT_SYMBOL_GPL(goheap_cache_destroy);
+
+/**
+ * goheap_cache_shrink() - give a cache's free objects back to the heap
+ * @cache: the cache
+ *
+ * Context: process context, may sleep.
+ * Return: bytes of spans that went back.
+ */
+unsigned long goheap_cache_shrink(struct goheap_cache *cache)
+{
+	struct gh_central *c = &cache->central;
+	long before = atomic_long_read(&c->nspans);
+
+	gh_reclaim_drain(c->heap, c);
+	return max(before - atomic_long_read(&c->nspans), 0L) *
+	       (c->shape.npages << GH_PAGE_SHIFT);
+}
+EXPORT_SYMBOL_GPL(goheap_cache_shrink);
+
+/**
+ * goheap_cache_size() - object size of a cache
+ * @cache: the cache
+ *
+ * Context: any.
+ * Return: bytes, as asked for at its creation.
+ */
+size_t goheap_cache_size(const struct goheap_cache *cache)
+{
+	return cache->size;
+}
+EXPORT_SYMBOL_GPL(goheap_cache_size);
+
+/* ---- objects ------------------------------------------------------------ */
+
+/* Flags that only a cache refuses. */
+static bool cache_refuses(const struct goheap_cache *cache, gfp_t gfp)
+{
+	return gh_gfp_refused(gfp) ||
+	       gh_zero_refused(cache->central.ctor, gfp);
+}
+
+static void *cache_finish(struct goheap_cache *cache, void *p, gfp_t gfp)
+{
+	if (p && want_init_on_alloc(gfp) && !cache->central.ctor)
+		memset(p, 0, cache->size);
+	return p;
+}
+
+/**
+ * goheap_cache_alloc() - allocate an object from a cache
+ * @cache: the cache
+ * @gfp: allocation flags; __GFP_ZERO is refused if the cache has a constructor
+ *
+ * Context: any in which @gfp may be used; see DOC: Contexts.
+ * Return: the object or NULL.
+ */
+void *goheap_cache_alloc(struct goheap_cache *cache, gfp_t gfp)
+{
+	if (unlikely(cache_refuses(cache, gfp)))
+		return NULL;
+	return cache_finish(cache, gh_slot_alloc(&cache->central, gfp), gfp);
+}
+EXPORT_SYMBOL_GPL(goheap_cache_alloc);
+
+/**
+ * goheap_cache_alloc_node() - allocate an object from a NUMA node
+ * @cache: the cache
+ * @gfp: allocation flags; with __GFP_THISNODE from no other node
+ * @node: the node, or NUMA_NO_NODE for the nearest
+ *
+ * Context: as goheap_cache_alloc().
+ * Return: the object or NULL.
+ */
+void *goheap_cache_alloc_node(struct goheap_cache *cache, gfp_t gfp, int node)
+{
+	void *p;
+
+	if (unlikely(cache_refuses(cache, gfp) || gh_node_refused(node)))
+		return NULL;
+	p = gh_node_is_near(node) ? gh_slot_alloc(&cache->central, gfp) :
+		gh_slot_alloc_slow(&cache->central, gfp, node);
+	return cache_finish(cache, p, gfp);
+}
+EXPORT_SYMBOL_GPL(goheap_cache_alloc_node);
+
+/* What is wrong with a free to a cache. */
+static enum goheap_bad_free cache_bad_kind(struct goheap_cache *cache,
+					   struct gh_span *s,
+					   unsigned long addr)
+{
+	unsigned int idx;
+
+	if (!s)
+		return GOHEAP_BAD_WILD;
+	if (s->central != &cache->central || s->state != GH_SPAN_OBJECTS)
+		return GOHEAP_BAD_FOREIGN;
+	return gh_span_find(s, addr, &idx) ? GOHEAP_BAD_DOUBLE :
+					     GOHEAP_BAD_INTERIOR;
+}
+
+/**
+ * goheap_cache_free() - free an object to its cache
+ * @cache: the cache that it is from
+ * @p: the object, or NULL
+ *
+ * A free that is not right is refused and reported, and changes nothing.
+ *
+ * Context: any; see DOC: Contexts.
+ */
+void goheap_cache_free(struct goheap_cache *cache, void *p)
+{
+	unsigned long addr = (unsigned long)p;
+	struct gh_span *s;
+	struct gh_ent ent;
+	unsigned int idx;
+
+	if (unlikely(!p))
+		return;
+	s = gh_span_of(addr);
+	if (unlikely(!s || s->central != &cache->central ||
+		     !gh_span_find(s, addr, &idx)))
+		goto bad;
+	ent.obj = p;
+	ent.state = &s->objstate[idx];
+	if (unlikely(*ent.state != GH_OBJ_ALLOC))
+		goto bad;
+	if (want_init_on_free() && !cache->central.ctor)
+		memset(p, 0, cache->size);
+	gh_slot_free(&cache->central, ent);
+	return;
+bad:
+	gh_report_bad_free(p, cache_bad_kind(cache, s, addr), &cache->central);
+}
+EXPORT_SYMBOL_GPL(goheap_cache_free);
+
+/**
+ * goheap_cache_alloc_bulk() - allocate many objects from a cache
+ * @cache: the cache
+ * @gfp: allocation flags
+ * @n: how many
+ * @p: where they go
+ *
+ * Context: as goheap_cache_alloc().
+ * Return: @n, or 0 if not all could be had; then @p holds nothing of use.
+ */
+unsigned int goheap_cache_alloc_bulk(struct goheap_cache *cache, gfp_t gfp,
+				     unsigned int n, void **p)
+{
+	unsigned int i, got;
+
+	if (unlikely(cache_refuses(cache, gfp)))
+		return 0;
+	got = gh_slot_alloc_bulk(&cache->central, gfp, n, p);
+	if (got < n) {
+		goheap_cache_free_bulk(cache, got, p);
+		return 0;
+	}
+	if (want_init_on_alloc(gfp))
+		for (i = 0; i < n; i++)
+			cache_finish(cache, p[i], gfp);
+	return n;
+}
+EXPORT_SYMBOL_GPL(goheap_cache_alloc_bulk);
+
+/**
+ * goheap_cache_free_bulk() - free many objects to their cache
+ * @cache: the cache that they are all from
+ * @n: how many
+ * @p: the objects; NULL among them is passed over
+ *
+ * Context: as goheap_cache_free().
+ */
+void goheap_cache_free_bulk(struct goheap_cache *cache, unsigned int n,
+			    void **p)
+{
+	while (n--)
+		goheap_cache_free(cache, p[n]);
+}
+EXPORT_SYMBOL_GPL(goheap_cache_free_bulk);
+
+/**
+ * goheap_mempool_alloc_cache() - a mempool's allocation function over a cache
+ * @gfp: allocation flags
+ * @cache: the cache, as the pool's data
+ *
+ * Return: an object or NULL.
+ */
+void *goheap_mempool_alloc_cache(gfp_t gfp, void *cache)
+{
+	return goheap_cache_alloc(cache, gfp);
+}
+EXPORT_SYMBOL_GPL(goheap_mempool_alloc_cache);
+
+/**
+ * goheap_mempool_free_cache() - a mempool's free function over a cache
+ * @element: the object
+ * @cache: the cache, as the pool's data
+ */
+void goheap_mempool_free_cache(void *element, void *cache)
+{
+	goheap_cache_free(cache, element);
+}
+EXPORT_SYMBOL_GPL(goheap_mempool_free_cache);

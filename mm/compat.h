@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Differences between the kernels that goheap supports (6.1 to 7.2).
+ *
+ * This is the only file that may look at the kernel's version. Where an
+ * interface was backported, the feature itself is probed instead.
+ */
+#ifndef _GOHEAP_COMPAT_H
+#define _GOHEAP_COMPAT_H
+
+#include <linux/gfp.h>
+#include <linux/kconfig.h>
+#include <linux/module.h>
+#include <linux/shrinker.h>
+#include <linux/version.h>
+
+/* Symbol name spaces are tokens up to 6.12 and strings from 6.13 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define GH_TEST_NS "GOHEAP_TEST"
+#else
+#define GH_TEST_NS GOHEAP_TEST
+#endif
+
+/*
+ * GH_EXPORT_FOR_TESTS() - make an internal function visible to the KUnit
+ * suites and to the stress module, which are modules of their own. In a
+ * plain build nothing internal is exported.
+ */
+#ifdef GOHEAP_TESTS
+#define GH_EXPORT_FOR_TESTS(sym) EXPORT_SYMBOL_NS_GPL(sym, GH_TEST_NS)
+#else
+#define GH_EXPORT_FOR_TESTS(sym)
+#endif
+#define GH_IMPORT_TEST_SYMBOLS() MODULE_IMPORT_NS(GH_TEST_NS)
+
+/* KUnit's parameter generators were given the test from 6.18 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#define GH_KUNIT_GEN_ARGS struct kunit *test, const void *prev, char *desc
+#else
+#define GH_KUNIT_GEN_ARGS const void *prev, char *desc
+#endif
+
+/* alloc_pages_bulk_array*() lost its suffix in 6.14. */
+static inline unsigned long gh_alloc_pages_bulk(gfp_t gfp, int nid,
+						unsigned long n,
+						struct page **pages)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+	return alloc_pages_bulk_node(gfp, nid, n, pages);
+#else
+	return alloc_pages_bulk_array_node(gfp, nid, n, pages);
+#endif
+}
+
+/* Shrinkers are allocated, not embedded, from 6.7 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+static inline struct shrinker *
+gh_shrinker_register(const char *name,
+		     unsigned long (*count)(struct shrinker *s,
+					    struct shrink_control *sc),
+		     unsigned long (*scan)(struct shrinker *s,
+					   struct shrink_control *sc))
+{
+	struct shrinker *s = shrinker_alloc(0, "%s", name);
+
+	if (!s)
+		return NULL;
+	s->count_objects = count;
+	s->scan_objects = scan;
+	s->seeks = DEFAULT_SEEKS;
+	shrinker_register(s);
+	return s;
+}
+
+static inline void gh_shrinker_unregister(struct shrinker *s)
+{
+	shrinker_free(s);
+}
+#else
+static inline struct shrinker *
+gh_shrinker_register(const char *name,
+		     unsigned long (*count)(struct shrinker *s,
+					    struct shrink_control *sc),
+		     unsigned long (*scan)(struct shrinker *s,
+					   struct shrink_control *sc))
+{
+	static struct shrinker shrinker;
+
+	shrinker.count_objects = count;
+	shrinker.scan_objects = scan;
+	shrinker.seeks = DEFAULT_SEEKS;
+	return register_shrinker(&shrinker, "%s", name) ? NULL : &shrinker;
+}
+
+static inline void gh_shrinker_unregister(struct shrinker *s)
+{
+	unregister_shrinker(s);
+}
+#endif
+
+#endif /* _GOHEAP_COMPAT_H */

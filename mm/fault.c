@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fault injection for tests; see fault.h.
+ *
+ * One point is armed at a time, for the task that armed it, so that the
+ * background worker and other tasks go on undisturbed.
+ */
+#include <linux/atomic.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
+
+#include "compat.h"
+#include "fault.h"
+
+DEFINE_STATIC_KEY_FALSE(gh_fault_key);
+
+static enum gh_fault_point fault_point;
+static struct task_struct *fault_task;
+static atomic_t fault_countdown;
+
+/**
+ * gh_fault_hit() - count one step of an armed point
+ * @point: the step
+ *
+ * Context: any; only steps of the arming task in task context are counted.
+ * Return: true for the one step that must fail.
+ */
+bool gh_fault_hit(enum gh_fault_point point)
+{
+	if (point != fault_point || current != fault_task || !in_task())
+		return false;
+	return atomic_dec_return(&fault_countdown) == 0;
+}
+
+/**
+ * gh_fault_arm() - make a step fail
+ * @point: kind of step
+ * @nth: which of this task's steps of that kind, counted from 1
+ *
+ * Context: process context, may sleep; one test at a time.
+ */
+void gh_fault_arm(enum gh_fault_point point, unsigned int nth)
+{
+	fault_point = point;
+	fault_task = current;
+	atomic_set(&fault_countdown, nth);
+	static_branch_enable(&gh_fault_key);
+}
+GH_EXPORT_FOR_TESTS(gh_fault_arm);
+
+/**
+ * gh_fault_disarm() - stop injecting
+ *
+ * Context: process context, may sleep.
+ * Return: true if the armed step was reached, so that there may be more.
+ */
+bool gh_fault_disarm(void)
+{
+	static_branch_disable(&gh_fault_key);
+	fault_task = NULL;
+	return atomic_read(&fault_countdown) <= 0;
+}
+GH_EXPORT_FOR_TESTS(gh_fault_disarm);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Fault injection: make the nth step of a kind fail, for tests.
+ *
+ * The kernel's own fault injection needs a kernel built for it and reaches
+ * only some of goheap's steps; these points work on any kernel. They cost a
+ * patched-out jump until a test arms one.
+ */
+#ifndef _GOHEAP_FAULT_H
+#define _GOHEAP_FAULT_H
+
+#include <linux/jump_label.h>
+#include <linux/types.h>
+
+/**
+ * enum gh_fault_point - the steps that can be made to fail
+ * @GH_FAULT_PAGE: getting physical pages for a run (commit)
+ * @GH_FAULT_VMAP: reserving address space
+ * @GH_FAULT_FIXALLOC: getting a chunk for off-heap records
+ * @GH_FAULT_META: getting the metadata of an arena
+ * @GH_NR_FAULTS: number of points
+ */
+enum gh_fault_point {
+	GH_FAULT_PAGE,
+	GH_FAULT_VMAP,
+	GH_FAULT_FIXALLOC,
+	GH_FAULT_META,
+	GH_NR_FAULTS,
+};
+
+DECLARE_STATIC_KEY_FALSE(gh_fault_key);
+
+bool gh_fault_hit(enum gh_fault_point point);
+
+/**
+ * gh_fault() - ask whether this step must fail
+ * @point: the step
+ *
+ * Context: any.
+ * Return: true when a test armed @point and this is the step it named.
+ */
+static inline bool gh_fault(enum gh_fault_point point)
+{
+	return static_branch_unlikely(&gh_fault_key) && gh_fault_hit(point);
+}
+
+void gh_fault_arm(enum gh_fault_point point, unsigned int nth);
+bool gh_fault_disarm(void);
+
+#endif /* _GOHEAP_FAULT_H */

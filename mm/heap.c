@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * heap: a whole heap, put together from its layers: the mheap, its mcentrals,
+ * and the per-CPU caches in front of them.
+ */
+#include <linux/cpumask.h>
+#include <linux/kernel.h>
+#include <linux/vmalloc.h>
+
+#include "cache.h"
+#include "compat.h"
+#include "heap.h"
+#include "mcache.h"
+#include "reclaim.h"
+#include "tiny.h"
+
+static void heap_init_spanclass(struct gh_heap *h, unsigned int sc)
+{
+	unsigned int size = gh_class_size[gh_spanclass_class(sc)];
+	bool noscan = gh_spanclass_noscan(sc);
+	char name[GH_NAME_LEN];
+
+	snprintf(name, sizeof(name), noscan ? "goheap-data-%u" : "goheap-%u",
+		 size);
+	/* Class 0 has counters only; give it the shape of something. */
+	gh_central_init(&h->central[sc], h, size ? name : "goheap-large",
+			size ?: GH_PAGE_SIZE, noscan ? GH_CENTRAL_NOSCAN : 0);
+}
+
+/* Blocks of a power of two, cut from 32 KiB; 16 KiB of each order a magazine. */
+static void heap_init_stack(struct gh_heap *h, unsigned int order)
+{
+	struct gh_central *c = &h->central[GH_CENTRAL_STACK + order];
+	unsigned int size = 1U << (GH_STACK_MIN_SHIFT + order);
+	char name[GH_NAME_LEN];
+
+	snprintf(name, sizeof(name), "goheap-stack-%u", size);
+	gh_central_init(c, h, name, size, 0);
+	gh_central_set_batch(c, GH_STACK_MAX / size);
+	c->shape.npages = 2 * GH_STACK_MAX >> GH_PAGE_SHIFT;
+	c->shape.nelems = 2 * GH_STACK_MAX / size;
+	c->shape.divmul = gh_divmul(size);
+	c->shape.state = GH_SPAN_STACK;
+}
+
+static void heap_init_centrals(struct gh_heap *h)
+{
+	struct gh_central *tiny = &h->central[GH_CENTRAL_TINY];
+	unsigned int i;
+
+	for (i = 0; i < GH_NUM_SPANCLASSES; i++)
+		heap_init_spanclass(h, i);
+	gh_central_init(tiny, h, "goheap-tiny", GH_TINY_SIZE,
+			GH_CENTRAL_NOSCAN);
+	tiny->shape.tiny = true;
+	for (i = 0; i < GH_STACK_ORDERS; i++)
+		heap_init_stack(h, i);
+	for (i = 0; i < GH_NUM_CENTRALS; i++)
+		h->central[i].slots = &h->mcache->slot[i];
+}
+
+/**
+ * gh_heap_create() - make a heap
+ * @name: for messages; not copied
+ *
+ * Context: process context, may sleep.
+ * Return: the heap, or NULL.
+ */
+struct gh_heap *gh_heap_create(const char *name)
+{
+	struct gh_heap *h = gh_mheap_create(name, sizeof(struct goheap_cache));
+
+	if (!h)
+		return NULL;
+	h->central = vzalloc(array_size(GH_NUM_CENTRALS, sizeof(*h->central)));
+	h->mcache = __alloc_percpu(sizeof(struct gh_mcache),
+				   __alignof__(struct gh_mcache));
+	if (!h->central || !h->mcache)
+		goto fail;
+	heap_init_centrals(h);
+	init_irq_work(&h->deferred_work, gh_deferred_free);
+	gh_reclaim_add(h);
+	return h;
+fail:
+	free_percpu(h->mcache);
+	vfree(h->central);
+	gh_mheap_destroy(h);
+	return NULL;
+}
+GH_EXPORT_FOR_TESTS(gh_heap_create);
+
+static void heap_drain(struct gh_heap *h)
+{
+	unsigned int i;
+	int cpu;
+
+	irq_work_sync(&h->deferred_work);
+	for_each_possible_cpu(cpu) {
+		gh_tiny_drain(h, cpu);
+		for (i = 0; i < GH_NUM_CENTRALS; i++)
+			gh_slot_drain(&h->central[i], cpu);
+	}
+	for (i = 0; i < GH_NUM_CENTRALS; i++)
+		gh_central_drain(&h->central[i]);
+	/* Last: draining the rest freed spans, not pages, into these. */
+	for_each_possible_cpu(cpu)
+		gh_mheap_flush_pages(h, cpu);
+}
+
+/**
+ * gh_heap_destroy() - end a heap that nobody uses any more
+ * @h: the heap, without object caches
+ *
+ * Context: process context, may sleep.
+ * Return: true if all objects had been freed; if not, their memory is lost.
+ */
+bool gh_heap_destroy(struct gh_heap *h)
+{
+	struct gh_mcache __percpu *mcache = h->mcache;
+	struct gh_central *central = h->central;
+	bool clean;
+
+	gh_reclaim_remove(h);
+	heap_drain(h);
+	clean = gh_mheap_destroy(h);
+	free_percpu(mcache);
+	vfree(central);
+	return clean;
+}
+GH_EXPORT_FOR_TESTS(gh_heap_destroy);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * heap: a whole heap, put together from its layers.
+ */
+#ifndef _GOHEAP_HEAP_H
+#define _GOHEAP_HEAP_H
+
+#include "mheap.h"
+
+struct gh_heap *gh_heap_create(const char *name);
+bool gh_heap_destroy(struct gh_heap *h);
+
+#endif /* _GOHEAP_HEAP_H */

@@ -1,0 +1,592 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * malloc: the goheap_alloc() family.
+ *
+ *   size        path
+ *   0           ZERO_SIZE_PTR
+ *   1..15       tiny, for data objects only
+ *   ..32768     small: the CPU's slot of the span class
+ *   more        large: a span of its own
+ *
+ * A free finds the span by address, and the object's state byte in it; whatever
+ * does not fit is refused before anything is changed.
+ */
+#include <linux/hardirq.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+
+#include <linux/goheap.h>
+
+#include "cache.h"
+#include "compat.h"
+#include "malloc.h"
+#include "mcache.h"
+#include "tiny.h"
+
+struct gh_heap *gh_kheap;
+GH_EXPORT_FOR_TESTS(gh_kheap);
+
+/* The page allocator packs run lengths in 21 bits: 16 GiB of 8 KiB pages. */
+#define LARGE_MAX	(1UL << (21 + GH_PAGE_SHIFT))
+
+/* ---- large -------------------------------------------------------------- */
+
+static void large_shape(struct gh_shape *shape, size_t size, u8 state)
+{
+	shape->npages = DIV_ROUND_UP(size, GH_PAGE_SIZE);
+	shape->elemsize = shape->npages << GH_PAGE_SHIFT;
+	shape->divmul = 0;
+	shape->nelems = 1;
+	shape->state = state;
+	shape->tiny = false;
+}
+
+static void *large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
+			 int node)
+{
+	struct gh_central *c = &h->central[noscan];
+	struct gh_shape shape;
+	struct gh_span *s;
+	struct gh_ent ent;
+
+	if (size > LARGE_MAX || in_nmi())
+		return NULL;
+	if (want_init_on_alloc(gfp))
+		gfp |= __GFP_ZERO;
+	large_shape(&shape, size, GH_SPAN_LARGE);
+	s = gh_mheap_alloc_span(h, &shape, c, gfp, node);
+	if (!s)
+		return NULL;
+	this_cpu_add(c->slots->carved, gh_span_carve(s, &ent, 1));
+	atomic64_add(s->elemsize, &h->large_allocs);
+	if (gfp & __GFP_ZERO && s->needzero)
+		memset(ent.obj, 0, s->elemsize);
+	smp_store_release(ent.state, GH_OBJ_ALLOC);
+	return ent.obj;
+}
+
+/* Mark the object of a large span free. Returns false if it was. */
+static bool large_release(struct gh_span *s)
+{
+	return xchg(&s->inline_state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
+}
+
+static void large_free_span(struct gh_heap *h, struct gh_span *s)
+{
+	if (want_init_on_free())
+		memset((void *)s->base, 0, s->elemsize);
+	if (unlikely(in_nmi()))
+		gh_defer_free(h, (void *)s->base);
+	else
+		gh_mheap_free_span(h, s);
+}
+
+static bool large_free(struct gh_span *s)
+{
+	struct gh_central *c = s->central;
+	struct gh_heap *h = c->heap;
+
+	if (!large_release(s))
+		return false;
+	this_cpu_inc(c->slots->released);
+	atomic64_add(s->elemsize, &h->large_frees);
+	large_free_span(h, s);
+	return true;
+}
+
+/* ---- allocation --------------------------------------------------------- */
+
+static void *small_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
+			 int node)
+{
+	unsigned int class = gh_size_to_class(size);
+	struct gh_central *c = &h->central[gh_make_spanclass(class, noscan)];
+	void *p;
+
+	p = likely(gh_node_is_near(node)) ? gh_slot_alloc(c, gfp) :
+					    gh_slot_alloc_slow(c, gfp, node);
+	if (p && want_init_on_alloc(gfp))
+		memset(p, 0, c->shape.elemsize);
+	return p;
+}
+
+static void *tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp)
+{
+	void *p = gh_tiny_alloc(h, size, gfp);
+
+	if (p && want_init_on_alloc(gfp))
+		memset(p, 0, size);
+	return p;
+}
+
+/**
+ * gh_malloc() - allocate from a heap
+ * @h: the heap
+ * @size: bytes
+ * @gfp: allocation flags
+ * @noscan: the object will hold no pointers
+ * @node: NUMA node or NUMA_NO_NODE
+ *
+ * Context: as goheap_alloc().
+ * Return: as goheap_alloc().
+ */
+void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
+		int node)
+{
+	if (unlikely(gh_gfp_refused(gfp)))
+		return NULL;
+	if (unlikely(!size))
+		return ZERO_SIZE_PTR;
+	if (noscan && size < GH_TINY_SIZE && node == NUMA_NO_NODE)
+		return tiny_alloc(h, size, gfp);
+	if (likely(size <= GH_MAX_SMALL))
+		return small_alloc(h, size, gfp, noscan, node);
+	return large_alloc(h, size, gfp, noscan, node);
+}
+GH_EXPORT_FOR_TESTS(gh_malloc);
+
+/**
+ * goheap_alloc() - allocate memory
+ * @size: bytes
+ * @gfp: allocation flags
+ *
+ * Up to 1 GiB and more, if the machine has it; always virtually contiguous, and
+ * above 8 KiB usually not physically: do not use virt_to_page() or
+ * dma_map_single() on it, but vmalloc_to_page().
+ *
+ * Context: any in which @gfp may be used; see DOC: Contexts.
+ * Return: the object, see DOC: Alignment; ZERO_SIZE_PTR for size 0; NULL if
+ * memory is short or @gfp cannot be served.
+ */
+void *goheap_alloc(size_t size, gfp_t gfp)
+{
+	return gh_malloc(gh_kheap, size, gfp, false, NUMA_NO_NODE);
+}
+EXPORT_SYMBOL_GPL(goheap_alloc);
+
+/**
+ * goheap_alloc_data() - allocate memory that will hold no pointers
+ * @size: bytes
+ * @gfp: allocation flags
+ *
+ * Data objects never share a span with others, so that an overrun of a buffer
+ * does not reach pointers.
+ *
+ * Context: as goheap_alloc().
+ * Return: as goheap_alloc().
+ */
+void *goheap_alloc_data(size_t size, gfp_t gfp)
+{
+	return gh_malloc(gh_kheap, size, gfp, true, NUMA_NO_NODE);
+}
+EXPORT_SYMBOL_GPL(goheap_alloc_data);
+
+/**
+ * goheap_alloc_node() - allocate memory of a NUMA node
+ * @size: bytes
+ * @gfp: allocation flags; with __GFP_THISNODE from no other node
+ * @node: the node, or NUMA_NO_NODE for the nearest
+ *
+ * Context: as goheap_alloc().
+ * Return: as goheap_alloc(); NULL for a node that does not exist.
+ */
+void *goheap_alloc_node(size_t size, gfp_t gfp, int node)
+{
+	if (unlikely(gh_node_refused(node)))
+		return NULL;
+	return gh_malloc(gh_kheap, size, gfp, false, node);
+}
+EXPORT_SYMBOL_GPL(goheap_alloc_node);
+
+/* ---- free --------------------------------------------------------------- */
+
+/* Which kind of bad free this is; @s was looked at, and something was wrong. */
+static enum goheap_bad_free bad_kind(struct gh_span *s, unsigned long addr)
+{
+	unsigned int idx;
+
+	if (!s || s->state == GH_SPAN_DEAD)
+		return GOHEAP_BAD_WILD;
+	if (s->state == GH_SPAN_STACK || s->state == GH_SPAN_LEAKED ||
+	    s->central->cache)
+		return GOHEAP_BAD_FOREIGN;
+	if (s->tiny)
+		return GOHEAP_BAD_DOUBLE;
+	return gh_span_find(s, addr, &idx) ? GOHEAP_BAD_DOUBLE :
+					     GOHEAP_BAD_INTERIOR;
+}
+
+/* Free an object of a span class, if that is what it is. */
+static bool small_free(struct gh_span *s, unsigned long addr)
+{
+	struct gh_central *c = s->central;
+	struct gh_ent ent;
+	unsigned int idx;
+
+	if (unlikely(c->cache))
+		return false;
+	if (unlikely(s->tiny))
+		return gh_tiny_free(s, addr);
+	if (unlikely(!gh_span_find(s, addr, &idx)))
+		return false;
+	ent.obj = (void *)addr;
+	ent.state = &s->objstate[idx];
+	if (unlikely(*ent.state != GH_OBJ_ALLOC))
+		return false;
+	if (want_init_on_free())
+		memset(ent.obj, 0, s->elemsize);
+	gh_slot_free(c, ent);
+	return true;
+}
+
+/**
+ * gh_free() - free an object of any heap
+ * @p: the object
+ *
+ * Context: as goheap_free().
+ */
+void gh_free(const void *p)
+{
+	unsigned long addr = (unsigned long)p;
+	struct gh_span *s;
+
+	if (unlikely(ZERO_OR_NULL_PTR(p)))
+		return;
+	s = gh_span_of(addr);
+	if (unlikely(!s))
+		goto bad;
+	/* Pairs with the release in span_publish(). */
+	switch (smp_load_acquire(&s->state)) {
+	case GH_SPAN_OBJECTS:
+		if (likely(small_free(s, addr)))
+			return;
+		break;
+	case GH_SPAN_LARGE:
+		if (addr == s->base && large_free(s))
+			return;
+		break;
+	}
+bad:
+	gh_report_bad_free(p, bad_kind(s, addr), NULL);
+}
+GH_EXPORT_FOR_TESTS(gh_free);
+
+/**
+ * goheap_free() - free memory
+ * @p: what a function of the goheap_alloc() family returned, or NULL
+ *
+ * A pointer that is not such an object (not goheap's, inside an object, freed
+ * already, of a cache) is refused, counted and reported; nothing is changed.
+ *
+ * Context: any; see DOC: Contexts.
+ */
+void goheap_free(const void *p)
+{
+	gh_free(p);
+}
+EXPORT_SYMBOL_GPL(goheap_free);
+
+/**
+ * goheap_usable_size() - bytes that an object really has
+ * @p: an object of goheap_alloc() or of a cache, or NULL
+ *
+ * Context: any.
+ * Return: bytes, at least as many as were asked for; 0 for what is not an
+ * allocated object.
+ */
+size_t goheap_usable_size(const void *p)
+{
+	unsigned long addr = (unsigned long)p;
+	struct gh_span *s;
+	unsigned int idx;
+
+	if (ZERO_OR_NULL_PTR(p))
+		return 0;
+	s = gh_span_of(addr);
+	if (!s || smp_load_acquire(&s->state) == GH_SPAN_DEAD)
+		return 0;
+	if (s->tiny)
+		return gh_tiny_size(s, addr);
+	if (!gh_span_find(s, addr, &idx) || s->objstate[idx] != GH_OBJ_ALLOC)
+		return 0;
+	return s->elemsize;
+}
+EXPORT_SYMBOL_GPL(goheap_usable_size);
+
+/**
+ * goheap_owns() - ask whether an address is in a goheap object's memory
+ * @p: any value
+ *
+ * Context: any.
+ * Return: true if it is in a span in use; the object need not be allocated.
+ */
+bool goheap_owns(const void *p)
+{
+	struct gh_span *s = gh_span_of((unsigned long)p);
+
+	return s && smp_load_acquire(&s->state) != GH_SPAN_DEAD;
+}
+EXPORT_SYMBOL_GPL(goheap_owns);
+
+/**
+ * goheap_free_sensitive() - overwrite an object with zeros, then free it
+ * @p: the object, or NULL
+ *
+ * Context: as goheap_free().
+ */
+void goheap_free_sensitive(void *p)
+{
+	size_t size = goheap_usable_size(p);
+
+	if (size)
+		memzero_explicit(p, size);
+	goheap_free(p);
+}
+EXPORT_SYMBOL_GPL(goheap_free_sensitive);
+
+/* A shrinking object stays where it is unless half of it would be wasted. */
+static bool realloc_fits(size_t have, size_t size)
+{
+	return size <= have && (size > have / 2 || have <= 2 * GH_MIN_OBJ);
+}
+
+/**
+ * goheap_realloc() - change the size of an object
+ * @p: the object, or NULL to allocate
+ * @size: new size in bytes; 0 frees the object
+ * @gfp: allocation flags; __GFP_ZERO does not zero what is added
+ *
+ * Contents are kept up to the smaller of the two sizes. A data object stays
+ * one. On failure the old object is as it was.
+ *
+ * Context: as goheap_alloc().
+ * Return: the object, which may have moved; ZERO_SIZE_PTR for size 0; or NULL.
+ */
+void *goheap_realloc(void *p, size_t size, gfp_t gfp)
+{
+	size_t have;
+	void *new;
+
+	if (ZERO_OR_NULL_PTR(p))
+		return goheap_alloc(size, gfp);
+	if (!size) {
+		goheap_free(p);
+		return ZERO_SIZE_PTR;
+	}
+	have = goheap_usable_size(p);
+	if (unlikely(!have)) {
+		/* Not an object: let the report say what it is. */
+		goheap_free(p);
+		return NULL;
+	}
+	if (realloc_fits(have, size))
+		return p;
+	new = gh_malloc(gh_kheap, size, gfp,
+			gh_span_of((unsigned long)p)->central->flags &
+			GH_CENTRAL_NOSCAN, NUMA_NO_NODE);
+	if (!new)
+		return NULL;
+	memcpy(new, p, min(have, size));
+	goheap_free(p);
+	return new;
+}
+EXPORT_SYMBOL_GPL(goheap_realloc);
+
+/* ---- RCU ---------------------------------------------------------------- */
+
+static void free_rcu_callback(struct rcu_head *head)
+{
+	unsigned long addr = (unsigned long)head;
+	struct gh_span *s = gh_span_of(addr);
+	unsigned int idx;
+	void *obj;
+
+	if (!s) {
+		gh_report_bad_free(head, GOHEAP_BAD_WILD, NULL);
+		return;
+	}
+	idx = s->divmul ? gh_obj_index(addr - s->base, s->divmul) : 0;
+	obj = (void *)(s->base + idx * s->elemsize);
+	if (s->central->cache)
+		goheap_cache_free(s->central->cache, obj);
+	else
+		goheap_free(obj);
+}
+
+/**
+ * __goheap_free_rcu() - free the object that has this head after a grace period
+ * @head: the head, anywhere in the object
+ *
+ * Use goheap_free_rcu(). The object is found from the head's address.
+ *
+ * Context: as call_rcu(): any but NMI.
+ */
+void __goheap_free_rcu(struct rcu_head *head)
+{
+	call_rcu(head, free_rcu_callback);
+}
+EXPORT_SYMBOL_GPL(__goheap_free_rcu);
+
+/* ---- bulk --------------------------------------------------------------- */
+
+/**
+ * goheap_alloc_bulk() - allocate many objects of one size
+ * @size: bytes of each
+ * @gfp: allocation flags
+ * @n: how many
+ * @p: where they go
+ *
+ * Context: as goheap_alloc().
+ * Return: @n, or 0 if not all could be had; then @p holds nothing of use.
+ */
+unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		p[i] = goheap_alloc(size, gfp);
+		if (p[i])
+			continue;
+		goheap_free_bulk(i, p);
+		return 0;
+	}
+	return n;
+}
+EXPORT_SYMBOL_GPL(goheap_alloc_bulk);
+
+/**
+ * goheap_free_bulk() - free many objects
+ * @n: how many
+ * @p: the objects, of any sizes; NULL among them is passed over
+ *
+ * Context: as goheap_free().
+ */
+void goheap_free_bulk(unsigned int n, void **p)
+{
+	while (n--)
+		goheap_free(p[n]);
+}
+EXPORT_SYMBOL_GPL(goheap_free_bulk);
+
+/* ---- stack blocks ------------------------------------------------------- */
+
+/**
+ * goheap_stack_alloc() - allocate a scratch block
+ * @size: bytes; rounded up to a power of two, 2 KiB at least
+ * @gfp: allocation flags
+ *
+ * Blocks up to 16 KiB come from a per-CPU cache that holds at most 32 KiB of
+ * each size; larger ones are spans of their own. They are counted as stacks,
+ * not as objects, and are freed by goheap_stack_free() only.
+ *
+ * Context: as goheap_alloc().
+ * Return: the block, aligned to 2 KiB at least; or NULL, also for size 0.
+ */
+void *goheap_stack_alloc(size_t size, gfp_t gfp)
+{
+	struct gh_central *c = &gh_kheap->central[GH_CENTRAL_STACK];
+	struct gh_shape shape;
+	struct gh_span *s;
+	struct gh_ent ent;
+	void *p;
+
+	if (unlikely(gh_gfp_refused(gfp) || !size || size > LARGE_MAX))
+		return NULL;
+	size = roundup_pow_of_two(max(size, 1UL << GH_STACK_MIN_SHIFT));
+	if (size <= GH_STACK_MAX) {
+		p = gh_slot_alloc(c + ilog2(size) - GH_STACK_MIN_SHIFT, gfp);
+	} else {
+		if (in_nmi())
+			return NULL;
+		large_shape(&shape, size, GH_SPAN_STACK);
+		s = gh_mheap_alloc_span(gh_kheap, &shape, gh_kheap->central,
+					gfp, NUMA_NO_NODE);
+		if (!s)
+			return NULL;
+		gh_span_carve(s, &ent, 1);
+		*ent.state = GH_OBJ_ALLOC;
+		p = ent.obj;
+	}
+	if (p && want_init_on_alloc(gfp))
+		memset(p, 0, size);
+	return p;
+}
+EXPORT_SYMBOL_GPL(goheap_stack_alloc);
+
+static bool stack_free(struct gh_span *s, unsigned long addr)
+{
+	struct gh_ent ent;
+	unsigned int idx;
+
+	if (!gh_span_find(s, addr, &idx))
+		return false;
+	if (s->nelems == 1) {
+		if (!large_release(s))
+			return false;
+		large_free_span(s->central->heap, s);
+		return true;
+	}
+	ent = gh_central_ent(s, idx);
+	if (*ent.state != GH_OBJ_ALLOC)
+		return false;
+	if (want_init_on_free())
+		memset(ent.obj, 0, s->elemsize);
+	gh_slot_free(s->central, ent);
+	return true;
+}
+
+/**
+ * goheap_stack_free() - free a scratch block
+ * @p: what goheap_stack_alloc() returned, or NULL
+ *
+ * Context: any; see DOC: Contexts.
+ */
+void goheap_stack_free(void *p)
+{
+	unsigned long addr = (unsigned long)p;
+	enum goheap_bad_free kind;
+	struct gh_span *s;
+	unsigned int idx;
+
+	if (!p)
+		return;
+	s = gh_span_of(addr);
+	if (s && smp_load_acquire(&s->state) == GH_SPAN_STACK &&
+	    stack_free(s, addr))
+		return;
+	if (!s || s->state == GH_SPAN_DEAD)
+		kind = GOHEAP_BAD_WILD;
+	else if (s->state != GH_SPAN_STACK)
+		kind = GOHEAP_BAD_FOREIGN;
+	else
+		kind = gh_span_find(s, addr, &idx) ? GOHEAP_BAD_DOUBLE :
+						     GOHEAP_BAD_INTERIOR;
+	gh_report_bad_free(p, kind, NULL);
+}
+EXPORT_SYMBOL_GPL(goheap_stack_free);
+
+/* ---- memory pools ------------------------------------------------------- */
+
+/**
+ * goheap_mempool_alloc() - a mempool's allocation function
+ * @gfp: allocation flags
+ * @size: bytes of an element, as the pool's data
+ *
+ * Return: an object or NULL.
+ */
+void *goheap_mempool_alloc(gfp_t gfp, void *size)
+{
+	return goheap_alloc((size_t)size, gfp);
+}
+EXPORT_SYMBOL_GPL(goheap_mempool_alloc);
+
+/**
+ * goheap_mempool_free() - a mempool's free function
+ * @element: the object
+ * @size: not used
+ */
+void goheap_mempool_free(void *element, void *size)
+{
+	goheap_free(element);
+}
+EXPORT_SYMBOL_GPL(goheap_mempool_free);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mcache: what a CPU holds of each span class, and the fast path.
+ */
+#ifndef _GOHEAP_MCACHE_H
+#define _GOHEAP_MCACHE_H
+
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+
+#include "mcentral.h"
+
+/**
+ * struct gh_slot - a CPU's cache of one span class
+ * @busy: somebody on this CPU is at work here
+ * @n: objects in @mag
+ * @cap: how many may be in @mag: grows with misses up to the batch
+ * @nspare: objects in @spare: none, or as many as @cap was
+ * @mag: magazine: free objects, last in first out; NULL if @cap is 0
+ * @spare: a second magazine, so that a pattern that swings about the end of
+ *	the first does not go to the mcentral each time; or NULL
+ * @span: current span, or NULL
+ * @carved: objects taken from spans
+ * @released: objects given back past the mcentral (large objects)
+ *
+ * Guard: preemption off, and @busy. Whoever finds @busy set has interrupted the
+ * owner on its own CPU and must leave the slot alone: it goes to the mcentral.
+ * So no atomic operation and no masking of interrupts is needed.
+ */
+struct gh_slot {
+	bool busy;
+	u16 n;
+	u16 cap;
+	u16 nspare;
+	struct gh_ent *mag;
+	struct gh_ent *spare;
+	struct gh_span *span;
+	unsigned long carved;
+	unsigned long released;
+} ____cacheline_aligned;
+
+/**
+ * struct gh_tiny - a CPU's tiny block
+ * @busy: guard, as in &struct gh_slot
+ * @off: bytes of the block that are given out
+ * @block: the block, or NULL
+ * @word: its word, see GH_TINY_HELD
+ * @allocs: tiny objects ever allocated
+ * @frees: tiny objects ever freed
+ */
+struct gh_tiny {
+	bool busy;
+	u8 off;
+	void *block;
+	atomic_t *word;
+	unsigned long allocs;
+	unsigned long frees;
+};
+
+/**
+ * struct gh_mcache - what a CPU holds
+ * @bytes: room of all magazines, object caches' included; bounded
+ * @victim: the slot that room is taken from next
+ * @tiny: tiny block
+ * @slot: one for each of the heap's mcentrals
+ */
+struct gh_mcache {
+	long bytes;
+	unsigned int victim;
+	struct gh_tiny tiny;
+	struct gh_slot slot[GH_NUM_CENTRALS];
+};
+
+extern unsigned long gh_percpu_bytes;
+
+void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid);
+void gh_slot_free_slow(struct gh_central *c, struct gh_ent ent);
+unsigned int gh_slot_alloc_bulk(struct gh_central *c, gfp_t gfp, unsigned int n,
+				void **p);
+void gh_slot_drain(struct gh_central *c, unsigned int cpu);
+void gh_defer_free(struct gh_heap *h, void *obj);
+void gh_deferred_free(struct irq_work *work);
+unsigned long gh_slot_cached(const struct gh_central *c);
+unsigned long gh_slot_carved(const struct gh_central *c);
+unsigned long gh_slot_released(const struct gh_central *c);
+
+/**
+ * gh_slot_alloc() - take an object of a span class or cache
+ * @c: its mcentral
+ * @gfp: for a miss; __GFP_ZERO is the caller's business
+ *
+ * Context: any in which @gfp may be used; in NMI context only what the CPU has.
+ * Return: the object or NULL.
+ */
+static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
+{
+	struct gh_slot *slot;
+
+	preempt_disable();
+	slot = this_cpu_ptr(c->slots);
+	if (likely(!slot->busy)) {
+		slot->busy = true;
+		barrier();
+		if (likely(slot->n)) {
+			struct gh_ent *ent = &slot->mag[--slot->n];
+			void *obj = ent->obj;
+
+			*ent->state = GH_OBJ_ALLOC;
+			barrier();
+			slot->busy = false;
+			preempt_enable();
+			return obj;
+		}
+		slot->busy = false;
+	}
+	preempt_enable();
+	return gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE);
+}
+
+/**
+ * gh_slot_free() - give an object back to its span class or cache
+ * @c: its mcentral
+ * @ent: the object, which was checked to be allocated
+ *
+ * Context: any.
+ */
+static __always_inline void gh_slot_free(struct gh_central *c,
+					 struct gh_ent ent)
+{
+	struct gh_slot *slot;
+
+	*ent.state = GH_OBJ_FREE;
+	preempt_disable();
+	slot = this_cpu_ptr(c->slots);
+	if (likely(!slot->busy)) {
+		slot->busy = true;
+		barrier();
+		if (likely(slot->n < slot->cap)) {
+			slot->mag[slot->n++] = ent;
+			barrier();
+			slot->busy = false;
+			preempt_enable();
+			return;
+		}
+		slot->busy = false;
+	}
+	preempt_enable();
+	gh_slot_free_slow(c, ent);
+}
+
+#endif /* _GOHEAP_MCACHE_H */

@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mcentral: all spans of one span class, and whole batches on their way from
+ * CPU to CPU.
+ *
+ *        CPU 0          CPU 1              slot: magazine, spare, current span
+ *          | ^            | ^
+ *   batch  v |            v |  batch       transfer cache: up to 64 batches
+ *        [    transfer cache    ]
+ *          | ^
+ *  freed   v |  current span
+ *   bits [ partial: swept | unswept ]      sets, by NUMA node
+ *        [ full:    swept | unswept ]
+ *
+ * A span is in one of the four sets of its node, or it is some CPU's current
+ * span (@cached) and in none. Objects that come back set freed bits at any
+ * time, in cached spans too; a span in a set that has some is "unswept". It is
+ * swept, that is its freed bits are folded in, when it is next taken out, or
+ * when a sweep cycle passes. A span in a set all of whose objects came back is
+ * given to the heap at once.
+ *
+ * Lock: gh_central.lock, see mheap.c for the order. In NMI context it is only
+ * tried.
+ */
+#include <linux/hardirq.h>
+#include <linux/log2.h>
+#include <linux/string.h>
+
+#include "compat.h"
+#include "mcentral.h"
+#include "report.h"
+
+/* ---- lock --------------------------------------------------------------- */
+
+static bool central_lock(struct gh_central *c, unsigned long *flags)
+{
+	if (unlikely(in_nmi()))
+		return raw_spin_trylock_irqsave(&c->lock, *flags);
+	raw_spin_lock_irqsave(&c->lock, *flags);
+	return true;
+}
+
+static void central_unlock(struct gh_central *c, unsigned long flags)
+{
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+}
+
+/* ---- sets --------------------------------------------------------------- */
+
+static unsigned int swept_set(const struct gh_central *c)
+{
+	return (c->sweepgen >> 1) & 1;
+}
+
+/* Put a span in the set where it belongs. */
+static void span_file(struct gh_central *c, struct gh_span *s)
+{
+	struct gh_span_sets *sets = &c->sets[s->node->idx];
+	unsigned int which = swept_set(c) ^ (s->sweepgen != c->sweepgen);
+
+	list_move(&s->list, gh_span_full(s) ? &sets->full[which] :
+					      &sets->partial[which]);
+}
+
+static void span_sweep(struct gh_central *c, struct gh_span *s)
+{
+	if (s->nfreed)
+		gh_span_sweep(s);
+	s->sweepgen = c->sweepgen;
+}
+
+static bool span_empty(const struct gh_span *s)
+{
+	return s->alloc_count == s->nfreed;
+}
+
+/*
+ * A span in a set got a freed bit: it is unswept now, or empty. Empty ones go
+ * to @dead, for the caller to free without the lock.
+ */
+static void span_got_freed(struct gh_central *c, struct gh_span *s,
+			   struct list_head *dead)
+{
+	if (span_empty(s)) {
+		list_move(&s->list, dead);
+		return;
+	}
+	if (s->sweepgen == c->sweepgen) {
+		s->sweepgen = c->sweepgen - 2;
+		span_file(c, s);
+	}
+}
+
+static void free_dead(struct gh_central *c, struct list_head *dead)
+{
+	struct gh_span *s, *next;
+
+	list_for_each_entry_safe(s, next, dead, list) {
+		list_del_init(&s->list);
+		atomic_long_dec(&c->nspans);
+		gh_mheap_free_span(c->heap, s);
+	}
+}
+
+/* Take out a span with free places: one that needs no sweep for preference. */
+static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets)
+{
+	struct list_head *order[] = {
+		&sets->partial[swept_set(c)],
+		&sets->partial[!swept_set(c)],
+		&sets->full[!swept_set(c)],
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(order); i++) {
+		struct gh_span *s;
+
+		if (list_empty(order[i]))
+			continue;
+		s = list_first_entry(order[i], struct gh_span, list);
+		list_del_init(&s->list);
+		span_sweep(c, s);
+		return s;
+	}
+	return NULL;
+}
+
+/* ---- spans -------------------------------------------------------------- */
+
+/**
+ * gh_central_new_span() - get a span from the heap
+ * @c: the mcentral
+ * @gfp: for its memory
+ * @nid: preferred NUMA node or NUMA_NO_NODE
+ *
+ * Context: as gh_mheap_alloc_span().
+ * Return: the span, as a current span (@cached), objects constructed; or NULL.
+ */
+struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid)
+{
+	struct gh_span *s;
+	unsigned int i;
+
+	s = gh_mheap_alloc_span(c->heap, &c->shape, c, gfp & ~__GFP_ZERO, nid);
+	if (!s)
+		return NULL;
+	s->sweepgen = READ_ONCE(c->sweepgen);
+	s->cached = true;
+	atomic_long_inc(&c->nspans);
+	if (c->ctor)
+		for (i = 0; i < s->nelems; i++)
+			c->ctor((void *)(s->base + i * s->elemsize));
+	return s;
+}
+GH_EXPORT_FOR_TESTS(gh_central_new_span);
+
+/* Under the lock. */
+static struct gh_span *central_pick(struct gh_central *c, int nid)
+{
+	struct gh_span *s = NULL;
+	unsigned int i;
+
+	if (nid != NUMA_NO_NODE)
+		return sets_take(c, &c->sets[gh_mheap_node(c->heap, nid)->idx]);
+	for (i = 0; i < c->heap->nr_nodes && !s; i++)
+		s = sets_take(c, &c->sets[i]);
+	return s;
+}
+
+/**
+ * gh_central_get_span() - take out a span with free places
+ * @c: the mcentral
+ * @nid: the NUMA node that it must be from, or NUMA_NO_NODE for any
+ *
+ * Context: any.
+ * Return: the span, as a current span, or NULL if there is none.
+ */
+struct gh_span *gh_central_get_span(struct gh_central *c, int nid)
+{
+	unsigned long flags;
+	struct gh_span *s;
+
+	if (!central_lock(c, &flags))
+		return NULL;
+	s = central_pick(c, nid);
+	if (s)
+		s->cached = true;
+	central_unlock(c, flags);
+	return s;
+}
+GH_EXPORT_FOR_TESTS(gh_central_get_span);
+
+/**
+ * gh_central_put_span() - put a current span back into the sets
+ * @c: the mcentral
+ * @s: the span
+ *
+ * Context: any but NMI.
+ */
+void gh_central_put_span(struct gh_central *c, struct gh_span *s)
+{
+	unsigned long flags;
+	LIST_HEAD(dead);
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	s->cached = false;
+	if (span_empty(s)) {
+		list_move(&s->list, &dead);
+	} else {
+		s->sweepgen = c->sweepgen - (s->nfreed ? 2 : 0);
+		span_file(c, s);
+	}
+	central_unlock(c, flags);
+	free_dead(c, &dead);
+}
+GH_EXPORT_FOR_TESTS(gh_central_put_span);
+
+static bool sets_swept(const struct gh_central *c,
+		       const struct gh_span_sets *sets)
+{
+	return list_empty(&sets->partial[!swept_set(c)]) &&
+	       list_empty(&sets->full[!swept_set(c)]);
+}
+
+/* Sweep what is unswept in one node's sets. Drops the lock on the way. */
+static unsigned long sets_sweep(struct gh_central *c, struct gh_span_sets *sets,
+				unsigned long *flags, unsigned long *bad)
+{
+	struct list_head *unswept[] = {
+		&sets->partial[!swept_set(c)],
+		&sets->full[!swept_set(c)],
+	};
+	unsigned long n = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(unswept); i++) {
+		while (!list_empty(unswept[i])) {
+			struct gh_span *s;
+
+			s = list_first_entry(unswept[i], struct gh_span, list);
+			gh_span_sweep(s);
+			*bad += !gh_span_verify(s);
+			s->sweepgen = c->sweepgen;
+			span_file(c, s);
+			n++;
+			raw_spin_unlock_irqrestore(&c->lock, *flags);
+			cond_resched();
+			raw_spin_lock_irqsave(&c->lock, *flags);
+		}
+	}
+	return n;
+}
+
+/**
+ * gh_central_sweep() - one sweep cycle: visit every span in the sets once
+ * @c: the mcentral
+ * @bad: number of spans whose counts and bits do not agree is added to this
+ *
+ * A new generation turns all swept spans into unswept ones at once, so each is
+ * visited once although the lock is dropped on the way. Cached spans are not
+ * touched: their CPU is at work on them. Cycles on one mcentral do not overlap:
+ * the caller holds caches_lock.
+ *
+ * Context: process context, may sleep.
+ * Return: number of spans visited.
+ */
+unsigned long gh_central_sweep(struct gh_central *c, unsigned long *bad)
+{
+	unsigned long flags, n = 0;
+	unsigned int i;
+
+	lockdep_assert_held(&c->heap->caches_lock);
+	raw_spin_lock_irqsave(&c->lock, flags);
+	/* Spans two generations back would pass for swept: leave none. */
+	for (i = 0; i < c->heap->nr_nodes; i++)
+		sets_sweep(c, &c->sets[i], &flags, bad);
+	/* Frees that came in while the lock was dropped put the cycle off. */
+	for (i = 0; i < c->heap->nr_nodes; i++)
+		if (!sets_swept(c, &c->sets[i]))
+			goto out;
+	c->sweepgen += 2;
+	for (i = 0; i < c->heap->nr_nodes; i++)
+		n += sets_sweep(c, &c->sets[i], &flags, bad);
+out:
+	central_unlock(c, flags);
+	return n;
+}
+GH_EXPORT_FOR_TESTS(gh_central_sweep);
+
+/* ---- objects ------------------------------------------------------------ */
+
+/**
+ * gh_central_take() - take one object past the CPU's cache
+ * @c: the mcentral
+ * @nid: NUMA node the object must be from, or NUMA_NO_NODE
+ * @ent: the object
+ *
+ * For interrupts that find the slot busy, and for other nodes' memory.
+ *
+ * Context: any.
+ * Return: true if there was one.
+ */
+bool gh_central_take(struct gh_central *c, int nid, struct gh_ent *ent)
+{
+	unsigned long flags;
+	struct gh_span *s;
+
+	if (!central_lock(c, &flags))
+		return false;
+	s = central_pick(c, nid);
+	if (s) {
+		gh_span_carve(s, ent, 1);
+		c->carved++;
+		span_file(c, s);
+	}
+	central_unlock(c, flags);
+	return s;
+}
+GH_EXPORT_FOR_TESTS(gh_central_take);
+
+/* One object goes back to its span. Returns false if it is there already. */
+static bool central_release_one(struct gh_central *c, const struct gh_ent *ent,
+				struct list_head *dead)
+{
+	unsigned long addr = (unsigned long)ent->obj;
+	struct gh_span *s = gh_span_of(addr);
+	unsigned int idx;
+
+	if (!s || s->central != c || !gh_span_find(s, addr, &idx) ||
+	    !gh_span_mark_freed(s, idx))
+		return false;
+	c->released++;
+	if (!s->cached)
+		span_got_freed(c, s, dead);
+	return true;
+}
+
+/**
+ * gh_central_release() - objects go back to their spans
+ * @c: the mcentral
+ * @ents: the objects, in state GH_OBJ_FREE
+ * @n: how many
+ *
+ * An object that its span has back already was freed by two CPUs at the same
+ * moment, which the state byte cannot see; it is refused here.
+ *
+ * Context: any but NMI.
+ */
+void gh_central_release(struct gh_central *c, const struct gh_ent *ents,
+			unsigned int n)
+{
+	const void *bad = NULL;
+	unsigned long flags;
+	LIST_HEAD(dead);
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	while (n--)
+		if (!central_release_one(c, ents + n, &dead))
+			bad = ents[n].obj;
+	central_unlock(c, flags);
+	free_dead(c, &dead);
+	if (unlikely(bad))
+		gh_report_bad_free(bad, GOHEAP_BAD_DOUBLE, c);
+}
+GH_EXPORT_FOR_TESTS(gh_central_release);
+
+/* ---- transfer cache ----------------------------------------------------- */
+
+static unsigned int tc_limit(const struct gh_central *c)
+{
+	unsigned long batch_bytes = c->batch * c->shape.elemsize;
+
+	return clamp_t(unsigned long, GH_TC_BYTES / batch_bytes, 1, GH_TC_MAX);
+}
+
+/**
+ * gh_central_trade_full() - hand over a full magazine for an empty one
+ * @c: the mcentral
+ * @mag: a magazine of c->batch objects; becomes an empty one
+ *
+ * Context: any but NMI.
+ * Return: false, and nothing changed, if there is no room or no empty magazine.
+ */
+bool gh_central_trade_full(struct gh_central *c, struct gh_ent **mag)
+{
+	struct gh_ent *empty;
+	unsigned long flags;
+	bool ok;
+
+	empty = gh_fixalloc_alloc(c->mags, 0);
+	if (!empty)
+		return false;
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (c->tc_n == c->tc_max && c->tc_max < tc_limit(c))
+		c->tc_max++;
+	ok = c->tc_n < c->tc_max;
+	if (ok) {
+		c->tc[c->tc_n++] = *mag;
+		*mag = empty;
+	}
+	central_unlock(c, flags);
+	if (!ok)
+		gh_fixalloc_free(c->mags, empty);
+	return ok;
+}
+GH_EXPORT_FOR_TESTS(gh_central_trade_full);
+
+/**
+ * gh_central_trade_empty() - get a full magazine for an empty one
+ * @c: the mcentral
+ * @mag: an empty magazine, or NULL; becomes one of c->batch objects
+ *
+ * Context: any.
+ * Return: false, and nothing changed, if there is no full one.
+ */
+bool gh_central_trade_empty(struct gh_central *c, struct gh_ent **mag)
+{
+	struct gh_ent *empty = *mag;
+	unsigned long flags;
+	bool ok;
+
+	if (!READ_ONCE(c->tc_n) || !central_lock(c, &flags))
+		return false;
+	ok = c->tc_n;
+	if (ok) {
+		*mag = c->tc[--c->tc_n];
+		c->tc_low = min(c->tc_low, c->tc_n);
+	}
+	central_unlock(c, flags);
+	if (ok && empty)
+		gh_fixalloc_free(c->mags, empty);
+	return ok;
+}
+GH_EXPORT_FOR_TESTS(gh_central_trade_empty);
+
+/* Take the oldest batch out, which has waited longest. */
+static struct gh_ent *tc_take_oldest(struct gh_central *c, bool only_idle)
+{
+	struct gh_ent *mag = NULL;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (c->tc_n && (!only_idle || c->tc_low)) {
+		mag = c->tc[0];
+		c->tc_n--;
+		c->tc_low -= !!c->tc_low;
+		memmove(&c->tc[0], &c->tc[1], c->tc_n * sizeof(c->tc[0]));
+	}
+	central_unlock(c, flags);
+	return mag;
+}
+
+static void central_give_back(struct gh_central *c, bool only_idle)
+{
+	struct gh_ent *mag;
+
+	while ((mag = tc_take_oldest(c, only_idle))) {
+		gh_central_release(c, mag, c->batch);
+		gh_fixalloc_free(c->mags, mag);
+		cond_resched();
+	}
+}
+
+/**
+ * gh_central_age() - give back the batches that nobody needed since last time
+ * @c: the mcentral
+ *
+ * Context: process context, may sleep.
+ */
+void gh_central_age(struct gh_central *c)
+{
+	unsigned long flags;
+
+	central_give_back(c, true);
+	raw_spin_lock_irqsave(&c->lock, flags);
+	c->tc_low = c->tc_n;
+	c->tc_max = max_t(unsigned int, c->tc_n,
+			  min_t(unsigned int, GH_TC_INITIAL, tc_limit(c)));
+	central_unlock(c, flags);
+}
+GH_EXPORT_FOR_TESTS(gh_central_age);
+
+/**
+ * gh_central_drain() - give back all batches
+ * @c: the mcentral
+ *
+ * Context: process context, may sleep.
+ */
+void gh_central_drain(struct gh_central *c)
+{
+	central_give_back(c, false);
+}
+GH_EXPORT_FOR_TESTS(gh_central_drain);
+
+/* ---- life --------------------------------------------------------------- */
+
+static void central_init_shape(struct gh_shape *shape, size_t elemsize)
+{
+	shape->elemsize = elemsize;
+	shape->npages = gh_span_npages(elemsize);
+	shape->nelems = gh_span_nelems(elemsize);
+	shape->divmul = shape->nelems > 1 ? gh_divmul(elemsize) : 0;
+	shape->state = GH_SPAN_OBJECTS;
+}
+
+/**
+ * gh_central_set_batch() - choose the number of objects of a batch
+ * @c: the mcentral, not yet in use
+ * @batch: objects, 1 to GH_BATCH_MAX
+ */
+void gh_central_set_batch(struct gh_central *c, unsigned int batch)
+{
+	c->batch = batch;
+	c->mags = &c->heap->mags[batch <= 2 ? 0 : ilog2(batch - 1)];
+	c->tc_max = min_t(unsigned int, GH_TC_INITIAL, tc_limit(c));
+}
+GH_EXPORT_FOR_TESTS(gh_central_set_batch);
+
+/**
+ * gh_central_init() - an mcentral without spans
+ * @c: zeroed memory
+ * @h: the heap
+ * @name: copied, cut to fit
+ * @elemsize: object size in bytes, 8 or more
+ * @flags: GH_CENTRAL_*
+ */
+void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
+		     size_t elemsize, unsigned int flags)
+{
+	unsigned int i;
+
+	raw_spin_lock_init(&c->lock);
+	for (i = 0; i < GH_MAX_NODES; i++) {
+		INIT_LIST_HEAD(&c->sets[i].partial[0]);
+		INIT_LIST_HEAD(&c->sets[i].partial[1]);
+		INIT_LIST_HEAD(&c->sets[i].full[0]);
+		INIT_LIST_HEAD(&c->sets[i].full[1]);
+	}
+	strscpy(c->name, name, sizeof(c->name));
+	c->heap = h;
+	c->flags = flags;
+	central_init_shape(&c->shape, elemsize);
+	gh_central_set_batch(c, clamp_t(unsigned long, GH_BATCH_BYTES / elemsize,
+					GH_BATCH_MIN, GH_BATCH_MAX));
+}
+GH_EXPORT_FOR_TESTS(gh_central_init);

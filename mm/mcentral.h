@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mcentral: all spans of one span class, and whole batches on their way from
+ * CPU to CPU.
+ */
+#ifndef _GOHEAP_MCENTRAL_H
+#define _GOHEAP_MCENTRAL_H
+
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "mheap.h"
+
+struct gh_slot;
+
+/*
+ * The heap's own mcentrals: the 136 span classes, of which the two of class 0
+ * (large objects) have counters but no spans; tiny blocks; stack blocks.
+ */
+#define GH_CENTRAL_TINY		GH_NUM_SPANCLASSES
+#define GH_CENTRAL_STACK	(GH_CENTRAL_TINY + 1)
+#define GH_STACK_ORDERS		4
+#define GH_STACK_MIN_SHIFT	11
+#define GH_STACK_MAX		(1UL << (GH_STACK_MIN_SHIFT + GH_STACK_ORDERS - 1))
+#define GH_NUM_CENTRALS		(GH_CENTRAL_STACK + GH_STACK_ORDERS)
+
+#define GH_NAME_LEN		32
+
+/* Batches: clamp(64 KiB / size, 2, 128) objects. */
+#define GH_BATCH_BYTES		65536UL
+#define GH_BATCH_MIN		2
+#define GH_BATCH_MAX		128
+
+/* Transfer cache: at most so many batches, and so many bytes. */
+#define GH_TC_INITIAL		16
+#define GH_TC_MAX		64
+#define GH_TC_BYTES		(1UL << 20)
+
+/* Flags of a gh_central. */
+#define GH_CENTRAL_NOSCAN	BIT(0)
+#define GH_CENTRAL_ACCOUNT	BIT(1)
+
+/**
+ * struct gh_span_sets - the spans of one span class and node
+ * @partial: with free places
+ * @full: without
+ *
+ * Of each pair, [(sweepgen / 2) % 2] holds the swept spans and the other those
+ * that have freed bits to fold in.
+ */
+struct gh_span_sets {
+	struct list_head partial[2];
+	struct list_head full[2];
+};
+
+/**
+ * struct gh_central - all spans of one span class or object cache
+ * @lock: protects what follows down to @released; interrupts off
+ * @sweepgen: generation, a multiple of 2; a sweep cycle adds 2
+ * @tc_n: batches in @tc
+ * @tc_max: room in @tc: grows when batches had to be turned away
+ * @tc_low: lowest @tc_n since the last look: so many batches lie idle
+ * @tc: transfer cache: full magazines of @batch objects
+ * @sets: spans, by node
+ * @carved: objects taken from spans under the lock, for no CPU's cache
+ * @released: objects that came back to spans
+ * @nspans: spans, those in CPUs' caches included
+ * @slots: per-CPU caches
+ * @shape: how spans are cut
+ * @heap: the heap
+ * @batch: objects of a batch; entries of a magazine
+ * @mags: where magazines come from
+ * @flags: GH_CENTRAL_*
+ * @ctor: constructor of a cache's objects, or NULL
+ * @cache: whose this is, or NULL for the heap's own
+ * @name: for messages and listings
+ *
+ * sweepgen is a mcentral's own, not the heap's as in Go: no world stops here,
+ * and a cycle over one mcentral must see its sets at one moment.
+ */
+struct gh_central {
+	raw_spinlock_t lock ____cacheline_aligned;
+	u32 sweepgen;
+	unsigned int tc_n;
+	unsigned int tc_max;
+	unsigned int tc_low;
+	struct gh_ent *tc[GH_TC_MAX];
+	struct gh_span_sets sets[GH_MAX_NODES];
+	unsigned long carved;
+	unsigned long released;
+	atomic_long_t nspans;
+
+	struct gh_slot __percpu *slots ____cacheline_aligned;
+	struct gh_shape shape;
+	struct gh_heap *heap;
+	unsigned int batch;
+	struct gh_fixalloc *mags;
+	unsigned int flags;
+	void (*ctor)(void *obj);
+	void *cache;
+	char name[GH_NAME_LEN];
+};
+
+/* The state byte of an object, whose start is known to be valid. */
+static inline struct gh_ent gh_central_ent(struct gh_span *s, unsigned int idx)
+{
+	return (struct gh_ent){
+		.obj = (void *)(s->base + idx * s->elemsize),
+		.state = &s->objstate[idx],
+	};
+}
+
+void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
+		     size_t elemsize, unsigned int flags);
+void gh_central_set_batch(struct gh_central *c, unsigned int batch);
+void gh_central_drain(struct gh_central *c);
+
+bool gh_central_trade_full(struct gh_central *c, struct gh_ent **mag);
+bool gh_central_trade_empty(struct gh_central *c, struct gh_ent **mag);
+void gh_central_age(struct gh_central *c);
+
+struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid);
+struct gh_span *gh_central_get_span(struct gh_central *c, int nid);
+void gh_central_put_span(struct gh_central *c, struct gh_span *s);
+
+bool gh_central_take(struct gh_central *c, int nid, struct gh_ent *ent);
+void gh_central_release(struct gh_central *c, const struct gh_ent *ents,
+			unsigned int n);
+unsigned long gh_central_sweep(struct gh_central *c, unsigned long *bad);
+
+#endif /* _GOHEAP_MCENTRAL_H */

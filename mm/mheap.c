@@ -1,0 +1,1007 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mheap: a heap: its arenas, its pages, its spans.
+ *
+ * The way of a new span:
+ *
+ *   record     fixalloc
+ *   pages      the CPU's page cache, else first fit in the node, else growth
+ *   memory     commit of those pages that are scavenged, with the caller's gfp
+ *   publish    arena->spans[], then the in-use bit and the state
+ *
+ * Lock order, for all of goheap (outer first; raw ones with interrupts off):
+ *
+ *   1  gh_heap.caches_lock    mutex
+ *   2  gh_node.grow_lock      mutex, only under memalloc_noio_save()
+ *   3  gh_heap.scav_lock      mutex; the shrinker only tries it
+ *   4  index_lock             mutex (arena.c)
+ *   5  gh_slot.busy, gh_pages_cpu.busy   per-CPU flags, preemption off
+ *   6  gh_central.lock        raw
+ *   7  gh_node.lock           raw
+ *   8  gh_fixalloc.lock       raw, leaf
+ *
+ * No raw lock is held, and preemption is on, whenever pages are allocated.
+ * 6 and 7 are never held together: mcentrals free their empty spans after they
+ * dropped their lock.
+ */
+#include <linux/cpumask.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/topology.h>
+#include <linux/vmalloc.h>
+
+#include "compat.h"
+#include "mheap.h"
+
+/* Arenas are reserved in groups that double up to this many. */
+#define GROUP_MAX	16
+
+/* Pages decommitted for one flush of the TLBs: up to 16 MiB in 64 runs. */
+#define SCAV_RUNS	64
+#define SCAV_PAGES	2048UL
+
+/**
+ * struct gh_area - address space of a node
+ * @vmem: the reserved arenas
+ * @slot: slot of the first
+ */
+struct gh_area {
+	struct gh_vmem_area vmem;
+	unsigned int slot;
+};
+
+struct workqueue_struct *gh_wq;
+GH_EXPORT_FOR_TESTS(gh_wq);
+
+/* ---- arenas ------------------------------------------------------------- */
+
+/**
+ * gh_node_arena() - an arena by its slot
+ * @node: the node
+ * @slot: the slot
+ *
+ * Context: any.
+ * Return: the arena, or NULL if that slot is empty.
+ */
+struct gh_arena *gh_node_arena(const struct gh_node *node, unsigned int slot)
+{
+	struct gh_arena **tbl;
+
+	if (slot >= GH_MAX_ARENAS)
+		return NULL;
+	tbl = READ_ONCE(node->arenas[slot / GH_ARENA_TBL_ENTRIES]);
+	return tbl ? READ_ONCE(tbl[slot % GH_ARENA_TBL_ENTRIES]) : NULL;
+}
+GH_EXPORT_FOR_TESTS(gh_node_arena);
+
+static struct gh_arena *node_arena_of_page(const struct gh_node *node,
+					   unsigned long page)
+{
+	return gh_node_arena(node, page >> GH_ARENA_PAGES_SHIFT);
+}
+
+static unsigned long node_page_addr(const struct gh_node *node,
+				    unsigned long page)
+{
+	return node_arena_of_page(node, page)->base +
+	       ((page % GH_ARENA_PAGES) << GH_PAGE_SHIFT);
+}
+
+static int node_set_arena(struct gh_node *node, unsigned int slot,
+			  struct gh_arena *arena)
+{
+	struct gh_arena ***tbl = &node->arenas[slot / GH_ARENA_TBL_ENTRIES];
+
+	if (!*tbl) {
+		unsigned long page = get_zeroed_page(GFP_KERNEL);
+
+		if (!page)
+			return -ENOMEM;
+		smp_store_release(tbl, (struct gh_arena **)page);
+	}
+	WRITE_ONCE((*tbl)[slot % GH_ARENA_TBL_ENTRIES], arena);
+	return 0;
+}
+
+static void node_drop_arena(struct gh_node *node, unsigned int slot)
+{
+	struct gh_arena *arena = gh_node_arena(node, slot);
+
+	if (!arena)
+		return;
+	node_set_arena(node, slot, NULL);
+	gh_arena_destroy(arena);
+}
+
+/* Metadata for one arena of an area, all that can fail. */
+static int node_add_arena(struct gh_node *node, unsigned long base,
+			  unsigned int slot)
+{
+	struct gh_arena *arena = gh_arena_create(node, base, slot);
+	int err;
+
+	if (!arena)
+		return -ENOMEM;
+	err = node_set_arena(node, slot, arena);
+	if (err) {
+		gh_arena_destroy(arena);
+		return err;
+	}
+	err = gh_pagealloc_prepare(&node->pa,
+				   (unsigned long)slot << GH_ARENA_PAGES_SHIFT,
+				   GH_ARENA_PAGES, GFP_KERNEL);
+	if (!err)
+		err = gh_arena_publish(arena);
+	if (err)
+		node_drop_arena(node, slot);
+	return err;
+}
+
+static void node_drop_area(struct gh_node *node, struct gh_area *area,
+			   unsigned int narenas)
+{
+	while (narenas--)
+		node_drop_arena(node, area->slot + narenas);
+	gh_vmem_release(&area->vmem);
+	gh_fixalloc_free(&node->heap->areas, area);
+}
+
+static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
+{
+	struct gh_area *area = gh_fixalloc_alloc(&node->heap->areas, GFP_KERNEL);
+	unsigned int i;
+
+	if (!area)
+		return NULL;
+	if (gh_vmem_reserve(&area->vmem, narenas, node->nid)) {
+		gh_fixalloc_free(&node->heap->areas, area);
+		return NULL;
+	}
+	area->slot = node->next_slot;
+	for (i = 0; i < narenas; i++) {
+		unsigned long base = area->vmem.base + i * GH_ARENA_SIZE;
+
+		if (node_add_arena(node, base, area->slot + i)) {
+			node_drop_area(node, area, i);
+			return NULL;
+		}
+	}
+	return area;
+}
+
+/* Grow by @narenas adjacent arenas; under grow_lock. */
+static int node_grow_by(struct gh_node *node, unsigned int narenas)
+{
+	struct gh_area *area;
+	unsigned long flags;
+
+	if (node->next_slot + narenas > GH_MAX_ARENAS)
+		return -ENOMEM;
+	area = node_add_area(node, narenas);
+	if (!area)
+		return -ENOMEM;
+	list_add_tail(&area->vmem.list, &node->areas);
+	/* Leave one slot empty behind the area. */
+	node->next_slot += narenas + 1;
+	node->narenas += narenas;
+	raw_spin_lock_irqsave(&node->lock, flags);
+	gh_pagealloc_grow(&node->pa,
+			  (unsigned long)area->slot << GH_ARENA_PAGES_SHIFT,
+			  narenas * GH_ARENA_PAGES, gh_vmem_is_sparse());
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+	return 0;
+}
+
+/*
+ * Address space costs little when it is sparse, so take more than is asked as
+ * the node grows. KASAN backs reserved space with shadow memory at once.
+ */
+static unsigned int node_group(const struct gh_node *node, unsigned int narenas)
+{
+	if (!gh_vmem_is_sparse() || IS_ENABLED(CONFIG_KASAN_VMALLOC))
+		return narenas;
+	return max(narenas, min_t(unsigned int, node->narenas, GROUP_MAX));
+}
+
+static int node_grow_locked(struct gh_node *node, unsigned int narenas)
+{
+	unsigned int group = node_group(node, narenas);
+	unsigned int noio = memalloc_noio_save();
+	int err = node_grow_by(node, group);
+
+	if (err && group > narenas)
+		err = node_grow_by(node, narenas);
+	memalloc_noio_restore(noio);
+	return err;
+}
+
+/**
+ * gh_mheap_grow() - reserve more arenas
+ * @node: the node
+ * @narenas: at least so many, adjacent, 1 or more
+ *
+ * Context: process context, may sleep; does no I/O.
+ * Return: 0 or -ENOMEM.
+ */
+int gh_mheap_grow(struct gh_node *node, unsigned int narenas)
+{
+	int err;
+
+	mutex_lock(&node->grow_lock);
+	err = node_grow_locked(node, narenas);
+	mutex_unlock(&node->grow_lock);
+	return err;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_grow);
+
+/* Keep free pages at hand for those that cannot grow; eager ones are dear. */
+static bool node_wants_spare(const struct gh_node *node)
+{
+	unsigned long spare = gh_vmem_is_sparse() ? GH_ARENA_PAGES :
+						    GH_ARENA_PAGES / 8;
+
+	return READ_ONCE(node->narenas) && READ_ONCE(node->pa.nfree) < spare;
+}
+
+static void heap_grow_work(struct work_struct *work)
+{
+	struct gh_heap *h = container_of(work, struct gh_heap, grow_work);
+	unsigned int i;
+
+	for (i = 0; i < h->nr_nodes; i++) {
+		struct gh_node *node = h->nodes[i];
+
+		if (node_wants_spare(node) || !READ_ONCE(node->narenas))
+			gh_mheap_grow(node, 1);
+	}
+}
+
+/* ---- pages -------------------------------------------------------------- */
+
+/* Serve a short run from the CPU's page cache, if it is of @node. */
+static bool node_take_cached(struct gh_node *node, unsigned long npages,
+			     unsigned long *page, unsigned long *nscav)
+{
+	struct gh_pages_cpu *pcpu;
+	unsigned long flags;
+	bool ok = false;
+
+	if (npages >= GH_PAGECACHE_LIMIT)
+		return false;
+	preempt_disable();
+	pcpu = this_cpu_ptr(node->heap->pages_cpu);
+	if (pcpu->node == node && !pcpu->busy) {
+		pcpu->busy = true;
+		barrier();
+		if (!pcpu->pc.cache) {
+			raw_spin_lock_irqsave(&node->lock, flags);
+			gh_pagealloc_fill_cache(&node->pa, &pcpu->pc);
+			raw_spin_unlock_irqrestore(&node->lock, flags);
+		}
+		ok = gh_pagecache_alloc(&pcpu->pc, npages, page, nscav);
+		barrier();
+		pcpu->busy = false;
+	}
+	preempt_enable();
+	return ok;
+}
+
+static bool node_take_pages(struct gh_node *node, unsigned long npages,
+			    unsigned long *page, unsigned long *nscav)
+{
+	unsigned long flags;
+	bool ok;
+
+	if (node_take_cached(node, npages, page, nscav))
+		return true;
+	raw_spin_lock_irqsave(&node->lock, flags);
+	ok = gh_pagealloc_alloc(&node->pa, npages, page, nscav);
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+	if (unlikely(node_wants_spare(node)) && !READ_ONCE(node->heap->closing))
+		queue_work(gh_wq, &node->heap->grow_work);
+	return ok;
+}
+
+/* As node_take_pages(), but grow if that is what it takes. */
+static bool node_take_or_grow(struct gh_node *node, unsigned long npages,
+			      unsigned long *page, unsigned long *nscav)
+{
+	unsigned int narenas = DIV_ROUND_UP(npages, GH_ARENA_PAGES);
+	bool ok;
+
+	mutex_lock(&node->grow_lock);
+	/* Somebody may have grown the node while we waited. */
+	ok = node_take_pages(node, npages, page, nscav) ||
+	     (!node_grow_locked(node, narenas) &&
+	      node_take_pages(node, npages, page, nscav));
+	mutex_unlock(&node->grow_lock);
+	return ok;
+}
+
+static void node_free_pages(struct gh_node *node, unsigned long page,
+			    unsigned long npages)
+{
+	unsigned long flags;
+	bool ok;
+
+	raw_spin_lock_irqsave(&node->lock, flags);
+	ok = gh_pagealloc_free(&node->pa, page, npages);
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+	WARN_ON_ONCE(!ok);
+}
+
+/* Give a run back whose commit failed: some of its pages have memory. */
+static void node_free_mixed(struct gh_node *node, unsigned long page,
+			    unsigned long npages)
+{
+	unsigned long addr = node_page_addr(node, page);
+	unsigned long flags, i;
+
+	for (i = 0; i < npages; i++, addr += GH_PAGE_SIZE) {
+		bool scav = !gh_vmem_committed(addr, GH_PAGE_SIZE);
+
+		raw_spin_lock_irqsave(&node->lock, flags);
+		gh_pagealloc_free_scav(&node->pa, page + i, 1, scav);
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+	}
+}
+
+/* Find pages in @first, else in any other node. */
+static struct gh_node *heap_take_pages(struct gh_heap *h, struct gh_node *first,
+				       unsigned long npages, gfp_t gfp,
+				       unsigned long *page,
+				       unsigned long *nscav)
+{
+	unsigned int i;
+
+	if (node_take_pages(first, npages, page, nscav))
+		return first;
+	if (gfpflags_allow_blocking(gfp) &&
+	    node_take_or_grow(first, npages, page, nscav))
+		return first;
+	if (!READ_ONCE(h->closing))
+		queue_work(gh_wq, &h->grow_work);
+	if (gfp & __GFP_THISNODE)
+		return NULL;
+	for (i = 0; i < h->nr_nodes; i++) {
+		struct gh_node *node = h->nodes[i];
+
+		if (node != first && node_take_pages(node, npages, page, nscav))
+			return node;
+	}
+	return NULL;
+}
+
+/* ---- spans -------------------------------------------------------------- */
+
+static unsigned int meta_index(unsigned int nelems)
+{
+	return nelems <= 16 ? 0 : ilog2(nelems - 1) - 3;
+}
+
+static bool span_get_records(struct gh_heap *h, const struct gh_shape *shape,
+			     gfp_t gfp, struct gh_span **s, void **meta,
+			     void **tiny)
+{
+	*meta = NULL;
+	*tiny = NULL;
+	*s = gh_fixalloc_alloc(&h->spans, gfp);
+	if (!*s)
+		return false;
+	if (shape->nelems > 1) {
+		*meta = gh_fixalloc_alloc(&h->meta[meta_index(shape->nelems)],
+					  gfp);
+		if (!*meta)
+			goto no_meta;
+	}
+	if (shape->tiny) {
+		*tiny = gh_fixalloc_alloc(&h->tiny_meta, gfp);
+		if (!*tiny)
+			goto no_tiny;
+	}
+	return true;
+no_tiny:
+	gh_fixalloc_free(&h->meta[meta_index(shape->nelems)], *meta);
+no_meta:
+	gh_fixalloc_free(&h->spans, *s);
+	return false;
+}
+
+static void span_put_records(struct gh_heap *h, struct gh_span *s, void *meta,
+			     unsigned int nelems, void *tiny)
+{
+	if (tiny)
+		gh_fixalloc_free(&h->tiny_meta, tiny);
+	if (meta)
+		gh_fixalloc_free(&h->meta[meta_index(nelems)], meta);
+	gh_fixalloc_free(&h->spans, s);
+}
+
+/* Enter a span's pages in the arenas' tables, or take them out. */
+static void span_set_pages(struct gh_span *s, struct gh_span *entry)
+{
+	unsigned long page = s->page;
+	unsigned long left = s->npages;
+
+	while (left) {
+		struct gh_arena *arena = node_arena_of_page(s->node, page);
+		unsigned long i = page % GH_ARENA_PAGES;
+		unsigned long n = min(left, GH_ARENA_PAGES - i);
+
+		page += n;
+		left -= n;
+		while (n--)
+			WRITE_ONCE(arena->spans[i++], entry);
+	}
+}
+
+/* Note the pages as used. Returns whether any of them was used before. */
+static bool span_use_pages(struct gh_span *s)
+{
+	unsigned long page = s->page;
+	unsigned long left = s->npages;
+	bool used = false;
+
+	while (left) {
+		unsigned long i = page % GH_ARENA_PAGES;
+		unsigned long n = min(left, GH_ARENA_PAGES - i);
+
+		used |= gh_arena_use(node_arena_of_page(s->node, page), i, n);
+		page += n;
+		left -= n;
+	}
+	return used;
+}
+
+static void span_account(struct gh_span *s, int sign)
+{
+	long npages = sign * (long)s->npages;
+
+	atomic_long_add(npages, &s->node->pages_inuse);
+	atomic_long_add(sign, &s->node->spans_inuse);
+	if (s->state == GH_SPAN_STACK)
+		atomic_long_add(npages, &s->node->stack_pages);
+}
+
+static void span_publish(struct gh_span *s, u8 state)
+{
+	struct gh_arena *arena = node_arena_of_page(s->node, s->page);
+
+	span_set_pages(s, s);
+	smp_store_release(&s->state, state);
+	span_account(s, 1);
+	set_bit(s->page % GH_ARENA_PAGES, arena->page_inuse);
+}
+
+static void span_withdraw(struct gh_span *s)
+{
+	struct gh_arena *arena = node_arena_of_page(s->node, s->page);
+
+	clear_bit(s->page % GH_ARENA_PAGES, arena->page_inuse);
+	span_account(s, -1);
+	WRITE_ONCE(s->state, GH_SPAN_DEAD);
+	span_set_pages(s, NULL);
+}
+
+/**
+ * gh_mheap_alloc_span() - make a new span
+ * @h: the heap
+ * @shape: how to cut it
+ * @central: whose it will be
+ * @gfp: for the pages; with __GFP_ZERO new pages are zeroed, see needzero
+ * @nid: preferred NUMA node, or NUMA_NO_NODE for the nearest
+ *
+ * Context: any in which @gfp may be used; not NMI, preemption on if @gfp may
+ * sleep.
+ * Return: the span, all of whose objects are free, held by the caller; or NULL.
+ */
+struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
+				    const struct gh_shape *shape,
+				    struct gh_central *central, gfp_t gfp,
+				    int nid)
+{
+	unsigned long page, nscav, addr;
+	struct gh_node *node;
+	struct gh_span *s;
+	void *meta, *tiny;
+	bool used;
+
+	if (nid == NUMA_NO_NODE)
+		nid = numa_mem_id();
+	if (!span_get_records(h, shape, gfp, &s, &meta, &tiny))
+		return NULL;
+	node = heap_take_pages(h, gh_mheap_node(h, nid), shape->npages, gfp,
+			       &page, &nscav);
+	if (!node)
+		goto no_pages;
+	addr = node_page_addr(node, page);
+	if (nscav && gh_vmem_commit(addr, shape->npages << GH_PAGE_SHIFT,
+				    gfp & GH_PAGE_GFP, nid))
+		goto no_memory;
+
+	INIT_LIST_HEAD(&s->list);
+	s->base = addr;
+	s->elemsize = shape->elemsize;
+	s->npages = shape->npages;
+	s->divmul = shape->divmul;
+	s->nelems = shape->nelems;
+	s->tiny = tiny;
+	s->central = central;
+	s->node = node;
+	s->page = page;
+	s->cached = false;
+	s->sweepgen = 0;
+	gh_span_start(s, meta);
+	used = span_use_pages(s);
+	if (gh_vmem_is_sparse())
+		s->needzero = nscav < shape->npages || !(gfp & __GFP_ZERO);
+	else
+		s->needzero = used;
+	span_publish(s, shape->state);
+	return s;
+
+no_memory:
+	node_free_mixed(node, page, shape->npages);
+no_pages:
+	span_put_records(h, s, meta, shape->nelems, tiny);
+	return NULL;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_alloc_span);
+
+/**
+ * gh_mheap_free_span() - give a span's pages back to the heap
+ * @h: the heap
+ * @s: the span; nobody has any of its objects, and it is in no set
+ *
+ * Context: any but NMI.
+ */
+void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s)
+{
+	void *meta = s->nelems > 1 ? s->alloc_bits : NULL;
+	struct gh_node *node = s->node;
+	unsigned long page = s->page;
+	unsigned long npages = s->npages;
+
+	span_withdraw(s);
+	span_put_records(h, s, meta, s->nelems, s->tiny);
+	node_free_pages(node, page, npages);
+	gh_mheap_kick(h);
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_free_span);
+
+/**
+ * gh_mheap_for_each_span() - visit every span in use, in order of address
+ * @h: the heap
+ * @fn: called for each; it must bear that the span changes, or dies
+ * @arg: passed to @fn
+ *
+ * Context: process context, may sleep; so may @fn.
+ */
+void gh_mheap_for_each_span(struct gh_heap *h,
+			    void (*fn)(struct gh_span *s, void *arg), void *arg)
+{
+	unsigned int i, slot;
+	unsigned long bit;
+
+	for (i = 0; i < h->nr_nodes; i++) {
+		struct gh_node *node = h->nodes[i];
+
+		for (slot = 0; slot < READ_ONCE(node->next_slot); slot++) {
+			struct gh_arena *arena = gh_node_arena(node, slot);
+			struct gh_span *s;
+
+			if (!arena)
+				continue;
+			for_each_set_bit(bit, arena->page_inuse, GH_ARENA_PAGES) {
+				s = READ_ONCE(arena->spans[bit]);
+				if (s)
+					fn(s, arg);
+			}
+			cond_resched();
+		}
+	}
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_for_each_span);
+
+/* ---- giving memory back ------------------------------------------------- */
+
+struct scav_run {
+	unsigned long page;
+	unsigned long npages;
+};
+
+static unsigned int scav_take(struct gh_node *node, struct scav_run *runs,
+			      unsigned long want, struct gh_vmem_batch *batch)
+{
+	unsigned int n = 0;
+
+	while (n < SCAV_RUNS && want) {
+		unsigned long flags;
+
+		raw_spin_lock_irqsave(&node->lock, flags);
+		runs[n].npages = gh_pagealloc_scavenge_take(&node->pa, want,
+							    &runs[n].page);
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+		if (!runs[n].npages)
+			break;
+		gh_vmem_decommit(batch, node_page_addr(node, runs[n].page),
+				 runs[n].npages << GH_PAGE_SHIFT);
+		want -= runs[n].npages;
+		n++;
+	}
+	return n;
+}
+
+/* Decommit up to @want pages of a node with one TLB flush. */
+static unsigned long node_scavenge_batch(struct gh_node *node,
+					 struct scav_run *runs,
+					 unsigned long want)
+{
+	struct gh_vmem_batch batch;
+	unsigned long flags, done = 0;
+	unsigned int i, n;
+
+	gh_vmem_batch_init(&batch);
+	n = scav_take(node, runs, want, &batch);
+	gh_vmem_batch_free(&batch);
+	for (i = 0; i < n; i++) {
+		raw_spin_lock_irqsave(&node->lock, flags);
+		gh_pagealloc_scavenge_done(&node->pa, runs[i].page,
+					   runs[i].npages);
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+		done += runs[i].npages;
+	}
+	return done;
+}
+
+/**
+ * gh_mheap_scavenge() - give free pages' memory back to the system
+ * @h: the heap
+ * @npages: heap pages, at most; highest addresses first
+ *
+ * Context: process context, may sleep; under scav_lock.
+ * Return: heap pages given back.
+ */
+unsigned long gh_mheap_scavenge(struct gh_heap *h, unsigned long npages)
+{
+	struct scav_run *runs;
+	unsigned long done = 0, got;
+	unsigned int i;
+
+	lockdep_assert_held(&h->scav_lock);
+	if (!gh_vmem_is_sparse())
+		return 0;
+	runs = (struct scav_run *)get_zeroed_page(GFP_KERNEL);
+	if (!runs)
+		return 0;
+	for (i = 0; i < h->nr_nodes && done < npages; i++) {
+		do {
+			got = node_scavenge_batch(h->nodes[i], runs,
+						  min(npages - done, SCAV_PAGES));
+			done += got;
+			cond_resched();
+		} while (got && done < npages);
+	}
+	free_page((unsigned long)runs);
+	return done;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_scavenge);
+
+/**
+ * gh_mheap_flush_pages() - give a CPU's page cache back to its node
+ * @h: the heap
+ * @cpu: this CPU with preemption off, or one that is dead
+ *
+ * Context: process context.
+ */
+void gh_mheap_flush_pages(struct gh_heap *h, unsigned int cpu)
+{
+	struct gh_pages_cpu *pcpu = per_cpu_ptr(h->pages_cpu, cpu);
+	unsigned long flags;
+
+	pcpu->busy = true;
+	barrier();
+	raw_spin_lock_irqsave(&pcpu->node->lock, flags);
+	gh_pagecache_flush(&pcpu->node->pa, &pcpu->pc);
+	raw_spin_unlock_irqrestore(&pcpu->node->lock, flags);
+	barrier();
+	pcpu->busy = false;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_flush_pages);
+
+/**
+ * gh_mheap_released() - pages of all arenas that have no memory
+ * @h: the heap
+ *
+ * Context: any; exact while nobody allocates.
+ * Return: heap pages.
+ */
+unsigned long gh_mheap_released(const struct gh_heap *h)
+{
+	unsigned long n = 0;
+	unsigned int i;
+	int cpu;
+
+	for (i = 0; i < h->nr_nodes; i++)
+		n += READ_ONCE(h->nodes[i]->pa.nscav);
+	for_each_possible_cpu(cpu)
+		n += hweight64(READ_ONCE(per_cpu_ptr(h->pages_cpu, cpu)->pc.scav));
+	return n;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_released);
+
+/**
+ * gh_mheap_inuse() - pages of spans in use
+ * @h: the heap
+ *
+ * Return: heap pages.
+ */
+unsigned long gh_mheap_inuse(const struct gh_heap *h)
+{
+	unsigned long n = 0;
+	unsigned int i;
+
+	for (i = 0; i < h->nr_nodes; i++)
+		n += atomic_long_read(&h->nodes[i]->pages_inuse);
+	return n;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_inuse);
+
+/**
+ * gh_mheap_idle_committed() - free pages that have memory
+ * @h: the heap
+ *
+ * Return: heap pages that gh_mheap_scavenge() could give back.
+ */
+unsigned long gh_mheap_idle_committed(const struct gh_heap *h)
+{
+	unsigned long n = 0;
+	unsigned int i;
+
+	if (!gh_vmem_is_sparse())
+		return 0;
+	for (i = 0; i < h->nr_nodes; i++)
+		n += READ_ONCE(h->nodes[i]->pa.nfree) -
+		     READ_ONCE(h->nodes[i]->pa.nscav);
+	return n;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_idle_committed);
+
+/**
+ * gh_mheap_kick() - see to it that the background worker looks at the heap
+ * @h: the heap
+ *
+ * Context: any but NMI.
+ */
+void gh_mheap_kick(struct gh_heap *h)
+{
+	if (!delayed_work_pending(&h->background) && !READ_ONCE(h->closing))
+		queue_delayed_work(gh_wq, &h->background, HZ);
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+/**
+ * gh_mheap_init() - what all heaps share
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gh_mheap_init(void)
+{
+	gh_wq = alloc_workqueue("goheap", WQ_UNBOUND, 0);
+	return gh_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * gh_mheap_exit() - end; every heap was destroyed
+ */
+void gh_mheap_exit(void)
+{
+	destroy_workqueue(gh_wq);
+}
+
+/**
+ * gh_mheap_node() - the heap's node for a NUMA node
+ * @h: the heap
+ * @nid: a NUMA node
+ *
+ * Nodes without memory, nodes that came later, and those past GH_MAX_NODES
+ * share the nodes that there are.
+ *
+ * Return: the node.
+ */
+struct gh_node *gh_mheap_node(struct gh_heap *h, int nid)
+{
+	unsigned int i;
+
+	for (i = 0; i < h->nr_nodes; i++)
+		if (h->nodes[i]->nid == nid)
+			return h->nodes[i];
+	return h->nodes[nid % h->nr_nodes];
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_node);
+
+static int heap_add_node(struct gh_heap *h, int nid)
+{
+	struct gh_node *node = vzalloc_node(sizeof(*node), nid);
+
+	if (!node)
+		return -ENOMEM;
+	if (gh_pagealloc_init(&node->pa)) {
+		vfree(node);
+		return -ENOMEM;
+	}
+	raw_spin_lock_init(&node->lock);
+	mutex_init(&node->grow_lock);
+	INIT_LIST_HEAD(&node->areas);
+	node->heap = h;
+	node->nid = nid;
+	node->idx = h->nr_nodes;
+	h->nodes[h->nr_nodes++] = node;
+	return 0;
+}
+
+static bool area_in_use(struct gh_node *node, struct gh_area *area)
+{
+	unsigned int i;
+
+	for (i = 0; i < area->vmem.narenas; i++) {
+		struct gh_arena *arena = gh_node_arena(node, area->slot + i);
+
+		if (!bitmap_empty(arena->page_inuse, GH_ARENA_PAGES))
+			return true;
+	}
+	return false;
+}
+
+/* Returns false if an area had to be left behind because spans are in use. */
+static bool node_destroy(struct gh_node *node)
+{
+	struct gh_area *area, *next;
+	bool clean = true;
+	unsigned int i;
+
+	list_for_each_entry_safe(area, next, &node->areas, vmem.list) {
+		list_del(&area->vmem.list);
+		if (area_in_use(node, area)) {
+			/* Somebody may still use the objects: leak them. */
+			for (i = 0; i < area->vmem.narenas; i++)
+				node_drop_arena(node, area->slot + i);
+			gh_fixalloc_free(&node->heap->areas, area);
+			clean = false;
+		} else {
+			node_drop_area(node, area, area->vmem.narenas);
+		}
+	}
+	for (i = 0; i < GH_ARENA_TBLS; i++)
+		free_page((unsigned long)node->arenas[i]);
+	gh_pagealloc_destroy(&node->pa);
+	vfree(node);
+	return clean;
+}
+
+static void heap_init_records(struct gh_heap *h, size_t cache_rec_size)
+{
+	unsigned int i;
+
+	gh_fixalloc_init(&h->spans, "spans", sizeof(struct gh_span), false,
+			 NULL, NULL);
+	for (i = 0; i < GH_NUM_META; i++)
+		gh_fixalloc_init(&h->meta[i], "span bitmaps",
+				 gh_span_meta_bytes(16U << i), false, NULL,
+				 NULL);
+	gh_fixalloc_init(&h->tiny_meta, "tiny words",
+			 GH_PAGE_SIZE / GH_TINY_SIZE * sizeof(u32), true, NULL,
+			 NULL);
+	for (i = 0; i < GH_NUM_MAGS; i++)
+		gh_fixalloc_init(&h->mags[i], "magazines",
+				 sizeof(struct gh_ent) * (2U << i), false,
+				 NULL, NULL);
+	gh_fixalloc_init(&h->areas, "areas", sizeof(struct gh_area), true,
+			 NULL, NULL);
+	gh_fixalloc_init_aligned(&h->caches_rec, "caches", cache_rec_size,
+				 SMP_CACHE_BYTES, true, NULL, NULL);
+}
+
+static unsigned long heap_destroy_records(struct gh_heap *h)
+{
+	unsigned long left = 0;
+	unsigned int i;
+
+	for (i = 0; i < GH_NUM_META; i++)
+		left += gh_fixalloc_destroy(&h->meta[i]);
+	for (i = 0; i < GH_NUM_MAGS; i++)
+		left += gh_fixalloc_destroy(&h->mags[i]);
+	left += gh_fixalloc_destroy(&h->spans);
+	left += gh_fixalloc_destroy(&h->tiny_meta);
+	left += gh_fixalloc_destroy(&h->areas);
+	left += gh_fixalloc_destroy(&h->caches_rec);
+	return left;
+}
+
+static void heap_free(struct gh_heap *h)
+{
+	free_percpu(h->pages_cpu);
+	vfree(h);
+}
+
+static struct gh_heap *heap_new(const char *name)
+{
+	struct gh_heap *h = vzalloc(sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->name = name;
+	h->pages_cpu = alloc_percpu(struct gh_pages_cpu);
+	if (!h->pages_cpu) {
+		vfree(h);
+		return NULL;
+	}
+	INIT_LIST_HEAD(&h->list);
+	INIT_LIST_HEAD(&h->caches);
+	mutex_init(&h->caches_lock);
+	mutex_init(&h->scav_lock);
+	init_llist_head(&h->deferred);
+	INIT_WORK(&h->grow_work, heap_grow_work);
+	return h;
+}
+
+/**
+ * gh_mheap_create() - make a heap with one arena
+ * @name: for messages; not copied
+ * @cache_rec_size: bytes of the record of an object cache
+ *
+ * The caller sets @background, @deferred_work, @central and @mcache.
+ *
+ * Context: process context, may sleep.
+ * Return: the heap, or NULL.
+ */
+struct gh_heap *gh_mheap_create(const char *name, size_t cache_rec_size)
+{
+	struct gh_heap *h = heap_new(name);
+	int nid, cpu;
+
+	if (!h)
+		return NULL;
+	heap_init_records(h, cache_rec_size);
+	for_each_node_state(nid, N_MEMORY)
+		if (h->nr_nodes < GH_MAX_NODES && heap_add_node(h, nid))
+			goto fail;
+	for_each_possible_cpu(cpu) {
+		struct gh_pages_cpu *pcpu = per_cpu_ptr(h->pages_cpu, cpu);
+
+		pcpu->node = gh_mheap_node(h, cpu_to_mem(cpu));
+	}
+	if (gh_mheap_grow(gh_mheap_node(h, numa_mem_id()), 1))
+		goto fail;
+	return h;
+fail:
+	while (h->nr_nodes)
+		node_destroy(h->nodes[--h->nr_nodes]);
+	heap_destroy_records(h);
+	heap_free(h);
+	return NULL;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_create);
+
+/**
+ * gh_mheap_destroy() - end a heap that nobody uses, and free its memory
+ * @h: the heap; its background work is stopped
+ *
+ * Context: process context, may sleep.
+ * Return: true if every span and record had been given back. If not, the areas
+ * of spans in use are left mapped: their memory is lost, not reused.
+ */
+bool gh_mheap_destroy(struct gh_heap *h)
+{
+	bool clean = true;
+	unsigned int i;
+
+	for (i = 0; i < h->nr_nodes; i++)
+		clean &= node_destroy(h->nodes[i]);
+	if (heap_destroy_records(h))
+		clean = false;
+	heap_free(h);
+	return clean;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_destroy);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mheap: a heap: its arenas, its pages, its spans.
+ *
+ * A heap has a node for each NUMA node (up to GH_MAX_NODES). A node has arenas,
+ * and pages of its own; a span's pages are all of one node.
+ */
+#ifndef _GOHEAP_MHEAP_H
+#define _GOHEAP_MHEAP_H
+
+#include <linux/irq_work.h>
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/nodemask.h>
+#include <linux/percpu.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "arena.h"
+#include "fixalloc.h"
+#include "pagealloc.h"
+#include "span.h"
+
+struct gh_central;
+struct gh_mcache;
+
+#define GH_MAX_NODES		8
+#define GH_MAX_ARENAS		(GH_MAX_PAGES >> GH_ARENA_PAGES_SHIFT)
+#define GH_ARENA_TBL_ENTRIES	(PAGE_SIZE / sizeof(struct gh_arena *))
+#define GH_ARENA_TBLS		(GH_MAX_ARENAS / GH_ARENA_TBL_ENTRIES)
+
+/* The gfp flags that may reach the page allocator. */
+#define GH_PAGE_GFP	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS |	\
+			 __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NORETRY |	\
+			 __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_HARDWALL |	\
+			 __GFP_THISNODE | __GFP_ACCOUNT | __GFP_ZERO)
+
+/* Bitmaps and state bytes of spans, for up to 16 << i objects. */
+#define GH_NUM_META		7
+/* Magazines of 2 << i entries. */
+#define GH_NUM_MAGS		7
+
+/**
+ * struct gh_node - the arenas and pages of one NUMA node
+ * @lock: protects @pa; interrupts off
+ * @pa: free pages, by page index
+ * @heap: the heap
+ * @nid: the NUMA node
+ * @idx: place in gh_heap.nodes
+ * @grow_lock: serialises growth; protects what follows
+ * @areas: address space, struct gh_area
+ * @next_slot: first arena slot that was never used
+ * @narenas: number of arenas
+ * @arenas: arenas by slot, in pages of pointers
+ * @pages_inuse: pages in spans in use
+ * @spans_inuse: spans in use
+ * @stack_pages: the part of @pages_inuse that holds stack blocks
+ *
+ * Page indexes of different areas are never adjacent: a slot between them
+ * stays empty, so that no run can cross from one to the next.
+ */
+struct gh_node {
+	raw_spinlock_t lock;
+	struct gh_pagealloc pa;
+	struct gh_heap *heap;
+	int nid;
+	unsigned int idx;
+	struct mutex grow_lock;
+	struct list_head areas;
+	unsigned int next_slot;
+	unsigned int narenas;
+	struct gh_arena **arenas[GH_ARENA_TBLS];
+	atomic_long_t pages_inuse;
+	atomic_long_t spans_inuse;
+	atomic_long_t stack_pages;
+};
+
+/**
+ * struct gh_pages_cpu - a CPU's page cache
+ * @busy: the owner is at work; an interrupt must use the node instead
+ * @node: where the pages are from
+ * @pc: the pages
+ */
+struct gh_pages_cpu {
+	bool busy;
+	struct gh_node *node;
+	struct gh_pagecache pc;
+};
+
+/**
+ * struct gh_heap - a heap
+ * @name: for messages
+ * @list: in the list of heaps (reclaim.c)
+ * @nr_nodes: number of @nodes
+ * @nodes: NUMA nodes
+ * @pages_cpu: page caches
+ * @central: mcentrals (mcentral.c)
+ * @mcache: per-CPU caches (mcache.c)
+ * @spans: span records
+ * @meta: bitmaps and state bytes, by number of objects
+ * @tiny_meta: words of tiny blocks
+ * @mags: magazines, by number of entries
+ * @areas: records of address space
+ * @caches_rec: records of object caches
+ * @caches_lock: protects @caches; serialises drains of other CPUs
+ * @caches: object caches
+ * @large_allocs: bytes of large objects ever allocated
+ * @large_frees: bytes of large objects ever freed
+ * @gone_objects: objects that came and went in caches that are no more
+ * @gone_bytes: their bytes
+ * @deferred: objects freed in NMI context
+ * @deferred_work: frees them
+ * @background: scavenges, ages transfer caches (reclaim.c)
+ * @grow_work: reserves a spare arena
+ * @scav_lock: one scavenger at a time
+ * @peak_pages: recent peak of pages in use, decaying
+ * @closing: no new background work
+ */
+struct gh_heap {
+	const char *name;
+	struct list_head list;
+	unsigned int nr_nodes;
+	struct gh_node *nodes[GH_MAX_NODES];
+	struct gh_pages_cpu __percpu *pages_cpu;
+	struct gh_central *central;
+	struct gh_mcache __percpu *mcache;
+
+	struct gh_fixalloc spans;
+	struct gh_fixalloc meta[GH_NUM_META];
+	struct gh_fixalloc tiny_meta;
+	struct gh_fixalloc mags[GH_NUM_MAGS];
+	struct gh_fixalloc areas;
+	struct gh_fixalloc caches_rec;
+
+	struct mutex caches_lock;
+	struct list_head caches;
+
+	atomic64_t large_allocs;
+	atomic64_t large_frees;
+	atomic64_t gone_objects;
+	atomic64_t gone_bytes;
+
+	struct llist_head deferred;
+	struct irq_work deferred_work;
+
+	struct delayed_work background;
+	struct work_struct grow_work;
+	struct mutex scav_lock;
+	unsigned long peak_pages;
+	bool closing;
+};
+
+/**
+ * struct gh_shape - how a span is cut
+ * @elemsize: bytes of an object
+ * @npages: heap pages of the span
+ * @divmul: gh_divmul() of @elemsize, 0 for a single object
+ * @nelems: number of objects
+ * @state: &enum gh_span_state
+ * @tiny: the objects are tiny blocks
+ */
+struct gh_shape {
+	size_t elemsize;
+	unsigned long npages;
+	u32 divmul;
+	u16 nelems;
+	u8 state;
+	bool tiny;
+};
+
+extern struct workqueue_struct *gh_wq;
+
+int gh_mheap_init(void);
+void gh_mheap_exit(void);
+struct gh_heap *gh_mheap_create(const char *name, size_t cache_rec_size);
+bool gh_mheap_destroy(struct gh_heap *h);
+
+struct gh_node *gh_mheap_node(struct gh_heap *h, int nid);
+int gh_mheap_grow(struct gh_node *node, unsigned int narenas);
+struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
+				    const struct gh_shape *shape,
+				    struct gh_central *central, gfp_t gfp,
+				    int nid);
+void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s);
+unsigned long gh_mheap_scavenge(struct gh_heap *h, unsigned long npages);
+void gh_mheap_flush_pages(struct gh_heap *h, unsigned int cpu);
+void gh_mheap_for_each_span(struct gh_heap *h,
+			    void (*fn)(struct gh_span *s, void *arg),
+			    void *arg);
+struct gh_arena *gh_node_arena(const struct gh_node *node, unsigned int slot);
+
+unsigned long gh_mheap_released(const struct gh_heap *h);
+unsigned long gh_mheap_inuse(const struct gh_heap *h);
+unsigned long gh_mheap_idle_committed(const struct gh_heap *h);
+void gh_mheap_kick(struct gh_heap *h);
+
+#endif /* _GOHEAP_MHEAP_H */

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * reclaim: giving memory back.
+ *
+ *   background   once a second while something was freed: idle batches of the
+ *                transfer caches go back to their spans, and free pages above
+ *                the goal lose their memory, highest address first
+ *   shrinker     the system is short: free pages lose their memory
+ *   shrink       goheap_shrink(): every CPU's caches are emptied, and all free
+ *                pages lose their memory
+ *   hotplug      a dead CPU's caches are emptied
+ *
+ * The goal is 10 % (a parameter) over the recent peak of pages in use, as in
+ * Go's scavenger; the peak decays by an eighth of its distance a second.
+ *
+ * Another CPU's slots are emptied by a work item on that CPU, or, once the CPU
+ * is dead, by anyone. Lock order: cpus_read_lock(), heaps_lock, caches_lock; the
+ * work items take none of them, the one who waits for them holds all.
+ */
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/mutex.h>
+#include <linux/shrinker.h>
+
+#include <linux/goheap.h>
+
+#include "cache.h"
+#include "compat.h"
+#include "malloc.h"
+#include "mcache.h"
+#include "reclaim.h"
+#include "tiny.h"
+
+/* Memory retained over the recent peak, in percent of it. */
+unsigned int gh_retain_percent = 10;
+
+static DEFINE_MUTEX(heaps_lock);
+static LIST_HEAD(heaps);
+static struct shrinker *shrinker;
+static int hotplug_state;
+
+/* ---- the caches of CPUs ------------------------------------------------- */
+
+/**
+ * struct drain_work - a request to empty the caches of the CPU it runs on
+ * @work: the work item
+ * @heap: the heap
+ * @only: the one mcentral to drain, or NULL for all
+ */
+struct drain_work {
+	struct work_struct work;
+	struct gh_heap *heap;
+	struct gh_central *only;
+};
+
+static DEFINE_PER_CPU(struct drain_work, drain_works);
+
+static void drain_central_here(struct gh_central *c)
+{
+	preempt_disable();
+	gh_slot_drain(c, smp_processor_id());
+	preempt_enable();
+}
+
+static void drain_heap_here(struct gh_heap *h)
+{
+	struct goheap_cache *cache;
+	unsigned int i;
+
+	preempt_disable();
+	gh_tiny_drain(h, smp_processor_id());
+	preempt_enable();
+	for (i = 0; i < GH_NUM_CENTRALS; i++)
+		drain_central_here(&h->central[i]);
+	list_for_each_entry(cache, &h->caches, list)
+		drain_central_here(&cache->central);
+	preempt_disable();
+	gh_mheap_flush_pages(h, smp_processor_id());
+	preempt_enable();
+}
+
+static void drain_work_fn(struct work_struct *work)
+{
+	struct drain_work *dw = container_of(work, struct drain_work, work);
+
+	if (dw->only)
+		drain_central_here(dw->only);
+	else
+		drain_heap_here(dw->heap);
+}
+
+/* Give back what lies in the transfer caches. Under caches_lock. */
+static void drain_centrals(struct gh_heap *h, struct gh_central *only)
+{
+	struct goheap_cache *cache;
+	unsigned int i;
+
+	if (only) {
+		gh_central_drain(only);
+		return;
+	}
+	for (i = 0; i < GH_NUM_CENTRALS; i++)
+		gh_central_drain(&h->central[i]);
+	list_for_each_entry(cache, &h->caches, list)
+		gh_central_drain(&cache->central);
+}
+
+/**
+ * gh_reclaim_drain() - empty the caches of all CPUs
+ * @h: the heap
+ * @only: the one mcentral to drain, or NULL for all
+ *
+ * Context: process context, may sleep.
+ */
+void gh_reclaim_drain(struct gh_heap *h, struct gh_central *only)
+{
+	int cpu;
+
+	cpus_read_lock();
+	mutex_lock(&heaps_lock);
+	mutex_lock(&h->caches_lock);
+	for_each_online_cpu(cpu) {
+		struct drain_work *dw = per_cpu_ptr(&drain_works, cpu);
+
+		dw->heap = h;
+		dw->only = only;
+		schedule_work_on(cpu, &dw->work);
+	}
+	for_each_online_cpu(cpu)
+		flush_work(&per_cpu_ptr(&drain_works, cpu)->work);
+	drain_centrals(h, only);
+	mutex_unlock(&h->caches_lock);
+	mutex_unlock(&heaps_lock);
+	cpus_read_unlock();
+}
+GH_EXPORT_FOR_TESTS(gh_reclaim_drain);
+
+static void drain_dead_cpu(struct gh_heap *h, unsigned int cpu)
+{
+	struct goheap_cache *cache;
+	unsigned int i;
+
+	mutex_lock(&h->caches_lock);
+	gh_tiny_drain(h, cpu);
+	for (i = 0; i < GH_NUM_CENTRALS; i++)
+		gh_slot_drain(&h->central[i], cpu);
+	list_for_each_entry(cache, &h->caches, list)
+		gh_slot_drain(&cache->central, cpu);
+	gh_mheap_flush_pages(h, cpu);
+	mutex_unlock(&h->caches_lock);
+}
+
+static int cpu_dead(unsigned int cpu)
+{
+	struct gh_heap *h;
+
+	mutex_lock(&heaps_lock);
+	list_for_each_entry(h, &heaps, list)
+		drain_dead_cpu(h, cpu);
+	mutex_unlock(&heaps_lock);
+	return 0;
+}
+
+/* ---- memory ------------------------------------------------------------- */
+
+static void sweep_all(struct gh_heap *h)
+{
+	struct goheap_cache *cache;
+	unsigned long bad = 0;
+	unsigned int i;
+
+	mutex_lock(&h->caches_lock);
+	for (i = 0; i < GH_NUM_CENTRALS; i++)
+		gh_central_sweep(&h->central[i], &bad);
+	list_for_each_entry(cache, &h->caches, list)
+		gh_central_sweep(&cache->central, &bad);
+	mutex_unlock(&h->caches_lock);
+	WARN_ONCE(bad, "goheap: %lu spans whose counts are wrong\n", bad);
+}
+
+/**
+ * gh_reclaim_all() - empty all caches and give all free memory back
+ * @h: the heap
+ *
+ * Context: process context, may sleep.
+ * Return: bytes given back.
+ */
+unsigned long gh_reclaim_all(struct gh_heap *h)
+{
+	unsigned long npages;
+
+	gh_reclaim_drain(h, NULL);
+	sweep_all(h);
+	mutex_lock(&h->scav_lock);
+	npages = gh_mheap_scavenge(h, ULONG_MAX);
+	WRITE_ONCE(h->peak_pages, gh_mheap_inuse(h));
+	mutex_unlock(&h->scav_lock);
+	return npages << GH_PAGE_SHIFT;
+}
+GH_EXPORT_FOR_TESTS(gh_reclaim_all);
+
+/**
+ * goheap_shrink() - give back all memory that holds no objects
+ *
+ * Context: process context, may sleep.
+ * Return: bytes given back to the system.
+ */
+unsigned long goheap_shrink(void)
+{
+	return gh_reclaim_all(gh_kheap);
+}
+EXPORT_SYMBOL_GPL(goheap_shrink);
+
+/* Free pages with memory that are more than the goal; lets the peak decay. */
+static unsigned long scavenge_surplus(struct gh_heap *h)
+{
+	unsigned long inuse = gh_mheap_inuse(h);
+	unsigned long idle = gh_mheap_idle_committed(h);
+	unsigned long goal;
+
+	if (inuse > h->peak_pages)
+		h->peak_pages = inuse;
+	else
+		h->peak_pages -= DIV_ROUND_UP(h->peak_pages - inuse, 8);
+	goal = h->peak_pages + h->peak_pages * READ_ONCE(gh_retain_percent) / 100;
+	return inuse + idle > goal ? inuse + idle - goal : 0;
+}
+
+static void age_centrals(struct gh_heap *h)
+{
+	struct goheap_cache *cache;
+	unsigned int i;
+
+	mutex_lock(&h->caches_lock);
+	for (i = 0; i < GH_NUM_CENTRALS; i++)
+		gh_central_age(&h->central[i]);
+	list_for_each_entry(cache, &h->caches, list)
+		gh_central_age(&cache->central);
+	mutex_unlock(&h->caches_lock);
+}
+
+/* There is no more to do once the peak has come down and no memory is idle. */
+static bool background_needed(struct gh_heap *h)
+{
+	unsigned long inuse = gh_mheap_inuse(h);
+
+	return h->peak_pages > inuse && gh_mheap_idle_committed(h);
+}
+
+static void background_fn(struct work_struct *work)
+{
+	struct gh_heap *h = container_of(to_delayed_work(work), struct gh_heap,
+					 background);
+	unsigned long surplus;
+
+	age_centrals(h);
+	mutex_lock(&h->scav_lock);
+	surplus = scavenge_surplus(h);
+	if (surplus)
+		gh_mheap_scavenge(h, surplus);
+	mutex_unlock(&h->scav_lock);
+	if (background_needed(h))
+		gh_mheap_kick(h);
+}
+
+/* ---- the system is short ------------------------------------------------ */
+
+static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
+{
+	struct gh_heap *h;
+	unsigned long n = 0;
+
+	if (!mutex_trylock(&heaps_lock))
+		return 0;
+	list_for_each_entry(h, &heaps, list)
+		n += gh_mheap_idle_committed(h);
+	mutex_unlock(&heaps_lock);
+	return n << (GH_PAGE_SHIFT - PAGE_SHIFT) ?: SHRINK_EMPTY;
+}
+
+static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
+{
+	unsigned long want = DIV_ROUND_UP(sc->nr_to_scan,
+					  GH_PAGE_SIZE / PAGE_SIZE);
+	unsigned long done = 0;
+	struct gh_heap *h;
+
+	if (!(sc->gfp_mask & __GFP_FS) || !mutex_trylock(&heaps_lock))
+		return SHRINK_STOP;
+	list_for_each_entry(h, &heaps, list) {
+		if (done >= want || !mutex_trylock(&h->scav_lock))
+			continue;
+		done += gh_mheap_scavenge(h, want - done);
+		mutex_unlock(&h->scav_lock);
+	}
+	mutex_unlock(&heaps_lock);
+	return done << (GH_PAGE_SHIFT - PAGE_SHIFT);
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+/**
+ * gh_reclaim_add() - a new heap
+ * @h: the heap, complete
+ */
+void gh_reclaim_add(struct gh_heap *h)
+{
+	INIT_DEFERRABLE_WORK(&h->background, background_fn);
+	mutex_lock(&heaps_lock);
+	list_add_tail(&h->list, &heaps);
+	mutex_unlock(&heaps_lock);
+}
+
+/**
+ * gh_reclaim_remove() - a heap ends: nothing of this file touches it any more
+ * @h: the heap
+ */
+void gh_reclaim_remove(struct gh_heap *h)
+{
+	mutex_lock(&heaps_lock);
+	list_del(&h->list);
+	mutex_unlock(&heaps_lock);
+	WRITE_ONCE(h->closing, true);
+	cancel_delayed_work_sync(&h->background);
+	cancel_work_sync(&h->grow_work);
+}
+
+/**
+ * gh_reclaim_init() - start the shrinker and watch CPUs die
+ *
+ * Return: 0 or a negative error.
+ */
+int gh_reclaim_init(void)
+{
+	int cpu, err;
+
+	for_each_possible_cpu(cpu)
+		INIT_WORK(&per_cpu_ptr(&drain_works, cpu)->work, drain_work_fn);
+	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "mm/goheap:dead",
+					NULL, cpu_dead);
+	if (err < 0)
+		return err;
+	hotplug_state = err;
+	shrinker = gh_shrinker_register("goheap", shrink_count, shrink_scan);
+	if (shrinker)
+		return 0;
+	cpuhp_remove_state_nocalls(hotplug_state);
+	return -ENOMEM;
+}
+
+/**
+ * gh_reclaim_exit() - end
+ */
+void gh_reclaim_exit(void)
+{
+	gh_shrinker_unregister(shrinker);
+	cpuhp_remove_state_nocalls(hotplug_state);
+}

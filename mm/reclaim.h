@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * reclaim: giving memory back.
+ */
+#ifndef _GOHEAP_RECLAIM_H
+#define _GOHEAP_RECLAIM_H
+
+#include "mcentral.h"
+
+extern unsigned int gh_retain_percent;
+
+int gh_reclaim_init(void);
+void gh_reclaim_exit(void);
+void gh_reclaim_add(struct gh_heap *h);
+void gh_reclaim_remove(struct gh_heap *h);
+void gh_reclaim_drain(struct gh_heap *h, struct gh_central *only);
+unsigned long gh_reclaim_all(struct gh_heap *h);
+
+#endif /* _GOHEAP_RECLAIM_H */

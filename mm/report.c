@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * report: what goheap says when it refuses something.
+ *
+ * Reports are for people and for test harnesses: the first line starts with
+ * "goheap: bad free:" or "goheap: refused:", the lines that follow are
+ * indented. They are rate limited; the counters are not.
+ */
+#include <linux/atomic.h>
+#include <linux/kernel.h>
+#include <linux/ratelimit.h>
+#include <linux/sched.h>
+#include <linux/smp.h>
+#include <linux/stacktrace.h>
+
+#include "arena.h"
+#include "compat.h"
+#include "mcentral.h"
+#include "report.h"
+
+#define REPORT_FRAMES	16
+
+static const char * const kind_name[GOHEAP_NR_BAD] = {
+	[GOHEAP_BAD_WILD] = "wild",
+	[GOHEAP_BAD_INTERIOR] = "interior",
+	[GOHEAP_BAD_DOUBLE] = "double",
+	[GOHEAP_BAD_FOREIGN] = "foreign",
+};
+
+static const char * const kind_text[GOHEAP_NR_BAD] = {
+	[GOHEAP_BAD_WILD] = "not an object of the heap, or of a span given back",
+	[GOHEAP_BAD_INTERIOR] = "not the start of an object",
+	[GOHEAP_BAD_DOUBLE] = "the object is not allocated",
+	[GOHEAP_BAD_FOREIGN] = "the object belongs to somebody else",
+};
+
+static atomic64_t bad_frees[GOHEAP_NR_BAD];
+
+static void report_stack(void)
+{
+	unsigned long entries[REPORT_FRAMES];
+	unsigned int i, n;
+
+	n = stack_trace_save(entries, ARRAY_SIZE(entries), 2);
+	for (i = 0; i < n; i++)
+		pr_err("goheap:   %pS\n", (void *)entries[i]);
+}
+
+/* The span may die while it is looked at; what is printed may then be stale. */
+static void report_span(const void *p)
+{
+	struct gh_span *s = gh_span_of((unsigned long)p);
+	unsigned int idx;
+
+	if (!s)
+		return;
+	gh_span_find(s, (unsigned long)p, &idx);
+	pr_err("goheap:   object %u of %u, %zu bytes each, in span %px-%px of %s\n",
+	       idx, s->nelems, s->elemsize, (void *)s->base,
+	       (void *)(s->base + (s->npages << GH_PAGE_SHIFT)),
+	       s->central->name);
+}
+
+/**
+ * gh_report_bad_free() - count a free that was refused, and report it
+ * @p: what was to be freed
+ * @kind: what was wrong
+ * @expected: the cache or class that it was freed to, or NULL
+ *
+ * Context: any.
+ */
+void gh_report_bad_free(const void *p, enum goheap_bad_free kind,
+			const struct gh_central *expected)
+{
+	static DEFINE_RATELIMIT_STATE(rs, DEFAULT_RATELIMIT_INTERVAL,
+				      DEFAULT_RATELIMIT_BURST);
+
+	atomic64_inc(&bad_frees[kind]);
+	if (!__ratelimit(&rs))
+		return;
+	pr_err("goheap: bad free: %s: %px: %s\n", kind_name[kind], p,
+	       kind_text[kind]);
+	if (expected)
+		pr_err("goheap:   freed to %s\n", expected->name);
+	report_span(p);
+	pr_err("goheap:   by %s/%d on CPU %d:\n", current->comm,
+	       task_pid_nr(current), raw_smp_processor_id());
+	report_stack();
+}
+GH_EXPORT_FOR_TESTS(gh_report_bad_free);
+
+/**
+ * gh_report_gfp() - report, once, flags that cannot be served
+ * @gfp: the flags
+ *
+ * Context: any.
+ */
+void gh_report_gfp(gfp_t gfp)
+{
+	pr_warn_once("goheap: refused: allocation flags %#x (%pGg)\n",
+		     (__force unsigned int)gfp, &gfp);
+}
+
+/**
+ * gh_report_count() - number of refused frees
+ * @kind: of which kind
+ *
+ * Return: number since the module was loaded.
+ */
+u64 gh_report_count(enum goheap_bad_free kind)
+{
+	return atomic64_read(&bad_frees[kind]);
+}
+GH_EXPORT_FOR_TESTS(gh_report_count);

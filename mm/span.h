@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * span: a run of pages cut into equal objects.
+ *
+ * The life of an object's place in a span of @nelems places:
+ *
+ *   idx < freeindex   taken, unless its freed bit is set
+ *   idx >= freeindex  free if its alloc bit is clear
+ *
+ * Places are taken in order of address (gh_span_carve()) by whoever holds the
+ * span: a CPU whose current span it is, without a lock, or its mcentral, under
+ * the mcentral's lock. Objects that come back only set a freed bit, under the
+ * mcentral's lock. gh_span_sweep() folds the freed bits in: it is what a sweep
+ * does with the mark bits in a garbage-collected heap.
+ *
+ * "Taken" says nothing of the caller: a taken object may lie in a magazine.
+ * Whether a caller has it is in its state byte, which is all that a free in the
+ * fast path looks at.
+ */
+#ifndef _GOHEAP_SPAN_H
+#define _GOHEAP_SPAN_H
+
+#include <linux/atomic.h>
+#include <linux/bits.h>
+#include <linux/list.h>
+#include <linux/types.h>
+
+#include "sizeclass.h"
+
+struct gh_central;
+struct gh_node;
+
+/* What a span is, in gh_span.state. Stored last, and loaded first. */
+enum gh_span_state {
+	GH_SPAN_DEAD,		/* the record is free */
+	GH_SPAN_OBJECTS,	/* objects of a span class or cache */
+	GH_SPAN_LARGE,		/* one object */
+	GH_SPAN_STACK,		/* stack blocks, or one large one */
+	GH_SPAN_LEAKED,		/* of a cache that was destroyed with it */
+};
+
+/* Whether a caller has an object: its state byte. */
+enum gh_obj_state {
+	GH_OBJ_FREE,
+	GH_OBJ_ALLOC,
+};
+
+/**
+ * struct gh_ent - an object in a magazine
+ * @obj: the object
+ * @state: its state byte, so that the fast path need not find the span
+ */
+struct gh_ent {
+	void *obj;
+	u8 *state;
+};
+
+/*
+ * A tiny block's word: bit 0..14 an object starts at that byte; bit 15 a CPU
+ * still adds objects; bit 16 + n an object's last byte is n. A block that no
+ * CPU holds and in which nothing starts is free.
+ */
+#define GH_TINY_SIZE	16
+#define GH_TINY_HELD	BIT(15)
+#define GH_TINY_STARTS	0x7fffU
+
+/**
+ * struct gh_span - a run of pages cut into equal objects
+ * @list: in a set of its mcentral; on allocation lists while it is not
+ * @base: first address
+ * @elemsize: bytes of an object; of the whole run in a large span
+ * @npages: heap pages
+ * @divmul: gh_divmul() of @elemsize; 0 in large spans
+ * @nelems: number of objects
+ * @freeindex: places below have been handed out since the last sweep
+ * @alloc_cache: free places of the bitmap word that @freeindex is in
+ * @alloc_bits: taken at the last sweep
+ * @freed_bits: came back since
+ * @alloc_count: places taken; those in @freed_bits are still counted
+ * @nfreed: number of @freed_bits
+ * @objstate: state bytes
+ * @tiny: words of tiny blocks, or NULL
+ * @central: whose span it is
+ * @node: whose pages these are
+ * @page: index of the first page in @node
+ * @sweepgen: equal to the mcentral's: swept; 2 less: has freed bits to fold
+ * @state: &enum gh_span_state
+ * @cached: a CPU's current span, in no set
+ * @needzero: the memory may hold old contents
+ * @inline_bits: @alloc_bits and @freed_bits of a span of one object
+ * @inline_state: @objstate of a span of one object
+ *
+ * Records come from a fixalloc, whose memory stays a gh_span for good. So a
+ * free of a bad pointer may look at a record that dies under it, and finds
+ * that out from @state and the state byte.
+ */
+struct gh_span {
+	struct list_head list;
+	unsigned long base;
+	size_t elemsize;
+	unsigned long npages;
+	u32 divmul;
+	u16 nelems;
+	u16 freeindex;
+	u64 alloc_cache;
+	u64 *alloc_bits;
+	u64 *freed_bits;
+	u8 *objstate;
+	atomic_t *tiny;
+	u16 alloc_count;
+	u16 nfreed;
+	u32 sweepgen;
+	struct gh_central *central;
+	struct gh_node *node;
+	unsigned long page;
+	u8 state;
+	bool cached;
+	bool needzero;
+	u8 inline_state;
+	u64 inline_bits[2];
+};
+
+/* Bytes of the bitmaps and state bytes of a span of @nelems objects. */
+static inline size_t gh_span_meta_bytes(unsigned int nelems)
+{
+	return 2 * sizeof(u64) * DIV_ROUND_UP(nelems, 64) + nelems;
+}
+
+static inline bool gh_span_full(const struct gh_span *s)
+{
+	return s->freeindex >= s->nelems;
+}
+
+/**
+ * gh_span_find() - the object at an address
+ * @s: the span that the address is in
+ * @addr: the address
+ * @idx: its index, valid if the result is true
+ *
+ * Return: true if @addr is the start of one of the span's objects.
+ */
+static inline bool gh_span_find(const struct gh_span *s, unsigned long addr,
+				unsigned int *idx)
+{
+	unsigned long off = addr - s->base;
+
+	/* Spans of several objects are shorter than 4 GiB. */
+	*idx = s->divmul ? gh_obj_index(off, s->divmul) : 0;
+	return off == *idx * s->elemsize && *idx < s->nelems;
+}
+
+void gh_span_start(struct gh_span *s, void *meta);
+unsigned int gh_span_carve(struct gh_span *s, struct gh_ent *ents,
+			   unsigned int max);
+bool gh_span_mark_freed(struct gh_span *s, unsigned int idx);
+void gh_span_sweep(struct gh_span *s);
+bool gh_span_verify(const struct gh_span *s);
+bool gh_span_taken(const struct gh_span *s, unsigned int idx);
+
+#endif /* _GOHEAP_SPAN_H */

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * stats: what a heap holds, for callers and for people.
+ *
+ * The fast path counts nothing. What callers hold is what left the spans, less
+ * what came back to them, less what lies in magazines and transfer caches.
+ *
+ *   /sys/kernel/debug/goheap/stats       struct goheap_stats, a line a field
+ *   /sys/kernel/debug/goheap/arena_map   every run of pages of every arena
+ *   /proc/goheapinfo                     as /proc/slabinfo, version 2.1
+ */
+#include <linux/debugfs.h>
+#include <linux/mm.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/string.h>
+
+#include "cache.h"
+#include "compat.h"
+#include "malloc.h"
+#include "mcache.h"
+#include "stats.h"
+#include "tiny.h"
+
+static struct dentry *debugfs_dir;
+
+/* ---- counting ----------------------------------------------------------- */
+
+/* Objects of an mcentral that callers hold. */
+static unsigned long central_live(const struct gh_central *c)
+{
+	/* Read what is subtracted first: a race must not go below zero. */
+	unsigned long gone = gh_slot_released(c) + gh_slot_cached(c);
+	unsigned long carved = gh_slot_carved(c);
+
+	return carved > gone ? carved - gone : 0;
+}
+
+static void stats_add_central(struct goheap_stats *st,
+			      const struct gh_central *c)
+{
+	unsigned long frees = gh_slot_released(c);
+	unsigned long mallocs = frees + central_live(c);
+	unsigned long cached = gh_slot_cached(c);
+
+	st->cached += cached * c->shape.elemsize;
+	st->total_alloc += mallocs * c->shape.elemsize;
+	st->total_freed += frees * c->shape.elemsize;
+	/* Tiny objects are counted one by one, not by the block. */
+	if (c->shape.tiny)
+		mallocs = gh_tiny_count(c->heap, &frees);
+	st->mallocs += mallocs;
+	st->frees += frees;
+}
+
+static void stats_add_large(struct goheap_stats *st, struct gh_heap *h)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		st->frees += gh_slot_released(&h->central[i]);
+		st->mallocs += gh_slot_carved(&h->central[i]);
+	}
+	st->total_freed += atomic64_read(&h->large_frees);
+	st->total_alloc += atomic64_read(&h->large_allocs);
+}
+
+static void stats_add_stack(struct goheap_stats *st, struct gh_heap *h,
+			    unsigned long stack_pages)
+{
+	unsigned int i;
+
+	for (i = 0; i < GH_STACK_ORDERS; i++) {
+		struct gh_central *c = &h->central[GH_CENTRAL_STACK + i];
+
+		stack_pages -= atomic_long_read(&c->nspans) * c->shape.npages;
+		st->stack_inuse += central_live(c) * c->shape.elemsize;
+		st->cached += gh_slot_cached(c) * c->shape.elemsize;
+	}
+	/* What is left are blocks with a span of their own. */
+	st->stack_inuse += stack_pages << GH_PAGE_SHIFT;
+}
+
+static void stats_add_objects(struct goheap_stats *st, struct gh_heap *h)
+{
+	struct goheap_cache *cache;
+	unsigned int i;
+
+	stats_add_large(st, h);
+	for (i = 2; i <= GH_CENTRAL_TINY; i++)
+		stats_add_central(st, &h->central[i]);
+	mutex_lock(&h->caches_lock);
+	list_for_each_entry(cache, &h->caches, list) {
+		stats_add_central(st, &cache->central);
+		st->caches++;
+	}
+	mutex_unlock(&h->caches_lock);
+	/* Objects that came and went in caches that are no more. */
+	st->mallocs += atomic64_read(&h->gone_objects);
+	st->frees += atomic64_read(&h->gone_objects);
+	st->total_alloc += atomic64_read(&h->gone_bytes);
+	st->total_freed += atomic64_read(&h->gone_bytes);
+	st->objects = st->mallocs - st->frees;
+	st->heap_alloc = st->total_alloc - st->total_freed;
+}
+
+static u64 fixalloc_bytes(struct gh_fixalloc *f)
+{
+	return READ_ONCE(f->sys);
+}
+
+static void stats_add_records(struct goheap_stats *st, struct gh_heap *h)
+{
+	u64 cpus = num_possible_cpus();
+	unsigned int i;
+
+	st->mspan_sys = fixalloc_bytes(&h->spans) +
+			fixalloc_bytes(&h->tiny_meta);
+	for (i = 0; i < GH_NUM_META; i++)
+		st->mspan_sys += fixalloc_bytes(&h->meta[i]);
+	st->mcache_sys = cpus * (sizeof(struct gh_mcache) +
+				 sizeof(struct gh_pages_cpu) +
+				 st->caches * sizeof(struct gh_slot));
+	for (i = 0; i < GH_NUM_MAGS; i++)
+		st->mcache_sys += fixalloc_bytes(&h->mags[i]);
+	st->other_sys = fixalloc_bytes(&h->areas) +
+			fixalloc_bytes(&h->caches_rec) +
+			PAGE_ALIGN(sizeof(*h)) +
+			PAGE_ALIGN(GH_NUM_CENTRALS * sizeof(*h->central)) +
+			gh_index_bytes() + gh_vmem_table_bytes();
+	for (i = 0; i < h->nr_nodes; i++) {
+		struct gh_node *node = h->nodes[i];
+
+		st->other_sys += PAGE_ALIGN(sizeof(*node)) +
+				 atomic_long_read(&node->pa.meta_bytes) +
+				 READ_ONCE(node->narenas) *
+				 PAGE_ALIGN(sizeof(struct gh_arena));
+	}
+}
+
+static void stats_add_pages(struct goheap_stats *st, struct gh_heap *h)
+{
+	unsigned long stack_pages = 0;
+	u64 total;
+	unsigned int i;
+
+	for (i = 0; i < h->nr_nodes; i++) {
+		struct gh_node *node = h->nodes[i];
+
+		st->arenas += READ_ONCE(node->narenas);
+		st->pages_inuse += atomic_long_read(&node->pages_inuse);
+		st->spans_inuse += atomic_long_read(&node->spans_inuse);
+		stack_pages += atomic_long_read(&node->stack_pages);
+	}
+	total = st->arenas << GH_ARENA_SHIFT;
+	st->stack_sys = (u64)stack_pages << GH_PAGE_SHIFT;
+	st->heap_sys = total - st->stack_sys;
+	st->heap_inuse = (st->pages_inuse - stack_pages) << GH_PAGE_SHIFT;
+	st->heap_idle = st->heap_sys - st->heap_inuse;
+	st->heap_released = (u64)gh_mheap_released(h) << GH_PAGE_SHIFT;
+	st->committed = total - st->heap_released;
+	stats_add_stack(st, h, stack_pages);
+}
+
+/**
+ * gh_stats_get() - fill in a heap's statistics
+ * @h: the heap
+ * @st: where they go
+ *
+ * Context: process context, may sleep.
+ */
+void gh_stats_get(struct gh_heap *h, struct goheap_stats *st)
+{
+	unsigned int i;
+
+	memset(st, 0, sizeof(*st));
+	stats_add_objects(st, h);
+	stats_add_pages(st, h);
+	stats_add_records(st, h);
+	for (i = 0; i < GOHEAP_NR_BAD; i++)
+		st->bad_frees[i] = gh_report_count(i);
+	st->sys = st->heap_sys + st->stack_sys + st->mspan_sys +
+		  st->mcache_sys + st->profile_sys + st->other_sys;
+}
+GH_EXPORT_FOR_TESTS(gh_stats_get);
+
+/**
+ * goheap_get_stats() - what the heap holds
+ * @stats: filled in
+ *
+ * Context: process context, may sleep.
+ */
+void goheap_get_stats(struct goheap_stats *stats)
+{
+	gh_stats_get(gh_kheap, stats);
+}
+EXPORT_SYMBOL_GPL(goheap_get_stats);
+
+/* ---- stats -------------------------------------------------------------- */
+
+static int stats_show(struct seq_file *m, void *v)
+{
+	struct goheap_stats st;
+
+	gh_stats_get(gh_kheap, &st);
+#define SHOW(field) seq_printf(m, "%-16s %llu\n", #field, st.field)
+	SHOW(sys);
+	SHOW(heap_sys);
+	SHOW(heap_inuse);
+	SHOW(heap_idle);
+	SHOW(heap_released);
+	SHOW(heap_alloc);
+	SHOW(total_alloc);
+	SHOW(total_freed);
+	SHOW(mallocs);
+	SHOW(frees);
+	SHOW(objects);
+	SHOW(stack_sys);
+	SHOW(stack_inuse);
+	SHOW(mspan_sys);
+	SHOW(mcache_sys);
+	SHOW(profile_sys);
+	SHOW(other_sys);
+	SHOW(committed);
+	SHOW(cached);
+	SHOW(spans_inuse);
+	SHOW(pages_inuse);
+	SHOW(arenas);
+	SHOW(caches);
+#undef SHOW
+	seq_printf(m, "%-16s %llu\n", "bad_wild", st.bad_frees[GOHEAP_BAD_WILD]);
+	seq_printf(m, "%-16s %llu\n", "bad_interior",
+		   st.bad_frees[GOHEAP_BAD_INTERIOR]);
+	seq_printf(m, "%-16s %llu\n", "bad_double",
+		   st.bad_frees[GOHEAP_BAD_DOUBLE]);
+	seq_printf(m, "%-16s %llu\n", "bad_foreign",
+		   st.bad_frees[GOHEAP_BAD_FOREIGN]);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+/* ---- arena_map ---------------------------------------------------------- */
+
+/* The @nr-th arena of a heap, over all nodes. */
+static struct gh_arena *map_arena(struct gh_heap *h, unsigned int nr)
+{
+	unsigned int i, slot;
+
+	for (i = 0; i < h->nr_nodes; i++) {
+		struct gh_node *node = h->nodes[i];
+
+		for (slot = 0; slot < READ_ONCE(node->next_slot); slot++) {
+			struct gh_arena *arena = gh_node_arena(node, slot);
+
+			if (arena && !nr--)
+				return arena;
+		}
+	}
+	return NULL;
+}
+
+/* How far the state of @page goes on; *@state is ABSENT if it is in a span. */
+static unsigned long map_run(struct gh_arena *arena, unsigned long page,
+			     enum gh_page_state *state)
+{
+	unsigned long first = (unsigned long)arena->slot << GH_ARENA_PAGES_SHIFT;
+	struct gh_span *s = READ_ONCE(arena->spans[page]);
+	unsigned long flags, n, i;
+
+	*state = GH_PAGE_ABSENT;
+	if (s)
+		return clamp(s->npages, 1UL, GH_ARENA_PAGES - page);
+	raw_spin_lock_irqsave(&arena->node->lock, flags);
+	n = gh_pagealloc_run(&arena->node->pa, first + page,
+			     first + GH_ARENA_PAGES, state);
+	raw_spin_unlock_irqrestore(&arena->node->lock, flags);
+	for (i = 1; i < n; i++)
+		if (READ_ONCE(arena->spans[page + i]))
+			break;
+	return clamp(i, 1UL, GH_ARENA_PAGES - page);
+}
+
+static void *map_start(struct seq_file *m, loff_t *pos)
+{
+	if (!map_arena(gh_kheap, *pos >> GH_ARENA_PAGES_SHIFT))
+		return NULL;
+	return pos;
+}
+
+static void *map_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	struct gh_arena *arena = map_arena(gh_kheap,
+					   *pos >> GH_ARENA_PAGES_SHIFT);
+	enum gh_page_state state;
+
+	*pos += map_run(arena, *pos % GH_ARENA_PAGES, &state);
+	return map_start(m, pos);
+}
+
+static void map_stop(struct seq_file *m, void *v)
+{
+}
+
+static void map_show_span(struct seq_file *m, const struct gh_span *s)
+{
+	unsigned int sc = s->central - gh_kheap->central;
+	const char *kind = "span";
+	unsigned int live = 0, i;
+
+	for (i = 0; i < s->nelems; i++)
+		live += s->objstate[i] == GH_OBJ_ALLOC;
+	if (s->state == GH_SPAN_LARGE)
+		kind = "large";
+	else if (s->state == GH_SPAN_STACK)
+		kind = "stack";
+	else if (s->central->cache)
+		kind = "cache";
+	seq_printf(m, "%s%s%s %u %zu %u %u\n", kind,
+		   s->central->cache ? ":" : "",
+		   s->central->cache ? s->central->name : "",
+		   sc < GH_NUM_SPANCLASSES ? gh_spanclass_class(sc) : 0,
+		   s->elemsize, s->nelems, live);
+}
+
+static int map_show(struct seq_file *m, void *v)
+{
+	static const char * const names[] = {
+		[GH_PAGE_ABSENT] = "absent 0 0 0 0\n",
+		[GH_PAGE_ALLOCATED] = "cached 0 0 0 0\n",
+		[GH_PAGE_FREE] = "free 0 0 0 0\n",
+		[GH_PAGE_SCAVENGED] = "released 0 0 0 0\n",
+	};
+	loff_t pos = *(loff_t *)v;
+	unsigned int nr = pos >> GH_ARENA_PAGES_SHIFT;
+	unsigned long page = pos % GH_ARENA_PAGES;
+	struct gh_arena *arena = map_arena(gh_kheap, nr);
+	enum gh_page_state state;
+	unsigned long n = map_run(arena, page, &state);
+	struct gh_span *s = READ_ONCE(arena->spans[page]);
+
+	if (!pos)
+		seq_puts(m, "# arena page npages kind class elemsize nelems live\n");
+	seq_printf(m, "%u %lu %lu ", nr, page, n);
+	if (s && state == GH_PAGE_ABSENT)
+		map_show_span(m, s);
+	else
+		seq_puts(m, names[state]);
+	return 0;
+}
+
+static const struct seq_operations arena_map_sops = {
+	.start = map_start,
+	.next = map_next,
+	.stop = map_stop,
+	.show = map_show,
+};
+DEFINE_SEQ_ATTRIBUTE(arena_map);
+
+/* ---- goheapinfo --------------------------------------------------------- */
+
+static void info_show_central(struct seq_file *m, const struct gh_central *c)
+{
+	unsigned long nspans = atomic_long_read(&c->nspans);
+
+	seq_printf(m, "%-17s %6lu %6lu %6zu %4u %4lu", c->name,
+		   central_live(c), nspans * c->shape.nelems,
+		   c->shape.elemsize, c->shape.nelems,
+		   c->shape.npages << (GH_PAGE_SHIFT - PAGE_SHIFT));
+	seq_printf(m, " : tunables %4u %4u %4u", 2 * c->batch, c->batch,
+		   READ_ONCE(c->tc_max));
+	seq_printf(m, " : slabdata %6lu %6lu %6u\n", nspans, nspans,
+		   READ_ONCE(c->tc_n));
+}
+
+static int goheapinfo_show(struct seq_file *m, void *v)
+{
+	struct gh_heap *h = gh_kheap;
+	struct goheap_cache *cache;
+	unsigned int i;
+
+	seq_puts(m, "slabinfo - version: 2.1\n");
+	seq_puts(m, "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>");
+	seq_puts(m, " : tunables <limit> <batchcount> <sharedfactor>");
+	seq_puts(m, " : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+	mutex_lock(&h->caches_lock);
+	list_for_each_entry(cache, &h->caches, list)
+		info_show_central(m, &cache->central);
+	mutex_unlock(&h->caches_lock);
+	for (i = GH_NUM_CENTRALS; i-- > 2;)
+		info_show_central(m, &h->central[i]);
+	return 0;
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+/**
+ * gh_stats_init() - make the files; the heap exists
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gh_stats_init(void)
+{
+	if (!proc_create_single("goheapinfo", 0400, NULL, goheapinfo_show))
+		return -ENOMEM;
+	debugfs_dir = debugfs_create_dir("goheap", NULL);
+	debugfs_create_file("stats", 0400, debugfs_dir, NULL, &stats_fops);
+	debugfs_create_file("arena_map", 0400, debugfs_dir, NULL,
+			    &arena_map_fops);
+	return 0;
+}
+
+/**
+ * gh_stats_exit() - remove the files
+ */
+void gh_stats_exit(void)
+{
+	debugfs_remove_recursive(debugfs_dir);
+	remove_proc_entry("goheapinfo", NULL);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * stats: what a heap holds, for callers and for people.
+ */
+#ifndef _GOHEAP_STATS_H
+#define _GOHEAP_STATS_H
+
+#include <linux/goheap.h>
+
+struct gh_heap;
+
+void gh_stats_get(struct gh_heap *h, struct goheap_stats *st);
+int gh_stats_init(void);
+void gh_stats_exit(void);
+
+#endif /* _GOHEAP_STATS_H */

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tiny: small data objects that share a 16-byte block.
+ *
+ * Each CPU holds one block and gives out its bytes from the front. A block's
+ * word (see GH_TINY_HELD in span.h) knows where each resident starts and ends,
+ * so a free of anything else is refused, and the block goes back when the last
+ * resident has left and the CPU has moved on to another block:
+ *
+ *   byte    0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15
+ *           [ "abc" ]   [ u32 val ] [   u64 key           ]
+ *   starts  x           x           x
+ *   ends          x              x                       x
+ *
+ * A garbage-collected heap needs no such word: a block dies there when nothing
+ * points into it. Bytes are given out once in a block's life, so a resident
+ * cannot be confused with one that was there before it.
+ *
+ * Guard: gh_tiny.busy, as for a slot. Words are changed by atomic operations.
+ */
+#include <linux/hardirq.h>
+#include <linux/preempt.h>
+
+#include "compat.h"
+#include "mcache.h"
+#include "tiny.h"
+
+static inline int start_bit(unsigned int off)
+{
+	return BIT(off);
+}
+
+static inline int end_bit(unsigned int last)
+{
+	return BIT(16 + last);
+}
+
+static atomic_t *tiny_word(const struct gh_span *s, unsigned long addr)
+{
+	return &s->tiny[(addr - s->base) / GH_TINY_SIZE];
+}
+
+static void tiny_free_block(struct gh_span *s, unsigned long addr)
+{
+	unsigned int idx = (addr - s->base) / GH_TINY_SIZE;
+
+	gh_slot_free(s->central, gh_central_ent(s, idx));
+}
+
+/* A CPU moves on: the block goes, unless it has residents. */
+static void tiny_unhold(void *block, atomic_t *word)
+{
+	if (!(atomic_fetch_andnot(GH_TINY_HELD, word) & GH_TINY_STARTS))
+		tiny_free_block(gh_span_of((unsigned long)block),
+				(unsigned long)block);
+}
+
+/* The largest power of two that divides @size, 8 at most. */
+static unsigned int tiny_align(size_t size)
+{
+	return min_t(size_t, size & -size, 8);
+}
+
+/* Place an object in the CPU's block. The guard is held. */
+static void *tiny_place(struct gh_tiny *t, size_t size)
+{
+	unsigned int off = ALIGN(t->off, tiny_align(size));
+
+	/* No object starts at the last byte: its bit is GH_TINY_HELD. */
+	if (!t->block || off + size > GH_TINY_SIZE || off == GH_TINY_SIZE - 1)
+		return NULL;
+	t->off = off + size;
+	atomic_or(start_bit(off) | end_bit(off + size - 1), t->word);
+	return t->block + off;
+}
+
+static void *tiny_try(struct gh_heap *h, size_t size)
+{
+	struct gh_tiny *t;
+	void *p = NULL;
+
+	preempt_disable();
+	t = this_cpu_ptr(&h->mcache->tiny);
+	if (!t->busy) {
+		t->busy = true;
+		barrier();
+		p = tiny_place(t, size);
+		barrier();
+		t->busy = false;
+	}
+	preempt_enable();
+	return p;
+}
+
+/* Let the CPU hold @block, of which @off bytes are used, or nobody. */
+static void tiny_install(struct gh_heap *h, void *block, atomic_t *word,
+			 unsigned int off)
+{
+	struct gh_tiny *t;
+
+	preempt_disable();
+	t = this_cpu_ptr(&h->mcache->tiny);
+	if (!t->busy) {
+		t->busy = true;
+		barrier();
+		swap(t->block, block);
+		swap(t->word, word);
+		t->off = off;
+		barrier();
+		t->busy = false;
+	}
+	preempt_enable();
+	if (block)
+		tiny_unhold(block, word);
+}
+
+/**
+ * gh_tiny_alloc() - allocate a small data object
+ * @h: the heap
+ * @size: bytes, 1 to 15
+ * @gfp: for a new block; zeroing is the caller's business
+ *
+ * Context: any in which @gfp may be used.
+ * Return: the object or NULL.
+ */
+void *gh_tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp)
+{
+	void *p = tiny_try(h, size);
+
+	if (!p) {
+		atomic_t *word;
+
+		p = gh_slot_alloc(&h->central[GH_CENTRAL_TINY], gfp);
+		if (!p)
+			return NULL;
+		word = tiny_word(gh_span_of((unsigned long)p),
+				 (unsigned long)p);
+		atomic_set(word, GH_TINY_HELD | start_bit(0) |
+				 end_bit(size - 1));
+		tiny_install(h, p, word, size);
+	}
+	this_cpu_inc(h->mcache->tiny.allocs);
+	return p;
+}
+
+/* Bytes from the start of an object to its end. */
+static unsigned int tiny_len(int word, unsigned int off)
+{
+	return __ffs((unsigned int)word >> (16 + off)) + 1;
+}
+
+/**
+ * gh_tiny_size() - bytes of a tiny object
+ * @s: its span
+ * @addr: the object
+ *
+ * Context: any.
+ * Return: its size, or 0 if no object starts at @addr.
+ */
+size_t gh_tiny_size(const struct gh_span *s, unsigned long addr)
+{
+	unsigned int off = addr % GH_TINY_SIZE;
+	int word = atomic_read(tiny_word(s, addr));
+
+	if (!(word & GH_TINY_STARTS & start_bit(off)))
+		return 0;
+	return tiny_len(word, off);
+}
+
+/**
+ * gh_tiny_free() - free a tiny object
+ * @s: its span
+ * @addr: the object
+ *
+ * Context: any.
+ * Return: false, and nothing changed, if no object starts at @addr.
+ */
+bool gh_tiny_free(struct gh_span *s, unsigned long addr)
+{
+	unsigned int off = addr % GH_TINY_SIZE;
+	atomic_t *word = tiny_word(s, addr);
+	struct gh_heap *h = s->central->heap;
+	int new, old = atomic_read(word);
+
+	do {
+		if (!(old & GH_TINY_STARTS & start_bit(off)))
+			return false;
+		new = old & ~(start_bit(off) |
+			      end_bit(off + tiny_len(old, off) - 1));
+	} while (!atomic_try_cmpxchg(word, &old, new));
+	this_cpu_inc(h->mcache->tiny.frees);
+	if (!(new & (GH_TINY_STARTS | GH_TINY_HELD)))
+		tiny_free_block(s, addr);
+	return true;
+}
+
+/**
+ * gh_tiny_drain() - take a CPU's block away
+ * @h: the heap
+ * @cpu: this CPU, with preemption off, or one that nobody runs on
+ *
+ * Context: process context.
+ */
+void gh_tiny_drain(struct gh_heap *h, unsigned int cpu)
+{
+	struct gh_tiny *t = &per_cpu_ptr(h->mcache, cpu)->tiny;
+	void *block;
+
+	t->busy = true;
+	barrier();
+	block = t->block;
+	t->block = NULL;
+	barrier();
+	t->busy = false;
+	if (block)
+		tiny_unhold(block, t->word);
+}
+
+/**
+ * gh_tiny_count() - tiny objects ever allocated
+ * @h: the heap
+ * @frees: tiny objects ever freed
+ *
+ * Context: any; exact while nobody allocates.
+ * Return: objects.
+ */
+unsigned long gh_tiny_count(const struct gh_heap *h, unsigned long *frees)
+{
+	unsigned long allocs = 0;
+	int cpu;
+
+	*frees = 0;
+	for_each_possible_cpu(cpu) {
+		const struct gh_tiny *t = &per_cpu_ptr(h->mcache, cpu)->tiny;
+
+		allocs += READ_ONCE(t->allocs);
+		*frees += READ_ONCE(t->frees);
+	}
+	return allocs;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tiny: small data objects that share a 16-byte block.
+ */
+#ifndef _GOHEAP_TINY_H
+#define _GOHEAP_TINY_H
+
+#include "mheap.h"
+
+void *gh_tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp);
+bool gh_tiny_free(struct gh_span *s, unsigned long addr);
+size_t gh_tiny_size(const struct gh_span *s, unsigned long addr);
+void gh_tiny_drain(struct gh_heap *h, unsigned int cpu);
+unsigned long gh_tiny_count(const struct gh_heap *h, unsigned long *frees);
+
+#endif /* _GOHEAP_TINY_H */

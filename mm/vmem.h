@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmem: address space for arenas, and the physical pages behind it.
+ */
+#ifndef _GOHEAP_VMEM_H
+#define _GOHEAP_VMEM_H
+
+#include <linux/gfp.h>
+#include <linux/list.h>
+#include <linux/types.h>
+
+#define GH_ARENA_SHIFT	26
+#define GH_ARENA_SIZE	(1UL << GH_ARENA_SHIFT)
+
+/**
+ * enum gh_vmem_kind - the two back-ends
+ * @GH_VMEM_AUTO: sparse where it can work, else eager
+ * @GH_VMEM_SPARSE: pages are committed and decommitted run by run (x86-64)
+ * @GH_VMEM_EAGER: all pages of an arena are there from the start
+ */
+enum gh_vmem_kind {
+	GH_VMEM_AUTO,
+	GH_VMEM_SPARSE,
+	GH_VMEM_EAGER,
+};
+
+/**
+ * struct gh_vmem_area - a reserved stretch of aligned, adjacent arenas
+ * @list: for the owner's use
+ * @vm: what vmap() returned
+ * @base: first arena's address, a multiple of GH_ARENA_SIZE
+ * @narenas: number of arenas
+ */
+struct gh_vmem_area {
+	struct list_head list;
+	void *vm;
+	unsigned long base;
+	unsigned int narenas;
+};
+
+/**
+ * struct gh_vmem_batch - pages on their way back to the system
+ * @pages: unmapped pages, not to be freed before the TLB was flushed
+ * @npages: how many PAGE_SIZE pages
+ */
+struct gh_vmem_batch {
+	struct list_head pages;
+	unsigned long npages;
+};
+
+int gh_vmem_init(enum gh_vmem_kind kind);
+void gh_vmem_exit(void);
+bool gh_vmem_is_sparse(void);
+
+int gh_vmem_reserve(struct gh_vmem_area *area, unsigned int narenas, int nid);
+void gh_vmem_release(struct gh_vmem_area *area);
+
+int gh_vmem_commit(unsigned long addr, unsigned long nbytes, gfp_t gfp,
+		   int nid);
+bool gh_vmem_committed(unsigned long addr, unsigned long nbytes);
+void gh_vmem_batch_init(struct gh_vmem_batch *batch);
+void gh_vmem_decommit(struct gh_vmem_batch *batch, unsigned long addr,
+		      unsigned long nbytes);
+int gh_vmem_batch_free(struct gh_vmem_batch *batch);
+
+unsigned long gh_vmem_committed_bytes(void);
+unsigned long gh_vmem_table_bytes(void);
+
+#endif /* _GOHEAP_VMEM_H */
