@@ -14,6 +14,8 @@ from .util import Failure, jobs, locked_file, run, run_logged
 
 PRODUCTS = (".o", ".ko", ".cmd", ".mod", ".mod.c", ".symvers", ".order", ".a", ".d",
             ".dwo", ".pyc")
+# Made by host programs; they must be made anew from the copy.
+GENERATED = {"gen_sizeclasses", "sizeclass_tables.h"}
 SKIPPED_DIRS = {".git", "build", "__pycache__", "Documentation"}
 
 
@@ -78,7 +80,7 @@ def test_list(src):
 
 
 def is_product(name):
-    return name.endswith(PRODUCTS) or name.startswith(".tmp") or name == ".module-common.o"
+    return name.endswith(PRODUCTS) or name.startswith(".tmp") or name in GENERATED
 
 
 def is_newer(product, source):
