@@ -97,13 +97,13 @@ static char *print_outcome(enum replay_allocator which, unsigned int nrounds)
 	const struct replay_figures *f = &outcome->figures;
 
 	return kasprintf(GFP_KERNEL,
-			 "allocator=%s verified=%s mismatches=%llu misaligned=%llu failures=%llu ops=%llu time_min_ns=%llu time_median_ns=%llu time_%s_ns=%llu top_requested=%llu top_usable=%llu waste=%llu held_base=%llu held_top=%llu held_peak=%llu held_final=%llu held_after=%llu pages_peak=%llu spans_peak=%llu",
+			 "allocator=%s verified=%s mismatches=%llu misaligned=%llu failures=%llu ops=%llu time_min_ns=%llu time_median_ns=%llu elapsed_%s_ns=%llu top_requested=%llu top_usable=%llu waste=%llu held_base=%llu held_top=%llu held_peak=%llu held_final=%llu held_after=%llu pages_peak=%llu spans_peak=%llu",
 			 names[which],
 			 !is_good(f) ? "NO" : verify ? "yes" : "unchecked",
 			 f->mismatches, f->misaligned, f->failures, f->ops,
 			 nrounds ? outcome->times_ns[0] : 0,
 			 nrounds ? outcome->times_ns[nrounds / 2] : 0,
-			 verify ? "verified" : "measured", f->time_ns,
+			 verify ? "verified" : "measured", f->elapsed_ns,
 			 f->top_requested, f->top_usable,
 			 above(f->top_usable, f->top_requested), f->base.held,
 			 above(f->top.held, f->base.held), above(f->peak.held, f->base.held),

@@ -10,22 +10,20 @@
  * The loop is compiled once for each allocator, with direct calls.
  */
 #include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mutex.h>
 #include <linux/overflow.h>
-#include <linux/processor.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
+#include <linux/wait.h>
 
 #include "player.h"
 
 #define CHECK_OPS	256	/* steps between two looks at what is asked of us */
-#define SPINS		200	/* looks at a peer's progress before sleeping */
 
 static const struct replay_backend backends[REPLAY_NR_ALLOCATORS] = {
 	[REPLAY_GOHEAP] = {
@@ -66,7 +64,11 @@ struct player {
 	u64 failures;
 	u64 mismatches;
 	u64 misaligned;
-	u64 done ____cacheline_aligned_in_smp;	/* steps done; read by peers */
+	u64 finished_ns;
+	u64 cpu_ns;		/* CPU time it took */
+	/* Steps done, and the peers that wait for more of them. */
+	u64 done ____cacheline_aligned_in_smp;
+	wait_queue_head_t progress;
 };
 
 /* One run of a program. Objects live on in it until they are drained. */
@@ -85,7 +87,6 @@ struct replay_run {
 	atomic64_t vmalloced;		/* bytes of pages in vmalloc space */
 	atomic_t nrunning;
 	struct completion finished;
-	u64 finished_ns;
 	struct player players[];
 };
 
@@ -243,21 +244,25 @@ static __always_inline void do_free(struct player *player, struct slot *slot,
 	slot->p = NULL;
 }
 
-/* Wait until a peer has done so many steps; false if the run was cancelled. */
-static bool wait_for(const struct replay_run *run, unsigned int peer, u64 nsteps)
+static bool may_go_on(const struct player *peer, u64 nsteps)
 {
-	unsigned int spins = 0;
+	/* Pairs with the release in publish(): the slot is as the peer left it. */
+	return smp_load_acquire(&peer->done) >= nsteps || READ_ONCE(peer->run->cancelled);
+}
 
-	/* Pairs with the release in play(): the slot is as the peer left it. */
-	while (smp_load_acquire(&run->players[peer].done) < nsteps) {
-		if (READ_ONCE(run->cancelled))
-			return false;
-		if (spins++ < SPINS)
-			cpu_relax();
-		else
-			usleep_range(20, 50);
-	}
-	return true;
+/* Wait until a peer has done so many steps; false if the run was cancelled. */
+static bool wait_for(struct player *peer, u64 nsteps)
+{
+	wait_event(peer->progress, may_go_on(peer, nsteps));
+	return !READ_ONCE(peer->run->cancelled);
+}
+
+static __always_inline void publish(struct player *player, u64 nsteps, bool signal)
+{
+	/* Pairs with the acquire in may_go_on(). */
+	smp_store_release(&player->done, nsteps);
+	if (unlikely(signal) && wq_has_sleeper(&player->progress))
+		wake_up_all(&player->progress);
 }
 
 static __always_inline void play(struct player *player,
@@ -275,7 +280,7 @@ static __always_inline void play(struct player *player,
 		switch (op->op) {
 		case REPLAY_WAIT:
 			nwaits++;
-			if (!wait_for(run, op->slot, op->size))
+			if (!wait_for(&run->players[op->slot], op->size))
 				return;
 			break;
 		case GH_TRACE_FREE:
@@ -287,8 +292,7 @@ static __always_inline void play(struct player *player,
 		default:
 			do_alloc(player, slot, op, backend, mode);
 		}
-		/* Pairs with the acquire in wait_for(). */
-		smp_store_release(&player->done, i + 1);
+		publish(player, i + 1, op->signal);
 		if (mode != REPLAY_TIMED &&
 		    (!(i % sample_ops) || i + 1 == player->code->peak))
 			sample(run);
@@ -326,10 +330,12 @@ static int player_thread(void *data)
 	struct replay_run *run = player->run;
 
 	plays[run->allocator][run->mode](player);
-	if (atomic_dec_and_test(&run->nrunning)) {
-		run->finished_ns = ktime_get_ns();
+	player->finished_ns = ktime_get_ns();
+	/* A thread's CPU time is brought up to date when it leaves the CPU. */
+	schedule_timeout_uninterruptible(1);
+	player->cpu_ns = current->se.sum_exec_runtime;
+	if (atomic_dec_and_test(&run->nrunning))
 		complete(&run->finished);
-	}
 	return 0;
 }
 
@@ -369,6 +375,7 @@ static struct replay_run *new_run(const struct replay_program *program,
 		run->players[i].run = run;
 		run->players[i].code = &program->code[i];
 		run->players[i].stop_at = program->code[i].nops;
+		init_waitqueue_head(&run->players[i].progress);
 		/* Seeds of different threads stay apart for 2^40 objects. */
 		run->players[i].next_seed = (u64)(i + 1) << 40;
 	}
@@ -396,6 +403,17 @@ static int create_threads(struct replay_run *run)
 	return PTR_ERR(task);
 }
 
+static void add_up(struct replay_figures *figures, const struct player *player,
+		   u64 started_ns)
+{
+	keep_larger(&figures->elapsed_ns, player->finished_ns - started_ns);
+	figures->time_ns += player->cpu_ns;
+	figures->ops += player->ops;
+	figures->failures += player->failures;
+	figures->mismatches += player->mismatches;
+	figures->misaligned += player->misaligned;
+}
+
 /*
  * Let the threads run and wait until they are gone, with the module's code behind
  * them. A fatal signal to the caller makes them stop early.
@@ -416,19 +434,17 @@ static int run_threads(struct replay_run *run)
 	err = wait_for_completion_killable(&run->finished);
 	if (err) {
 		WRITE_ONCE(run->cancelled, true);
+		for (i = 0; i < n; i++)
+			wake_up_all(&run->players[i].progress);
 		wait_for_completion(&run->finished);
 	}
-	run->figures->time_ns = run->finished_ns - started_ns;
 	for (i = 0; i < n; i++) {
-		struct player *player = &run->players[i];
-
-		kthread_stop(player->task);
-		put_task_struct(player->task);
-		run->figures->ops += player->ops;
-		run->figures->failures += player->failures;
-		run->figures->mismatches += player->mismatches;
-		run->figures->misaligned += player->misaligned;
+		kthread_stop(run->players[i].task);
+		put_task_struct(run->players[i].task);
+		add_up(run->figures, &run->players[i], started_ns);
 	}
+	if (n == 1)
+		run->figures->time_ns = run->figures->elapsed_ns;
 	return err;
 }
 

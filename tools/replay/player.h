@@ -27,7 +27,9 @@ enum replay_mode {
 
 /**
  * struct replay_figures - what a run found out
- * @time_ns: from the first step to the last
+ * @time_ns: CPU time of all threads; of a single thread the elapsed time, which is the
+ *	     same and more exact
+ * @elapsed_ns: from the first step to the last
  * @ops: steps done, waits not counted
  * @failures: allocations that failed
  * @mismatches: objects that did not hold what was written to them, or were not
@@ -44,6 +46,7 @@ enum replay_mode {
  */
 struct replay_figures {
 	u64 time_ns;
+	u64 elapsed_ns;
 	u64 ops;
 	u64 failures;
 	u64 mismatches;

@@ -3,6 +3,8 @@
  * Read a trace file, refuse it unless all of it is good, and make the steps of each
  * thread from it; see program.h.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/log2.h>
@@ -140,6 +142,7 @@ static void add_wait(struct compiler *c, unsigned int thread, const struct objec
 	if (*seen >= o->last_step)
 		return;
 	*seen = o->last_step;
+	c->program->code[o->last_thread].ops[o->last_step - 1].signal = true;
 	code->ops[code->nops++] = (struct replay_op) {
 		.size = o->last_step,
 		.slot = o->last_thread,

@@ -26,12 +26,14 @@
  * @slot: where the object is kept; of REPLAY_WAIT: the number of the peer
  * @op: enum gh_trace_op, or REPLAY_WAIT
  * @align_shift: log2 of the alignment that the object must have
+ * @signal: whether another thread may wait for this step
  */
 struct replay_op {
 	u64 size;
 	u32 slot;
 	u8 op;
 	u8 align_shift;
+	bool signal;
 };
 
 /**
