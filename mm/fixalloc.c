@@ -44,6 +44,9 @@ struct gh_fixalloc_chunk {
 	u32 pos;
 };
 
+/* Without SMP a trylock says yes even to an NMI that interrupts the holder. */
+#define CAN_TRYLOCK	IS_ENABLED(CONFIG_SMP)
+
 static_assert(SMP_CACHE_BYTES <= 256);
 static_assert(sizeof(struct gh_fixalloc_chunk) <= 256);
 static_assert(sizeof(struct llist_node) <= 8);
@@ -173,7 +176,8 @@ void *gh_fixalloc_alloc(struct gh_fixalloc *f, gfp_t gfp)
 	for (;;) {
 		if (!in_nmi())
 			raw_spin_lock_irqsave(&f->lock, flags);
-		else if (!raw_spin_trylock_irqsave(&f->lock, flags))
+		else if (!CAN_TRYLOCK || !raw_spin_trylock_irqsave(&f->lock,
+								   flags))
 			return NULL;
 		rec = fixalloc_take(f, &fresh);
 		raw_spin_unlock_irqrestore(&f->lock, flags);
@@ -206,7 +210,7 @@ void gh_fixalloc_free(struct gh_fixalloc *f, void *rec)
 
 	if (!in_nmi()) {
 		raw_spin_lock_irqsave(&f->lock, flags);
-	} else if (!raw_spin_trylock_irqsave(&f->lock, flags)) {
+	} else if (!CAN_TRYLOCK || !raw_spin_trylock_irqsave(&f->lock, flags)) {
 		llist_add(rec, &f->deferred);
 		return;
 	}

@@ -76,10 +76,10 @@ struct gh_pa_sum {
 };
 
 #define GH_PA_LEAF		(GH_PA_LEVELS - 1)
-#define GH_PA_FANOUT		(1U << GH_PA_LEVEL_BITS)
-#define GH_PA_ROOT_PAGES	(1U << GH_PA_ROOT_SHIFT)
+#define GH_PA_FANOUT		8UL
+#define GH_PA_ROOT_PAGES	((u32)BIT(GH_PA_ROOT_SHIFT))
 #define GH_PA_FIELD_MASK	(GH_PA_ROOT_PAGES - 1)
-#define GH_PA_ALL_FREE		(1ULL << 63)
+#define GH_PA_ALL_FREE		BIT_ULL(63)
 
 /* log2 of the pages that an entry of each level covers */
 static const u8 gh_pa_shift[GH_PA_LEVELS] = { 21, 18, 15, 12, 9 };
@@ -96,6 +96,7 @@ static const u16 gh_pa_blk0[GH_PA_LEVELS] = {
 /* Stands in for blocks of summaries that do not exist: nothing is free. */
 static const u64 gh_pa_full_blk[GH_PA_BLK_WORDS] ____cacheline_aligned;
 
+static_assert(BIT(GH_PA_LEVEL_BITS) == GH_PA_FANOUT);
 static_assert(GH_PA_LEAF * GH_PA_LEVEL_BITS + GH_CHUNK_SHIFT ==
 	      GH_PA_ROOT_SHIFT);
 static_assert(sizeof(struct gh_pa_chunk) * GH_PA_CHUNKS_PER_BLK == PAGE_SIZE);

@@ -17,17 +17,19 @@
 #define _GOHEAP_PAGEALLOC_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/gfp.h>
+#include <linux/math.h>
 #include <linux/types.h>
 #include <asm/page.h>
 
 /* Heap pages in the whole index space: 1 TiB of 8 KiB pages. */
 #define GH_MAX_PAGES_SHIFT	27
-#define GH_MAX_PAGES		(1UL << GH_MAX_PAGES_SHIFT)
+#define GH_MAX_PAGES		BIT(GH_MAX_PAGES_SHIFT)
 
 /* A chunk is the unit of growth and of the leaf summaries. */
 #define GH_CHUNK_SHIFT		9
-#define GH_CHUNK_PAGES		(1UL << GH_CHUNK_SHIFT)
+#define GH_CHUNK_PAGES		BIT(GH_CHUNK_SHIFT)
 #define GH_CHUNK_WORDS		(GH_CHUNK_PAGES / 64)
 #define GH_MAX_CHUNKS		(GH_MAX_PAGES >> GH_CHUNK_SHIFT)
 
@@ -35,14 +37,13 @@
 #define GH_PA_LEVELS		5
 #define GH_PA_LEVEL_BITS	3
 #define GH_PA_ROOT_SHIFT	21
-#define GH_PA_ROOT_ENTRIES	(1UL << (GH_MAX_PAGES_SHIFT - GH_PA_ROOT_SHIFT))
+#define GH_PA_ROOT_ENTRIES	BIT(GH_MAX_PAGES_SHIFT - GH_PA_ROOT_SHIFT)
 
 /* Summaries and chunks lie in blocks of one kernel page, made as needed. */
 #define GH_PA_BLK_SHIFT		(PAGE_SHIFT - 3)
-#define GH_PA_BLK_WORDS		(1UL << GH_PA_BLK_SHIFT)
+#define GH_PA_BLK_WORDS		BIT(GH_PA_BLK_SHIFT)
 #define GH_PA_BLKS(words_shift)						\
-	((words_shift) > GH_PA_BLK_SHIFT ?				\
-	 1UL << ((words_shift) - GH_PA_BLK_SHIFT) : 1UL)
+	DIV_ROUND_UP(BIT(words_shift), GH_PA_BLK_WORDS)
 #define GH_PA_CHUNKS_PER_BLK	(PAGE_SIZE / (2 * GH_CHUNK_WORDS * 8))
 
 /* Blocks of each level, root first, and where a level's blocks start. */

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * sizeclass.c - the size class tables, generated at build time
+ * sizeclass.c - the size class tables
+ *
+ * The generated header defines and exports them, and states what they add up
+ * to; see gen_sizeclasses.c.
  */
 #include "compat.h"
 #include "sizeclass.h"
@@ -10,10 +13,3 @@ static_assert(GH_TABLE_CLASSES == GH_NUM_CLASSES);
 static_assert(GH_TABLE_MAX_SMALL == GH_MAX_SMALL);
 static_assert(GH_SUM_SIZES == 372768);
 static_assert(GH_PAGE_SHIFT != 13 || GH_SUM_NPAGES == 168);
-
-GH_EXPORT_FOR_TESTS(gh_class_size);
-GH_EXPORT_FOR_TESTS(gh_class_npages);
-GH_EXPORT_FOR_TESTS(gh_class_nelems);
-GH_EXPORT_FOR_TESTS(gh_class_divmul);
-GH_EXPORT_FOR_TESTS(gh_class8);
-GH_EXPORT_FOR_TESTS(gh_class128);

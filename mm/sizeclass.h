@@ -17,6 +17,7 @@
 #ifndef _GOHEAP_SIZECLASS_H
 #define _GOHEAP_SIZECLASS_H
 
+#include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
@@ -29,7 +30,7 @@
 #else
 #define GH_PAGE_SHIFT		13
 #endif
-#define GH_PAGE_SIZE		(1UL << GH_PAGE_SHIFT)
+#define GH_PAGE_SIZE		BIT(GH_PAGE_SHIFT)
 
 /* Largest request, in bytes, that a size class serves. */
 #define GH_MAX_SMALL		32768
@@ -58,10 +59,10 @@ extern const u32 gh_class_divmul[GH_NUM_CLASSES];	/* see gh_obj_index() */
 extern const u8 gh_class8[GH_STEP8_ENTRIES];
 extern const u8 gh_class128[GH_STEP128_ENTRIES];
 
-static_assert(GH_PAGE_SHIFT >= PAGE_SHIFT);
-static_assert(GH_STEP8_ENTRIES == GH_STEP8_MAX / 8 + 2);
-static_assert(GH_STEP128_ENTRIES ==
-	      (GH_MAX_SMALL - GH_STEP128_BASE) / 128 + 1);
+static_assert(PAGE_SHIFT <= GH_PAGE_SHIFT);
+static_assert(GH_STEP8_MAX / 8 + 2 == GH_STEP8_ENTRIES);
+static_assert((GH_MAX_SMALL - GH_STEP128_BASE) / 128 + 1 ==
+	      GH_STEP128_ENTRIES);
 
 /**
  * gh_size_to_class() - the smallest size class that holds a request
