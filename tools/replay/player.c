@@ -10,10 +10,12 @@
  * The loop is compiled once for each allocator, with direct calls.
  */
 #include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mutex.h>
+#include <linux/numa.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
@@ -382,7 +384,10 @@ static struct replay_run *new_run(const struct replay_program *program,
 	return run;
 }
 
-/* All threads, or none. */
+/*
+ * All threads, or none. Each is bound to a CPU, so that the threads of both allocators
+ * lie alike and neither is measured by the scheduler's moods.
+ */
 static int create_threads(struct replay_run *run)
 {
 	unsigned int i, n = run->program->nthreads;
@@ -392,6 +397,7 @@ static int create_threads(struct replay_run *run)
 		task = kthread_create(player_thread, &run->players[i], "goheap_replay/%u", i);
 		if (IS_ERR(task))
 			break;
+		kthread_bind(task, cpumask_local_spread(i, NUMA_NO_NODE));
 		run->players[i].task = get_task_struct(task);
 	}
 	if (i == n)
