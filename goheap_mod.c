@@ -16,7 +16,7 @@
 #include "mm/stats.h"
 
 #define PERCPU_KB_MIN	16
-#define PERCPU_KB_MAX	(1UL << 20)
+#define PERCPU_KB_MAX	1048576UL
 #define RETAIN_MAX	1000
 
 /* ---- parameters --------------------------------------------------------- */

@@ -27,7 +27,7 @@
 /* User-mode Linux keeps its VMALLOC_START to itself: cover 47 bits there. */
 #ifdef CONFIG_UML
 #define INDEX_START	0UL
-#define INDEX_END	(1UL << 47)
+#define INDEX_END	BIT(47)
 #else
 #define INDEX_START	VMALLOC_START
 #define INDEX_END	VMALLOC_END
@@ -98,6 +98,7 @@ static int index_add_leaf(unsigned long base)
 	if (!leaf)
 		return -ENOMEM;
 	index_leaves++;
+	/* Pairs with the dependent read in gh_arena_of(). */
 	smp_store_release(&gh_index.leaf[nr >> GH_INDEX_L2_SHIFT], leaf);
 	return 0;
 }
@@ -139,8 +140,10 @@ int gh_arena_publish(struct gh_arena *arena)
 	mutex_lock(&index_lock);
 	if (!index_slot(arena->base))
 		err = index_add_leaf(arena->base);
-	if (!err)
+	if (!err) {
+		/* Pairs with the acquire in gh_arena_of(). */
 		smp_store_release(index_slot(arena->base), arena);
+	}
 	mutex_unlock(&index_lock);
 	return err;
 }

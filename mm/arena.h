@@ -16,7 +16,7 @@ struct gh_node;
 struct gh_span;
 
 #define GH_ARENA_PAGES_SHIFT	(GH_ARENA_SHIFT - GH_PAGE_SHIFT)
-#define GH_ARENA_PAGES		(1UL << GH_ARENA_PAGES_SHIFT)
+#define GH_ARENA_PAGES		BIT(GH_ARENA_PAGES_SHIFT)
 
 /**
  * struct gh_arena - metadata of one arena, off the heap
@@ -44,7 +44,7 @@ struct gh_arena {
  * 4-level page tables that is 2^19 arenas in 64 leaves, of which few are made.
  */
 #define GH_INDEX_L2_SHIFT	13
-#define GH_INDEX_L2_ENTRIES	(1UL << GH_INDEX_L2_SHIFT)
+#define GH_INDEX_L2_ENTRIES	BIT(GH_INDEX_L2_SHIFT)
 
 struct gh_index_leaf {
 	struct gh_arena *arena[GH_INDEX_L2_ENTRIES];
@@ -81,6 +81,7 @@ static inline struct gh_arena *gh_arena_of(unsigned long addr)
 	leaf = READ_ONCE(gh_index.leaf[nr >> GH_INDEX_L2_SHIFT]);
 	if (unlikely(!leaf))
 		return NULL;
+	/* Pairs with the release in gh_arena_publish(). */
 	return smp_load_acquire(&leaf->arena[nr % GH_INDEX_L2_ENTRIES]);
 }
 

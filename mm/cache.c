@@ -129,7 +129,7 @@ static void leak_add(struct leak_list *leaks, struct gh_span *s,
 	if (s->objstate[idx] != GH_OBJ_ALLOC)
 		return;
 	if (leaks->count++ < LEAKS_SHOWN)
-		pr_warn("goheap:   object %px\n",
+		pr_warn("goheap:   object %p\n",
 			(void *)(s->base + idx * s->elemsize));
 }
 
@@ -156,7 +156,7 @@ static unsigned long cache_leaks(struct goheap_cache *cache)
 		return 0;
 	pr_warn("goheap: cache leak: %s is destroyed with live objects\n",
 		cache->central.name);
-	gh_mheap_for_each_span(cache->central.heap, leak_span, &leaks);
+	gh_mheap_walk_spans(cache->central.heap, leak_span, &leaks);
 	pr_warn("goheap:   %lu objects of %zu bytes are lost\n", leaks.count,
 		cache->size);
 	return leaks.count;
@@ -174,17 +174,15 @@ unsigned long gh_cache_destroy(struct goheap_cache *cache)
 	struct gh_central *c = &cache->central;
 	struct gh_heap *h = c->heap;
 	unsigned long leaked;
-	int cpu;
 
 	/* Objects on their way through call_rcu() or out of an NMI. */
 	rcu_barrier();
 	irq_work_sync(&h->deferred_work);
+	/* While it is listed: a CPU that goes offline is drained as well. */
+	gh_reclaim_drain(h, c);
 	mutex_lock(&h->caches_lock);
 	list_del(&cache->list);
 	mutex_unlock(&h->caches_lock);
-	for_each_possible_cpu(cpu)
-		gh_slot_drain(c, cpu);
-	gh_central_drain(c);
 	leaked = cache_leaks(cache);
 	atomic64_add(gh_slot_released(c), &h->gone_objects);
 	atomic64_add(gh_slot_released(c) * c->shape.elemsize, &h->gone_bytes);
@@ -291,8 +289,7 @@ void *goheap_cache_alloc_node(struct goheap_cache *cache, gfp_t gfp, int node)
 
 	if (unlikely(cache_refuses(cache, gfp) || gh_node_refused(node)))
 		return NULL;
-	p = gh_node_is_near(node) ? gh_slot_alloc(&cache->central, gfp) :
-		gh_slot_alloc_slow(&cache->central, gfp, node);
+	p = gh_slot_alloc_node(&cache->central, gfp, node);
 	return cache_finish(cache, p, gfp);
 }
 EXPORT_SYMBOL_GPL(goheap_cache_alloc_node);
@@ -397,6 +394,7 @@ EXPORT_SYMBOL_GPL(goheap_cache_free_bulk);
  * @gfp: allocation flags
  * @cache: the cache, as the pool's data
  *
+ * Context: as goheap_cache_alloc().
  * Return: an object or NULL.
  */
 void *goheap_mempool_alloc_cache(gfp_t gfp, void *cache)
@@ -409,6 +407,8 @@ EXPORT_SYMBOL_GPL(goheap_mempool_alloc_cache);
  * goheap_mempool_free_cache() - a mempool's free function over a cache
  * @element: the object
  * @cache: the cache, as the pool's data
+ *
+ * Context: as goheap_cache_free().
  */
 void goheap_mempool_free_cache(void *element, void *cache)
 {

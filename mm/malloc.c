@@ -41,6 +41,13 @@ static void large_shape(struct gh_shape *shape, size_t size, u8 state)
 	shape->tiny = false;
 }
 
+/* More than the machine has is refused before anyone suffers for it. */
+static bool large_refused(size_t size)
+{
+	return size > LARGE_MAX || size >> PAGE_SHIFT > totalram_pages() ||
+	       in_nmi();
+}
+
 static void *large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 			 int node)
 {
@@ -49,7 +56,7 @@ static void *large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 	struct gh_span *s;
 	struct gh_ent ent;
 
-	if (size > LARGE_MAX || in_nmi())
+	if (large_refused(size))
 		return NULL;
 	if (want_init_on_alloc(gfp))
 		gfp |= __GFP_ZERO;
@@ -61,7 +68,7 @@ static void *large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 	atomic64_add(s->elemsize, &h->large_allocs);
 	if (gfp & __GFP_ZERO && s->needzero)
 		memset(ent.obj, 0, s->elemsize);
-	smp_store_release(ent.state, GH_OBJ_ALLOC);
+	WRITE_ONCE(*ent.state, GH_OBJ_ALLOC);
 	return ent.obj;
 }
 
@@ -103,8 +110,7 @@ static void *small_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 	struct gh_central *c = &h->central[gh_make_spanclass(class, noscan)];
 	void *p;
 
-	p = likely(gh_node_is_near(node)) ? gh_slot_alloc(c, gfp) :
-					    gh_slot_alloc_slow(c, gfp, node);
+	p = gh_slot_alloc_node(c, gfp, node);
 	if (p && want_init_on_alloc(gfp))
 		memset(p, 0, c->shape.elemsize);
 	return p;
@@ -200,6 +206,15 @@ EXPORT_SYMBOL_GPL(goheap_alloc_node);
 
 /* ---- free --------------------------------------------------------------- */
 
+/* Whether a span's objects are of the goheap_alloc() family. */
+static bool span_is_malloc(const struct gh_span *s)
+{
+	u8 state = gh_span_state(s);
+
+	return state == GH_SPAN_LARGE ||
+	       (state == GH_SPAN_OBJECTS && !s->central->cache);
+}
+
 /* Which kind of bad free this is; @s was looked at, and something was wrong. */
 static enum goheap_bad_free bad_kind(struct gh_span *s, unsigned long addr)
 {
@@ -207,8 +222,7 @@ static enum goheap_bad_free bad_kind(struct gh_span *s, unsigned long addr)
 
 	if (!s || s->state == GH_SPAN_DEAD)
 		return GOHEAP_BAD_WILD;
-	if (s->state == GH_SPAN_STACK || s->state == GH_SPAN_LEAKED ||
-	    s->central->cache)
+	if (!span_is_malloc(s))
 		return GOHEAP_BAD_FOREIGN;
 	if (s->tiny)
 		return GOHEAP_BAD_DOUBLE;
@@ -255,8 +269,7 @@ void gh_free(const void *p)
 	s = gh_span_of(addr);
 	if (unlikely(!s))
 		goto bad;
-	/* Pairs with the release in span_publish(). */
-	switch (smp_load_acquire(&s->state)) {
+	switch (gh_span_state(s)) {
 	case GH_SPAN_OBJECTS:
 		if (likely(small_free(s, addr)))
 			return;
@@ -303,7 +316,7 @@ size_t goheap_usable_size(const void *p)
 	if (ZERO_OR_NULL_PTR(p))
 		return 0;
 	s = gh_span_of(addr);
-	if (!s || smp_load_acquire(&s->state) == GH_SPAN_DEAD)
+	if (!s || gh_span_state(s) == GH_SPAN_DEAD)
 		return 0;
 	if (s->tiny)
 		return gh_tiny_size(s, addr);
@@ -324,7 +337,7 @@ bool goheap_owns(const void *p)
 {
 	struct gh_span *s = gh_span_of((unsigned long)p);
 
-	return s && smp_load_acquire(&s->state) != GH_SPAN_DEAD;
+	return s && gh_span_state(s) != GH_SPAN_DEAD;
 }
 EXPORT_SYMBOL_GPL(goheap_owns);
 
@@ -338,7 +351,7 @@ void goheap_free_sensitive(void *p)
 {
 	size_t size = goheap_usable_size(p);
 
-	if (size)
+	if (size && span_is_malloc(gh_span_of((unsigned long)p)))
 		memzero_explicit(p, size);
 	goheap_free(p);
 }
@@ -364,6 +377,7 @@ static bool realloc_fits(size_t have, size_t size)
  */
 void *goheap_realloc(void *p, size_t size, gfp_t gfp)
 {
+	struct gh_span *s;
 	size_t have;
 	void *new;
 
@@ -373,17 +387,17 @@ void *goheap_realloc(void *p, size_t size, gfp_t gfp)
 		goheap_free(p);
 		return ZERO_SIZE_PTR;
 	}
+	s = gh_span_of((unsigned long)p);
 	have = goheap_usable_size(p);
-	if (unlikely(!have)) {
-		/* Not an object: let the report say what it is. */
+	if (unlikely(!have || !span_is_malloc(s))) {
+		/* The free is refused, and the report says why. */
 		goheap_free(p);
 		return NULL;
 	}
 	if (realloc_fits(have, size))
 		return p;
 	new = gh_malloc(gh_kheap, size, gfp,
-			gh_span_of((unsigned long)p)->central->flags &
-			GH_CENTRAL_NOSCAN, NUMA_NO_NODE);
+			s->central->flags & GH_CENTRAL_NOSCAN, NUMA_NO_NODE);
 	if (!new)
 		return NULL;
 	memcpy(new, p, min(have, size));
@@ -496,7 +510,7 @@ void *goheap_stack_alloc(size_t size, gfp_t gfp)
 	if (size <= GH_STACK_MAX) {
 		p = gh_slot_alloc(c + ilog2(size) - GH_STACK_MIN_SHIFT, gfp);
 	} else {
-		if (in_nmi())
+		if (large_refused(size))
 			return NULL;
 		large_shape(&shape, size, GH_SPAN_STACK);
 		s = gh_mheap_alloc_span(gh_kheap, &shape, gh_kheap->central,
@@ -551,7 +565,7 @@ void goheap_stack_free(void *p)
 	if (!p)
 		return;
 	s = gh_span_of(addr);
-	if (s && smp_load_acquire(&s->state) == GH_SPAN_STACK &&
+	if (s && gh_span_state(s) == GH_SPAN_STACK &&
 	    stack_free(s, addr))
 		return;
 	if (!s || s->state == GH_SPAN_DEAD)
@@ -572,6 +586,7 @@ EXPORT_SYMBOL_GPL(goheap_stack_free);
  * @gfp: allocation flags
  * @size: bytes of an element, as the pool's data
  *
+ * Context: as goheap_alloc().
  * Return: an object or NULL.
  */
 void *goheap_mempool_alloc(gfp_t gfp, void *size)
@@ -584,6 +599,8 @@ EXPORT_SYMBOL_GPL(goheap_mempool_alloc);
  * goheap_mempool_free() - a mempool's free function
  * @element: the object
  * @size: not used
+ *
+ * Context: as goheap_free().
  */
 void goheap_mempool_free(void *element, void *size)
 {

@@ -7,7 +7,6 @@
 
 #include <linux/gfp.h>
 #include <linux/nodemask.h>
-#include <linux/topology.h>
 
 #include "mheap.h"
 #include "report.h"
@@ -39,11 +38,6 @@ static inline bool gh_node_refused(int node)
 {
 	return node != NUMA_NO_NODE &&
 	       (node < 0 || node >= MAX_NUMNODES || !node_online(node));
-}
-
-static inline bool gh_node_is_near(int node)
-{
-	return node == NUMA_NO_NODE || node == numa_mem_id();
 }
 
 void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,

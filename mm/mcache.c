@@ -19,7 +19,9 @@
 #include "compat.h"
 #include "mcache.h"
 
+/* A class starts with so many objects, or this part of the CPU's bound. */
 #define CAP_INITIAL	8
+#define CAP_SHARE	8
 
 /* Bound on the bytes that a CPU's magazines may hold. */
 unsigned long gh_percpu_bytes = 1UL << 20;
@@ -55,7 +57,8 @@ static void slot_shut(struct gh_central *c, struct gh_slot *slot,
 	slot->cap = 0;
 }
 
-static void mcache_steal(struct gh_heap *h, struct gh_mcache *mcache)
+/* Returns false if there is nobody to take from. */
+static bool mcache_steal(struct gh_heap *h, struct gh_mcache *mcache)
 {
 	unsigned int i;
 
@@ -70,8 +73,9 @@ static void mcache_steal(struct gh_heap *h, struct gh_mcache *mcache)
 		slot_shut(&h->central[v], slot, mcache);
 		barrier();
 		slot->busy = false;
-		return;
+		return true;
 	}
+	return false;
 }
 
 /* Try to give a slot room for @cap objects a magazine. The slot is held. */
@@ -79,30 +83,37 @@ static bool slot_grow(struct gh_central *c, struct gh_slot *slot,
 		      unsigned int cap)
 {
 	struct gh_mcache *mcache = this_cpu_ptr(c->heap->mcache);
+	long bound = READ_ONCE(gh_percpu_bytes);
 	long more;
 
 	cap = min(cap, c->batch);
 	more = slot_room(c, cap) - slot_room(c, slot->cap);
 	if (more <= 0)
 		return false;
-	if (mcache->bytes + more > (long)READ_ONCE(gh_percpu_bytes))
-		mcache_steal(c->heap, mcache);
-	/* The first few objects are always granted. */
-	if (slot->cap &&
-	    mcache->bytes + more > (long)READ_ONCE(gh_percpu_bytes))
-		return false;
+	while (mcache->bytes + more > bound)
+		if (!mcache_steal(c->heap, mcache))
+			return false;
 	mcache->bytes += more;
 	slot->cap = cap;
 	return true;
 }
 
+/* Objects a slot starts with; 0 if these are too large to hold back. */
+static unsigned int slot_initial_cap(const struct gh_central *c)
+{
+	unsigned long share = READ_ONCE(gh_percpu_bytes) / CAP_SHARE;
+
+	return min(share / slot_room(c, 1), (unsigned long)CAP_INITIAL);
+}
+
 /* See to it that this CPU's slot has a magazine, if memory allows. */
 static void slot_equip(struct gh_central *c, gfp_t gfp)
 {
+	unsigned int cap = slot_initial_cap(c);
 	struct gh_slot *slot;
 	struct gh_ent *mag;
 
-	if (likely(this_cpu_read(c->slots->mag)))
+	if (likely(this_cpu_read(c->slots->mag)) || !cap)
 		return;
 	mag = gh_fixalloc_alloc(c->mags, gfp | __GFP_NOWARN);
 	if (!mag)
@@ -112,9 +123,8 @@ static void slot_equip(struct gh_central *c, gfp_t gfp)
 	if (!slot->busy && !slot->mag) {
 		slot->busy = true;
 		barrier();
-		slot->mag = mag;
-		slot_grow(c, slot, CAP_INITIAL);
-		mag = NULL;
+		if (slot_grow(c, slot, cap))
+			swap(slot->mag, mag);
 		barrier();
 		slot->busy = false;
 	}
@@ -411,7 +421,7 @@ void gh_deferred_free(struct irq_work *work)
 		unsigned int idx;
 		struct gh_ent ent;
 
-		if (s->nelems == 1 && !s->central->cache) {
+		if (gh_span_is_large(s)) {
 			gh_mheap_free_span(h, s);
 			continue;
 		}

@@ -7,6 +7,7 @@
 
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <linux/topology.h>
 
 #include "mcentral.h"
 
@@ -89,7 +90,7 @@ unsigned long gh_slot_released(const struct gh_central *c);
  * @c: its mcentral
  * @gfp: for a miss; __GFP_ZERO is the caller's business
  *
- * Context: any in which @gfp may be used; in NMI context only what the CPU has.
+ * Context: any in which @gfp may be used; in NMI context only what there is.
  * Return: the object or NULL.
  */
 static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
@@ -115,6 +116,29 @@ static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
 	}
 	preempt_enable();
 	return gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE);
+}
+
+/**
+ * gh_slot_alloc_node() - take an object of a span class or cache, from a node
+ * @c: its mcentral
+ * @gfp: as for gh_slot_alloc()
+ * @nid: preferred NUMA node; with __GFP_THISNODE the only one
+ *
+ * A CPU's magazine may hold objects of any node, so it will do only for a
+ * preference for the nearest one.
+ *
+ * Context: as gh_slot_alloc().
+ * Return: the object or NULL.
+ */
+static inline void *gh_slot_alloc_node(struct gh_central *c, gfp_t gfp,
+				       int nid)
+{
+	int near = numa_mem_id();
+
+	if (likely(!(gfp & __GFP_THISNODE)) &&
+	    (nid == NUMA_NO_NODE || nid == near))
+		return gh_slot_alloc(c, gfp);
+	return gh_slot_alloc_slow(c, gfp, nid == NUMA_NO_NODE ? near : nid);
 }
 
 /**

@@ -113,14 +113,17 @@ static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(order); i++) {
-		struct gh_span *s;
+		while (!list_empty(order[i])) {
+			struct gh_span *s;
 
-		if (list_empty(order[i]))
-			continue;
-		s = list_first_entry(order[i], struct gh_span, list);
-		list_del_init(&s->list);
-		span_sweep(c, s);
-		return s;
+			s = list_first_entry(order[i], struct gh_span, list);
+			list_del_init(&s->list);
+			span_sweep(c, s);
+			if (!gh_span_full(s))
+				return s;
+			/* A sweep cycle made it unswept; nothing came back. */
+			span_file(c, s);
+		}
 	}
 	return NULL;
 }

@@ -22,7 +22,7 @@ struct gh_slot;
 #define GH_CENTRAL_STACK	(GH_CENTRAL_TINY + 1)
 #define GH_STACK_ORDERS		4
 #define GH_STACK_MIN_SHIFT	11
-#define GH_STACK_MAX		(1UL << (GH_STACK_MIN_SHIFT + GH_STACK_ORDERS - 1))
+#define GH_STACK_MAX		BIT(GH_STACK_MIN_SHIFT + GH_STACK_ORDERS - 1)
 #define GH_NUM_CENTRALS		(GH_CENTRAL_STACK + GH_STACK_ORDERS)
 
 #define GH_NAME_LEN		32
@@ -35,7 +35,7 @@ struct gh_slot;
 /* Transfer cache: at most so many batches, and so many bytes. */
 #define GH_TC_INITIAL		16
 #define GH_TC_MAX		64
-#define GH_TC_BYTES		(1UL << 20)
+#define GH_TC_BYTES		1048576UL
 
 /* Flags of a gh_central. */
 #define GH_CENTRAL_NOSCAN	BIT(0)

@@ -11,11 +11,13 @@
  *
  * Lock order, for all of goheap (outer first; raw ones with interrupts off):
  *
+ *   0  cpus_read_lock(), heaps_lock (reclaim.c)
  *   1  gh_heap.caches_lock    mutex
  *   2  gh_node.grow_lock      mutex, only under memalloc_noio_save()
  *   3  gh_heap.scav_lock      mutex; the shrinker only tries it
  *   4  index_lock             mutex (arena.c)
- *   5  gh_slot.busy, gh_pages_cpu.busy   per-CPU flags, preemption off
+ *   5  gh_slot.busy, gh_tiny.busy, gh_pages_cpu.busy
+ *                             per-CPU flags, preemption off
  *   6  gh_central.lock        raw
  *   7  gh_node.lock           raw
  *   8  gh_fixalloc.lock       raw, leaf
@@ -97,6 +99,7 @@ static int node_set_arena(struct gh_node *node, unsigned int slot,
 
 		if (!page)
 			return -ENOMEM;
+		/* Pairs with the dependent read in gh_node_arena(). */
 		smp_store_release(tbl, (struct gh_arena **)page);
 	}
 	WRITE_ONCE((*tbl)[slot % GH_ARENA_TBL_ENTRIES], arena);
@@ -346,14 +349,17 @@ static void node_free_mixed(struct gh_node *node, unsigned long page,
 	}
 }
 
-/* Find pages in @first, else in any other node. */
-static struct gh_node *heap_take_pages(struct gh_heap *h, struct gh_node *first,
+/* Find pages in the node of @nid, else in any other. */
+static struct gh_node *heap_take_pages(struct gh_heap *h, int nid,
 				       unsigned long npages, gfp_t gfp,
 				       unsigned long *page,
 				       unsigned long *nscav)
 {
+	struct gh_node *first = gh_mheap_node(h, nid);
 	unsigned int i;
 
+	if (gfp & __GFP_THISNODE && first->nid != nid)
+		return NULL;
 	if (node_take_pages(first, npages, page, nscav))
 		return first;
 	if (gfpflags_allow_blocking(gfp) &&
@@ -468,6 +474,7 @@ static void span_publish(struct gh_span *s, u8 state)
 	struct gh_arena *arena = node_arena_of_page(s->node, s->page);
 
 	span_set_pages(s, s);
+	/* Pairs with the acquire of those who found the span by address. */
 	smp_store_release(&s->state, state);
 	span_account(s, 1);
 	set_bit(s->page % GH_ARENA_PAGES, arena->page_inuse);
@@ -510,13 +517,12 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 		nid = numa_mem_id();
 	if (!span_get_records(h, shape, gfp, &s, &meta, &tiny))
 		return NULL;
-	node = heap_take_pages(h, gh_mheap_node(h, nid), shape->npages, gfp,
-			       &page, &nscav);
+	node = heap_take_pages(h, nid, shape->npages, gfp, &page, &nscav);
 	if (!node)
 		goto no_pages;
 	addr = node_page_addr(node, page);
 	if (nscav && gh_vmem_commit(addr, shape->npages << GH_PAGE_SHIFT,
-				    gfp & GH_PAGE_GFP, nid))
+				    gfp & GH_PAGE_GFP, node->nid))
 		goto no_memory;
 
 	INIT_LIST_HEAD(&s->list);
@@ -570,15 +576,15 @@ void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s)
 GH_EXPORT_FOR_TESTS(gh_mheap_free_span);
 
 /**
- * gh_mheap_for_each_span() - visit every span in use, in order of address
+ * gh_mheap_walk_spans() - visit every span in use, in order of address
  * @h: the heap
  * @fn: called for each; it must bear that the span changes, or dies
  * @arg: passed to @fn
  *
  * Context: process context, may sleep; so may @fn.
  */
-void gh_mheap_for_each_span(struct gh_heap *h,
-			    void (*fn)(struct gh_span *s, void *arg), void *arg)
+void gh_mheap_walk_spans(struct gh_heap *h,
+			 void (*fn)(struct gh_span *s, void *arg), void *arg)
 {
 	unsigned int i, slot;
 	unsigned long bit;
@@ -601,7 +607,7 @@ void gh_mheap_for_each_span(struct gh_heap *h,
 		}
 	}
 }
-GH_EXPORT_FOR_TESTS(gh_mheap_for_each_span);
+GH_EXPORT_FOR_TESTS(gh_mheap_walk_spans);
 
 /* ---- giving memory back ------------------------------------------------- */
 

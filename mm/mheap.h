@@ -66,7 +66,7 @@ struct gh_node {
 	struct gh_heap *heap;
 	int nid;
 	unsigned int idx;
-	struct mutex grow_lock;
+	struct mutex grow_lock;	/* protects what follows but atomics */
 	struct list_head areas;
 	unsigned int next_slot;
 	unsigned int narenas;
@@ -133,7 +133,7 @@ struct gh_heap {
 	struct gh_fixalloc areas;
 	struct gh_fixalloc caches_rec;
 
-	struct mutex caches_lock;
+	struct mutex caches_lock;	/* protects @caches */
 	struct list_head caches;
 
 	atomic64_t large_allocs;
@@ -146,7 +146,7 @@ struct gh_heap {
 
 	struct delayed_work background;
 	struct work_struct grow_work;
-	struct mutex scav_lock;
+	struct mutex scav_lock;		/* one scavenger at a time */
 	unsigned long peak_pages;
 	bool closing;
 };
@@ -185,9 +185,8 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s);
 unsigned long gh_mheap_scavenge(struct gh_heap *h, unsigned long npages);
 void gh_mheap_flush_pages(struct gh_heap *h, unsigned int cpu);
-void gh_mheap_for_each_span(struct gh_heap *h,
-			    void (*fn)(struct gh_span *s, void *arg),
-			    void *arg);
+void gh_mheap_walk_spans(struct gh_heap *h,
+			 void (*fn)(struct gh_span *s, void *arg), void *arg);
 struct gh_arena *gh_node_arena(const struct gh_node *node, unsigned int slot);
 
 unsigned long gh_mheap_released(const struct gh_heap *h);

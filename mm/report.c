@@ -55,7 +55,7 @@ static void report_span(const void *p)
 	if (!s)
 		return;
 	gh_span_find(s, (unsigned long)p, &idx);
-	pr_err("goheap:   object %u of %u, %zu bytes each, in span %px-%px of %s\n",
+	pr_err("goheap:   object %u of %u, %zu bytes each, in span %p-%p of %s\n",
 	       idx, s->nelems, s->elemsize, (void *)s->base,
 	       (void *)(s->base + (s->npages << GH_PAGE_SHIFT)),
 	       s->central->name);
@@ -78,7 +78,7 @@ void gh_report_bad_free(const void *p, enum goheap_bad_free kind,
 	atomic64_inc(&bad_frees[kind]);
 	if (!__ratelimit(&rs))
 		return;
-	pr_err("goheap: bad free: %s: %px: %s\n", kind_name[kind], p,
+	pr_err("goheap: bad free: %s: %p: %s\n", kind_name[kind], p,
 	       kind_text[kind]);
 	if (expected)
 		pr_err("goheap:   freed to %s\n", expected->name);

@@ -24,6 +24,7 @@
 #include <linux/bits.h>
 #include <linux/list.h>
 #include <linux/types.h>
+#include <asm/barrier.h>
 
 #include "sizeclass.h"
 
@@ -124,6 +125,20 @@ struct gh_span {
 static inline size_t gh_span_meta_bytes(unsigned int nelems)
 {
 	return 2 * sizeof(u64) * DIV_ROUND_UP(nelems, 64) + nelems;
+}
+
+/* State of a span that was found by address: the rest is as it says. */
+static inline u8 gh_span_state(const struct gh_span *s)
+{
+	/* Pairs with the release in span_publish(). */
+	return smp_load_acquire(&s->state);
+}
+
+/* A span of its own for one object: not one of a class's or cache's set. */
+static inline bool gh_span_is_large(const struct gh_span *s)
+{
+	return s->state == GH_SPAN_LARGE ||
+	       (s->state == GH_SPAN_STACK && s->nelems == 1);
 }
 
 static inline bool gh_span_full(const struct gh_span *s)

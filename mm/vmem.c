@@ -65,7 +65,7 @@ static pte_t *vmem_ptes(unsigned long addr)
 }
 
 /* Call @fn for each entry of a range, until it says stop. */
-static bool vmem_for_each_pte(unsigned long addr, unsigned long end,
+static bool vmem_walk_ptes(unsigned long addr, unsigned long end,
 			      bool (*fn)(pte_t *ptep, void *arg), void *arg)
 {
 	while (addr < end) {
@@ -140,7 +140,7 @@ static bool pte_wipe(pte_t *ptep, void *arg)
 #define pte_fill	pte_wipe
 #define pte_take	pte_wipe
 
-static bool vmem_for_each_pte(unsigned long addr, unsigned long end,
+static bool vmem_walk_ptes(unsigned long addr, unsigned long end,
 			      bool (*fn)(pte_t *ptep, void *arg), void *arg)
 {
 	return true;
@@ -220,7 +220,7 @@ static int sparse_reserve(struct gh_vmem_area *area, unsigned long npages,
 	start = (unsigned long)area->vm;
 	end = start + (npages << PAGE_SHIFT);
 	for (; start < end; start = min(end, start + GH_ARENA_SIZE)) {
-		vmem_for_each_pte(start, min(end, start + GH_ARENA_SIZE),
+		vmem_walk_ptes(start, min(end, start + GH_ARENA_SIZE),
 				  pte_wipe, NULL);
 		cond_resched();
 	}
@@ -353,7 +353,7 @@ void gh_vmem_release(struct gh_vmem_area *area)
 
 	gh_vmem_batch_init(&batch);
 	if (vmem_sparse)
-		vmem_for_each_pte(area->base,
+		vmem_walk_ptes(area->base,
 				  area->base + area->narenas * GH_ARENA_SIZE,
 				  pte_take, &batch);
 	else
@@ -389,11 +389,11 @@ int gh_vmem_commit(unsigned long addr, unsigned long nbytes, gfp_t gfp, int nid)
 
 	if (!vmem_sparse)
 		return 0;
-	if (!vmem_for_each_pte(addr, addr + nbytes, pte_count_empty, &missing))
+	if (!vmem_walk_ptes(addr, addr + nbytes, pte_count_empty, &missing))
 		return -ENOMEM;
 	if (vmem_get_pages(&pages, missing, gfp, nid))
 		return -ENOMEM;
-	vmem_for_each_pte(addr, addr + nbytes, pte_fill, &pages);
+	vmem_walk_ptes(addr, addr + nbytes, pte_fill, &pages);
 	atomic_long_add(missing, &committed_pages);
 	return 0;
 }
@@ -409,7 +409,7 @@ GH_EXPORT_FOR_TESTS(gh_vmem_commit);
  */
 bool gh_vmem_committed(unsigned long addr, unsigned long nbytes)
 {
-	return vmem_for_each_pte(addr, addr + nbytes, pte_is_set, NULL);
+	return vmem_walk_ptes(addr, addr + nbytes, pte_is_set, NULL);
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_committed);
 
@@ -438,7 +438,7 @@ void gh_vmem_decommit(struct gh_vmem_batch *batch, unsigned long addr,
 		      unsigned long nbytes)
 {
 	if (vmem_sparse)
-		vmem_for_each_pte(addr, addr + nbytes, pte_take, batch);
+		vmem_walk_ptes(addr, addr + nbytes, pte_take, batch);
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_decommit);
 

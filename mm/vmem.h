@@ -5,12 +5,13 @@
 #ifndef _GOHEAP_VMEM_H
 #define _GOHEAP_VMEM_H
 
+#include <linux/bits.h>
 #include <linux/gfp.h>
 #include <linux/list.h>
 #include <linux/types.h>
 
 #define GH_ARENA_SHIFT	26
-#define GH_ARENA_SIZE	(1UL << GH_ARENA_SHIFT)
+#define GH_ARENA_SIZE	BIT(GH_ARENA_SHIFT)
 
 /**
  * enum gh_vmem_kind - the two back-ends

@@ -24,8 +24,8 @@ struct goheap_cache;
  *
  * Allocation: with ``GFP_KERNEL`` and its like in process context; with
  * ``GFP_ATOMIC`` or ``GFP_NOWAIT`` also in softirq and hardirq context and
- * with spinlocks held. In NMI context an allocation is served when the CPU's
- * cache can serve it, and is NULL otherwise.
+ * with spinlocks held. In NMI context an allocation is served from what the CPU
+ * and, if its lock is free, the mcentral hold; otherwise it is NULL.
  *
  * Free: from any of these contexts, NMI included, on any CPU.
  *
@@ -255,7 +255,7 @@ enum goheap_bad_free {
  * @stack_inuse: live stack blocks
  * @mspan_sys: span records and their bitmaps
  * @mcache_sys: per-CPU caches and magazines
- * @profile_sys: the heap profile
+ * @profile_sys: the heap profile; 0, as there is none yet
  * @other_sys: arena metadata, page tables, mcentrals
  * @committed: physical pages behind the arenas
  * @cached: free objects held in magazines and transfer caches
