@@ -17,17 +17,22 @@ DKMS_FILES := Kbuild Makefile LICENSE dkms.conf goheap_mod.c include mm samples
 .PHONY: all modules install modules_install clean help
 all: modules
 
-modules:
+modules: kdir
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+.PHONY: kdir
+kdir:
+	@test -e $(KDIR)/Makefile || { echo "No kernel to build for at $(KDIR): install" \
+		"linux-headers-$$(uname -r), or say KDIR=, or try make demo" >&2; exit 1; }
 
 install: modules_install
 
 modules_install: modules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
-	release=$$(cat $(KDIR)/include/config/kernel.release) && \
+	release=$$(sed 's/.*"\(.*\)"/\1/' $(KDIR)/include/generated/utsrelease.h) && \
 		depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $$release
 
-clean:
+clean: kdir
 	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
 # ---- DKMS --------------------------------------------------------------------
