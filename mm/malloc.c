@@ -31,7 +31,8 @@ GH_EXPORT_FOR_TESTS(gh_kheap);
 
 /* ---- large -------------------------------------------------------------- */
 
-static void large_shape(struct gh_shape *shape, size_t size, u8 state)
+static void large_shape(struct gh_shape *shape, size_t size, u8 state,
+			bool noscan)
 {
 	shape->npages = DIV_ROUND_UP(size, GH_PAGE_SIZE);
 	shape->elemsize = shape->npages << GH_PAGE_SHIFT;
@@ -39,6 +40,7 @@ static void large_shape(struct gh_shape *shape, size_t size, u8 state)
 	shape->nelems = 1;
 	shape->state = state;
 	shape->tiny = false;
+	shape->noscan = noscan;
 }
 
 /* More than the machine has is refused before anyone suffers for it. */
@@ -60,7 +62,7 @@ static void *large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		return NULL;
 	if (want_init_on_alloc(gfp))
 		gfp |= __GFP_ZERO;
-	large_shape(&shape, size, GH_SPAN_LARGE);
+	large_shape(&shape, size, GH_SPAN_LARGE, noscan);
 	s = gh_mheap_alloc_span(h, &shape, c, gfp, node);
 	if (!s)
 		return NULL;
@@ -512,7 +514,7 @@ void *goheap_stack_alloc(size_t size, gfp_t gfp)
 	} else {
 		if (large_refused(size))
 			return NULL;
-		large_shape(&shape, size, GH_SPAN_STACK);
+		large_shape(&shape, size, GH_SPAN_STACK, false);
 		s = gh_mheap_alloc_span(gh_kheap, &shape, gh_kheap->central,
 					gfp, NUMA_NO_NODE);
 		if (!s)

@@ -543,6 +543,7 @@ void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
 	c->heap = h;
 	c->flags = flags;
 	central_init_shape(&c->shape, elemsize);
+	c->shape.noscan = flags & GH_CENTRAL_NOSCAN;
 	gh_central_set_batch(c, clamp_t(unsigned long, GH_BATCH_BYTES / elemsize,
 					GH_BATCH_MIN, GH_BATCH_MAX));
 }

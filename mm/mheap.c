@@ -27,6 +27,7 @@
  * dropped their lock.
  */
 #include <linux/cpumask.h>
+#include <linux/kmemleak.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/topology.h>
@@ -490,6 +491,20 @@ static void span_withdraw(struct gh_span *s)
 	span_set_pages(s, NULL);
 }
 
+/* kmemleak looks for pointers in spans that may hold some; none is a leak. */
+static void span_tell_kmemleak(struct gh_span *s, gfp_t gfp)
+{
+	if (!s->noscan)
+		kmemleak_alloc((void *)s->base, s->npages << GH_PAGE_SHIFT, 0,
+			       gfp & ~__GFP_ACCOUNT);
+}
+
+static void span_forget_kmemleak(struct gh_span *s)
+{
+	if (!s->noscan)
+		kmemleak_free((void *)s->base);
+}
+
 /**
  * gh_mheap_alloc_span() - make a new span
  * @h: the heap
@@ -535,6 +550,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 	s->central = central;
 	s->node = node;
 	s->page = page;
+	s->noscan = shape->noscan;
 	s->cached = false;
 	s->sweepgen = 0;
 	gh_span_start(s, meta);
@@ -544,6 +560,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 	else
 		s->needzero = used;
 	span_publish(s, shape->state);
+	span_tell_kmemleak(s, gfp);
 	return s;
 
 no_memory:
@@ -568,6 +585,7 @@ void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s)
 	unsigned long page = s->page;
 	unsigned long npages = s->npages;
 
+	span_forget_kmemleak(s);
 	span_withdraw(s);
 	span_put_records(h, s, meta, s->nelems, s->tiny);
 	node_free_pages(node, page, npages);

@@ -159,6 +159,7 @@ struct gh_heap {
  * @nelems: number of objects
  * @state: &enum gh_span_state
  * @tiny: the objects are tiny blocks
+ * @noscan: the objects hold no pointers
  */
 struct gh_shape {
 	size_t elemsize;
@@ -167,6 +168,7 @@ struct gh_shape {
 	u16 nelems;
 	u8 state;
 	bool tiny;
+	bool noscan;
 };
 
 extern struct workqueue_struct *gh_wq;

@@ -88,6 +88,7 @@ struct gh_ent {
  * @state: &enum gh_span_state
  * @cached: a CPU's current span, in no set
  * @needzero: the memory may hold old contents
+ * @noscan: the objects hold no pointers
  * @inline_bits: @alloc_bits and @freed_bits of a span of one object
  * @inline_state: @objstate of a span of one object
  *
@@ -117,6 +118,7 @@ struct gh_span {
 	u8 state;
 	bool cached;
 	bool needzero;
+	bool noscan;
 	u8 inline_state;
 	u64 inline_bits[2];
 };

@@ -203,6 +203,8 @@ static int vmem_get_pages(struct list_head *pages, unsigned long n, gfp_t gfp,
 		for (i = 0; i < got; i++)
 			list_add_tail(&bulk[i]->lru, pages);
 		n -= got;
+		if (gfpflags_allow_blocking(gfp))
+			cond_resched();
 	}
 	return 0;
 }
