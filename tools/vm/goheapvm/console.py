@@ -18,21 +18,23 @@ EXPECT_END = "goheap-expect: end"
 # What the kernel says when something is broken.
 FORBIDDEN = (
     ("warning", r"\bWARNING: "),
-    ("bug", r"\bBUG: |kernel BUG at|------------\[ cut here \]"),
+    ("bug", r"\bBUG: |\bBUG \S+ \(|kernel BUG at|------------\[ cut here \]"),
     ("oops", r"\bOops: |\bOops\b.*\[#\d+\]"),
     ("panic", r"Kernel panic"),
     ("fault", r"general protection fault|[Uu]nable to handle|double fault:|"
               r"stack segment: |invalid opcode: |divide error: |traps: PANIC"),
     ("segmentation fault of the first process", r"Attempted to kill init"),
     ("lockdep", r"possible (circular|recursive|irq lock inversion)|inconsistent lock state|"
-                r"possible irq lock inversion|lock order inversion|bad unlock balance|"
+                r"lock order inversion|bad unlock balance|"
                 r"suspicious RCU usage|suspicious usage|held lock freed|"
                 r"lock held when returning to user|Invalid wait context|"
                 r"Nested lock was not taken|DEBUG_LOCKS_WARN_ON|"
-                r"MAX_LOCKDEP_\w+ too low|possible irq lock|hardware breakpoint.*lockdep"),
+                r"MAX_(LOCKDEP|STACK_TRACE|LOCK_DEPTH)\w* too low|"
+                r"trying to register non-static key|locks? (still )?held"),
     ("atomic sleep", r"sleeping function called|scheduling while atomic|"
                      r"atomic copy in user|using (smp_processor_id|__this_cpu_\w+)\(\) in preemptible|"
-                     r"Voluntary context switch within RCU"),
+                     r"Voluntary context switch within RCU|"
+                     r"preemption (imbalance|leaked)|huh, entered|with irqs disabled"),
     ("sanitizer", r"\bKASAN: |\bUBSAN: |\bKCSAN: |\bKMSAN: |\bKFENCE: "),
     ("leak", r"unreferenced object 0x|kmemleak: \d+ new suspected|"
              r"kmemleak: Kernel memory leak detector disabled|"
@@ -49,6 +51,8 @@ FORBIDDEN = (
     ("objects", r"ODEBUG: "),
     ("out of memory", r"Out of memory: |invoked oom-killer|oom-kill:"),
     ("timekeeping", r"irq \d+: nobody cared|unregister_netdevice: waiting"),
+    ("names", r"sysfs: cannot create duplicate|debugfs: .*already (present|exists)|"
+              r"kobject_add_internal failed"),
     ("module", r"Unknown symbol|disagrees about version of symbol|version magic"),
     ("tests", r"goheap-vm: .*failed to (un)?load"),
 )

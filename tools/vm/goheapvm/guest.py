@@ -89,9 +89,14 @@ def uml_command(kernel, image, out, options):
             "con=null", "con0=null,fd:1", "loglevel=7", "panic=-1", *options.append.split()]
 
 
+# Under emulation on a busy host, a processor of the guest may stand still for
+# tens of seconds through no fault of the kernel's. Real hangs still show.
+PATIENCE = "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=150 workqueue.watchdog_thresh=150"
+
+
 def qemu_command(kernel, image, out, options):
     append = ("console=ttyS0,115200 loglevel=7 panic=-1 oops=panic printk.devkmsg=on "
-              + options.append)
+              + PATIENCE + " " + options.append)
     return ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot", "-cpu", "max", *accel_args(kernel, options), *topology_args(options),
             "-kernel", str(kernel.image), "-initrd", str(image), "-append", append.strip(),

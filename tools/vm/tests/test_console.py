@@ -52,7 +52,15 @@ BAD_LINES = (
     "usercopy: Kernel memory exposure attempt detected",
     "ODEBUG: free active (active state 0) object: 1 object type: timer_list",
     "Out of memory: Killed process 77 (a)",
-    "=============================================================================\nx"
+    "INFO: trying to register non-static key.",
+    "BUG: MAX_LOCKDEP_CHAINS too low!",
+    "1 lock held by insmod/77:",
+    "huh, entered softirq 1 TIMER with preempt_count 00000100, exited with 00000101?",
+    "initcall gh_init+0x0/0x10 [goheap] returned with preemption imbalance",
+    "sysfs: cannot create duplicate filename '/kernel/slab/x'",
+    "debugfs: Directory 'goheap' with parent '/' already present!",
+    "debugfs: 'goheap' already exists in '/'",
+    "BUG kmalloc-64 (Tainted: G           O): Redzone overwritten",
     "BUG goheap (Tainted: G): Objects remaining in goheap on __kmem_cache_shutdown()",
     "goheap: Unknown symbol foo (err -2)",
     "goheap-vm: goheap.ko failed to unload",
@@ -80,6 +88,8 @@ GOOD_LINES = (
     "kasan: KernelAddressSanitizer initialized (generic)",
     "kmemleak: Kernel memory leak detector initialized (mem pool available: 1)",
     "Page Table Check: initialized",
+    "clocksource: Marking clocksource 'tsc' as unstable because the skew is too large",
+    "... MAX_LOCKDEP_CHAINS:      65536",
     "stackdepot: allocating hash table of 1048576 entries",
 )
 
