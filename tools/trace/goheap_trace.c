@@ -423,8 +423,6 @@ static void finish(void)
 
 static void find_real(void)
 {
-	if (real_free)
-		return;
 	real_malloc = dlsym(RTLD_NEXT, "malloc");
 	real_calloc = dlsym(RTLD_NEXT, "calloc");
 	real_realloc = dlsym(RTLD_NEXT, "realloc");
@@ -434,15 +432,25 @@ static void find_real(void)
 	real_free = dlsym(RTLD_NEXT, "free");
 }
 
-__attribute__((constructor)) static void start(void)
+/*
+ * The first call gets us here, mostly from another library's constructor, when there
+ * is one thread only. False while the real functions are not known yet.
+ */
+__attribute__((constructor)) static bool start(void)
 {
+	static bool started;
+
+	if (started)
+		return real_free;
+	started = true;
 	find_real();
 	if (!getenv("GOHEAP_TRACE") || pthread_key_create(&thread_key, thread_ends))
-		return;
+		return true;
 	rec.buffer = map_zeroed(BUFFER_EVENTS * sizeof(*rec.buffer));
 	begin();
 	if (rec.on)
 		pthread_atfork(lock, unlock, in_child);
+	return true;
 }
 
 __attribute__((destructor)) static void end(void)
@@ -453,7 +461,7 @@ __attribute__((destructor)) static void end(void)
 void _exit(int status)
 {
 	finish();
-	find_real();
+	start();
 	real__exit(status);
 	__builtin_unreachable();
 }
@@ -464,7 +472,7 @@ void *malloc(size_t size)
 {
 	void *p;
 
-	if (!real_malloc)
+	if (!real_free && !start())
 		return boot_alloc(size);
 	p = real_malloc(size);
 	note_alloc(GH_TRACE_MALLOC, p, size, 0);
@@ -475,7 +483,7 @@ void *calloc(size_t n, size_t size)
 {
 	void *p;
 
-	if (!real_calloc)
+	if (!real_free && !start())
 		return boot_alloc(n * size);
 	p = real_calloc(n, size);
 	note_alloc(GH_TRACE_CALLOC, p, n * size, 0);
@@ -507,7 +515,7 @@ void *realloc(void *old, size_t size)
 
 	if (from_boot(old))
 		return leave_boot(old, size);
-	if (!real_realloc)
+	if (!real_free && !start())
 		return boot_alloc(size);
 	id = note_release(old);
 	p = real_realloc(old, size);
@@ -530,7 +538,7 @@ void *memalign(size_t align, size_t size)
 {
 	void *p;
 
-	find_real();
+	start();
 	p = real_memalign(align, size);
 	/* The C library rounds odd alignments up; note what it had to give. */
 	while (align & (align - 1))
@@ -548,7 +556,7 @@ int posix_memalign(void **p, size_t align, size_t size)
 {
 	int err;
 
-	find_real();
+	start();
 	err = real_posix_memalign(p, align, size);
 	if (!err)
 		note_alloc(GH_TRACE_MEMALIGN, *p, size, align);
