@@ -179,11 +179,12 @@ def check_readme(repo, files, args):
 
 
 def made_in(text):
-    """First words after `make` in code spans and code blocks, options left out."""
+    """The targets after `make` in code spans and code blocks; not those of other directories."""
     code = re.findall(r"```.*?```|`[^`\n]+`", text, re.S)
     words = []
     for command in re.findall(r"(?:^|[\s`;&])make((?:[ \t]+[\w./=\"$()-]+)*)", "\n".join(code)):
-        words += [w for w in command.split() if "=" not in w and not w.startswith("-")][:1]
+        if "-C" not in command.split():
+            words += [w for w in command.split() if "=" not in w and not w.startswith("-")]
     return words
 
 
