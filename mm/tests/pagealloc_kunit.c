@@ -799,6 +799,22 @@ static void pages_freed_high_are_scavenged_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_pagealloc_scavenge_take(pa, 64, &page), 0);
 }
 
+static void flushed_pages_are_scavenged(struct kunit *test)
+{
+	struct gh_pagealloc *pa = test->priv;
+	struct gh_pagecache pc = { 0 };
+	unsigned long page, n;
+
+	grow(test, 0, 1, false);
+	KUNIT_ASSERT_TRUE(test, gh_pagealloc_fill_cache(pa, &pc));
+	while ((n = gh_pagealloc_scavenge_take(pa, C, &page)))
+		gh_pagealloc_scavenge_done(pa, page, n);
+	KUNIT_EXPECT_EQ(test, pa->nscav, C - 64);
+	gh_pagecache_flush(pa, &pc);
+	KUNIT_EXPECT_EQ(test, gh_pagealloc_scavenge_take(pa, C, &page), 64);
+	KUNIT_EXPECT_EQ(test, page, 0);
+}
+
 /* ---- Random steps against a model -------------------------------------- */
 
 /* A model's page that is in the page cache, or in the scavenger's hands */
@@ -1381,6 +1397,7 @@ static struct kunit_case pagealloc_cases[] = {
 	KUNIT_CASE(scavenging_goes_on_until_all_is_scavenged),
 	KUNIT_CASE(nobody_gets_pages_that_are_being_scavenged),
 	KUNIT_CASE(pages_freed_high_are_scavenged_again),
+	KUNIT_CASE(flushed_pages_are_scavenged),
 	KUNIT_CASE_PARAM(random_steps_match_the_model, random_run_gen_params),
 	KUNIT_CASE(a_page_has_one_owner_at_a_time_on_many_cpus),
 	{}
