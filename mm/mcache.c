@@ -14,6 +14,7 @@
  * taken from the other classes in turn.
  */
 #include <linux/hardirq.h>
+#include <linux/sched/mm.h>
 #include <linux/topology.h>
 
 #include "compat.h"
@@ -260,6 +261,7 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 	struct gh_ent ent;
 	bool ok;
 
+	might_alloc(gfp);
 	if (c->flags & GH_CENTRAL_ACCOUNT)
 		gfp |= __GFP_ACCOUNT;
 	if (here && !in_nmi())

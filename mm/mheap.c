@@ -528,6 +528,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 	void *meta, *tiny;
 	bool used;
 
+	might_alloc(gfp);
 	if (nid == NUMA_NO_NODE)
 		nid = numa_mem_id();
 	if (!span_get_records(h, shape, gfp, &s, &meta, &tiny))
