@@ -9,6 +9,7 @@
 #define _GOHEAP_COMPAT_H
 
 #include <linux/gfp.h>
+#include <linux/hrtimer.h>
 #include <linux/kconfig.h>
 #include <linux/module.h>
 #include <linux/shrinker.h>
@@ -49,6 +50,20 @@ static inline unsigned long gh_alloc_pages_bulk(gfp_t gfp, int nid,
 	return alloc_pages_bulk_node(gfp, nid, n, pages);
 #else
 	return alloc_pages_bulk_array_node(gfp, nid, n, pages);
+#endif
+}
+
+/* hrtimer_setup() replaced hrtimer_init() and an assignment in 6.13. */
+static inline void
+gh_hrtimer_setup(struct hrtimer *timer,
+		 enum hrtimer_restart (*function)(struct hrtimer *timer),
+		 enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, function, CLOCK_MONOTONIC, mode);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, mode);
+	timer->function = function;
 #endif
 }
 

@@ -1,0 +1,6 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The scenario "irq" of goheap_stress.ko.
+. ./lib.sh
+run_scenario irq
