@@ -125,6 +125,7 @@ struct gh_arena *gh_arena_create(struct gh_node *node, unsigned long base,
 	arena->slot = slot;
 	return arena;
 }
+GH_EXPORT_FOR_TESTS(gh_arena_create);
 
 /**
  * gh_arena_publish() - let an arena be found by address
@@ -147,6 +148,7 @@ int gh_arena_publish(struct gh_arena *arena)
 	mutex_unlock(&index_lock);
 	return err;
 }
+GH_EXPORT_FOR_TESTS(gh_arena_publish);
 
 /**
  * gh_arena_destroy() - withdraw an arena and free its metadata
@@ -165,6 +167,7 @@ void gh_arena_destroy(struct gh_arena *arena)
 	mutex_unlock(&index_lock);
 	vfree(arena);
 }
+GH_EXPORT_FOR_TESTS(gh_arena_destroy);
 
 /**
  * gh_arena_use() - note that pages are about to be used

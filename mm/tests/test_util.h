@@ -43,7 +43,7 @@ struct gh_test {
 	unsigned long committed;
 };
 
-/* An init function: test->priv becomes a struct gh_test. */
+/* An init function: test->priv becomes a struct gh_test. The case is pinned. */
 static inline int gh_test_heap_init(struct kunit *test)
 {
 	struct gh_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -51,6 +51,7 @@ static inline int gh_test_heap_init(struct kunit *test)
 	if (!t)
 		return -ENOMEM;
 	test->priv = t;
+	gh_test_pin();
 	/* The kernel's heap is to keep still from here on. */
 	goheap_shrink();
 	t->committed = gh_vmem_committed_bytes();
