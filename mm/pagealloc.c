@@ -32,9 +32,8 @@
  * entry whose max says that the run is inside. A change of pages recomputes
  * the summaries above it up to the level where nothing changes.
  *
- * The idea, and the name of the parts, is that of the Go runtime's page
- * allocator. The tricks that find runs of ones in a word are those of Warren,
- * "Hacker's Delight", 2nd edition, section 6-2.
+ * The idea, and the names of the parts, are those of the Go runtime's page
+ * allocator. What can be said of words and summaries alone is in pagesum.h.
  *
  * Names used here: ci is a chunk's index, w a word's index in a chunk.
  */
@@ -42,7 +41,6 @@
 #include <linux/bitops.h>
 #include <linux/bug.h>
 #include <linux/cache.h>
-#include <linux/errno.h>
 #include <linux/errno.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
@@ -52,34 +50,9 @@
 #include "fault.h"
 #include "fixalloc.h"
 #include "pagealloc.h"
-
-/**
- * struct gh_pa_chunk - the pages of one chunk, two bits each
- * @free: the page can be allocated
- * @tag: of a free page: it is scavenged; of any other: it is allocated
- */
-struct gh_pa_chunk {
-	u64 free[GH_CHUNK_WORDS];
-	u64 tag[GH_CHUNK_WORDS];
-};
-
-/**
- * struct gh_pa_sum - a summary, unpacked; in pages
- * @start: free pages at the start of the range
- * @max: longest run of free pages
- * @end: free pages at the end of the range
- */
-struct gh_pa_sum {
-	u32 start;
-	u32 max;
-	u32 end;
-};
+#include "pagesum.h"
 
 #define GH_PA_LEAF		(GH_PA_LEVELS - 1)
-#define GH_PA_FANOUT		8UL
-#define GH_PA_ROOT_PAGES	((u32)BIT(GH_PA_ROOT_SHIFT))
-#define GH_PA_FIELD_MASK	(GH_PA_ROOT_PAGES - 1)
-#define GH_PA_ALL_FREE		BIT_ULL(63)
 
 /* log2 of the pages that an entry of each level covers */
 static const u8 gh_pa_shift[GH_PA_LEVELS] = { 21, 18, 15, 12, 9 };
@@ -96,7 +69,6 @@ static const u16 gh_pa_blk0[GH_PA_LEVELS] = {
 /* Stands in for blocks of summaries that do not exist: nothing is free. */
 static const u64 gh_pa_full_blk[GH_PA_BLK_WORDS] ____cacheline_aligned;
 
-static_assert(BIT(GH_PA_LEVEL_BITS) == GH_PA_FANOUT);
 static_assert(GH_PA_LEAF * GH_PA_LEVEL_BITS + GH_CHUNK_SHIFT ==
 	      GH_PA_ROOT_SHIFT);
 static_assert(sizeof(struct gh_pa_chunk) * GH_PA_CHUNKS_PER_BLK == PAGE_SIZE);
@@ -192,104 +164,7 @@ static int gh_pa_prepare_chunk(struct gh_pagealloc *pa, unsigned long ci,
 	return gh_pa_install(pa, (void **)gh_pa_chunk_slot(pa, ci), NULL, gfp);
 }
 
-/* ---- Words ------------------------------------------------------------- */
-
-/*
- * The positions at which a run of @n ones starts in @x, as a mask; @n is 1 to
- * 64. Each step halves the run that is still asked for.
- */
-static u64 gh_pa_runs(u64 x, unsigned int n)
-{
-	while (n > 1) {
-		x &= x >> (n / 2);
-		n -= n / 2;
-	}
-	return x;
-}
-
-/* The longest run of ones in @x, or @max if that is longer. @x is not ~0. */
-static unsigned int gh_pa_longest(u64 x, unsigned int max)
-{
-	u64 runs;
-
-	if (max >= 63)
-		return max;
-	for (runs = gh_pa_runs(x, max + 1); runs; runs &= x >> max)
-		max++;
-	return max;
-}
-
-/* Ones at the low end of @x */
-static unsigned int gh_pa_low_ones(u64 x)
-{
-	return ~x ? __ffs64(~x) : 64;
-}
-
-/* Ones at the high end of @x */
-static unsigned int gh_pa_high_ones(u64 x)
-{
-	return 64 - fls64(~x);
-}
-
 /* ---- Summaries --------------------------------------------------------- */
-
-static u64 gh_pa_pack(struct gh_pa_sum s)
-{
-	if (s.max == GH_PA_ROOT_PAGES)
-		return GH_PA_ALL_FREE;
-	return s.start | (u64)s.max << GH_PA_ROOT_SHIFT |
-	       (u64)s.end << (2 * GH_PA_ROOT_SHIFT);
-}
-
-static struct gh_pa_sum gh_pa_unpack(u64 packed)
-{
-	if (packed & GH_PA_ALL_FREE)
-		return (struct gh_pa_sum) { GH_PA_ROOT_PAGES, GH_PA_ROOT_PAGES,
-					    GH_PA_ROOT_PAGES };
-	return (struct gh_pa_sum) {
-		.start = packed & GH_PA_FIELD_MASK,
-		.max = packed >> GH_PA_ROOT_SHIFT & GH_PA_FIELD_MASK,
-		.end = packed >> (2 * GH_PA_ROOT_SHIFT) & GH_PA_FIELD_MASK,
-	};
-}
-
-static u64 gh_pa_summarize(const struct gh_pa_chunk *c)
-{
-	unsigned int w, start = GH_CHUNK_PAGES, max = 0, run = 0;
-
-	for (w = 0; w < GH_CHUNK_WORDS; w++) {
-		u64 x = c->free[w];
-
-		if (x == ~0ULL) {
-			run += 64;
-			continue;
-		}
-		run += gh_pa_low_ones(x);
-		if (start == GH_CHUNK_PAGES)
-			start = run;
-		max = gh_pa_longest(x, max(max, run));
-		run = gh_pa_high_ones(x);
-	}
-	return gh_pa_pack((struct gh_pa_sum) { start, max(max, run), run });
-}
-
-/* The summary of a group of entries that cover 2^@shift pages each */
-static u64 gh_pa_merge(const u64 *child, unsigned int shift)
-{
-	struct gh_pa_sum sum = gh_pa_unpack(child[0]);
-	u32 pages = 1U << shift;
-	unsigned int i;
-
-	for (i = 1; i < GH_PA_FANOUT; i++) {
-		struct gh_pa_sum s = gh_pa_unpack(child[i]);
-
-		if (sum.start == i << shift)
-			sum.start += s.start;
-		sum.max = max3(sum.max, s.max, sum.end + s.start);
-		sum.end = s.end == pages ? sum.end + pages : s.end;
-	}
-	return gh_pa_pack(sum);
-}
 
 static u64 gh_pa_compute(struct gh_pagealloc *pa, unsigned int level,
 			 unsigned long i)

@@ -17,6 +17,7 @@
 #include "../compat.h"
 #include "../fault.h"
 #include "../pagealloc.h"
+#include "../pagesum.h"
 
 static unsigned int steps = 1000000;
 module_param(steps, uint, 0444);
@@ -66,6 +67,148 @@ static void grow(struct kunit *test, unsigned long start, unsigned long n,
 	KUNIT_ASSERT_EQ(test, gh_pagealloc_prepare(pa, start, n * C,
 						   GFP_KERNEL), 0);
 	KUNIT_ASSERT_TRUE(test, gh_pagealloc_grow(pa, start, n * C, scavenged));
+}
+
+/* ---- Words and summaries ----------------------------------------------- */
+
+/* Words in which long runs are as likely as short ones */
+static u64 random_word(struct rnd_state *rnd)
+{
+	u64 x = 0;
+	int bit = 0;
+
+	while (bit < 64) {
+		u32 r = prandom_u32_state(rnd);
+		int n = min_t(int, 1 + (r >> 8) % (r & 2 ? 64 : 8), 64 - bit);
+
+		if (r & 1)
+			x |= ~0ULL >> (64 - n) << bit;
+		bit += n;
+	}
+	return x;
+}
+
+/* What the summary of @n pages must be, page by page. */
+static struct gh_pa_sum slow_sum(const u64 *words, unsigned int n)
+{
+	struct gh_pa_sum s = { n, 0, 0 };
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (words[i / 64] >> i % 64 & 1) {
+			s.end++;
+		} else {
+			s.start = min(s.start, i);
+			s.end = 0;
+		}
+		s.max = max(s.max, s.end);
+	}
+	return s;
+}
+
+static void runs_in_a_word_are_where_they_are(struct kunit *test)
+{
+	unsigned int i, n, at;
+	struct rnd_state rnd;
+
+	prandom_seed_state(&rnd, seed);
+	KUNIT_EXPECT_EQ(test, gh_pa_runs(0, 1), 0);
+	KUNIT_EXPECT_EQ(test, gh_pa_runs(~0ULL, 1), ~0ULL);
+	KUNIT_EXPECT_EQ(test, gh_pa_runs(~0ULL, 64), 1);
+	KUNIT_EXPECT_EQ(test, gh_pa_runs(~0ULL << 1, 64), 0);
+	for (i = 0; i < 500; i++) {
+		u64 x = random_word(&rnd);
+
+		for (n = 1; n <= 64; n++) {
+			u64 want = 0, run = ~0ULL >> (64 - n);
+
+			for (at = 0; at + n <= 64; at++) {
+				if ((x >> at & run) == run)
+					want |= 1ULL << at;
+			}
+			if (gh_pa_runs(x, n) != want)
+				KUNIT_FAIL(test, "%016llx, %u", x, n);
+		}
+		cond_resched();
+	}
+}
+
+static void ends_and_longest_run_of_a_word_are_counted(struct kunit *test)
+{
+	struct rnd_state rnd;
+	unsigned int i;
+
+	prandom_seed_state(&rnd, seed);
+	KUNIT_EXPECT_EQ(test, gh_pa_low_ones(~0ULL), 64);
+	KUNIT_EXPECT_EQ(test, gh_pa_high_ones(~0ULL), 64);
+	KUNIT_EXPECT_EQ(test, gh_pa_low_ones(0), 0);
+	KUNIT_EXPECT_EQ(test, gh_pa_high_ones(0), 0);
+	KUNIT_EXPECT_EQ(test, gh_pa_longest(~0ULL >> 1, 0), 63);
+	KUNIT_EXPECT_EQ(test, gh_pa_longest(0, 5), 5);
+	KUNIT_EXPECT_EQ(test, gh_pa_longest(1, 400), 400);
+	for (i = 0; i < 20000; i++) {
+		u64 x = random_word(&rnd);
+		struct gh_pa_sum s = slow_sum(&x, 64);
+
+		if (gh_pa_low_ones(x) != s.start ||
+		    gh_pa_high_ones(x) != s.end ||
+		    (~x && (gh_pa_longest(x, 0) != s.max ||
+			    gh_pa_longest(x, 9) != max(s.max, 9U))))
+			KUNIT_FAIL(test, "%016llx", x);
+	}
+}
+
+static void summaries_survive_packing(struct kunit *test)
+{
+	static const struct gh_pa_sum t[] = {
+		{ 0, 0, 0 }, { 1, 2, 3 }, { 0, ROOT - 1, ROOT - 1 },
+		{ ROOT - 1, ROOT - 1, 0 }, { ROOT, ROOT, ROOT },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		struct gh_pa_sum s = gh_pa_unpack(gh_pa_pack(t[i]));
+
+		KUNIT_EXPECT_EQ(test, s.start, t[i].start);
+		KUNIT_EXPECT_EQ(test, s.max, t[i].max);
+		KUNIT_EXPECT_EQ(test, s.end, t[i].end);
+	}
+	KUNIT_EXPECT_EQ(test, gh_pa_pack(t[0]), 0);
+	KUNIT_EXPECT_EQ(test, gh_pa_pack(t[1]), 1 | 2ULL << 21 | 3ULL << 42);
+	KUNIT_EXPECT_EQ(test, gh_pa_pack(t[4]), 1ULL << 63);
+}
+
+static void a_chunk_is_summarized_as_if_page_by_page(struct kunit *test)
+{
+	struct gh_pa_chunk c = { { 0 } };
+	struct rnd_state rnd;
+	unsigned int i, w;
+
+	prandom_seed_state(&rnd, seed);
+	for (i = 0; i < 5000; i++) {
+		for (w = 0; w < GH_CHUNK_WORDS; w++)
+			c.free[w] = random_word(&rnd);
+		if (gh_pa_summarize(&c) != gh_pa_pack(slow_sum(c.free, C)))
+			KUNIT_FAIL(test, "chunk %u", i);
+	}
+}
+
+/* Eight words as eight children of 64 pages: the same as one range of 512. */
+static void children_merge_as_if_page_by_page(struct kunit *test)
+{
+	u64 words[GH_PA_FANOUT], child[GH_PA_FANOUT];
+	struct rnd_state rnd;
+	unsigned int i, w;
+
+	prandom_seed_state(&rnd, seed);
+	for (i = 0; i < 5000; i++) {
+		for (w = 0; w < GH_PA_FANOUT; w++) {
+			words[w] = random_word(&rnd);
+			child[w] = gh_pa_pack(slow_sum(&words[w], 64));
+		}
+		if (gh_pa_merge(child, 6) != gh_pa_pack(slow_sum(words, C)))
+			KUNIT_FAIL(test, "children %u", i);
+	}
 }
 
 /* ---- One step ---------------------------------------------------------- */
@@ -1373,6 +1516,11 @@ static void a_page_has_one_owner_at_a_time_on_many_cpus(struct kunit *test)
 }
 
 static struct kunit_case pagealloc_cases[] = {
+	KUNIT_CASE(runs_in_a_word_are_where_they_are),
+	KUNIT_CASE(ends_and_longest_run_of_a_word_are_counted),
+	KUNIT_CASE(summaries_survive_packing),
+	KUNIT_CASE(a_chunk_is_summarized_as_if_page_by_page),
+	KUNIT_CASE(children_merge_as_if_page_by_page),
 	KUNIT_CASE_PARAM(each_step_does_what_the_table_says, step_gen_params),
 	KUNIT_CASE(an_empty_space_has_nothing),
 	KUNIT_CASE(prepared_pages_are_still_absent),
