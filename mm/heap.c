@@ -36,6 +36,7 @@ static void heap_init_stack(struct gh_heap *h, unsigned int order)
 
 	snprintf(name, sizeof(name), "goheap-stack-%u", size);
 	gh_central_init(c, h, name, size, 0);
+	c->flags &= ~GH_CENTRAL_DIRECT;
 	gh_central_set_batch(c, GH_STACK_MAX / size);
 	c->shape.npages = 2 * GH_STACK_MAX >> GH_PAGE_SHIFT;
 	c->shape.nelems = 2 * GH_STACK_MAX / size;

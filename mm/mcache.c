@@ -9,25 +9,37 @@
  * go and preemption on; what it brings is then deposited in the slot of
  * whichever CPU the task is on.
  *
- * Magazines begin small and double with each miss, up to a batch and as long as
- * the CPU's bound on bytes (gh_percpu_bytes) allows; at the bound, room is
- * taken from the other classes in turn.
+ * Magazines begin small and double when misses have earned it, up to a batch and
+ * as long as the CPU's bound on bytes (gh_percpu_bytes) allows; at the bound,
+ * room is taken from the other classes in turn. Classes of large objects
+ * (GH_CENTRAL_DIRECT) have neither magazine nor current span.
  */
 #include <linux/hardirq.h>
+#include <linux/log2.h>
 #include <linux/sched/mm.h>
 #include <linux/topology.h>
 
 #include "compat.h"
 #include "mcache.h"
 
-/* A class starts with so many objects, or this part of the CPU's bound. */
+/* A class starts with so many objects, or so many bytes of them. */
 #define CAP_INITIAL	8
-#define CAP_SHARE	8
+#define CAP_BYTES	8192UL
+
+/* What a miss is worth: a magazine may grow by so many bytes for each. */
+#define MISS_BYTES	512UL
 
 /* Bound on the bytes that a CPU's magazines may hold. */
 unsigned long gh_percpu_bytes = 1UL << 20;
 
 /* ---- room --------------------------------------------------------------- */
+
+/* Where magazines for @cap objects come from. */
+static struct gh_fixalloc *mag_pool(const struct gh_central *c,
+				    unsigned int cap)
+{
+	return &c->heap->mags[cap <= 2 ? 0 : ilog2(cap - 1)];
+}
 
 /* A slot has two magazines. */
 static long slot_room(const struct gh_central *c, unsigned int cap)
@@ -43,17 +55,24 @@ static void slot_empty(struct gh_central *c, struct gh_slot *slot)
 	slot->nspare = 0;
 }
 
+static void slot_free_mags(struct gh_central *c, struct gh_slot *slot)
+{
+	struct gh_fixalloc *pool = mag_pool(c, slot->cap);
+
+	if (slot->mag)
+		gh_fixalloc_free(pool, slot->mag);
+	if (slot->spare)
+		gh_fixalloc_free(pool, slot->spare);
+	slot->mag = NULL;
+	slot->spare = NULL;
+}
+
 /* Take a class's room away, on this CPU. */
 static void slot_shut(struct gh_central *c, struct gh_slot *slot,
 		      struct gh_mcache *mcache)
 {
 	slot_empty(c, slot);
-	if (slot->mag)
-		gh_fixalloc_free(c->mags, slot->mag);
-	if (slot->spare)
-		gh_fixalloc_free(c->mags, slot->spare);
-	slot->mag = NULL;
-	slot->spare = NULL;
+	slot_free_mags(c, slot);
 	mcache->bytes -= slot_room(c, slot->cap);
 	slot->cap = 0;
 }
@@ -79,71 +98,120 @@ static bool mcache_steal(struct gh_heap *h, struct gh_mcache *mcache)
 	return false;
 }
 
-/* Try to give a slot room for @cap objects a magazine. The slot is held. */
-static bool slot_grow(struct gh_central *c, struct gh_slot *slot,
-		      unsigned int cap)
+/* Charge the CPU for @cap objects a magazine in place of what the slot has. */
+static bool slot_charge(struct gh_central *c, struct gh_slot *slot,
+			unsigned int cap)
 {
 	struct gh_mcache *mcache = this_cpu_ptr(c->heap->mcache);
-	long bound = READ_ONCE(gh_percpu_bytes);
-	long more;
+	long more = slot_room(c, cap) - slot_room(c, slot->cap);
 
-	cap = min(cap, c->batch);
-	more = slot_room(c, cap) - slot_room(c, slot->cap);
-	if (more <= 0)
-		return false;
-	while (mcache->bytes + more > bound)
+	while (mcache->bytes + more > (long)READ_ONCE(gh_percpu_bytes))
 		if (!mcache_steal(c->heap, mcache))
 			return false;
 	mcache->bytes += more;
+	return true;
+}
+
+static void slot_uncharge(struct gh_central *c, struct gh_slot *slot,
+			  unsigned int cap)
+{
+	this_cpu_ptr(c->heap->mcache)->bytes -= slot_room(c, cap) -
+						slot_room(c, slot->cap);
+}
+
+/* Give a slot larger magazines, the spare one later. The slot is held. */
+static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
+{
+	unsigned int cap = min(2U * slot->cap, c->batch);
+	struct gh_ent *mag;
+
+	if (cap == slot->cap || !slot_charge(c, slot, cap))
+		return false;
+	mag = gh_fixalloc_alloc(mag_pool(c, cap), 0);
+	if (!mag) {
+		slot_uncharge(c, slot, cap);
+		return false;
+	}
+	gh_central_release(c, slot->spare, slot->nspare);
+	slot->nspare = 0;
+	memcpy(mag, slot->mag, slot->n * sizeof(*mag));
+	slot_free_mags(c, slot);
+	slot->mag = mag;
 	slot->cap = cap;
 	return true;
 }
 
-/* Objects a slot starts with; 0 if these are too large to hold back. */
-static unsigned int slot_initial_cap(const struct gh_central *c)
+/* A miss: let the slot grow if it has had enough of them for its size. */
+static bool slot_missed(struct gh_central *c, struct gh_slot *slot)
 {
-	unsigned long share = READ_ONCE(gh_percpu_bytes) / CAP_SHARE;
-
-	return min(share / slot_room(c, 1), (unsigned long)CAP_INITIAL);
+	if (slot->misses < U16_MAX)
+		slot->misses++;
+	if (slot->misses * MISS_BYTES < slot_room(c, slot->cap) ||
+	    !slot_grow(c, slot))
+		return false;
+	slot->misses = 0;
+	return true;
 }
 
-/* See to it that this CPU's slot has a magazine, if memory allows. */
+static unsigned int slot_initial_cap(const struct gh_central *c)
+{
+	return clamp_t(unsigned long, CAP_BYTES / c->shape.elemsize, 1,
+		       min_t(unsigned int, CAP_INITIAL, c->batch));
+}
+
+/* Have a magazine at hand for a slot that is about to grow or to be full. */
+static void slot_stock(struct gh_central *c, unsigned int cap, gfp_t gfp)
+{
+	struct gh_fixalloc *pool = mag_pool(c, cap);
+
+	if (unlikely(READ_ONCE(pool->navail) < 2))
+		gh_fixalloc_prefill(pool, 2, gfp | __GFP_NOWARN);
+}
+
+/* See to it that this CPU's slot has what it needs, if memory allows. */
 static void slot_equip(struct gh_central *c, gfp_t gfp)
 {
-	unsigned int cap = slot_initial_cap(c);
+	unsigned int cap = this_cpu_read(c->slots->cap);
 	struct gh_slot *slot;
 	struct gh_ent *mag;
 
-	if (likely(this_cpu_read(c->slots->mag)) || !cap)
+	if (c->flags & GH_CENTRAL_DIRECT)
 		return;
-	mag = gh_fixalloc_alloc(c->mags, gfp | __GFP_NOWARN);
+	if (likely(cap)) {
+		slot_stock(c, min(2 * cap, c->batch), gfp);
+		return;
+	}
+	cap = slot_initial_cap(c);
+	mag = gh_fixalloc_alloc(mag_pool(c, cap), gfp | __GFP_NOWARN);
 	if (!mag)
 		return;
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
-	if (!slot->busy && !slot->mag) {
+	if (!slot->busy && !slot->cap) {
 		slot->busy = true;
 		barrier();
-		if (slot_grow(c, slot, cap))
+		if (slot_charge(c, slot, cap)) {
 			swap(slot->mag, mag);
+			slot->cap = cap;
+		}
 		barrier();
 		slot->busy = false;
 	}
 	preempt_enable();
 	if (mag)
-		gh_fixalloc_free(c->mags, mag);
+		gh_fixalloc_free(mag_pool(c, cap), mag);
 }
 
 /* ---- allocation --------------------------------------------------------- */
 
-static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot,
-			       struct gh_ent *ents, unsigned int max)
+/* Fill the magazine from the current span, or from one of the mcentral. */
+static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
 {
 	struct gh_span *old = slot->span;
 	unsigned int n = 0;
 
 	if (old)
-		n = gh_span_carve(old, ents, max);
+		n = gh_span_carve(old, slot->mag, slot->cap);
 	if (!n) {
 		struct gh_span *s = gh_central_get_span(c, numa_mem_id());
 
@@ -152,13 +220,31 @@ static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot,
 		slot->span = s;
 		if (old)
 			gh_central_put_span(c, old);
-		n = gh_span_carve(s, ents, max);
+		n = gh_span_carve(s, slot->mag, slot->cap);
 	}
 	this_cpu_add(c->slots->carved, n);
 	return n;
 }
 
-/* Get objects into an empty magazine. The slot is held. */
+/* Make a batch of the transfer cache this slot's magazine. */
+static bool slot_adopt_batch(struct gh_central *c, struct gh_slot *slot)
+{
+	struct gh_ent *full = NULL;
+
+	if (!READ_ONCE(c->tc_n) || !slot_charge(c, slot, c->batch))
+		return false;
+	if (!gh_central_trade_empty(c, &full)) {
+		slot_uncharge(c, slot, c->batch);
+		return false;
+	}
+	slot_free_mags(c, slot);
+	slot->mag = full;
+	slot->cap = c->batch;
+	slot->n = c->batch;
+	return true;
+}
+
+/* Get objects into empty magazines. The slot is held. */
 static void slot_refill(struct gh_central *c, struct gh_slot *slot)
 {
 	if (slot->nspare) {
@@ -167,11 +253,9 @@ static void slot_refill(struct gh_central *c, struct gh_slot *slot)
 		slot->nspare = 0;
 		return;
 	}
-	slot_grow(c, slot, slot->cap * 2);
-	if (gh_central_trade_empty(c, &slot->mag))
-		slot->n = c->batch;
-	else
-		slot->n = slot_carve(c, slot, slot->mag, slot->cap);
+	slot_missed(c, slot);
+	if (!slot_adopt_batch(c, slot))
+		slot->n = slot_carve(c, slot);
 }
 
 /* The slot is held. */
@@ -179,7 +263,7 @@ static bool slot_pop(struct gh_central *c, struct gh_slot *slot,
 		     struct gh_ent *ent)
 {
 	if (!slot->mag)
-		return slot_carve(c, slot, ent, 1);
+		return gh_central_take(c, numa_mem_id(), ent);
 	if (!slot->n)
 		slot_refill(c, slot);
 	if (!slot->n)
@@ -216,7 +300,7 @@ static void slot_deposit(struct gh_central *c, struct gh_span *s)
 
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
-	if (!slot->busy) {
+	if (!slot->busy && slot->mag) {
 		slot->busy = true;
 		barrier();
 		if (!slot->span || gh_span_full(slot->span))
@@ -328,10 +412,10 @@ GH_EXPORT_FOR_TESTS(gh_slot_alloc_bulk);
 /* Make room for an object in a full slot. The slot is held and has @mag. */
 static void slot_make_room(struct gh_central *c, struct gh_slot *slot)
 {
-	if (slot_grow(c, slot, slot->cap * 2) && slot->n < slot->cap)
+	if (slot_missed(c, slot))
 		return;
 	if (!slot->spare)
-		slot->spare = gh_fixalloc_alloc(c->mags, 0);
+		slot->spare = gh_fixalloc_alloc(mag_pool(c, slot->cap), 0);
 	if (!slot->spare) {
 		/* No second magazine to be had: empty the one there is. */
 		gh_central_release(c, slot->mag, slot->n);
@@ -401,9 +485,6 @@ void gh_slot_free_slow(struct gh_central *c, struct gh_ent ent)
 	slot_equip(c, gfp);
 	if (!slot_put(c, ent))
 		gh_central_release(c, &ent, 1);
-	/* Have empty magazines at hand for the next full one. */
-	if (unlikely(!READ_ONCE(c->mags->navail)))
-		gh_fixalloc_prefill(c->mags, 2, gfp);
 }
 GH_EXPORT_FOR_TESTS(gh_slot_free_slow);
 

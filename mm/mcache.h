@@ -17,6 +17,7 @@
  * @n: objects in @mag
  * @cap: how many may be in @mag: grows with misses up to the batch
  * @nspare: objects in @spare: none, or as many as @cap was
+ * @misses: since @cap last grew
  * @mag: magazine: free objects, last in first out; NULL if @cap is 0
  * @spare: a second magazine, so that a pattern that swings about the end of
  *	the first does not go to the mcentral each time; or NULL
@@ -33,6 +34,7 @@ struct gh_slot {
 	u16 n;
 	u16 cap;
 	u16 nspare;
+	u16 misses;
 	struct gh_ent *mag;
 	struct gh_ent *spare;
 	struct gh_span *span;

@@ -542,6 +542,8 @@ void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
 	strscpy(c->name, name, sizeof(c->name));
 	c->heap = h;
 	c->flags = flags;
+	if (elemsize > GH_MAX_CACHED)
+		c->flags |= GH_CENTRAL_DIRECT;
 	central_init_shape(&c->shape, elemsize);
 	c->shape.noscan = flags & GH_CENTRAL_NOSCAN;
 	gh_central_set_batch(c, clamp_t(unsigned long, GH_BATCH_BYTES / elemsize,

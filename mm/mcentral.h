@@ -37,9 +37,17 @@ struct gh_slot;
 #define GH_TC_MAX		64
 #define GH_TC_BYTES		1048576UL
 
+/*
+ * Objects of more bytes than this are not held back by CPUs: kmalloc() goes to
+ * the page allocator for each of them too, and a span that is pinned by one
+ * free object in a magazine is a large part of a small heap.
+ */
+#define GH_MAX_CACHED		8192
+
 /* Flags of a gh_central. */
 #define GH_CENTRAL_NOSCAN	BIT(0)
 #define GH_CENTRAL_ACCOUNT	BIT(1)
+#define GH_CENTRAL_DIRECT	BIT(2)	/* CPUs hold nothing back */
 
 /**
  * struct gh_span_sets - the spans of one span class and node

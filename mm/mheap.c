@@ -238,13 +238,11 @@ int gh_mheap_grow(struct gh_node *node, unsigned int narenas)
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_grow);
 
-/* Keep free pages at hand for those that cannot grow; eager ones are dear. */
+/* Keep free pages at hand, 8 MiB of them, for those that cannot grow. */
 static bool node_wants_spare(const struct gh_node *node)
 {
-	unsigned long spare = gh_vmem_is_sparse() ? GH_ARENA_PAGES :
-						    GH_ARENA_PAGES / 8;
-
-	return READ_ONCE(node->narenas) && READ_ONCE(node->pa.nfree) < spare;
+	return READ_ONCE(node->narenas) &&
+	       READ_ONCE(node->pa.nfree) < GH_ARENA_PAGES / 8;
 }
 
 static void heap_grow_work(struct work_struct *work)

@@ -217,8 +217,7 @@ goheap_mempool_create_cache(int min_nr, struct goheap_cache *cache)
 }
 
 /* Scoped cleanup: ``void *p __free(goheap) = goheap_alloc(...);`` */
-#if __has_include(<linux/cleanup.h>)
-#include <linux/cleanup.h>
+#ifdef DEFINE_FREE
 DEFINE_FREE(goheap, void *, if (_T) goheap_free(_T))
 #endif
 
