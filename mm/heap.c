@@ -96,11 +96,12 @@ static void heap_drain(struct gh_heap *h)
 	int cpu;
 
 	irq_work_sync(&h->deferred_work);
-	for_each_possible_cpu(cpu) {
+	/* First: the blocks go to the slots of the CPU that this runs on. */
+	for_each_possible_cpu(cpu)
 		gh_tiny_drain(h, cpu);
+	for_each_possible_cpu(cpu)
 		for (i = 0; i < GH_NUM_CENTRALS; i++)
 			gh_slot_drain(&h->central[i], cpu);
-	}
 	for (i = 0; i < GH_NUM_CENTRALS; i++)
 		gh_central_drain(&h->central[i]);
 	/* Last: draining the rest freed spans, not pages, into these. */
