@@ -16,7 +16,9 @@
 
 static void heap_init_spanclass(struct gh_heap *h, unsigned int sc)
 {
-	unsigned int size = gh_class_size[gh_spanclass_class(sc)];
+	unsigned int class = gh_spanclass_class(sc);
+	unsigned int size = gh_class_size[class];
+	struct gh_shape *shape = &h->central[sc].shape;
 	bool noscan = gh_spanclass_noscan(sc);
 	char name[GH_NAME_LEN];
 
@@ -25,6 +27,12 @@ static void heap_init_spanclass(struct gh_heap *h, unsigned int sc)
 	/* Class 0 has counters only; give it the shape of something. */
 	gh_central_init(&h->central[sc], h, size ? name : "goheap-large",
 			size ?: GH_PAGE_SIZE, noscan ? GH_CENTRAL_NOSCAN : 0);
+	if (!class)
+		return;
+	/* Not what the rule says of the size, which was rounded up after it. */
+	shape->npages = gh_class_npages[class];
+	shape->nelems = gh_class_nelems[class];
+	shape->divmul = shape->nelems > 1 ? gh_class_divmul[class] : 0;
 }
 
 /* Blocks of a power of two, cut from 32 KiB; 16 KiB of each order a magazine. */
