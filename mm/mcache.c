@@ -31,6 +31,7 @@
 
 /* Bound on the bytes that a CPU's magazines may hold. */
 unsigned long gh_percpu_bytes = 1UL << 20;
+GH_EXPORT_FOR_TESTS(gh_percpu_bytes);
 
 /* ---- room --------------------------------------------------------------- */
 
@@ -466,6 +467,7 @@ void gh_defer_free(struct gh_heap *h, void *obj)
 	llist_add(obj, &h->deferred);
 	irq_work_queue(&h->deferred_work);
 }
+GH_EXPORT_FOR_TESTS(gh_defer_free);
 
 /**
  * gh_slot_free_slow() - give back an object that the magazine has no room for
