@@ -110,10 +110,15 @@ static void *fixalloc_take(struct gh_fixalloc *f, bool *fresh)
 
 /* ---- Without the lock -------------------------------------------------- */
 
-/* Sixteen kilobytes if they come easily, else a page. */
-static struct gh_fixalloc_chunk *fixalloc_new_chunk(gfp_t gfp)
+/*
+ * Sixteen kilobytes if they come easily, else a page. The first chunk is always
+ * a page: a heap has a score of these allocators, and some serve few records.
+ */
+static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
+						    gfp_t gfp)
 {
-	unsigned int order = get_order(GH_FIXALLOC_CHUNK);
+	unsigned int order = READ_ONCE(f->sys) ?
+			     get_order(GH_FIXALLOC_CHUNK) : 0;
 	struct gh_fixalloc_chunk *chunk;
 
 	if (gh_fault(GH_FAULT_FIXALLOC))
@@ -135,7 +140,7 @@ static struct gh_fixalloc_chunk *fixalloc_new_chunk(gfp_t gfp)
 
 static bool fixalloc_add_chunk(struct gh_fixalloc *f, gfp_t gfp)
 {
-	struct gh_fixalloc_chunk *chunk = fixalloc_new_chunk(gfp);
+	struct gh_fixalloc_chunk *chunk = fixalloc_new_chunk(f, gfp);
 	unsigned long flags;
 
 	if (!chunk)

@@ -19,7 +19,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
-/* Bytes asked of the page allocator at a time. */
+/* Bytes asked of the page allocator at a time, after a first single page. */
 #define GH_FIXALLOC_CHUNK	16384
 
 /* Largest record, in bytes: it must fit in one page, after a chunk's header. */
