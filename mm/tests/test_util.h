@@ -161,15 +161,15 @@ do {									\
 
 /* ---- other CPUs --------------------------------------------------------- */
 
-/* An online CPU that is not @cpu, or -1. */
+/* The last online CPU that is not @cpu, or -1; the first cannot be taken away. */
 static inline int gh_test_other_cpu(unsigned int cpu)
 {
-	int other;
+	int i, other = -1;
 
-	for_each_online_cpu(other)
-		if (other != cpu)
-			return other;
-	return -1;
+	for_each_online_cpu(i)
+		if (i != cpu)
+			other = i;
+	return other;
 }
 
 /* Taking CPUs away works where the kernel can do it. */

@@ -1,0 +1,950 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the per-CPU caches: magazines, their guard and their bound,
+ * and the ways in which what they hold leaves them.
+ *
+ * The cases run pinned to a CPU, on a heap that nobody else uses, so what is in
+ * a slot is known.
+ */
+#include "test_util.h"
+
+#include <linux/completion.h>
+#include <linux/irq_work.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/timer.h>
+
+#include "../cache.h"
+#include "../malloc.h"
+#include "../mcache.h"
+#include "../reclaim.h"
+
+#define SIZE	64
+#define MANY	2000
+
+static unsigned int steps = 60000;
+module_param(steps, uint, 0444);
+MODULE_PARM_DESC(steps, "steps of a thread that interrupts disturb (default 60000)");
+
+static struct gh_central *central_of(struct kunit *test, size_t size)
+{
+	unsigned int sc = gh_make_spanclass(gh_size_to_class(size), false);
+
+	return &gh_test_heap(test)->central[sc];
+}
+
+static struct gh_slot *slot_of(struct gh_central *c)
+{
+	return per_cpu_ptr(c->slots, raw_smp_processor_id());
+}
+
+static void *must_alloc(struct kunit *test, struct gh_central *c)
+{
+	void *p = gh_slot_alloc(c, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	return p;
+}
+
+/* What a free looks up. */
+static struct gh_ent ent_of(void *p)
+{
+	struct gh_span *s = gh_span_of((unsigned long)p);
+	unsigned int idx;
+
+	gh_span_find(s, (unsigned long)p, &idx);
+	return gh_central_ent(s, idx);
+}
+
+static void give(struct gh_central *c, void *p)
+{
+	gh_slot_free(c, ent_of(p));
+}
+
+static long nspans(struct gh_central *c)
+{
+	return atomic_long_read(&c->nspans);
+}
+
+static unsigned long live(struct gh_central *c)
+{
+	return gh_slot_carved(c) - gh_slot_released(c) - gh_slot_cached(c);
+}
+
+static void **make_ptrs(struct kunit *test, unsigned int n)
+{
+	void **p = kunit_kcalloc(test, n, sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	return p;
+}
+
+/* Room of all of a CPU's magazines, as it should be accounted. */
+static long room(struct gh_heap *h, unsigned int cpu)
+{
+	struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
+	long sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < GH_NUM_CENTRALS; i++)
+		sum += 2 * (long)mcache->slot[i].cap *
+		       h->central[i].shape.elemsize;
+	return sum;
+}
+
+/* ---- the fast path ------------------------------------------------------ */
+
+static void what_was_freed_last_is_allocated_first(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	void *p[4];
+	int i;
+
+	for (i = 0; i < 4; i++)
+		p[i] = must_alloc(test, c);
+	for (i = 0; i < 4; i++)
+		give(c, p[i]);
+	for (i = 3; i >= 0; i--)
+		KUNIT_EXPECT_PTR_EQ(test, must_alloc(test, c), p[i]);
+	for (i = 0; i < 4; i++)
+		give(c, p[i]);
+}
+
+static void an_objects_state_byte_says_who_has_it(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	void *p = must_alloc(test, c);
+
+	KUNIT_EXPECT_EQ(test, *ent_of(p).state, GH_OBJ_ALLOC);
+	give(c, p);
+	KUNIT_EXPECT_EQ(test, *ent_of(p).state, GH_OBJ_FREE);
+}
+
+static void no_object_is_given_to_two(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	void **p = make_ptrs(test, MANY);
+	unsigned int i, round;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < MANY; i++) {
+			p[i] = must_alloc(test, c);
+			gh_test_fill(p[i], SIZE, i + round);
+		}
+		for (i = 0; i < MANY; i++) {
+			if (!gh_test_filled(p[i], SIZE, i + round))
+				break;
+			give(c, p[i]);
+		}
+		KUNIT_ASSERT_EQ(test, i, MANY);
+	}
+	KUNIT_EXPECT_EQ(test, live(c), 0);
+}
+
+static void live_objects_are_what_left_less_what_came_back(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	void **p = make_ptrs(test, MANY);
+	struct rnd_state rnd;
+	unsigned int step, have = 0;
+
+	prandom_seed_state(&rnd, 8);
+	for (step = 0; step < 20000; step++) {
+		u32 r = prandom_u32_state(&rnd);
+
+		if (have < MANY && (!have || r % 100 < 55))
+			p[have++] = must_alloc(test, c);
+		else
+			give(c, p[--have]);
+		if (step % 97 == 0 && live(c) != have)
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, step, 20000);
+	while (have)
+		give(c, p[--have]);
+	KUNIT_EXPECT_EQ(test, live(c), 0);
+}
+
+/* ---- the guard ---------------------------------------------------------- */
+
+static void an_allocation_leaves_a_busy_slot_alone(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	struct gh_slot *slot = slot_of(c), before;
+	void *a = must_alloc(test, c), *b, *p;
+
+	/* There is something in the magazine, and more in the span. */
+	b = must_alloc(test, c);
+	give(c, b);
+	KUNIT_ASSERT_GT(test, slot->n, 0);
+	/* As an interrupt finds it that came while the owner was at work. */
+	slot->busy = true;
+	before = *slot;
+	p = gh_slot_alloc(c, GFP_ATOMIC);
+	KUNIT_EXPECT_EQ(test, slot->n, before.n);
+	KUNIT_EXPECT_EQ(test, slot->nspare, before.nspare);
+	KUNIT_EXPECT_PTR_EQ(test, slot->mag, before.mag);
+	KUNIT_EXPECT_PTR_EQ(test, slot->span, before.span);
+	KUNIT_EXPECT_TRUE(test, slot->busy);
+	slot->busy = false;
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_PTR_NE(test, p, a);
+	KUNIT_EXPECT_PTR_NE(test, p, b);
+	KUNIT_EXPECT_EQ(test, *ent_of(p).state, GH_OBJ_ALLOC);
+	give(c, p);
+	give(c, a);
+	KUNIT_EXPECT_EQ(test, live(c), 0);
+}
+
+static void a_free_leaves_a_busy_slot_alone(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	struct gh_slot *slot = slot_of(c), before;
+	void *a = must_alloc(test, c), *b = must_alloc(test, c);
+	unsigned long released = c->released;
+
+	slot->busy = true;
+	before = *slot;
+	give(c, a);
+	KUNIT_EXPECT_EQ(test, slot->n, before.n);
+	KUNIT_EXPECT_EQ(test, slot->nspare, before.nspare);
+	KUNIT_EXPECT_PTR_EQ(test, slot->span, before.span);
+	KUNIT_EXPECT_TRUE(test, slot->busy);
+	slot->busy = false;
+	/* It went to its span. */
+	KUNIT_EXPECT_EQ(test, c->released, released + 1);
+	KUNIT_EXPECT_EQ(test, *ent_of(a).state, GH_OBJ_FREE);
+	give(c, b);
+	KUNIT_EXPECT_EQ(test, live(c), 0);
+}
+
+static void a_bulk_allocation_leaves_a_busy_slot_alone(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	struct gh_slot *slot = slot_of(c);
+	void *p[40], *a = must_alloc(test, c);
+	unsigned int i, n, got;
+
+	give(c, a);
+	n = slot->n;
+	slot->busy = true;
+	got = gh_slot_alloc_bulk(c, GFP_KERNEL, ARRAY_SIZE(p), p);
+	KUNIT_EXPECT_EQ(test, slot->n, n);
+	slot->busy = false;
+	KUNIT_EXPECT_EQ(test, got, (unsigned int)ARRAY_SIZE(p));
+	for (i = 0; i < got; i++)
+		give(c, p[i]);
+	KUNIT_EXPECT_EQ(test, live(c), 0);
+}
+
+static void a_slot_that_was_busy_serves_again(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	struct gh_slot *slot = slot_of(c);
+	void *a = must_alloc(test, c);
+
+	slot->busy = true;
+	give(c, gh_slot_alloc(c, GFP_ATOMIC));
+	slot->busy = false;
+	give(c, a);
+	KUNIT_EXPECT_PTR_EQ(test, must_alloc(test, c), a);
+	KUNIT_EXPECT_FALSE(test, slot->busy);
+	give(c, a);
+}
+
+static void a_busy_tiny_block_is_left_alone(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_tiny *t = &per_cpu_ptr(h->mcache, raw_smp_processor_id())->tiny;
+	void *a = gh_malloc(h, 3, GFP_KERNEL, true, NUMA_NO_NODE), *b;
+	struct gh_tiny before;
+
+	KUNIT_ASSERT_NOT_NULL(test, a);
+	t->busy = true;
+	before = *t;
+	b = gh_malloc(h, 3, GFP_ATOMIC, true, NUMA_NO_NODE);
+	KUNIT_EXPECT_PTR_EQ(test, t->block, before.block);
+	KUNIT_EXPECT_EQ(test, t->off, before.off);
+	t->busy = false;
+	KUNIT_ASSERT_NOT_NULL(test, b);
+	KUNIT_EXPECT_NE(test, (unsigned long)a / GH_TINY_SIZE,
+			(unsigned long)b / GH_TINY_SIZE);
+	gh_free(a);
+	gh_free(b);
+}
+
+/* ---- room --------------------------------------------------------------- */
+
+static void magazines_grow_up_to_a_batch(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	struct gh_slot *slot = slot_of(c);
+	void **p = make_ptrs(test, 10 * MANY);
+	unsigned int i, round, first = 0;
+
+	for (round = 0; round < 5; round++) {
+		for (i = 0; i < 10 * MANY; i++) {
+			p[i] = must_alloc(test, c);
+			if (!first)
+				first = slot->cap;
+			if (slot->cap > c->batch || slot->n > slot->cap)
+				break;
+		}
+		KUNIT_EXPECT_EQ(test, i, 10 * MANY);
+		while (i)
+			give(c, p[--i]);
+		KUNIT_EXPECT_LE(test, slot->n, slot->cap);
+		KUNIT_EXPECT_LE(test, slot->nspare, c->batch);
+	}
+	KUNIT_EXPECT_LT(test, first, c->batch);
+	KUNIT_EXPECT_EQ(test, slot->cap, c->batch);
+}
+
+static void a_cpus_magazines_keep_to_their_bound(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned int cpu = raw_smp_processor_id();
+	struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
+	void **p = make_ptrs(test, 300);
+	long most = 0;
+	unsigned int sc, i, n;
+
+	for (sc = 2; sc < GH_NUM_SPANCLASSES; sc++) {
+		struct gh_central *c = &h->central[sc];
+
+		n = min_t(unsigned int, 300,
+			  (2UL << 20) / c->shape.elemsize);
+		for (i = 0; i < n; i++)
+			p[i] = must_alloc(test, c);
+		while (i)
+			give(c, p[--i]);
+		KUNIT_EXPECT_EQ(test, mcache->bytes, room(h, cpu));
+		most = max(most, mcache->bytes);
+	}
+	KUNIT_EXPECT_LE(test, most, (long)gh_percpu_bytes);
+	KUNIT_EXPECT_GT(test, most, (long)gh_percpu_bytes / 2);
+}
+
+static void a_drained_cpu_has_no_room_taken(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned int cpu, i;
+	void *p[20];
+
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = must_alloc(test, central_of(test, 1 << (i % 12 + 3)));
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		gh_free(p[i]);
+	gh_reclaim_drain(h, NULL);
+	for_each_possible_cpu(cpu) {
+		KUNIT_EXPECT_EQ(test, per_cpu_ptr(h->mcache, cpu)->bytes, 0);
+		KUNIT_EXPECT_EQ(test, room(h, cpu), 0);
+	}
+}
+
+/* ---- ways out ----------------------------------------------------------- */
+
+static void many_frees_reach_the_transfer_cache_as_batches(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	void **p = make_ptrs(test, 10 * MANY);
+	unsigned int i, round;
+
+	/* The first rounds make the magazines large. */
+	for (round = 0; round < 5; round++) {
+		for (i = 0; i < 10 * MANY; i++)
+			p[i] = must_alloc(test, c);
+		while (i)
+			give(c, p[--i]);
+	}
+	KUNIT_EXPECT_GT(test, c->tc_n, 0);
+	KUNIT_EXPECT_EQ(test, live(c), 0);
+}
+
+static void draining_empties_everything(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_central *c = central_of(test, SIZE);
+	void **p = make_ptrs(test, 10 * MANY);
+	unsigned int i;
+	void *tiny;
+
+	for (i = 0; i < 10 * MANY; i++)
+		p[i] = must_alloc(test, c);
+	while (i)
+		give(c, p[--i]);
+	tiny = gh_malloc(h, 5, GFP_KERNEL, true, NUMA_NO_NODE);
+	gh_free(tiny);
+	KUNIT_EXPECT_GT(test, gh_slot_cached(c), 0);
+	KUNIT_EXPECT_GT(test, gh_mheap_inuse(h), 0);
+	gh_reclaim_drain(h, NULL);
+	KUNIT_EXPECT_EQ(test, gh_slot_cached(c), 0);
+	KUNIT_EXPECT_EQ(test, c->tc_n, 0);
+	KUNIT_EXPECT_EQ(test, nspans(c), 0);
+	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0);
+	for (i = 0; i < h->nr_nodes; i++)
+		KUNIT_EXPECT_EQ(test, h->nodes[i]->pa.ninuse, 0);
+}
+
+static void draining_one_class_leaves_the_others(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	struct gh_central *other = central_of(test, 1024);
+
+	give(c, must_alloc(test, c));
+	give(other, must_alloc(test, other));
+	gh_reclaim_drain(gh_test_heap(test), c);
+	KUNIT_EXPECT_EQ(test, nspans(c), 0);
+	KUNIT_EXPECT_GT(test, gh_slot_cached(other), 0);
+}
+
+static void draining_leaves_live_objects(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	void **p = make_ptrs(test, MANY);
+	unsigned int i;
+
+	for (i = 0; i < MANY; i++) {
+		p[i] = must_alloc(test, c);
+		gh_test_fill(p[i], SIZE, i);
+	}
+	for (i = 0; i < MANY; i += 2)
+		give(c, p[i]);
+	gh_reclaim_drain(gh_test_heap(test), NULL);
+	KUNIT_EXPECT_EQ(test, live(c), MANY / 2);
+	for (i = 1; i < MANY; i += 2)
+		if (!gh_test_filled(p[i], SIZE, i))
+			break;
+	KUNIT_EXPECT_EQ(test, i, MANY + 1);
+	for (i = 1; i < MANY; i += 2)
+		give(c, p[i]);
+}
+
+/**
+ * struct remote - objects for another CPU to allocate or free
+ * @c: their mcentral
+ * @n: how many
+ * @p: the objects
+ */
+struct remote {
+	struct gh_central *c;
+	unsigned int n;
+	void **p;
+};
+
+static int remote_alloc(void *arg)
+{
+	struct remote *r = arg;
+	unsigned int i;
+
+	for (i = 0; i < r->n; i++) {
+		r->p[i] = gh_slot_alloc(r->c, GFP_KERNEL);
+		if (!r->p[i])
+			return -ENOMEM;
+		gh_test_fill(r->p[i], r->c->shape.elemsize, i);
+	}
+	return 0;
+}
+
+static int remote_free(void *arg)
+{
+	struct remote *r = arg;
+	unsigned int i;
+
+	for (i = 0; i < r->n; i++) {
+		if (!gh_test_filled(r->p[i], r->c->shape.elemsize, i))
+			return -EINVAL;
+		give(r->c, r->p[i]);
+	}
+	return 0;
+}
+
+static unsigned int must_have_other_cpu(struct kunit *test)
+{
+	int other = gh_test_other_cpu(raw_smp_processor_id());
+
+	if (other < 0)
+		kunit_skip(test, "one CPU");
+	return other;
+}
+
+static void objects_freed_elsewhere_do_not_make_the_heap_grow(struct kunit *test)
+{
+	unsigned int other = must_have_other_cpu(test);
+	struct remote r = {
+		.c = central_of(test, SIZE),
+		.n = MANY,
+		.p = make_ptrs(test, MANY),
+	};
+	unsigned int round;
+	long spans = 0;
+
+	for (round = 0; round < 30; round++) {
+		KUNIT_ASSERT_EQ(test, remote_alloc(&r), 0);
+		KUNIT_ASSERT_EQ(test, smp_call_on_cpu(other, remote_free, &r,
+						      false), 0);
+		if (round == 5)
+			spans = nspans(r.c);
+	}
+	/* Objects that one CPU frees come back to the other. */
+	KUNIT_EXPECT_LE(test, nspans(r.c), spans + spans / 4);
+	KUNIT_EXPECT_EQ(test, live(r.c), 0);
+}
+
+static void another_cpus_slot_is_drained_from_there(struct kunit *test)
+{
+	unsigned int other = must_have_other_cpu(test);
+	struct remote r = {
+		.c = central_of(test, SIZE),
+		.n = 200,
+		.p = make_ptrs(test, 200),
+	};
+
+	KUNIT_ASSERT_EQ(test, smp_call_on_cpu(other, remote_alloc, &r, false),
+			0);
+	KUNIT_ASSERT_EQ(test, smp_call_on_cpu(other, remote_free, &r, false),
+			0);
+	KUNIT_EXPECT_GT(test, per_cpu_ptr(r.c->slots, other)->n, 0);
+	gh_reclaim_drain(gh_test_heap(test), NULL);
+	KUNIT_EXPECT_EQ(test, per_cpu_ptr(r.c->slots, other)->n, 0);
+	KUNIT_EXPECT_NULL(test, per_cpu_ptr(r.c->slots, other)->span);
+	KUNIT_EXPECT_EQ(test, nspans(r.c), 0);
+}
+
+static int remote_tiny(void *arg)
+{
+	struct remote *r = arg;
+
+	r->p[0] = gh_malloc(r->c->heap, 7, GFP_KERNEL, true, NUMA_NO_NODE);
+	return r->p[0] ? 0 : -ENOMEM;
+}
+
+static void a_cpu_that_dies_gives_everything_back(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned int other = must_have_other_cpu(test);
+	struct remote r = {
+		.c = central_of(test, SIZE),
+		.n = 500,
+		.p = make_ptrs(test, 500),
+	};
+	const struct gh_slot *slot = per_cpu_ptr(r.c->slots, other);
+	void *tiny = NULL;
+	struct remote t = { .c = r.c, .p = &tiny };
+
+	KUNIT_ASSERT_EQ(test, smp_call_on_cpu(other, remote_alloc, &r, false),
+			0);
+	KUNIT_ASSERT_EQ(test, smp_call_on_cpu(other, remote_free, &r, false),
+			0);
+	KUNIT_ASSERT_EQ(test, smp_call_on_cpu(other, remote_tiny, &t, false),
+			0);
+	gh_free(tiny);
+	KUNIT_EXPECT_GT(test, slot->n, 0);
+	if (!gh_test_cpu_down(other))
+		kunit_skip(test, "CPU %u cannot be taken away", other);
+	KUNIT_EXPECT_EQ(test, slot->n, 0);
+	KUNIT_EXPECT_EQ(test, slot->nspare, 0);
+	KUNIT_EXPECT_NULL(test, slot->span);
+	KUNIT_EXPECT_NULL(test, slot->mag);
+	KUNIT_EXPECT_NULL(test, per_cpu_ptr(h->mcache, other)->tiny.block);
+	KUNIT_EXPECT_EQ(test, per_cpu_ptr(h->mcache, other)->bytes, 0);
+	KUNIT_EXPECT_EQ(test, per_cpu_ptr(h->pages_cpu, other)->pc.cache, 0ULL);
+	KUNIT_EXPECT_TRUE(test, gh_test_cpu_up(other));
+
+	/* And it is as good as new. */
+	KUNIT_EXPECT_EQ(test, smp_call_on_cpu(other, remote_alloc, &r, false),
+			0);
+	KUNIT_EXPECT_EQ(test, smp_call_on_cpu(other, remote_free, &r, false),
+			0);
+}
+
+/* ---- other paths -------------------------------------------------------- */
+
+static void bulk_allocation_gives_distinct_objects(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	void **p = make_ptrs(test, MANY);
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, gh_slot_alloc_bulk(c, GFP_KERNEL, MANY, p), MANY);
+	KUNIT_EXPECT_EQ(test, live(c), MANY);
+	for (i = 0; i < MANY; i++)
+		gh_test_fill(p[i], SIZE, i);
+	for (i = 0; i < MANY; i++)
+		if (!gh_test_filled(p[i], SIZE, i) ||
+		    *ent_of(p[i]).state != GH_OBJ_ALLOC)
+			break;
+	KUNIT_EXPECT_EQ(test, i, MANY);
+	for (i = 0; i < MANY; i++)
+		give(c, p[i]);
+	KUNIT_EXPECT_EQ(test, live(c), 0);
+}
+
+static void bulk_allocation_says_how_far_it_got(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, 8192);
+	void **p = make_ptrs(test, 100);
+	unsigned int got, i;
+
+	if (!gh_vmem_is_sparse())
+		kunit_skip(test, "arenas are eager here");
+	gh_fault_arm(GH_FAULT_PAGE, 11);
+	got = gh_slot_alloc_bulk(c, GFP_KERNEL, 100, p);
+	KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
+	KUNIT_EXPECT_LT(test, got, 100);
+	KUNIT_EXPECT_EQ(test, live(c), got);
+	for (i = 0; i < got; i++)
+		give(c, p[i]);
+}
+
+static void the_last_resort_is_another_nodes_memory(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	struct gh_heap *h = c->heap;
+	void *p[3];
+	int here = numa_mem_id(), there = -1;
+	unsigned int i;
+
+	for (i = 0; i < h->nr_nodes; i++)
+		if (h->nodes[i]->nid != here)
+			there = h->nodes[i]->nid;
+	if (there < 0)
+		kunit_skip(test, "one NUMA node");
+	p[0] = gh_slot_alloc_slow(c, GFP_KERNEL | __GFP_THISNODE, there);
+	KUNIT_ASSERT_NOT_NULL(test, p[0]);
+	KUNIT_EXPECT_EQ(test, gh_span_of((unsigned long)p[0])->node->nid,
+			there);
+	gh_fault_arm(GH_FAULT_PAGE, 1);
+	p[1] = gh_slot_alloc_slow(c, GFP_KERNEL | __GFP_THISNODE, here);
+	gh_fault_disarm();
+	gh_fault_arm(GH_FAULT_PAGE, 1);
+	p[2] = gh_slot_alloc_slow(c, GFP_KERNEL, here);
+	gh_fault_disarm();
+	KUNIT_EXPECT_NULL(test, p[1]);
+	KUNIT_EXPECT_NOT_NULL(test, p[2]);
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		if (p[i])
+			give(c, p[i]);
+	KUNIT_EXPECT_EQ(test, live(c), 0);
+}
+
+/* Frees from NMI context are put off; every kind of object comes home. */
+static void deferred_frees_come_home(struct kunit *test)
+{
+	static const size_t sizes[] = { 16, 64, 1000, 8192, 16384, 32768,
+					40000, 1UL << 20 };
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned int i, round;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+			void *p = gh_malloc(h, sizes[i], GFP_KERNEL, false,
+					    NUMA_NO_NODE);
+
+			KUNIT_ASSERT_NOT_NULL(test, p);
+			/* As a free does up to where the NMI is noticed. */
+			*ent_of(p).state = GH_OBJ_FREE;
+			gh_defer_free(h, p);
+		}
+		irq_work_sync(&h->deferred_work);
+	}
+	gh_reclaim_drain(h, NULL);
+	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0);
+	for (i = 2; i < GH_NUM_SPANCLASSES; i++)
+		KUNIT_EXPECT_EQ(test, live(&h->central[i]), 0);
+}
+
+/* ---- interrupts --------------------------------------------------------- */
+
+#define POCKET	24
+
+/**
+ * struct hammer - somebody who allocates and frees all the time
+ * @heap: the heap
+ * @rnd: what to do next
+ * @p: objects at hand
+ * @size: their sizes
+ * @steps: done
+ * @bad: objects whose contents had changed
+ */
+struct hammer {
+	struct gh_heap *heap;
+	struct rnd_state rnd;
+	void *p[POCKET];
+	unsigned int size[POCKET];
+	unsigned long steps;
+	unsigned long bad;
+};
+
+static void hammer_drop(struct hammer *h, unsigned int i)
+{
+	if (h->p[i] && !gh_test_filled(h->p[i], h->size[i], i + h->size[i]))
+		h->bad++;
+	gh_free(h->p[i]);
+	h->p[i] = NULL;
+}
+
+static void hammer_step(struct hammer *h, gfp_t gfp)
+{
+	/* Few sizes, so that everybody meets in the same slots. */
+	static const unsigned int sizes[] = { 3, 8, 64, 64, 64, 256, 2048 };
+	u32 r = prandom_u32_state(&h->rnd);
+	unsigned int i = r % POCKET;
+
+	h->steps++;
+	if (h->p[i]) {
+		hammer_drop(h, i);
+		return;
+	}
+	h->size[i] = sizes[(r >> 8) % ARRAY_SIZE(sizes)];
+	h->p[i] = gh_malloc(h->heap, h->size[i], gfp, r >> 31, NUMA_NO_NODE);
+	if (h->p[i])
+		gh_test_fill(h->p[i], h->size[i], i + h->size[i]);
+}
+
+static void hammer_end(struct hammer *h)
+{
+	unsigned int i;
+
+	for (i = 0; i < POCKET; i++)
+		hammer_drop(h, i);
+}
+
+/**
+ * struct disturb - hammers in a thread and in the interrupts it suffers
+ * @thread: in the thread
+ * @hard: in interrupts from another CPU
+ * @self: in an interrupt that the thread raises itself
+ * @soft: in a timer
+ * @work: raises @self
+ * @timer: raises @soft
+ * @cpu: where all this happens
+ * @task: who sends the interrupts of @hard
+ */
+struct disturb {
+	struct hammer thread;
+	struct hammer hard;
+	struct hammer self;
+	struct hammer soft;
+	struct irq_work work;
+	struct timer_list timer;
+	unsigned int cpu;
+	struct task_struct *task;
+};
+
+static void disturb_hard(void *arg)
+{
+	struct disturb *d = arg;
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		hammer_step(&d->hard, GFP_ATOMIC);
+}
+
+static void disturb_self(struct irq_work *work)
+{
+	struct disturb *d = container_of(work, struct disturb, work);
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		hammer_step(&d->self, GFP_NOWAIT);
+}
+
+static void disturb_soft(struct timer_list *timer)
+{
+	struct disturb *d = container_of(timer, struct disturb, timer);
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		hammer_step(&d->soft, GFP_ATOMIC);
+	mod_timer(timer, jiffies + 1);
+}
+
+static int disturb_thread(void *arg)
+{
+	struct disturb *d = arg;
+
+	while (!kthread_should_stop()) {
+		smp_call_function_single(d->cpu, disturb_hard, d, 1);
+		cond_resched();
+	}
+	return 0;
+}
+
+static void disturb_begin(struct kunit *test, struct disturb *d)
+{
+	struct hammer *h[] = { &d->thread, &d->hard, &d->self, &d->soft };
+	int other = gh_test_other_cpu(d->cpu);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(h); i++) {
+		h[i]->heap = gh_test_heap(test);
+		prandom_seed_state(&h[i]->rnd, 9 + i);
+	}
+	init_irq_work(&d->work, disturb_self);
+	timer_setup(&d->timer, disturb_soft, TIMER_PINNED);
+	mod_timer(&d->timer, jiffies + 1);
+	if (other < 0)
+		return;
+	d->task = kthread_create(disturb_thread, d, "gh_disturb");
+	if (IS_ERR(d->task)) {
+		d->task = NULL;
+		return;
+	}
+	kthread_bind(d->task, other);
+	wake_up_process(d->task);
+}
+
+static void disturb_end(struct disturb *d)
+{
+	if (d->task)
+		kthread_stop(d->task);
+	timer_delete_sync(&d->timer);
+	irq_work_sync(&d->work);
+	hammer_end(&d->thread);
+	hammer_end(&d->hard);
+	hammer_end(&d->self);
+	hammer_end(&d->soft);
+}
+
+static void interrupts_and_threads_do_not_disturb_each_other(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct disturb *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, d);
+	d->cpu = gh_test_pin();
+	disturb_begin(test, d);
+	for (i = 0; i < steps; i++) {
+		hammer_step(&d->thread, GFP_KERNEL);
+		if (i % 16 == 0)
+			irq_work_queue(&d->work);
+		if (i % 1024 == 0)
+			cond_resched();
+	}
+	disturb_end(d);
+	KUNIT_EXPECT_EQ(test, d->thread.bad, 0UL);
+	KUNIT_EXPECT_EQ(test, d->hard.bad, 0UL);
+	KUNIT_EXPECT_EQ(test, d->self.bad, 0UL);
+	KUNIT_EXPECT_EQ(test, d->soft.bad, 0UL);
+	KUNIT_EXPECT_GT(test, d->self.steps, 0UL);
+	KUNIT_EXPECT_GT(test, d->soft.steps, 0UL);
+	if (d->task)
+		KUNIT_EXPECT_GT(test, d->hard.steps, 0UL);
+	for (i = 2; i < GH_NUM_SPANCLASSES; i++)
+		KUNIT_EXPECT_EQ(test, live(&h->central[i]), 0UL);
+	gh_reclaim_drain(h, NULL);
+	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0UL);
+}
+
+/* ---- many CPUs ---------------------------------------------------------- */
+
+#define HAMMERS	4
+
+struct crew {
+	struct hammer hammer;
+	struct completion done;
+	unsigned int steps;
+};
+
+static int crew_fn(void *arg)
+{
+	struct crew *c = arg;
+	unsigned int i;
+
+	for (i = 0; i < c->steps; i++) {
+		hammer_step(&c->hammer, i % 2 ? GFP_KERNEL : GFP_NOWAIT);
+		if (i % 512 == 0)
+			cond_resched();
+	}
+	hammer_end(&c->hammer);
+	complete(&c->done);
+	return 0;
+}
+
+static void threads_drains_and_ends_of_caches_go_together(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct crew *crew;
+	unsigned int i, cpu;
+
+	crew = kunit_kcalloc(test, HAMMERS, sizeof(*crew), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, crew);
+	for (i = 0; i < HAMMERS; i++) {
+		struct task_struct *task;
+
+		crew[i].hammer.heap = h;
+		crew[i].steps = steps / HAMMERS;
+		prandom_seed_state(&crew[i].hammer.rnd, 20 + i);
+		init_completion(&crew[i].done);
+		task = kthread_run(crew_fn, &crew[i], "gh_hammer/%u", i);
+		if (IS_ERR(task)) {
+			KUNIT_FAIL(test, "no thread");
+			complete(&crew[i].done);
+		}
+	}
+	/* All the while, caches come and go, and CPUs are drained. */
+	for (i = 0; i < HAMMERS; i++) {
+		while (!wait_for_completion_timeout(&crew[i].done, 1)) {
+			struct goheap_cache *cache;
+
+			cache = gh_cache_create(h, "short-lived", 100, 0, 0,
+						NULL);
+			if (!IS_ERR(cache)) {
+				void *p = goheap_cache_alloc(cache, GFP_KERNEL);
+
+				goheap_cache_free(cache, p);
+				gh_cache_destroy(cache);
+			}
+			gh_reclaim_drain(h, NULL);
+		}
+		KUNIT_EXPECT_EQ(test, crew[i].hammer.bad, 0UL);
+	}
+	for_each_possible_cpu(cpu)
+		KUNIT_EXPECT_EQ(test, per_cpu_ptr(h->mcache, cpu)->bytes,
+				room(h, cpu));
+	gh_reclaim_drain(h, NULL);
+	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0UL);
+}
+
+static struct kunit_case mcache_cases[] = {
+	KUNIT_CASE(what_was_freed_last_is_allocated_first),
+	KUNIT_CASE(an_objects_state_byte_says_who_has_it),
+	KUNIT_CASE(no_object_is_given_to_two),
+	KUNIT_CASE(live_objects_are_what_left_less_what_came_back),
+	KUNIT_CASE(an_allocation_leaves_a_busy_slot_alone),
+	KUNIT_CASE(a_free_leaves_a_busy_slot_alone),
+	KUNIT_CASE(a_bulk_allocation_leaves_a_busy_slot_alone),
+	KUNIT_CASE(a_slot_that_was_busy_serves_again),
+	KUNIT_CASE(a_busy_tiny_block_is_left_alone),
+	KUNIT_CASE(magazines_grow_up_to_a_batch),
+	KUNIT_CASE(a_cpus_magazines_keep_to_their_bound),
+	KUNIT_CASE(a_drained_cpu_has_no_room_taken),
+	KUNIT_CASE(many_frees_reach_the_transfer_cache_as_batches),
+	KUNIT_CASE(draining_empties_everything),
+	KUNIT_CASE(draining_one_class_leaves_the_others),
+	KUNIT_CASE(draining_leaves_live_objects),
+	KUNIT_CASE(objects_freed_elsewhere_do_not_make_the_heap_grow),
+	KUNIT_CASE(another_cpus_slot_is_drained_from_there),
+	KUNIT_CASE(a_cpu_that_dies_gives_everything_back),
+	KUNIT_CASE(bulk_allocation_gives_distinct_objects),
+	KUNIT_CASE(bulk_allocation_says_how_far_it_got),
+	KUNIT_CASE(the_last_resort_is_another_nodes_memory),
+	KUNIT_CASE(deferred_frees_come_home),
+	KUNIT_CASE(interrupts_and_threads_do_not_disturb_each_other),
+	KUNIT_CASE(threads_drains_and_ends_of_caches_go_together),
+	{}
+};
+
+static struct kunit_suite mcache_suite = {
+	.name = "goheap_mcache",
+	.init = gh_test_heap_init,
+	.exit = gh_test_heap_exit,
+	.test_cases = mcache_cases,
+};
+kunit_test_suite(mcache_suite);
+
+GH_IMPORT_TEST_SYMBOLS();
+MODULE_DESCRIPTION("goheap: tests of per-CPU caches");
+MODULE_LICENSE("GPL");
