@@ -125,17 +125,6 @@ unload()
 	rmmod goheap
 }
 
-# Unload, waiting for what still runs in the module.
-unload_soon()
-{
-	tries=50
-	while ! try_unload "$1"; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || return 1
-		usleep 100000
-	done
-}
-
 refcount()
 {
 	awk -v name="$1" '$1 == name { print $3 }' /proc/modules

@@ -39,7 +39,7 @@ u64 st_rand(struct st_rng *rng);
 u32 st_below(struct st_rng *rng, u32 n);
 size_t st_size(struct st_rng *rng);
 
-/* Where an object comes from, and so how it is freed. */
+/* Where an object comes from, and so how it is freed. The first can realloc. */
 enum st_kind {
 	ST_PLAIN,
 	ST_DATA,

@@ -71,14 +71,14 @@ static void hotplug_check_drain(unsigned int cpu)
 		st_bad("CPU %u does not go away: %d", cpu, err);
 		return;
 	}
-	goheap_get_stats(&st);
-	st_check(st.cached == base.stats.cached &&
-		 st.spans_inuse == base.stats.spans_inuse,
-		 "CPU %u is dead and holds nothing (%llu bytes, %llu spans)",
-		 cpu, st.cached - base.stats.cached,
-		 st.spans_inuse - base.stats.spans_inuse);
-	/* Its page cache, too, which goheap_shrink() cannot reach now. */
+	/* This empties the caches of all other CPUs, and cannot reach it. */
 	st_base_take(&now);
+	st_check(now.stats.cached == base.stats.cached &&
+		 now.stats.spans_inuse == base.stats.spans_inuse,
+		 "CPU %u is dead and holds nothing (%llu bytes, %llu spans)",
+		 cpu, now.stats.cached - base.stats.cached,
+		 now.stats.spans_inuse - base.stats.spans_inuse);
+	/* Nor in its page cache. */
 	st_check(!gh_vmem_is_sparse() || now.committed == base.committed,
 		 "CPU %u is dead and keeps no pages (%lu bytes)", cpu,
 		 now.committed - base.committed);

@@ -155,7 +155,7 @@ static void large_worker(struct st_worker *w)
 	unsigned int shift_max = gh_vmem_is_sparse() ? 26 : 22;
 	struct st_obj objs[LARGE_OBJS] = { };
 	struct shadow *sh = w->arg;
-	unsigned int i, n = st_iters(240);
+	unsigned int i, n = st_iters(120);
 
 	for (i = 0; i < n; i++) {
 		struct st_obj *o = &objs[st_below(&w->rng, LARGE_OBJS)];

@@ -301,7 +301,7 @@ static void mix_choose(struct st_obj *o, struct st_rng *rng)
 
 /**
  * st_mix_step() - allocate, reallocate, or verify and free
- * @objs: the caller's objects
+ * @objs: the caller's objects; those of caches are only freed
  * @n: how many
  * @rng: random numbers
  *
@@ -316,7 +316,7 @@ void st_mix_step(struct st_obj *objs, unsigned int n, struct st_rng *rng)
 		mix_choose(o, rng);
 		if (!st_obj_new(o, rng, gfp))
 			st_bad("no memory for %zu bytes", o->size);
-	} else if (o->kind != ST_STACK && !st_below(rng, 4)) {
+	} else if (o->kind < ST_STACK && !st_below(rng, 4)) {
 		st_obj_realloc(o, rng, st_size(rng), GFP_KERNEL);
 	} else {
 		st_obj_free(o);

@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Fifty times loaded, used and unloaded, and no page is lost.
+#
+# Free pages are counted with those on the CPUs' own lists. They go up and down
+# by themselves, so that only a trend counts: the slope of the line through the
+# later cycles, in pages a cycle. The smallest thing that could be lost, the
+# metadata of an arena, is 18 pages.
+. ./lib.sh
+
+CYCLES=50
+WARM_UP=10
+SLOPE_MAX=4
+
+free_pages()
+{
+	echo 3 >/proc/sys/vm/drop_caches
+	echo 1 2>/dev/null >/proc/sys/vm/stat_refresh
+	# Pages on a CPU's list: "count:" under "pagesets".
+	awk '/nr_free_pages/ { n += $2 } $1 == "count:" { n += $2 }
+	     END { print n }' /proc/zoneinfo
+}
+
+kernel_maps()
+{
+	awk '/^VmallocUsed:/ { v = $2 } /^Percpu:/ { p = $2 }
+	     END { print v, p }' /proc/meminfo
+}
+
+# Slope of the least-squares line through "x y" lines, times 100.
+slope()
+{
+	awk '{ n++; sx += $1; sy += $2; sxx += $1 * $1; sxy += $1 * $2 }
+	     END { printf "%d\n", 100 * (n * sxy - sx * sy) / (n * sxx - sx * sx) }'
+}
+
+failed=0
+log_mark start
+unload
+i=1
+while [ $i -le $CYCLES ]; do
+	load && insmod $MODULES/goheap_client.ko &&
+		rmmod goheap_client && unload || failed=$((failed + 1))
+	echo "$i $(free_pages) $(kernel_maps)"
+	i=$((i + 1))
+done >/tmp/reload.$$
+
+check "$CYCLES cycles of load, use and unload" [ $failed = 0 ]
+check_not "goheap reports no leak" log_has "goheap: unload leak"
+
+sed -n "$((WARM_UP + 1)),\$p" /tmp/reload.$$ >/tmp/reload
+pages=$(cut -d' ' -f1,2 /tmp/reload | slope)
+vmalloc=$(cut -d' ' -f1,3 /tmp/reload | slope)
+percpu=$(cut -d' ' -f1,4 /tmp/reload | slope)
+echo "# a cycle: free pages $pages / 100, VmallocUsed $vmalloc / 100 kB," \
+	"Percpu $percpu / 100 kB"
+check "free pages do not become fewer" [ "$pages" -gt -$((100 * SLOPE_MAX)) ]
+check "vmalloc's memory does not become more" \
+	[ "$vmalloc" -lt $((400 * SLOPE_MAX)) ]
+check "per-CPU memory does not become more" [ "$percpu" -lt 100 ]
+check "goheap is loaded again" load
+finish

@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The statistics and listings are right: at rest, while objects are held, and
+# after they were freed.
+. ./lib.sh
+
+# Lines of /proc/goheapinfo that do not have the form of slabinfo 2.1.
+info_wrong()
+{
+	awk '
+	NR == 1 { if ($0 != "slabinfo - version: 2.1") print; next }
+	NR == 2 { if ($0 !~ /^# name/) print; next }
+	NF != 16 || $7 != ":" || $8 != "tunables" || $12 != ":" ||
+	$13 != "slabdata" { print; next }
+	{
+		for (i = 2; i <= 16; i++)
+			if (i != 7 && i != 8 && i != 12 && i != 13 &&
+			    $i !~ /^[0-9]+$/) {
+				print
+				next
+			}
+		# No more objects than fit, and as many as the slabs hold.
+		if ($2 > $3 || $3 != $15 * $5)
+			print
+	}' /proc/goheapinfo
+}
+
+# info CACHE COLUMN
+info()
+{
+	awk -v name="$1" -v column="$2" '$1 == name { print $column }' \
+		/proc/goheapinfo
+}
+
+# Lines of arena_map that make no sense, or leave pages out.
+map_wrong()
+{
+	awk '
+	/^#/ { next }
+	NF != 8 { print; next }
+	{
+		if ($1 != arena) {
+			if (NR > 2 && page != 8192)
+				print "arena " arena " has " page " pages"
+			arena = $1
+			page = 0
+		}
+		if ($2 != page || $3 < 1)
+			print
+		page = $2 + $3
+	}
+	END { if (page != 8192) print "the last arena has " page " pages" }
+	' $DEBUGFS/arena_map
+}
+
+check "identities hold at rest" identities
+check "/proc/goheapinfo has the form of slabinfo 2.1" [ -z "$(info_wrong)" ]
+check "the arena map is complete" [ -z "$(map_wrong)" ]
+
+before=$(stat_of objects)
+insmod $MODULES/goheap_stress.ko || not_ok "goheap_stress.ko loads"
+check "scenario hold" scenario hold
+check "identities hold with objects in use" identities
+check "2000 objects are counted" [ $(($(stat_of objects) - before)) = 2000 ]
+check "the cache is listed with its objects" [ "$(info stress-hold 2)" = 1000 ]
+check "with their size" [ "$(info stress-hold 4)" = 120 ]
+check "every line still has its form" [ -z "$(info_wrong)" ]
+check "the arena map is still complete" [ -z "$(map_wrong)" ]
+check "the map shows the cache" grep -q "cache:stress-hold" $DEBUGFS/arena_map
+check "objects of the map are those of the statistics" [ "$(awk \
+	'$4 == "cache:stress-hold" { n += $8 } END { print n }' \
+	$DEBUGFS/arena_map)" = 1000 ]
+
+check "scenario release" scenario release
+check "identities hold when all is freed" identities
+check "no object is left" [ "$(stat_of objects)" = "$before" ]
+check "the cache is not listed any more" [ -z "$(info stress-hold 2)" ]
+# Eager arenas keep all of their memory.
+if [ "$(stat_of heap_released)" != 0 ]; then
+	echo 2 >/proc/sys/vm/drop_caches
+	check "drop_caches makes goheap give its free memory back" \
+		[ "$(stat_of committed)" -lt 8388608 ]
+else
+	skip "drop_caches makes goheap give its free memory back" "eager arenas"
+fi
+check "scenario reuse" scenario reuse
+check "identities hold after it" identities
+rmmod goheap_stress
+finish
