@@ -98,16 +98,22 @@ static inline u64 gh_pa_pack(struct gh_pa_sum s)
 	       (u64)s.end << (2 * GH_PA_ROOT_SHIFT);
 }
 
+/* For ranges smaller than the largest one */
+static inline struct gh_pa_sum gh_pa_unpack_child(u64 packed)
+{
+	return (struct gh_pa_sum) {
+		.start = packed & GH_PA_FIELD_MASK,
+		.max = packed >> GH_PA_ROOT_SHIFT & GH_PA_FIELD_MASK,
+		.end = packed >> (2 * GH_PA_ROOT_SHIFT),
+	};
+}
+
 static inline struct gh_pa_sum gh_pa_unpack(u64 packed)
 {
 	if (packed & GH_PA_ALL_FREE)
 		return (struct gh_pa_sum) { GH_PA_ROOT_PAGES, GH_PA_ROOT_PAGES,
 					    GH_PA_ROOT_PAGES };
-	return (struct gh_pa_sum) {
-		.start = packed & GH_PA_FIELD_MASK,
-		.max = packed >> GH_PA_ROOT_SHIFT & GH_PA_FIELD_MASK,
-		.end = packed >> (2 * GH_PA_ROOT_SHIFT) & GH_PA_FIELD_MASK,
-	};
+	return gh_pa_unpack_child(packed);
 }
 
 static inline u64 gh_pa_summarize(const struct gh_pa_chunk *c)
@@ -133,13 +139,19 @@ static inline u64 gh_pa_summarize(const struct gh_pa_chunk *c)
 /* The summary of a group of entries that cover 2^@shift pages each */
 static inline u64 gh_pa_merge(const u64 *child, unsigned int shift)
 {
-	struct gh_pa_sum sum = gh_pa_unpack(child[0]);
+	struct gh_pa_sum sum = gh_pa_unpack_child(child[0]);
 	u32 pages = 1U << shift;
 	unsigned int i;
 
 	for (i = 1; i < GH_PA_FANOUT; i++) {
-		struct gh_pa_sum s = gh_pa_unpack(child[i]);
+		struct gh_pa_sum s;
 
+		/* Most children are full, or not there at all. */
+		if (!child[i]) {
+			sum.end = 0;
+			continue;
+		}
+		s = gh_pa_unpack_child(child[i]);
 		if (sum.start == i << shift)
 			sum.start += s.start;
 		sum.max = max3(sum.max, s.max, sum.end + s.start);
