@@ -28,7 +28,7 @@ static inline unsigned int gh_test_pin(void)
 	unsigned int cpu = raw_smp_processor_id();
 
 	set_cpus_allowed_ptr(current, cpumask_of(cpu));
-	return smp_processor_id();
+	return cpu;
 }
 
 /* ---- a heap of the test's own ------------------------------------------- */
