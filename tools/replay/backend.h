@@ -46,7 +46,8 @@ struct replay_held {
  * @free: free an object
  * @usable: bytes that an object of @size bytes really takes
  * @settle: give back all memory that is free
- * @held: what is held now; @vmalloced is from replay_vmalloced_bytes()
+ * @held: what is held now; @vmalloced is what live objects take in vmalloc
+ *	  space, in bytes
  */
 struct replay_backend {
 	void *(*alloc)(size_t size);
