@@ -1,13 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Free memory goes back when the system is short of it.
+# Free memory goes back when the system is short of it, and not before: the
+# background worker is told to keep eleven times the recent peak.
 . ./lib.sh
-
-# Not by the background worker: that keeps eleven times the recent peak.
+trap 'echo 10 >$PARAMS/retain_percent' EXIT
 echo 1000 >$PARAMS/retain_percent
-insmod $MODULES/goheap_stress.ko || not_ok "goheap_stress.ko loads"
-check "scenario pressure" scenario pressure
-rmmod goheap_stress
-echo 10 >$PARAMS/retain_percent
-finish
+run_scenario pressure

@@ -46,12 +46,12 @@ static void life_use_ctor(struct goheap_cache *cache, struct st_rng *rng)
 			break;
 		}
 		if (memchr_inv(p[i], CTOR_BYTE, sizeof(struct rcu_obj)))
-			st_bad("object %px is not constructed", p[i]);
+			st_bad("object %p is not constructed", p[i]);
 		memset(p[i], 0, sizeof(struct rcu_obj));
 	}
 	while (i--) {
 		if (memchr_inv(p[i], 0, sizeof(struct rcu_obj)))
-			st_bad("object %px is damaged", p[i]);
+			st_bad("object %p is damaged", p[i]);
 		life_ctor(p[i]);
 		goheap_cache_free(cache, p[i]);
 	}

@@ -26,7 +26,7 @@
  * @range: address ranges
  */
 struct shadow {
-	struct mutex lock;
+	struct mutex lock;		/* protects the rest */
 	unsigned int n;
 	unsigned long bytes;
 	struct {
@@ -43,9 +43,8 @@ static void shadow_add(struct shadow *sh, const void *p, size_t size)
 	mutex_lock(&sh->lock);
 	for (i = 0; i < sh->n; i++)
 		if (start < sh->range[i].end && sh->range[i].start < end)
-			st_bad("%px-%px overlaps %px-%px", (void *)start,
-			       (void *)end, (void *)sh->range[i].start,
-			       (void *)sh->range[i].end);
+			st_bad("%#lx-%#lx overlaps %#lx-%#lx", start, end,
+			       sh->range[i].start, sh->range[i].end);
 	if (sh->n < LARGE_LIVE) {
 		sh->range[sh->n].start = start;
 		sh->range[sh->n++].end = end;
@@ -64,7 +63,7 @@ static void shadow_remove(struct shadow *sh, const void *p, size_t size)
 		if (sh->range[i].start == (unsigned long)p)
 			break;
 	if (i == sh->n)
-		st_bad("%px is not in the shadow", p);
+		st_bad("%p is not in the shadow", p);
 	else
 		sh->range[i] = sh->range[--sh->n];
 	sh->bytes -= size;
@@ -103,7 +102,7 @@ static void pages_verify(const struct st_obj *o)
 	for (i = 0; i < o->size; i += PAGE_SIZE) {
 		if (*(u64 *)(o->p + i) == o->key + i)
 			continue;
-		st_bad("large object %px is damaged at byte %zu", o->p, i);
+		st_bad("large object %p is damaged at byte %zu", o->p, i);
 		return;
 	}
 }

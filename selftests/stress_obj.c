@@ -160,7 +160,7 @@ bool st_obj_intact(const struct st_obj *o)
 
 	if (at == o->size)
 		return true;
-	st_bad("object %px of %zu bytes is damaged from byte %zu on", o->p,
+	st_bad("object %p of %zu bytes is damaged from byte %zu on", o->p,
 	       o->size, at);
 	return false;
 }
@@ -216,12 +216,12 @@ bool st_obj_new(struct st_obj *o, struct st_rng *rng, gfp_t gfp)
 	if (!o->p)
 		return false;
 	if ((unsigned long)o->p & (obj_align(o) - 1))
-		st_bad("object %px of %zu bytes is not aligned", o->p, o->size);
+		st_bad("object %p of %zu bytes is not aligned", o->p, o->size);
 	if (goheap_usable_size(o->p) < o->size)
-		st_bad("object %px has %zu bytes, not %zu", o->p,
+		st_bad("object %p has %zu bytes, not %zu", o->p,
 		       goheap_usable_size(o->p), o->size);
 	if (gfp & __GFP_ZERO && memchr_inv(o->p, 0, o->size))
-		st_bad("object %px of %zu bytes is not zero", o->p, o->size);
+		st_bad("object %p of %zu bytes is not zero", o->p, o->size);
 	st_obj_adopt(o, rng);
 	return true;
 }
@@ -275,7 +275,7 @@ void st_obj_realloc(struct st_obj *o, struct st_rng *rng, size_t size,
 		return;
 	}
 	if (first_wrong(p, kept, o->size, o->key) != kept)
-		st_bad("object %px of %zu bytes lost its contents at %px", o->p,
+		st_bad("object %p of %zu bytes lost its contents at %p", o->p,
 		       o->size, p);
 	o->p = p;
 	o->size = size;

@@ -119,12 +119,30 @@ int st_run_on(int cpu, void (*fn)(struct st_worker *w), void *arg)
 
 /* ---- base lines --------------------------------------------------------- */
 
-#define FIELDS(_)							\
-	_(heap_alloc) _(objects) _(stack_inuse) _(cached) _(spans_inuse)\
-	_(pages_inuse) _(caches) _(bad_frees[GOHEAP_BAD_WILD])		\
-	_(bad_frees[GOHEAP_BAD_INTERIOR])				\
-	_(bad_frees[GOHEAP_BAD_DOUBLE])					\
-	_(bad_frees[GOHEAP_BAD_FOREIGN])
+#define FIELD(field) { #field, offsetof(struct goheap_stats, field) }
+
+/* What must be as it was. */
+static const struct {
+	const char *name;
+	size_t offset;
+} fields[] = {
+	FIELD(heap_alloc),
+	FIELD(objects),
+	FIELD(stack_inuse),
+	FIELD(cached),
+	FIELD(spans_inuse),
+	FIELD(pages_inuse),
+	FIELD(caches),
+	FIELD(bad_frees[GOHEAP_BAD_WILD]),
+	FIELD(bad_frees[GOHEAP_BAD_INTERIOR]),
+	FIELD(bad_frees[GOHEAP_BAD_DOUBLE]),
+	FIELD(bad_frees[GOHEAP_BAD_FOREIGN]),
+};
+
+static u64 base_field(const struct st_base *base, unsigned int i)
+{
+	return *(const u64 *)((const char *)&base->stats + fields[i].offset);
+}
 
 /**
  * st_base_take() - give back what is free, and note the heap's state
@@ -144,16 +162,16 @@ static bool base_differs(const struct st_base *base, const struct st_base *now,
 			 bool tell)
 {
 	bool differs = false;
+	unsigned int i;
 
-#define COMPARE(field)							\
-	if (base->stats.field != now->stats.field) {			\
-		differs = true;						\
-		if (tell)						\
-			st_note("%s was %llu and is %llu", #field,	\
-				base->stats.field, now->stats.field);	\
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (base_field(base, i) == base_field(now, i))
+			continue;
+		differs = true;
+		if (tell)
+			st_note("%s was %llu and is %llu", fields[i].name,
+				base_field(base, i), base_field(now, i));
 	}
-	FIELDS(COMPARE)
-#undef COMPARE
 	/* An eager heap may have grown. */
 	if (gh_vmem_is_sparse() && base->committed != now->committed) {
 		differs = true;

@@ -55,7 +55,7 @@ void stress_private(void)
  * @objs: objects
  */
 struct ring {
-	spinlock_t lock;
+	spinlock_t lock;		/* protects the rest */
 	unsigned int n;
 	struct st_obj objs[RING_SLOTS];
 };
