@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: GPL-2.0-only
 -- Build a table, two indexes over it, and use them. ROWS is replaced before use.
 PRAGMA cache_size = -65536;
 CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, town TEXT, born INTEGER);
