@@ -1360,12 +1360,14 @@ static void random_steps_match_the_model(struct kunit *test)
  * @pa: the page allocator
  * @owner: for each page who has it; 0 is nobody
  * @errors: pages that somebody else had
+ * @ready: threads that wait for the others to be there
  */
 struct shared {
 	raw_spinlock_t lock;
 	struct gh_pagealloc *pa;
 	u32 *owner;
 	atomic_t errors;
+	atomic_t ready;
 };
 
 struct worker {
@@ -1478,6 +1480,27 @@ static int worker_fn(void *arg)
 	return 0;
 }
 
+static void start_workers(struct kunit *test, struct shared *s,
+			  struct worker *w, int (*fn)(void *arg))
+{
+	unsigned int i;
+
+	for (i = 0; i < WORKERS; i++) {
+		struct task_struct *task;
+
+		w[i].shared = s;
+		w[i].id = i + 1;
+		w[i].steps = steps / 2 / WORKERS;
+		init_completion(&w[i].done);
+		task = kthread_run(fn, &w[i], "gh_pagealloc/%u", i);
+		if (IS_ERR(task)) {
+			KUNIT_FAIL(test, "no thread");
+			atomic_inc(&s->ready);
+			complete(&w[i].done);
+		}
+	}
+}
+
 static void a_page_has_one_owner_at_a_time_on_many_cpus(struct kunit *test)
 {
 	struct shared *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
@@ -1494,24 +1517,53 @@ static void a_page_has_one_owner_at_a_time_on_many_cpus(struct kunit *test)
 	raw_spin_lock_init(&s->lock);
 	grow(test, 0, SHARED_CHUNKS, false);
 
-	for (i = 0; i < WORKERS; i++) {
-		struct task_struct *task;
-
-		w[i].shared = s;
-		w[i].id = i + 1;
-		w[i].steps = steps / 2 / WORKERS;
-		init_completion(&w[i].done);
-		task = kthread_run(worker_fn, &w[i], "gh_pagealloc/%u", i);
-		if (IS_ERR(task)) {
-			KUNIT_FAIL(test, "no thread");
-			complete(&w[i].done);
-		}
-	}
+	start_workers(test, s, w, worker_fn);
 	for (i = 0; i < WORKERS; i++)
 		wait_for_completion(&w[i].done);
 	KUNIT_EXPECT_EQ(test, atomic_read(&s->errors), 0);
 	KUNIT_EXPECT_EQ(test, s->pa->nfree, SHARED_CHUNKS * C);
 	KUNIT_EXPECT_EQ(test, s->pa->ninuse, 0);
+	KUNIT_EXPECT_TRUE(test, gh_pagealloc_verify(s->pa));
+}
+
+static int preparer_fn(void *arg)
+{
+	struct worker *w = arg;
+
+	atomic_inc(&w->shared->ready);
+	while (atomic_read(&w->shared->ready) < WORKERS)
+		cond_resched();
+	if (gh_pagealloc_prepare(w->shared->pa, 0, 512 * C, GFP_KERNEL))
+		atomic_inc(&w->shared->errors);
+	complete(&w->done);
+	return 0;
+}
+
+static void preparing_on_many_cpus_at_once_is_preparing_once(struct kunit *test)
+{
+	struct shared *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	unsigned int i, round;
+	struct worker *w;
+	long bytes;
+
+	w = kunit_kcalloc(test, WORKERS, sizeof(*w), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	s->pa = test->priv;
+	KUNIT_ASSERT_EQ(test, gh_pagealloc_prepare(s->pa, 0, 512 * C,
+						   GFP_KERNEL), 0);
+	bytes = atomic_long_read(&s->pa->meta_bytes);
+	for (round = 0; round < 30; round++) {
+		gh_pagealloc_destroy(s->pa);
+		atomic_set(&s->ready, 0);
+		start_workers(test, s, w, preparer_fn);
+		for (i = 0; i < WORKERS; i++)
+			wait_for_completion(&w[i].done);
+		KUNIT_EXPECT_EQ(test, atomic_long_read(&s->pa->meta_bytes),
+				bytes);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_read(&s->errors), 0);
+	KUNIT_EXPECT_TRUE(test, gh_pagealloc_grow(s->pa, 0, 512 * C, true));
 	KUNIT_EXPECT_TRUE(test, gh_pagealloc_verify(s->pa));
 }
 
@@ -1548,6 +1600,7 @@ static struct kunit_case pagealloc_cases[] = {
 	KUNIT_CASE(flushed_pages_are_scavenged),
 	KUNIT_CASE_PARAM(random_steps_match_the_model, random_run_gen_params),
 	KUNIT_CASE(a_page_has_one_owner_at_a_time_on_many_cpus),
+	KUNIT_CASE(preparing_on_many_cpus_at_once_is_preparing_once),
 	{}
 };
 
