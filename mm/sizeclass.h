@@ -144,6 +144,8 @@ static inline size_t gh_natural_align(size_t size)
  *
  * The same rule that shapes the class table: the shortest span whose tail
  * wastes at most an eighth of it. Above GH_MAX_SMALL a span is one object.
+ * Sizes of the table were rounded up after the rule was applied to them, so for
+ * those gh_class_npages holds, which may be more.
  *
  * Return: heap pages.
  */
