@@ -829,6 +829,7 @@ static struct kunit_suite cache_suite = {
 	.exit = gh_test_heap_exit,
 	.test_cases = cache_cases,
 };
+
 kunit_test_suite(cache_suite);
 
 GH_IMPORT_TEST_SYMBOLS();

@@ -943,6 +943,7 @@ static struct kunit_suite mcache_suite = {
 	.exit = gh_test_heap_exit,
 	.test_cases = mcache_cases,
 };
+
 kunit_test_suite(mcache_suite);
 
 GH_IMPORT_TEST_SYMBOLS();

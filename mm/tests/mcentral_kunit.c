@@ -73,13 +73,16 @@ static struct place sets(struct gh_central *c, bool swept)
 	return p;
 }
 
-#define EXPECT_SETS(test, c, sp, sf, up, uf)				\
-do {									\
-	KUNIT_EXPECT_EQ(test, sets(c, true).partial, sp);		\
-	KUNIT_EXPECT_EQ(test, sets(c, true).full, sf);			\
-	KUNIT_EXPECT_EQ(test, sets(c, false).partial, up);		\
-	KUNIT_EXPECT_EQ(test, sets(c, false).full, uf);			\
-} while (0)
+/* How many spans lie in the swept and the unswept sets. */
+static void expect_sets(struct kunit *test, struct gh_central *c,
+			unsigned int swept_partial, unsigned int swept_full,
+			unsigned int partial, unsigned int full)
+{
+	KUNIT_EXPECT_EQ(test, sets(c, true).partial, swept_partial);
+	KUNIT_EXPECT_EQ(test, sets(c, true).full, swept_full);
+	KUNIT_EXPECT_EQ(test, sets(c, false).partial, partial);
+	KUNIT_EXPECT_EQ(test, sets(c, false).full, full);
+}
 
 static long nspans(struct gh_central *c)
 {
@@ -120,7 +123,7 @@ static void a_new_span_is_cached_and_in_no_set(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s->nelems, NELEMS);
 	KUNIT_EXPECT_PTR_EQ(test, s->central, c);
 	KUNIT_EXPECT_EQ(test, nspans(c), 1);
-	EXPECT_SETS(test, c, 0, 0, 0, 0);
+	expect_sets(test, c, 0, 0, 0, 0);
 	KUNIT_EXPECT_NULL(test, gh_central_get_span(c, NUMA_NO_NODE));
 	/* Nothing was taken from it, so the heap has it back. */
 	gh_central_put_span(c, s);
@@ -134,11 +137,11 @@ static void a_span_with_free_places_is_partial(struct kunit *test)
 	struct gh_ent *ents = make_ents(test, NELEMS);
 	struct gh_span *s = span_with(test, c, ents, 10);
 
-	EXPECT_SETS(test, c, 1, 0, 0, 0);
+	expect_sets(test, c, 1, 0, 0, 0);
 	KUNIT_EXPECT_FALSE(test, s->cached);
 	KUNIT_EXPECT_PTR_EQ(test, gh_central_get_span(c, NUMA_NO_NODE), s);
 	KUNIT_EXPECT_TRUE(test, s->cached);
-	EXPECT_SETS(test, c, 0, 0, 0, 0);
+	expect_sets(test, c, 0, 0, 0, 0);
 	gh_central_put_span(c, s);
 	gh_central_release(c, ents, 10);
 }
@@ -149,7 +152,7 @@ static void a_span_without_free_places_is_full(struct kunit *test)
 	struct gh_ent *ents = make_ents(test, NELEMS);
 
 	span_with(test, c, ents, NELEMS);
-	EXPECT_SETS(test, c, 0, 1, 0, 0);
+	expect_sets(test, c, 0, 1, 0, 0);
 	KUNIT_EXPECT_NULL(test, gh_central_get_span(c, NUMA_NO_NODE));
 	gh_central_release(c, ents, NELEMS);
 }
@@ -163,7 +166,7 @@ static void a_full_span_that_gets_objects_back_is_unswept(struct kunit *test)
 	unsigned int i;
 
 	gh_central_release(c, &ents[20], 5);
-	EXPECT_SETS(test, c, 0, 0, 0, 1);
+	expect_sets(test, c, 0, 0, 0, 1);
 	/* Whoever takes it out has it swept: the five can be had again. */
 	KUNIT_ASSERT_PTR_EQ(test, gh_central_get_span(c, NUMA_NO_NODE), s);
 	KUNIT_EXPECT_EQ(test, s->nfreed, 0);
@@ -171,7 +174,7 @@ static void a_full_span_that_gets_objects_back_is_unswept(struct kunit *test)
 	for (i = 0; i < 5; i++)
 		KUNIT_EXPECT_PTR_EQ(test, again[i].obj, ents[20 + i].obj);
 	gh_central_put_span(c, s);
-	EXPECT_SETS(test, c, 0, 1, 0, 0);
+	expect_sets(test, c, 0, 1, 0, 0);
 	gh_central_release(c, ents, NELEMS);
 }
 
@@ -182,9 +185,9 @@ static void a_partial_span_that_gets_objects_back_is_unswept(struct kunit *test)
 	struct gh_span *s = span_with(test, c, ents, 10);
 
 	gh_central_release(c, ents, 2);
-	EXPECT_SETS(test, c, 0, 0, 1, 0);
+	expect_sets(test, c, 0, 0, 1, 0);
 	gh_central_release(c, ents + 2, 2);
-	EXPECT_SETS(test, c, 0, 0, 1, 0);
+	expect_sets(test, c, 0, 0, 1, 0);
 	KUNIT_EXPECT_EQ(test, s->nfreed, 4);
 	gh_central_release(c, ents + 4, 6);
 	KUNIT_EXPECT_EQ(test, nspans(c), 0);
@@ -208,7 +211,7 @@ static void swept_spans_come_before_unswept_ones(struct kunit *test)
 	gh_central_put_span(c, swept);
 	gh_central_release(c, ents, 1);
 	gh_central_release(c, ents + NELEMS, 1);
-	EXPECT_SETS(test, c, 1, 0, 1, 1);
+	expect_sets(test, c, 1, 0, 1, 1);
 
 	KUNIT_EXPECT_PTR_EQ(test, gh_central_get_span(c, NUMA_NO_NODE), swept);
 	KUNIT_EXPECT_PTR_EQ(test, gh_central_get_span(c, NUMA_NO_NODE),
@@ -230,13 +233,13 @@ static void a_cached_span_that_gets_objects_back_stays(struct kunit *test)
 
 	gh_span_carve(s, ents, 10);
 	gh_central_release(c, ents, 9);
-	EXPECT_SETS(test, c, 0, 0, 0, 0);
+	expect_sets(test, c, 0, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, s->nfreed, 9);
 	/* Its CPU goes on where it was. */
 	KUNIT_EXPECT_EQ(test, gh_span_carve(s, ents, 1), 1);
 	KUNIT_EXPECT_PTR_EQ(test, ents[0].obj, (void *)s->base + 10 * SIZE);
 	gh_central_put_span(c, s);
-	EXPECT_SETS(test, c, 0, 0, 1, 0);
+	expect_sets(test, c, 0, 0, 1, 0);
 	gh_central_release(c, &ents[9], 1);
 	gh_central_release(c, &ents[0], 1);
 	KUNIT_EXPECT_EQ(test, nspans(c), 0);
@@ -314,13 +317,13 @@ static void a_sweep_cycle_visits_every_span_once(struct kunit *test)
 	for (i = 0; i < 8; i++)
 		gh_central_put_span(c, s[i]);
 	KUNIT_EXPECT_EQ(test, sweep(test, c), 8);
-	EXPECT_SETS(test, c, 4, 4, 0, 0);
+	expect_sets(test, c, 4, 4, 0, 0);
 	for (i = 0; i < 6; i++)
 		gh_central_release(c, ents + i * NELEMS + 3, 7);
-	EXPECT_SETS(test, c, 1, 1, 3, 3);
+	expect_sets(test, c, 1, 1, 3, 3);
 	KUNIT_EXPECT_EQ(test, sweep(test, c), 8);
 	/* Full spans that had objects back are partial now. */
-	EXPECT_SETS(test, c, 7, 1, 0, 0);
+	expect_sets(test, c, 7, 1, 0, 0);
 	for (i = 0; i < 8; i++)
 		KUNIT_EXPECT_EQ(test, s[i]->nfreed, 0);
 	/* The cached one was left alone. */
@@ -350,15 +353,15 @@ static void nobody_gets_a_full_span_during_a_sweep_cycle(struct kunit *test)
 
 	for (i = 0; i < 2; i++)
 		span_with(test, c, ents + i * NELEMS, NELEMS);
-	EXPECT_SETS(test, c, 0, 2, 0, 0);
+	expect_sets(test, c, 0, 2, 0, 0);
 	/* As sweepers leave it when they drop the lock: all is unswept. */
 	c->sweepgen += 2;
-	EXPECT_SETS(test, c, 0, 0, 0, 2);
+	expect_sets(test, c, 0, 0, 0, 2);
 	KUNIT_EXPECT_FALSE(test, gh_central_take(c, NUMA_NO_NODE, &ent));
 	KUNIT_EXPECT_NULL(test, ent.obj);
 	KUNIT_EXPECT_EQ(test, c->carved, 0);
 	KUNIT_EXPECT_NULL(test, gh_central_get_span(c, NUMA_NO_NODE));
-	EXPECT_SETS(test, c, 0, 2, 0, 0);
+	expect_sets(test, c, 0, 2, 0, 0);
 
 	c->sweepgen += 2;
 	gh_central_release(c, &ents[NELEMS + 5], 1);
@@ -402,7 +405,7 @@ static void single_objects_are_taken_until_there_are_none(struct kunit *test)
 				    ents[0].obj + i * SIZE);
 	}
 	KUNIT_EXPECT_EQ(test, c->carved, NELEMS - 28);
-	EXPECT_SETS(test, c, 0, 1, 0, 0);
+	expect_sets(test, c, 0, 1, 0, 0);
 	KUNIT_EXPECT_FALSE(test, gh_central_take(c, NUMA_NO_NODE, ents));
 	KUNIT_EXPECT_EQ(test, c->carved, NELEMS - 28);
 	gh_central_release(c, ents, NELEMS);
@@ -739,6 +742,7 @@ static struct kunit_suite mcentral_suite = {
 	.exit = gh_test_heap_exit,
 	.test_cases = mcentral_cases,
 };
+
 kunit_test_suite(mcentral_suite);
 
 GH_IMPORT_TEST_SYMBOLS();

@@ -384,11 +384,13 @@ static bool model_sweep(struct model *m)
 static bool model_agrees(struct model *m)
 {
 	unsigned int i, back = 0, held = 0;
+	bool taken;
 
 	for (i = 0; i < m->s->nelems; i++) {
 		held += m->place[i] != PLACE_FREE;
 		back += m->place[i] == PLACE_BACK;
-		if (gh_span_taken(m->s, i) != (m->place[i] == PLACE_TAKEN))
+		taken = m->place[i] == PLACE_TAKEN;
+		if (gh_span_taken(m->s, i) != taken)
 			return false;
 	}
 	return m->s->alloc_count == held && m->s->nfreed == back;
@@ -449,6 +451,7 @@ static struct kunit_suite span_suite = {
 	.name = "goheap_span",
 	.test_cases = span_cases,
 };
+
 kunit_test_suite(span_suite);
 
 GH_IMPORT_TEST_SYMBOLS();

@@ -372,6 +372,7 @@ static struct kunit_suite stats_suite = {
 	.exit = gh_test_heap_exit,
 	.test_cases = stats_cases,
 };
+
 kunit_test_suite(stats_suite);
 
 GH_IMPORT_TEST_SYMBOLS();

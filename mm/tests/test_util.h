@@ -153,12 +153,13 @@ static inline u64 gh_test_reports_sum(const struct gh_test_reports *r)
 #define GH_TEST_EXPECT_REFUSED(test, kind, stmt)			\
 do {									\
 	struct gh_test_reports ___r;					\
+	struct kunit *___test = (test);					\
 									\
 	gh_test_reports_begin(&___r);					\
 	stmt;								\
 	gh_test_reports_end(&___r);					\
-	KUNIT_EXPECT_EQ(test, ___r.n[kind], 1);				\
-	KUNIT_EXPECT_EQ(test, gh_test_reports_sum(&___r), 1);		\
+	KUNIT_EXPECT_EQ(___test, ___r.n[kind], 1);			\
+	KUNIT_EXPECT_EQ(___test, gh_test_reports_sum(&___r), 1);	\
 } while (0)
 
 /* ---- other CPUs --------------------------------------------------------- */

@@ -634,6 +634,7 @@ static struct kunit_suite vmem_suite = {
 	.exit = vmem_test_exit,
 	.test_cases = vmem_cases,
 };
+
 kunit_test_suite(vmem_suite);
 
 GH_IMPORT_TEST_SYMBOLS();
