@@ -89,18 +89,24 @@ static struct gh_arena **index_slot(unsigned long base)
 	return leaf ? &leaf->arena[nr % GH_INDEX_L2_ENTRIES] : NULL;
 }
 
-static int index_add_leaf(unsigned long base)
+/* See to it that there is a slot for the arena at @base. */
+static int index_prepare(unsigned long base)
 {
 	unsigned long nr = (base - gh_index.base) >> GH_ARENA_SHIFT;
-	struct gh_index_leaf *leaf;
+	struct gh_index_leaf *leaf = NULL;
 
-	leaf = gh_fault(GH_FAULT_META) ? NULL : vzalloc(sizeof(*leaf));
-	if (!leaf)
-		return -ENOMEM;
-	index_leaves++;
-	/* Pairs with the dependent read in gh_arena_of(). */
-	smp_store_release(&gh_index.leaf[nr >> GH_INDEX_L2_SHIFT], leaf);
-	return 0;
+	mutex_lock(&index_lock);
+	if (!index_slot(base)) {
+		leaf = gh_fault(GH_FAULT_META) ? NULL : vzalloc(sizeof(*leaf));
+		if (leaf) {
+			index_leaves++;
+			/* Pairs with the dependent read in gh_arena_of(). */
+			smp_store_release(&gh_index.leaf[nr >> GH_INDEX_L2_SHIFT],
+					  leaf);
+		}
+	}
+	mutex_unlock(&index_lock);
+	return index_slot(base) ? 0 : -ENOMEM;
 }
 
 /**
@@ -120,6 +126,10 @@ struct gh_arena *gh_arena_create(struct gh_node *node, unsigned long base,
 	arena = gh_fault(GH_FAULT_META) ? NULL : vzalloc(sizeof(*arena));
 	if (!arena)
 		return NULL;
+	if (index_prepare(base)) {
+		vfree(arena);
+		return NULL;
+	}
 	arena->node = node;
 	arena->base = base;
 	arena->slot = slot;
@@ -132,21 +142,13 @@ GH_EXPORT_FOR_TESTS(gh_arena_create);
  * @arena: the arena
  *
  * Context: process context, may sleep.
- * Return: 0 or -ENOMEM.
  */
-int gh_arena_publish(struct gh_arena *arena)
+void gh_arena_publish(struct gh_arena *arena)
 {
-	int err = 0;
-
 	mutex_lock(&index_lock);
-	if (!index_slot(arena->base))
-		err = index_add_leaf(arena->base);
-	if (!err) {
-		/* Pairs with the acquire in gh_arena_of(). */
-		smp_store_release(index_slot(arena->base), arena);
-	}
+	/* Pairs with the acquire in gh_arena_of(). */
+	smp_store_release(index_slot(arena->base), arena);
 	mutex_unlock(&index_lock);
-	return err;
 }
 GH_EXPORT_FOR_TESTS(gh_arena_publish);
 

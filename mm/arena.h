@@ -109,7 +109,7 @@ unsigned long gh_index_bytes(void);
 
 struct gh_arena *gh_arena_create(struct gh_node *node, unsigned long base,
 				 unsigned int slot);
-int gh_arena_publish(struct gh_arena *arena);
+void gh_arena_publish(struct gh_arena *arena);
 void gh_arena_destroy(struct gh_arena *arena);
 bool gh_arena_use(struct gh_arena *arena, unsigned long page,
 		  unsigned long npages);

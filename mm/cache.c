@@ -92,8 +92,9 @@ GH_EXPORT_FOR_TESTS(gh_cache_create);
  *	0 for 8
  * @flags: GOHEAP_DATA, GOHEAP_HWCACHE_ALIGN, GOHEAP_ACCOUNT
  * @ctor: called once for each object when its memory is taken from the heap,
- *	in the context of that allocation; objects are to be freed in the state
- *	that it leaves them in. Or NULL
+ *	in the context of that allocation, and again if it is freed in NMI
+ *	context; objects are to be freed in the state that it leaves them in. Or
+ *	NULL
  *
  * goheap cannot be unloaded while a cache exists.
  *
@@ -144,8 +145,10 @@ static void leak_span(struct gh_span *s, void *arg)
 		leak_add(leaks, s, idx);
 	/* The record of the cache goes away; a free will find this instead. */
 	list_del_init(&s->list);
-	s->central = &s->central->heap->central[0];
 	WRITE_ONCE(s->state, GH_SPAN_LEAKED);
+	/* Who sees the new owner sees the state: pairs with gh_span_state(). */
+	smp_wmb();
+	WRITE_ONCE(s->central, &s->central->heap->central[0]);
 }
 
 static unsigned long cache_leaks(struct goheap_cache *cache)

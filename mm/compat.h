@@ -14,6 +14,7 @@
 #include <linux/module.h>
 #include <linux/shrinker.h>
 #include <linux/version.h>
+#include <linux/workqueue.h>
 
 /* Symbol name spaces are tokens up to 6.12 and strings from 6.13 on. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
@@ -33,6 +34,13 @@
 #define GH_EXPORT_FOR_TESTS(sym)
 #endif
 #define GH_IMPORT_TEST_SYMBOLS() MODULE_IMPORT_NS(GH_TEST_NS)
+
+/* Work queues say whether they are bound to CPUs from 6.17 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define GH_WQ_PERCPU WQ_PERCPU
+#else
+#define GH_WQ_PERCPU 0
+#endif
 
 /* KUnit's parameter generators were given the test from 6.18 on. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)

@@ -3,8 +3,8 @@
  * Fault injection: make the nth step of a kind fail, for tests.
  *
  * The kernel's own fault injection needs a kernel built for it and reaches
- * only some of goheap's steps; these points work on any kernel. They cost a
- * patched-out jump until a test arms one.
+ * only some of goheap's steps; these points work on any kernel. They are in
+ * test builds only, and cost a patched-out jump there until a test arms one.
  */
 #ifndef _GOHEAP_FAULT_H
 #define _GOHEAP_FAULT_H
@@ -28,6 +28,8 @@ enum gh_fault_point {
 	GH_NR_FAULTS,
 };
 
+#ifdef GOHEAP_TESTS
+
 DECLARE_STATIC_KEY_FALSE(gh_fault_key);
 
 bool gh_fault_hit(enum gh_fault_point point);
@@ -46,5 +48,14 @@ static inline bool gh_fault(enum gh_fault_point point)
 
 void gh_fault_arm(enum gh_fault_point point, unsigned int nth);
 bool gh_fault_disarm(void);
+
+#else
+
+static inline bool gh_fault(enum gh_fault_point point)
+{
+	return false;
+}
+
+#endif /* GOHEAP_TESTS */
 
 #endif /* _GOHEAP_FAULT_H */

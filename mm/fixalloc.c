@@ -29,6 +29,7 @@
 #include "compat.h"
 #include "fault.h"
 #include "fixalloc.h"
+#include "rawlock.h"
 
 /**
  * struct gh_fixalloc_chunk - header at the start of a chunk
@@ -43,9 +44,6 @@ struct gh_fixalloc_chunk {
 	u32 bytes;
 	u32 pos;
 };
-
-/* Without SMP a trylock says yes even to an NMI that interrupts the holder. */
-#define CAN_TRYLOCK	IS_ENABLED(CONFIG_SMP)
 
 static_assert(SMP_CACHE_BYTES <= 256);
 static_assert(sizeof(struct gh_fixalloc_chunk) <= 256);
@@ -179,10 +177,7 @@ void *gh_fixalloc_alloc(struct gh_fixalloc *f, gfp_t gfp)
 	void *rec;
 
 	for (;;) {
-		if (!in_nmi())
-			raw_spin_lock_irqsave(&f->lock, flags);
-		else if (!CAN_TRYLOCK || !raw_spin_trylock_irqsave(&f->lock,
-								   flags))
+		if (!gh_raw_lock(&f->lock, &flags))
 			return NULL;
 		rec = fixalloc_take(f, &fresh);
 		raw_spin_unlock_irqrestore(&f->lock, flags);
@@ -213,9 +208,7 @@ void gh_fixalloc_free(struct gh_fixalloc *f, void *rec)
 {
 	unsigned long flags;
 
-	if (!in_nmi()) {
-		raw_spin_lock_irqsave(&f->lock, flags);
-	} else if (!CAN_TRYLOCK || !raw_spin_trylock_irqsave(&f->lock, flags)) {
+	if (!gh_raw_lock(&f->lock, &flags)) {
 		llist_add(rec, &f->deferred);
 		return;
 	}

@@ -103,7 +103,6 @@ static void heap_drain(struct gh_heap *h)
 	unsigned int i;
 	int cpu;
 
-	irq_work_sync(&h->deferred_work);
 	/* First: the blocks go to the slots of the CPU that this runs on. */
 	for_each_possible_cpu(cpu)
 		gh_tiny_drain(h, cpu);
@@ -130,6 +129,8 @@ bool gh_heap_destroy(struct gh_heap *h)
 	struct gh_central *central = h->central;
 	bool clean;
 
+	/* What it frees may still wake the background worker. */
+	irq_work_sync(&h->deferred_work);
 	gh_reclaim_remove(h);
 	heap_drain(h);
 	clean = gh_mheap_destroy(h);

@@ -17,7 +17,6 @@
 
 #include <linux/goheap.h>
 
-#include "cache.h"
 #include "compat.h"
 #include "malloc.h"
 #include "mcache.h"
@@ -158,9 +157,11 @@ GH_EXPORT_FOR_TESTS(gh_malloc);
  * @size: bytes
  * @gfp: allocation flags
  *
- * Up to 1 GiB and more, if the machine has it; always virtually contiguous, and
- * above 8 KiB usually not physically: do not use virt_to_page() or
- * dma_map_single() on it, but vmalloc_to_page().
+ * Up to 1 GiB and more, if the machine has it; always virtually contiguous.
+ * As with vmalloc(), no object of any size is in the kernel's linear mapping,
+ * and physically it is contiguous within a PAGE_SIZE page only: not for
+ * virt_to_page(), virt_to_phys(), sg_init_one() or dma_map_single(), but for
+ * vmalloc_to_page(), page by page.
  *
  * Context: any in which @gfp may be used; see DOC: Contexts.
  * Return: the object, see DOC: Alignment; ZERO_SIZE_PTR for size 0; NULL if
@@ -227,7 +228,8 @@ static enum goheap_bad_free bad_kind(struct gh_span *s, unsigned long addr)
 	if (!span_is_malloc(s))
 		return GOHEAP_BAD_FOREIGN;
 	if (s->tiny)
-		return GOHEAP_BAD_DOUBLE;
+		return gh_tiny_covers(s, addr) ? GOHEAP_BAD_INTERIOR :
+						 GOHEAP_BAD_DOUBLE;
 	return gh_span_find(s, addr, &idx) ? GOHEAP_BAD_DOUBLE :
 					     GOHEAP_BAD_INTERIOR;
 }
@@ -407,41 +409,6 @@ void *goheap_realloc(void *p, size_t size, gfp_t gfp)
 	return new;
 }
 EXPORT_SYMBOL_GPL(goheap_realloc);
-
-/* ---- RCU ---------------------------------------------------------------- */
-
-static void free_rcu_callback(struct rcu_head *head)
-{
-	unsigned long addr = (unsigned long)head;
-	struct gh_span *s = gh_span_of(addr);
-	unsigned int idx;
-	void *obj;
-
-	if (!s) {
-		gh_report_bad_free(head, GOHEAP_BAD_WILD, NULL);
-		return;
-	}
-	idx = s->divmul ? gh_obj_index(addr - s->base, s->divmul) : 0;
-	obj = (void *)(s->base + idx * s->elemsize);
-	if (s->central->cache)
-		goheap_cache_free(s->central->cache, obj);
-	else
-		goheap_free(obj);
-}
-
-/**
- * __goheap_free_rcu() - free the object that has this head after a grace period
- * @head: the head, anywhere in the object
- *
- * Use goheap_free_rcu(). The object is found from the head's address.
- *
- * Context: as call_rcu(): any but NMI.
- */
-void __goheap_free_rcu(struct rcu_head *head)
-{
-	call_rcu(head, free_rcu_callback);
-}
-EXPORT_SYMBOL_GPL(__goheap_free_rcu);
 
 /* ---- bulk --------------------------------------------------------------- */
 

@@ -22,12 +22,12 @@
 #include "compat.h"
 #include "mcache.h"
 
-/* A class starts with so many objects, or so many bytes of them. */
+/* A first magazine has so many objects, or so many bytes of them. */
 #define CAP_INITIAL	8
-#define CAP_BYTES	8192UL
+#define CAP_BYTES	2048UL
 
 /* What a miss is worth: a magazine may grow by so many bytes for each. */
-#define MISS_BYTES	512UL
+#define MISS_BYTES	128UL
 
 /* Bound on the bytes that a CPU's magazines may hold. */
 unsigned long gh_percpu_bytes = 1UL << 20;
@@ -48,14 +48,6 @@ static long slot_room(const struct gh_central *c, unsigned int cap)
 	return 2 * (long)cap * c->shape.elemsize;
 }
 
-static void slot_empty(struct gh_central *c, struct gh_slot *slot)
-{
-	gh_central_release(c, slot->mag, slot->n);
-	gh_central_release(c, slot->spare, slot->nspare);
-	slot->n = 0;
-	slot->nspare = 0;
-}
-
 static void slot_free_mags(struct gh_central *c, struct gh_slot *slot)
 {
 	struct gh_fixalloc *pool = mag_pool(c, slot->cap);
@@ -68,19 +60,57 @@ static void slot_free_mags(struct gh_central *c, struct gh_slot *slot)
 	slot->spare = NULL;
 }
 
-/* Take a class's room away, on this CPU. */
-static void slot_shut(struct gh_central *c, struct gh_slot *slot,
-		      struct gh_mcache *mcache)
+static void slot_put_span(struct gh_central *c, struct gh_slot *slot)
 {
-	slot_empty(c, slot);
-	slot_free_mags(c, slot);
-	mcache->bytes -= slot_room(c, slot->cap);
-	slot->cap = 0;
+	struct gh_span *s = slot->span;
+
+	slot->span = NULL;
+	if (s)
+		gh_central_put_span(c, s);
 }
 
-/* Returns false if there is nobody to take from. */
-static bool mcache_steal(struct gh_heap *h, struct gh_mcache *mcache)
+/* Take all away from a slot. Returns what its CPU was charged for the room. */
+static long slot_shut(struct gh_central *c, struct gh_slot *slot)
 {
+	long room = slot_room(c, slot->cap);
+
+	gh_central_release(c, slot->mag, slot->n);
+	gh_central_release(c, slot->spare, slot->nspare);
+	slot->n = 0;
+	slot->nspare = 0;
+	slot_free_mags(c, slot);
+	slot->cap = 0;
+	slot_put_span(c, slot);
+	return room;
+}
+
+/* Size classes and object caches have a bound each. */
+static long *mcache_bytes(const struct gh_central *c, struct gh_mcache *mcache)
+{
+	return c->cache ? &mcache->cache_bytes : &mcache->bytes;
+}
+
+/* An interrupt may charge for another class at any time: one instruction. */
+static void mcache_charge(const struct gh_central *c, long bytes)
+{
+	if (c->cache)
+		this_cpu_add(c->heap->mcache->cache_bytes, bytes);
+	else
+		this_cpu_add(c->heap->mcache->bytes, bytes);
+}
+
+static bool mcache_has_room(const struct gh_central *c, long more)
+{
+	struct gh_mcache *mcache = this_cpu_ptr(c->heap->mcache);
+
+	return READ_ONCE(*mcache_bytes(c, mcache)) + more <=
+	       (long)READ_ONCE(gh_percpu_bytes);
+}
+
+/* Take the room of one class, the next in turn that has any. */
+static void mcache_steal(struct gh_heap *h)
+{
+	struct gh_mcache *mcache = this_cpu_ptr(h->mcache);
 	unsigned int i;
 
 	for (i = 0; i < GH_NUM_CENTRALS; i++) {
@@ -91,33 +121,35 @@ static bool mcache_steal(struct gh_heap *h, struct gh_mcache *mcache)
 			continue;
 		slot->busy = true;
 		barrier();
-		slot_shut(&h->central[v], slot, mcache);
+		mcache_charge(&h->central[v], -slot_shut(&h->central[v], slot));
 		barrier();
 		slot->busy = false;
-		return true;
+		return;
 	}
-	return false;
 }
 
-/* Charge the CPU for @cap objects a magazine in place of what the slot has. */
+/*
+ * Charge the CPU for @cap objects a magazine in place of what the slot has. One
+ * other class pays for it if the bound is reached; if that is not enough, this
+ * one does without.
+ */
 static bool slot_charge(struct gh_central *c, struct gh_slot *slot,
 			unsigned int cap)
 {
-	struct gh_mcache *mcache = this_cpu_ptr(c->heap->mcache);
 	long more = slot_room(c, cap) - slot_room(c, slot->cap);
 
-	while (mcache->bytes + more > (long)READ_ONCE(gh_percpu_bytes))
-		if (!mcache_steal(c->heap, mcache))
-			return false;
-	mcache->bytes += more;
+	if (more > 0 && !c->cache && !mcache_has_room(c, more))
+		mcache_steal(c->heap);
+	if (more > 0 && !mcache_has_room(c, more))
+		return false;
+	mcache_charge(c, more);
 	return true;
 }
 
 static void slot_uncharge(struct gh_central *c, struct gh_slot *slot,
 			  unsigned int cap)
 {
-	this_cpu_ptr(c->heap->mcache)->bytes -= slot_room(c, cap) -
-						slot_room(c, slot->cap);
+	mcache_charge(c, slot_room(c, slot->cap) - slot_room(c, cap));
 }
 
 /* Give a slot larger magazines, the spare one later. The slot is held. */
@@ -145,13 +177,12 @@ static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 /* A miss: let the slot grow if it has had enough of them for its size. */
 static bool slot_missed(struct gh_central *c, struct gh_slot *slot)
 {
-	if (slot->misses < U16_MAX)
-		slot->misses++;
-	if (slot->misses * MISS_BYTES < slot_room(c, slot->cap) ||
-	    !slot_grow(c, slot))
+	slot->misses++;
+	if (slot->misses * MISS_BYTES < slot_room(c, slot->cap))
 		return false;
+	/* If it cannot have the room, it has to earn it again. */
 	slot->misses = 0;
-	return true;
+	return slot_grow(c, slot);
 }
 
 static unsigned int slot_initial_cap(const struct gh_central *c)
@@ -169,7 +200,7 @@ static void slot_stock(struct gh_central *c, unsigned int cap, gfp_t gfp)
 		gh_fixalloc_prefill(pool, 2, gfp | __GFP_NOWARN);
 }
 
-/* See to it that this CPU's slot has what it needs, if memory allows. */
+/* See to it that this CPU's slot has what it needs. @gfp 0: from stock only. */
 static void slot_equip(struct gh_central *c, gfp_t gfp)
 {
 	unsigned int cap = this_cpu_read(c->slots->cap);
@@ -179,11 +210,12 @@ static void slot_equip(struct gh_central *c, gfp_t gfp)
 	if (c->flags & GH_CENTRAL_DIRECT)
 		return;
 	if (likely(cap)) {
-		slot_stock(c, min(2 * cap, c->batch), gfp);
+		if (gfp)
+			slot_stock(c, min(2 * cap, c->batch), gfp);
 		return;
 	}
 	cap = slot_initial_cap(c);
-	mag = gh_fixalloc_alloc(mag_pool(c, cap), gfp | __GFP_NOWARN);
+	mag = gh_fixalloc_alloc(mag_pool(c, cap), gfp);
 	if (!mag)
 		return;
 	preempt_disable();
@@ -208,20 +240,17 @@ static void slot_equip(struct gh_central *c, gfp_t gfp)
 /* Fill the magazine from the current span, or from one of the mcentral. */
 static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
 {
-	struct gh_span *old = slot->span;
 	unsigned int n = 0;
 
-	if (old)
-		n = gh_span_carve(old, slot->mag, slot->cap);
+	if (slot->span)
+		n = gh_span_carve(slot->span, slot->mag, slot->cap);
 	if (!n) {
-		struct gh_span *s = gh_central_get_span(c, numa_mem_id());
-
-		if (!s)
+		/* It comes back at once if objects of it did. */
+		slot_put_span(c, slot);
+		slot->span = gh_central_get_span(c, numa_mem_id());
+		if (!slot->span)
 			return 0;
-		slot->span = s;
-		if (old)
-			gh_central_put_span(c, old);
-		n = gh_span_carve(s, slot->mag, slot->cap);
+		n = gh_span_carve(slot->span, slot->mag, slot->cap);
 	}
 	this_cpu_add(c->slots->carved, n);
 	return n;
@@ -349,8 +378,11 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 	might_alloc(gfp);
 	if (c->flags & GH_CENTRAL_ACCOUNT)
 		gfp |= __GFP_ACCOUNT;
+	/* A node without one of its own is served by others, if it may be. */
+	if (gfp & __GFP_THISNODE && gh_mheap_node(c->heap, nid)->nid != nid)
+		return NULL;
 	if (here && !in_nmi())
-		slot_equip(c, gfp);
+		slot_equip(c, gfp | __GFP_NOWARN);
 	ok = here ? slot_take(c, &ent) : gh_central_take(c, nid, &ent);
 	if (!ok && !in_nmi())
 		ok = slot_take_new(c, gfp, nid, here, &ent);
@@ -478,13 +510,12 @@ GH_EXPORT_FOR_TESTS(gh_defer_free);
  */
 void gh_slot_free_slow(struct gh_central *c, struct gh_ent ent)
 {
-	const gfp_t gfp = GFP_NOWAIT | __GFP_NOWARN;
-
 	if (unlikely(in_nmi())) {
 		gh_defer_free(c->heap, ent.obj);
 		return;
 	}
-	slot_equip(c, gfp);
+	/* A free takes no pages: what magazines there are must do. */
+	slot_equip(c, 0);
 	if (!slot_put(c, ent))
 		gh_central_release(c, &ent, 1);
 }
@@ -494,7 +525,7 @@ GH_EXPORT_FOR_TESTS(gh_slot_free_slow);
  * gh_deferred_free() - free what was deferred in NMI context
  * @work: the heap's deferred_work
  *
- * Context: hardirq.
+ * Context: that of irq_work: hardirq, or a thread on PREEMPT_RT.
  */
 void gh_deferred_free(struct irq_work *work)
 {
@@ -531,17 +562,17 @@ void gh_deferred_free(struct irq_work *work)
 void gh_slot_drain(struct gh_central *c, unsigned int cpu)
 {
 	struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
-	struct gh_span *s;
+	long room;
 
 	slot->busy = true;
 	barrier();
-	slot_shut(c, slot, per_cpu_ptr(c->heap->mcache, cpu));
-	s = slot->span;
-	slot->span = NULL;
+	room = slot_shut(c, slot);
 	barrier();
 	slot->busy = false;
-	if (s)
-		gh_central_put_span(c, s);
+	if (cpu == raw_smp_processor_id())
+		mcache_charge(c, -room);
+	else
+		*mcache_bytes(c, per_cpu_ptr(c->heap->mcache, cpu)) -= room;
 }
 GH_EXPORT_FOR_TESTS(gh_slot_drain);
 

@@ -62,13 +62,15 @@ struct gh_tiny {
 
 /**
  * struct gh_mcache - what a CPU holds
- * @bytes: room of all magazines, object caches' included; bounded
+ * @bytes: room of the size classes' magazines; at most gh_percpu_bytes
+ * @cache_bytes: room of object caches' magazines; as much again
  * @victim: the slot that room is taken from next
  * @tiny: tiny block
  * @slot: one for each of the heap's mcentrals
  */
 struct gh_mcache {
 	long bytes;
+	long cache_bytes;
 	unsigned int victim;
 	struct gh_tiny tiny;
 	struct gh_slot slot[GH_NUM_CENTRALS];

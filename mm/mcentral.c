@@ -22,22 +22,22 @@
  * Lock: gh_central.lock, see mheap.c for the order. In NMI context it is only
  * tried.
  */
-#include <linux/hardirq.h>
 #include <linux/log2.h>
 #include <linux/string.h>
 
 #include "compat.h"
 #include "mcentral.h"
+#include "rawlock.h"
 #include "report.h"
+
+/* Unswept spans that an allocation looks at before it asks the heap. */
+#define TAKE_LOOKS	16
 
 /* ---- lock --------------------------------------------------------------- */
 
 static bool central_lock(struct gh_central *c, unsigned long *flags)
 {
-	if (unlikely(in_nmi()))
-		return raw_spin_trylock_irqsave(&c->lock, *flags);
-	raw_spin_lock_irqsave(&c->lock, *flags);
-	return true;
+	return gh_raw_lock(&c->lock, flags);
 }
 
 static void central_unlock(struct gh_central *c, unsigned long flags)
@@ -102,7 +102,12 @@ static void free_dead(struct gh_central *c, struct list_head *dead)
 	}
 }
 
-/* Take out a span with free places: one that needs no sweep for preference. */
+/*
+ * Take out a span with free places: one that needs no sweep for preference.
+ *
+ * While a sweep cycle is on its way, full spans pass for unswept until they are
+ * visited. To look at a few of them is enough: interrupts are off.
+ */
 static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets)
 {
 	struct list_head *order[] = {
@@ -113,7 +118,9 @@ static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(order); i++) {
-		while (!list_empty(order[i])) {
+		unsigned int left = TAKE_LOOKS;
+
+		while (!list_empty(order[i]) && left--) {
 			struct gh_span *s;
 
 			s = list_first_entry(order[i], struct gh_span, list);
@@ -344,8 +351,9 @@ static bool central_release_one(struct gh_central *c, const struct gh_ent *ent,
  * @ents: the objects, in state GH_OBJ_FREE
  * @n: how many
  *
- * An object that its span has back already was freed by two CPUs at the same
- * moment, which the state byte cannot see; it is refused here.
+ * Two CPUs that free one object at the same moment may both find its state byte
+ * allocated. If neither's magazine handed it out again, the second to come back
+ * is refused here; a state byte that is not atomic can do no more.
  *
  * Context: any but NMI.
  */
@@ -356,6 +364,8 @@ void gh_central_release(struct gh_central *c, const struct gh_ent *ents,
 	unsigned long flags;
 	LIST_HEAD(dead);
 
+	if (!n)
+		return;
 	raw_spin_lock_irqsave(&c->lock, flags);
 	while (n--)
 		if (!central_release_one(c, ents + n, &dead))
@@ -402,7 +412,9 @@ bool gh_central_trade_full(struct gh_central *c, struct gh_ent **mag)
 		*mag = empty;
 	}
 	central_unlock(c, flags);
-	if (!ok)
+	if (ok)
+		gh_mheap_kick(c->heap);
+	else
 		gh_fixalloc_free(c->mags, empty);
 	return ok;
 }
@@ -469,8 +481,9 @@ static void central_give_back(struct gh_central *c, bool only_idle)
  * @c: the mcentral
  *
  * Context: process context, may sleep.
+ * Return: true if there are batches left to look at again.
  */
-void gh_central_age(struct gh_central *c)
+bool gh_central_age(struct gh_central *c)
 {
 	unsigned long flags;
 
@@ -480,6 +493,7 @@ void gh_central_age(struct gh_central *c)
 	c->tc_max = max_t(unsigned int, c->tc_n,
 			  min_t(unsigned int, GH_TC_INITIAL, tc_limit(c)));
 	central_unlock(c, flags);
+	return READ_ONCE(c->tc_n);
 }
 GH_EXPORT_FOR_TESTS(gh_central_age);
 

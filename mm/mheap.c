@@ -14,7 +14,7 @@
  *   0  cpus_read_lock(), heaps_lock (reclaim.c)
  *   1  gh_heap.caches_lock    mutex
  *   2  gh_node.grow_lock      mutex, only under memalloc_noio_save()
- *   3  gh_heap.scav_lock      mutex; the shrinker only tries it
+ *   3  gh_heap.scav_lock      mutex
  *   4  index_lock             mutex (arena.c)
  *   5  gh_slot.busy, gh_tiny.busy, gh_pages_cpu.busy
  *                             per-CPU flags, preemption off
@@ -36,214 +36,8 @@
 #include "compat.h"
 #include "mheap.h"
 
-/* Arenas are reserved in groups that double up to this many. */
-#define GROUP_MAX	16
-
-/* Pages decommitted for one flush of the TLBs: up to 16 MiB in 64 runs. */
-#define SCAV_RUNS	64
-#define SCAV_PAGES	2048UL
-
-/**
- * struct gh_area - address space of a node
- * @vmem: the reserved arenas
- * @slot: slot of the first
- */
-struct gh_area {
-	struct gh_vmem_area vmem;
-	unsigned int slot;
-};
-
 struct workqueue_struct *gh_wq;
 GH_EXPORT_FOR_TESTS(gh_wq);
-
-/* ---- arenas ------------------------------------------------------------- */
-
-/**
- * gh_node_arena() - an arena by its slot
- * @node: the node
- * @slot: the slot
- *
- * Context: any.
- * Return: the arena, or NULL if that slot is empty.
- */
-struct gh_arena *gh_node_arena(const struct gh_node *node, unsigned int slot)
-{
-	struct gh_arena **tbl;
-
-	if (slot >= GH_MAX_ARENAS)
-		return NULL;
-	tbl = READ_ONCE(node->arenas[slot / GH_ARENA_TBL_ENTRIES]);
-	return tbl ? READ_ONCE(tbl[slot % GH_ARENA_TBL_ENTRIES]) : NULL;
-}
-GH_EXPORT_FOR_TESTS(gh_node_arena);
-
-static struct gh_arena *node_arena_of_page(const struct gh_node *node,
-					   unsigned long page)
-{
-	return gh_node_arena(node, page >> GH_ARENA_PAGES_SHIFT);
-}
-
-static unsigned long node_page_addr(const struct gh_node *node,
-				    unsigned long page)
-{
-	return node_arena_of_page(node, page)->base +
-	       ((page % GH_ARENA_PAGES) << GH_PAGE_SHIFT);
-}
-
-static int node_set_arena(struct gh_node *node, unsigned int slot,
-			  struct gh_arena *arena)
-{
-	struct gh_arena ***tbl = &node->arenas[slot / GH_ARENA_TBL_ENTRIES];
-
-	if (!*tbl) {
-		unsigned long page = get_zeroed_page(GFP_KERNEL);
-
-		if (!page)
-			return -ENOMEM;
-		/* Pairs with the dependent read in gh_node_arena(). */
-		smp_store_release(tbl, (struct gh_arena **)page);
-	}
-	WRITE_ONCE((*tbl)[slot % GH_ARENA_TBL_ENTRIES], arena);
-	return 0;
-}
-
-static void node_drop_arena(struct gh_node *node, unsigned int slot)
-{
-	struct gh_arena *arena = gh_node_arena(node, slot);
-
-	if (!arena)
-		return;
-	node_set_arena(node, slot, NULL);
-	gh_arena_destroy(arena);
-}
-
-/* Metadata for one arena of an area, all that can fail. */
-static int node_add_arena(struct gh_node *node, unsigned long base,
-			  unsigned int slot)
-{
-	struct gh_arena *arena = gh_arena_create(node, base, slot);
-	int err;
-
-	if (!arena)
-		return -ENOMEM;
-	err = node_set_arena(node, slot, arena);
-	if (err) {
-		gh_arena_destroy(arena);
-		return err;
-	}
-	err = gh_pagealloc_prepare(&node->pa,
-				   (unsigned long)slot << GH_ARENA_PAGES_SHIFT,
-				   GH_ARENA_PAGES, GFP_KERNEL);
-	if (!err)
-		err = gh_arena_publish(arena);
-	if (err)
-		node_drop_arena(node, slot);
-	return err;
-}
-
-static void node_drop_area(struct gh_node *node, struct gh_area *area,
-			   unsigned int narenas)
-{
-	while (narenas--)
-		node_drop_arena(node, area->slot + narenas);
-	gh_vmem_release(&area->vmem);
-	gh_fixalloc_free(&node->heap->areas, area);
-}
-
-static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
-{
-	struct gh_area *area = gh_fixalloc_alloc(&node->heap->areas, GFP_KERNEL);
-	unsigned int i;
-
-	if (!area)
-		return NULL;
-	if (gh_vmem_reserve(&area->vmem, narenas, node->nid)) {
-		gh_fixalloc_free(&node->heap->areas, area);
-		return NULL;
-	}
-	area->slot = node->next_slot;
-	for (i = 0; i < narenas; i++) {
-		unsigned long base = area->vmem.base + i * GH_ARENA_SIZE;
-
-		if (node_add_arena(node, base, area->slot + i)) {
-			node_drop_area(node, area, i);
-			return NULL;
-		}
-	}
-	return area;
-}
-
-/* Grow by @narenas adjacent arenas; under grow_lock. */
-static int node_grow_by(struct gh_node *node, unsigned int narenas)
-{
-	struct gh_area *area;
-	unsigned long flags;
-
-	if (node->next_slot + narenas > GH_MAX_ARENAS)
-		return -ENOMEM;
-	area = node_add_area(node, narenas);
-	if (!area)
-		return -ENOMEM;
-	list_add_tail(&area->vmem.list, &node->areas);
-	/* Leave one slot empty behind the area. */
-	node->next_slot += narenas + 1;
-	node->narenas += narenas;
-	raw_spin_lock_irqsave(&node->lock, flags);
-	gh_pagealloc_grow(&node->pa,
-			  (unsigned long)area->slot << GH_ARENA_PAGES_SHIFT,
-			  narenas * GH_ARENA_PAGES, gh_vmem_is_sparse());
-	raw_spin_unlock_irqrestore(&node->lock, flags);
-	return 0;
-}
-
-/*
- * Address space costs little when it is sparse, so take more than is asked as
- * the node grows. KASAN backs reserved space with shadow memory at once.
- */
-static unsigned int node_group(const struct gh_node *node, unsigned int narenas)
-{
-	if (!gh_vmem_is_sparse() || IS_ENABLED(CONFIG_KASAN_VMALLOC))
-		return narenas;
-	return max(narenas, min_t(unsigned int, node->narenas, GROUP_MAX));
-}
-
-static int node_grow_locked(struct gh_node *node, unsigned int narenas)
-{
-	unsigned int group = node_group(node, narenas);
-	unsigned int noio = memalloc_noio_save();
-	int err = node_grow_by(node, group);
-
-	if (err && group > narenas)
-		err = node_grow_by(node, narenas);
-	memalloc_noio_restore(noio);
-	return err;
-}
-
-/**
- * gh_mheap_grow() - reserve more arenas
- * @node: the node
- * @narenas: at least so many, adjacent, 1 or more
- *
- * Context: process context, may sleep; does no I/O.
- * Return: 0 or -ENOMEM.
- */
-int gh_mheap_grow(struct gh_node *node, unsigned int narenas)
-{
-	int err;
-
-	mutex_lock(&node->grow_lock);
-	err = node_grow_locked(node, narenas);
-	mutex_unlock(&node->grow_lock);
-	return err;
-}
-GH_EXPORT_FOR_TESTS(gh_mheap_grow);
-
-/* Keep free pages at hand, 8 MiB of them, for those that cannot grow. */
-static bool node_wants_spare(const struct gh_node *node)
-{
-	return READ_ONCE(node->narenas) &&
-	       READ_ONCE(node->pa.nfree) < GH_ARENA_PAGES / 8;
-}
 
 static void heap_grow_work(struct work_struct *work)
 {
@@ -253,100 +47,18 @@ static void heap_grow_work(struct work_struct *work)
 	for (i = 0; i < h->nr_nodes; i++) {
 		struct gh_node *node = h->nodes[i];
 
-		if (node_wants_spare(node) || !READ_ONCE(node->narenas))
-			gh_mheap_grow(node, 1);
+		if (gh_node_wants_spare(node) || !READ_ONCE(node->narenas))
+			gh_node_grow(node, 1);
 	}
+}
+
+static void heap_kick_growth(struct gh_heap *h)
+{
+	if (!READ_ONCE(h->closing))
+		queue_work(gh_wq, &h->grow_work);
 }
 
 /* ---- pages -------------------------------------------------------------- */
-
-/* Serve a short run from the CPU's page cache, if it is of @node. */
-static bool node_take_cached(struct gh_node *node, unsigned long npages,
-			     unsigned long *page, unsigned long *nscav)
-{
-	struct gh_pages_cpu *pcpu;
-	unsigned long flags;
-	bool ok = false;
-
-	if (npages >= GH_PAGECACHE_LIMIT)
-		return false;
-	preempt_disable();
-	pcpu = this_cpu_ptr(node->heap->pages_cpu);
-	if (pcpu->node == node && !pcpu->busy) {
-		pcpu->busy = true;
-		barrier();
-		if (!pcpu->pc.cache) {
-			raw_spin_lock_irqsave(&node->lock, flags);
-			gh_pagealloc_fill_cache(&node->pa, &pcpu->pc);
-			raw_spin_unlock_irqrestore(&node->lock, flags);
-		}
-		ok = gh_pagecache_alloc(&pcpu->pc, npages, page, nscav);
-		barrier();
-		pcpu->busy = false;
-	}
-	preempt_enable();
-	return ok;
-}
-
-static bool node_take_pages(struct gh_node *node, unsigned long npages,
-			    unsigned long *page, unsigned long *nscav)
-{
-	unsigned long flags;
-	bool ok;
-
-	if (node_take_cached(node, npages, page, nscav))
-		return true;
-	raw_spin_lock_irqsave(&node->lock, flags);
-	ok = gh_pagealloc_alloc(&node->pa, npages, page, nscav);
-	raw_spin_unlock_irqrestore(&node->lock, flags);
-	if (unlikely(node_wants_spare(node)) && !READ_ONCE(node->heap->closing))
-		queue_work(gh_wq, &node->heap->grow_work);
-	return ok;
-}
-
-/* As node_take_pages(), but grow if that is what it takes. */
-static bool node_take_or_grow(struct gh_node *node, unsigned long npages,
-			      unsigned long *page, unsigned long *nscav)
-{
-	unsigned int narenas = DIV_ROUND_UP(npages, GH_ARENA_PAGES);
-	bool ok;
-
-	mutex_lock(&node->grow_lock);
-	/* Somebody may have grown the node while we waited. */
-	ok = node_take_pages(node, npages, page, nscav) ||
-	     (!node_grow_locked(node, narenas) &&
-	      node_take_pages(node, npages, page, nscav));
-	mutex_unlock(&node->grow_lock);
-	return ok;
-}
-
-static void node_free_pages(struct gh_node *node, unsigned long page,
-			    unsigned long npages)
-{
-	unsigned long flags;
-	bool ok;
-
-	raw_spin_lock_irqsave(&node->lock, flags);
-	ok = gh_pagealloc_free(&node->pa, page, npages);
-	raw_spin_unlock_irqrestore(&node->lock, flags);
-	WARN_ON_ONCE(!ok);
-}
-
-/* Give a run back whose commit failed: some of its pages have memory. */
-static void node_free_mixed(struct gh_node *node, unsigned long page,
-			    unsigned long npages)
-{
-	unsigned long addr = node_page_addr(node, page);
-	unsigned long flags, i;
-
-	for (i = 0; i < npages; i++, addr += GH_PAGE_SIZE) {
-		bool scav = !gh_vmem_committed(addr, GH_PAGE_SIZE);
-
-		raw_spin_lock_irqsave(&node->lock, flags);
-		gh_pagealloc_free_scav(&node->pa, page + i, 1, scav);
-		raw_spin_unlock_irqrestore(&node->lock, flags);
-	}
-}
 
 /* Find pages in the node of @nid, else in any other. */
 static struct gh_node *heap_take_pages(struct gh_heap *h, int nid,
@@ -359,19 +71,20 @@ static struct gh_node *heap_take_pages(struct gh_heap *h, int nid,
 
 	if (gfp & __GFP_THISNODE && first->nid != nid)
 		return NULL;
-	if (node_take_pages(first, npages, page, nscav))
+	if (unlikely(gh_node_wants_spare(first)))
+		heap_kick_growth(h);
+	if (gh_node_take_pages(first, npages, page, nscav))
 		return first;
 	if (gfpflags_allow_blocking(gfp) &&
-	    node_take_or_grow(first, npages, page, nscav))
+	    gh_node_take_or_grow(first, npages, page, nscav))
 		return first;
-	if (!READ_ONCE(h->closing))
-		queue_work(gh_wq, &h->grow_work);
+	heap_kick_growth(h);
 	if (gfp & __GFP_THISNODE)
 		return NULL;
 	for (i = 0; i < h->nr_nodes; i++) {
 		struct gh_node *node = h->nodes[i];
 
-		if (node != first && node_take_pages(node, npages, page, nscav))
+		if (node != first && gh_node_take_pages(node, npages, page, nscav))
 			return node;
 	}
 	return NULL;
@@ -388,6 +101,8 @@ static bool span_get_records(struct gh_heap *h, const struct gh_shape *shape,
 			     gfp_t gfp, struct gh_span **s, void **meta,
 			     void **tiny)
 {
+	/* To fixalloc no flags mean no pages; here they mean no waiting. */
+	gfp |= __GFP_NOWARN;
 	*meta = NULL;
 	*tiny = NULL;
 	*s = gh_fixalloc_alloc(&h->spans, gfp);
@@ -429,7 +144,7 @@ static void span_set_pages(struct gh_span *s, struct gh_span *entry)
 	unsigned long left = s->npages;
 
 	while (left) {
-		struct gh_arena *arena = node_arena_of_page(s->node, page);
+		struct gh_arena *arena = gh_node_arena_of_page(s->node, page);
 		unsigned long i = page % GH_ARENA_PAGES;
 		unsigned long n = min(left, GH_ARENA_PAGES - i);
 
@@ -451,7 +166,7 @@ static bool span_use_pages(struct gh_span *s)
 		unsigned long i = page % GH_ARENA_PAGES;
 		unsigned long n = min(left, GH_ARENA_PAGES - i);
 
-		used |= gh_arena_use(node_arena_of_page(s->node, page), i, n);
+		used |= gh_arena_use(gh_node_arena_of_page(s->node, page), i, n);
 		page += n;
 		left -= n;
 	}
@@ -470,7 +185,7 @@ static void span_account(struct gh_span *s, int sign)
 
 static void span_publish(struct gh_span *s, u8 state)
 {
-	struct gh_arena *arena = node_arena_of_page(s->node, s->page);
+	struct gh_arena *arena = gh_node_arena_of_page(s->node, s->page);
 
 	span_set_pages(s, s);
 	/* Pairs with the acquire of those who found the span by address. */
@@ -481,7 +196,7 @@ static void span_publish(struct gh_span *s, u8 state)
 
 static void span_withdraw(struct gh_span *s)
 {
-	struct gh_arena *arena = node_arena_of_page(s->node, s->page);
+	struct gh_arena *arena = gh_node_arena_of_page(s->node, s->page);
 
 	clear_bit(s->page % GH_ARENA_PAGES, arena->page_inuse);
 	span_account(s, -1);
@@ -534,7 +249,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 	node = heap_take_pages(h, nid, shape->npages, gfp, &page, &nscav);
 	if (!node)
 		goto no_pages;
-	addr = node_page_addr(node, page);
+	addr = gh_node_page_addr(node, page);
 	if (nscav && gh_vmem_commit(addr, shape->npages << GH_PAGE_SHIFT,
 				    gfp & GH_PAGE_GFP, node->nid))
 		goto no_memory;
@@ -563,7 +278,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 	return s;
 
 no_memory:
-	node_free_mixed(node, page, shape->npages);
+	gh_node_free_mixed(node, page, shape->npages);
 no_pages:
 	span_put_records(h, s, meta, shape->nelems, tiny);
 	return NULL;
@@ -587,7 +302,7 @@ void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s)
 	span_forget_kmemleak(s);
 	span_withdraw(s);
 	span_put_records(h, s, meta, s->nelems, s->tiny);
-	node_free_pages(node, page, npages);
+	gh_node_free_pages(node, page, npages);
 	gh_mheap_kick(h);
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_free_span);
@@ -628,55 +343,6 @@ GH_EXPORT_FOR_TESTS(gh_mheap_walk_spans);
 
 /* ---- giving memory back ------------------------------------------------- */
 
-struct scav_run {
-	unsigned long page;
-	unsigned long npages;
-};
-
-static unsigned int scav_take(struct gh_node *node, struct scav_run *runs,
-			      unsigned long want, struct gh_vmem_batch *batch)
-{
-	unsigned int n = 0;
-
-	while (n < SCAV_RUNS && want) {
-		unsigned long flags;
-
-		raw_spin_lock_irqsave(&node->lock, flags);
-		runs[n].npages = gh_pagealloc_scavenge_take(&node->pa, want,
-							    &runs[n].page);
-		raw_spin_unlock_irqrestore(&node->lock, flags);
-		if (!runs[n].npages)
-			break;
-		gh_vmem_decommit(batch, node_page_addr(node, runs[n].page),
-				 runs[n].npages << GH_PAGE_SHIFT);
-		want -= runs[n].npages;
-		n++;
-	}
-	return n;
-}
-
-/* Decommit up to @want pages of a node with one TLB flush. */
-static unsigned long node_scavenge_batch(struct gh_node *node,
-					 struct scav_run *runs,
-					 unsigned long want)
-{
-	struct gh_vmem_batch batch;
-	unsigned long flags, done = 0;
-	unsigned int i, n;
-
-	gh_vmem_batch_init(&batch);
-	n = scav_take(node, runs, want, &batch);
-	gh_vmem_batch_free(&batch);
-	for (i = 0; i < n; i++) {
-		raw_spin_lock_irqsave(&node->lock, flags);
-		gh_pagealloc_scavenge_done(&node->pa, runs[i].page,
-					   runs[i].npages);
-		raw_spin_unlock_irqrestore(&node->lock, flags);
-		done += runs[i].npages;
-	}
-	return done;
-}
-
 /**
  * gh_mheap_scavenge() - give free pages' memory back to the system
  * @h: the heap
@@ -687,25 +353,14 @@ static unsigned long node_scavenge_batch(struct gh_node *node,
  */
 unsigned long gh_mheap_scavenge(struct gh_heap *h, unsigned long npages)
 {
-	struct scav_run *runs;
-	unsigned long done = 0, got;
+	unsigned long done = 0;
 	unsigned int i;
 
 	lockdep_assert_held(&h->scav_lock);
 	if (!gh_vmem_is_sparse())
 		return 0;
-	runs = (struct scav_run *)get_zeroed_page(GFP_KERNEL);
-	if (!runs)
-		return 0;
-	for (i = 0; i < h->nr_nodes && done < npages; i++) {
-		do {
-			got = node_scavenge_batch(h->nodes[i], runs,
-						  min(npages - done, SCAV_PAGES));
-			done += got;
-			cond_resched();
-		} while (got && done < npages);
-	}
-	free_page((unsigned long)runs);
+	for (i = 0; i < h->nr_nodes && done < npages; i++)
+		done += gh_node_scavenge(h->nodes[i], npages - done);
 	return done;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_scavenge);
@@ -846,61 +501,13 @@ GH_EXPORT_FOR_TESTS(gh_mheap_node);
 
 static int heap_add_node(struct gh_heap *h, int nid)
 {
-	struct gh_node *node = vzalloc_node(sizeof(*node), nid);
+	struct gh_node *node = gh_node_create(nid, h->nr_nodes, &h->areas,
+					      h->pages_cpu);
 
 	if (!node)
 		return -ENOMEM;
-	if (gh_pagealloc_init(&node->pa)) {
-		vfree(node);
-		return -ENOMEM;
-	}
-	raw_spin_lock_init(&node->lock);
-	mutex_init(&node->grow_lock);
-	INIT_LIST_HEAD(&node->areas);
-	node->heap = h;
-	node->nid = nid;
-	node->idx = h->nr_nodes;
 	h->nodes[h->nr_nodes++] = node;
 	return 0;
-}
-
-static bool area_in_use(struct gh_node *node, struct gh_area *area)
-{
-	unsigned int i;
-
-	for (i = 0; i < area->vmem.narenas; i++) {
-		struct gh_arena *arena = gh_node_arena(node, area->slot + i);
-
-		if (!bitmap_empty(arena->page_inuse, GH_ARENA_PAGES))
-			return true;
-	}
-	return false;
-}
-
-/* Returns false if an area had to be left behind because spans are in use. */
-static bool node_destroy(struct gh_node *node)
-{
-	struct gh_area *area, *next;
-	bool clean = true;
-	unsigned int i;
-
-	list_for_each_entry_safe(area, next, &node->areas, vmem.list) {
-		list_del(&area->vmem.list);
-		if (area_in_use(node, area)) {
-			/* Somebody may still use the objects: leak them. */
-			for (i = 0; i < area->vmem.narenas; i++)
-				node_drop_arena(node, area->slot + i);
-			gh_fixalloc_free(&node->heap->areas, area);
-			clean = false;
-		} else {
-			node_drop_area(node, area, area->vmem.narenas);
-		}
-	}
-	for (i = 0; i < GH_ARENA_TBLS; i++)
-		free_page((unsigned long)node->arenas[i]);
-	gh_pagealloc_destroy(&node->pa);
-	vfree(node);
-	return clean;
 }
 
 static void heap_init_records(struct gh_heap *h, size_t cache_rec_size)
@@ -995,12 +602,12 @@ struct gh_heap *gh_mheap_create(const char *name, size_t cache_rec_size)
 
 		pcpu->node = gh_mheap_node(h, cpu_to_mem(cpu));
 	}
-	if (gh_mheap_grow(gh_mheap_node(h, numa_mem_id()), 1))
+	if (gh_node_grow(gh_mheap_node(h, numa_mem_id()), 1))
 		goto fail;
 	return h;
 fail:
 	while (h->nr_nodes)
-		node_destroy(h->nodes[--h->nr_nodes]);
+		gh_node_destroy(h->nodes[--h->nr_nodes]);
 	heap_destroy_records(h);
 	heap_free(h);
 	return NULL;
@@ -1021,7 +628,7 @@ bool gh_mheap_destroy(struct gh_heap *h)
 	unsigned int i;
 
 	for (i = 0; i < h->nr_nodes; i++)
-		clean &= node_destroy(h->nodes[i]);
+		clean &= gh_node_destroy(h->nodes[i]);
 	if (heap_destroy_records(h))
 		clean = false;
 	heap_free(h);

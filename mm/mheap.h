@@ -10,6 +10,7 @@
 
 #include <linux/irq_work.h>
 #include <linux/list.h>
+#include <linux/log2.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
@@ -17,19 +18,14 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
-#include "arena.h"
 #include "fixalloc.h"
-#include "pagealloc.h"
+#include "node.h"
 #include "span.h"
 
 struct gh_central;
 struct gh_mcache;
 
 #define GH_MAX_NODES		8
-#define GH_MAX_ARENAS		(GH_MAX_PAGES >> GH_ARENA_PAGES_SHIFT)
-#define GH_ARENA_TBL_ENTRIES	(PAGE_SIZE / sizeof(struct gh_arena *))
-#define GH_ARENA_TBLS		(GH_MAX_ARENAS / GH_ARENA_TBL_ENTRIES)
-
 /* The gfp flags that may reach the page allocator. */
 #define GH_PAGE_GFP	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS |	\
 			 __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NORETRY |	\
@@ -37,56 +33,9 @@ struct gh_mcache;
 			 __GFP_THISNODE | __GFP_ACCOUNT | __GFP_ZERO)
 
 /* Bitmaps and state bytes of spans, for up to 16 << i objects. */
-#define GH_NUM_META		7
+#define GH_NUM_META		(const_ilog2(GH_MAX_SPAN_OBJS) - 3)
 /* Magazines of 2 << i entries. */
 #define GH_NUM_MAGS		7
-
-/**
- * struct gh_node - the arenas and pages of one NUMA node
- * @lock: protects @pa; interrupts off
- * @pa: free pages, by page index
- * @heap: the heap
- * @nid: the NUMA node
- * @idx: place in gh_heap.nodes
- * @grow_lock: serialises growth; protects what follows
- * @areas: address space, struct gh_area
- * @next_slot: first arena slot that was never used
- * @narenas: number of arenas
- * @arenas: arenas by slot, in pages of pointers
- * @pages_inuse: pages in spans in use
- * @spans_inuse: spans in use
- * @stack_pages: the part of @pages_inuse that holds stack blocks
- *
- * Page indexes of different areas are never adjacent: a slot between them
- * stays empty, so that no run can cross from one to the next.
- */
-struct gh_node {
-	raw_spinlock_t lock;
-	struct gh_pagealloc pa;
-	struct gh_heap *heap;
-	int nid;
-	unsigned int idx;
-	struct mutex grow_lock;	/* protects what follows but atomics */
-	struct list_head areas;
-	unsigned int next_slot;
-	unsigned int narenas;
-	struct gh_arena **arenas[GH_ARENA_TBLS];
-	atomic_long_t pages_inuse;
-	atomic_long_t spans_inuse;
-	atomic_long_t stack_pages;
-};
-
-/**
- * struct gh_pages_cpu - a CPU's page cache
- * @busy: the owner is at work; an interrupt must use the node instead
- * @node: where the pages are from
- * @pc: the pages
- */
-struct gh_pages_cpu {
-	bool busy;
-	struct gh_node *node;
-	struct gh_pagecache pc;
-};
 
 /**
  * struct gh_heap - a heap
@@ -114,6 +63,7 @@ struct gh_pages_cpu {
  * @background: scavenges, ages transfer caches (reclaim.c)
  * @grow_work: reserves a spare arena
  * @scav_lock: one scavenger at a time
+ * @shrink_want: heap pages that the shrinker was asked for
  * @peak_pages: recent peak of pages in use, decaying
  * @closing: no new background work
  */
@@ -147,6 +97,7 @@ struct gh_heap {
 	struct delayed_work background;
 	struct work_struct grow_work;
 	struct mutex scav_lock;		/* one scavenger at a time */
+	atomic_long_t shrink_want;
 	unsigned long peak_pages;
 	bool closing;
 };
@@ -179,7 +130,6 @@ struct gh_heap *gh_mheap_create(const char *name, size_t cache_rec_size);
 bool gh_mheap_destroy(struct gh_heap *h);
 
 struct gh_node *gh_mheap_node(struct gh_heap *h, int nid);
-int gh_mheap_grow(struct gh_node *node, unsigned int narenas);
 struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 				    const struct gh_shape *shape,
 				    struct gh_central *central, gfp_t gfp,
@@ -189,7 +139,6 @@ unsigned long gh_mheap_scavenge(struct gh_heap *h, unsigned long npages);
 void gh_mheap_flush_pages(struct gh_heap *h, unsigned int cpu);
 void gh_mheap_walk_spans(struct gh_heap *h,
 			 void (*fn)(struct gh_span *s, void *arg), void *arg);
-struct gh_arena *gh_node_arena(const struct gh_node *node, unsigned int slot);
 
 unsigned long gh_mheap_released(const struct gh_heap *h);
 unsigned long gh_mheap_inuse(const struct gh_heap *h);

@@ -5,7 +5,7 @@
  *   background   once a second while something was freed: idle batches of the
  *                transfer caches go back to their spans, and free pages above
  *                the goal lose their memory, highest address first
- *   shrinker     the system is short: free pages lose their memory
+ *   shrinker     the system is short: the background does more, at once
  *   shrink       goheap_shrink(): every CPU's caches are emptied, and all free
  *                pages lose their memory
  *   hotplug      a dead CPU's caches are emptied
@@ -54,6 +54,9 @@ struct drain_work {
 };
 
 static DEFINE_PER_CPU(struct drain_work, drain_works);
+
+/* Who waits for the works may be a rescuer himself. */
+static struct workqueue_struct *drain_wq;
 
 static void drain_central_here(struct gh_central *c)
 {
@@ -124,7 +127,7 @@ void gh_reclaim_drain(struct gh_heap *h, struct gh_central *only)
 
 		dw->heap = h;
 		dw->only = only;
-		schedule_work_on(cpu, &dw->work);
+		queue_work_on(cpu, drain_wq, &dw->work);
 	}
 	for_each_online_cpu(cpu)
 		flush_work(&per_cpu_ptr(&drain_works, cpu)->work);
@@ -226,17 +229,20 @@ static unsigned long scavenge_surplus(struct gh_heap *h)
 	return inuse + idle > goal ? inuse + idle - goal : 0;
 }
 
-static void age_centrals(struct gh_heap *h)
+/* Returns true if batches are left that may be idle next time. */
+static bool age_centrals(struct gh_heap *h)
 {
 	struct goheap_cache *cache;
+	bool more = false;
 	unsigned int i;
 
 	mutex_lock(&h->caches_lock);
 	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		gh_central_age(&h->central[i]);
+		more |= gh_central_age(&h->central[i]);
 	list_for_each_entry(cache, &h->caches, list)
-		gh_central_age(&cache->central);
+		more |= gh_central_age(&cache->central);
 	mutex_unlock(&h->caches_lock);
+	return more;
 }
 
 /* There is no more to do once the peak has come down and no memory is idle. */
@@ -251,15 +257,16 @@ static void background_fn(struct work_struct *work)
 {
 	struct gh_heap *h = container_of(to_delayed_work(work), struct gh_heap,
 					 background);
+	bool more = age_centrals(h);
 	unsigned long surplus;
 
-	age_centrals(h);
 	mutex_lock(&h->scav_lock);
-	surplus = scavenge_surplus(h);
+	surplus = max_t(unsigned long, scavenge_surplus(h),
+			atomic_long_xchg(&h->shrink_want, 0));
 	if (surplus)
 		gh_mheap_scavenge(h, surplus);
 	mutex_unlock(&h->scav_lock);
-	if (background_needed(h))
+	if (more || background_needed(h))
 		gh_mheap_kick(h);
 }
 
@@ -278,23 +285,24 @@ static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
 	return n << (GH_PAGE_SHIFT - PAGE_SHIFT) ?: SHRINK_EMPTY;
 }
 
+/*
+ * Flushing TLBs may wait for workers, which reclaim must not do: ask for it.
+ * What the worker gives back counts for reclaim when it looks again.
+ */
 static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
 {
 	unsigned long want = DIV_ROUND_UP(sc->nr_to_scan,
 					  GH_PAGE_SIZE / PAGE_SIZE);
-	unsigned long done = 0;
 	struct gh_heap *h;
 
-	if (!(sc->gfp_mask & __GFP_FS) || !mutex_trylock(&heaps_lock))
+	if (!mutex_trylock(&heaps_lock))
 		return SHRINK_STOP;
 	list_for_each_entry(h, &heaps, list) {
-		if (done >= want || !mutex_trylock(&h->scav_lock))
-			continue;
-		done += gh_mheap_scavenge(h, want - done);
-		mutex_unlock(&h->scav_lock);
+		atomic_long_add(want, &h->shrink_want);
+		mod_delayed_work(gh_wq, &h->background, 0);
 	}
 	mutex_unlock(&heaps_lock);
-	return done << (GH_PAGE_SHIFT - PAGE_SHIFT);
+	return SHRINK_STOP;
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -336,16 +344,26 @@ int gh_reclaim_init(void)
 
 	for_each_possible_cpu(cpu)
 		INIT_WORK(&per_cpu_ptr(&drain_works, cpu)->work, drain_work_fn);
+	drain_wq = alloc_workqueue("goheap_drain",
+				   WQ_MEM_RECLAIM | GH_WQ_PERCPU, 0);
+	if (!drain_wq)
+		return -ENOMEM;
 	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "mm/goheap:dead",
 					NULL, cpu_dead);
 	if (err < 0)
-		return err;
+		goto no_hotplug;
 	hotplug_state = err;
+	err = -ENOMEM;
 	shrinker = gh_shrinker_register("goheap", shrink_count, shrink_scan);
-	if (shrinker)
-		return 0;
+	if (!shrinker)
+		goto no_shrinker;
+	return 0;
+
+no_shrinker:
 	cpuhp_remove_state_nocalls(hotplug_state);
-	return -ENOMEM;
+no_hotplug:
+	destroy_workqueue(drain_wq);
+	return err;
 }
 
 /**
@@ -355,4 +373,5 @@ void gh_reclaim_exit(void)
 {
 	gh_shrinker_unregister(shrinker);
 	cpuhp_remove_state_nocalls(hotplug_state);
+	destroy_workqueue(drain_wq);
 }

@@ -41,7 +41,7 @@ static void report_stack(void)
 	unsigned long entries[REPORT_FRAMES];
 	unsigned int i, n;
 
-	n = stack_trace_save(entries, ARRAY_SIZE(entries), 2);
+	n = stack_trace_save(entries, ARRAY_SIZE(entries), 0);
 	for (i = 0; i < n; i++)
 		pr_err("goheap:   %pS\n", (void *)entries[i]);
 }

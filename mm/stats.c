@@ -269,7 +269,8 @@ static unsigned long map_run(struct gh_arena *arena, unsigned long page,
 
 	*state = GH_PAGE_ABSENT;
 	if (s)
-		return clamp(s->npages, 1UL, GH_ARENA_PAGES - page);
+		return clamp(s->page + s->npages - (first + page), 1UL,
+			     GH_ARENA_PAGES - page);
 	raw_spin_lock_irqsave(&arena->node->lock, flags);
 	n = gh_pagealloc_run(&arena->node->pa, first + page,
 			     first + GH_ARENA_PAGES, state);

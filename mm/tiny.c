@@ -19,6 +19,7 @@
  * Guard: gh_tiny.busy, as for a slot. Words are changed by atomic operations.
  */
 #include <linux/hardirq.h>
+#include <linux/mm.h>
 #include <linux/preempt.h>
 
 #include "compat.h"
@@ -168,6 +169,23 @@ size_t gh_tiny_size(const struct gh_span *s, unsigned long addr)
 }
 
 /**
+ * gh_tiny_covers() - ask whether an address is in a tiny object
+ * @s: the span
+ * @addr: the address
+ *
+ * Context: any.
+ * Return: true if an object starts before @addr and ends at or after it.
+ */
+bool gh_tiny_covers(const struct gh_span *s, unsigned long addr)
+{
+	unsigned int off = addr % GH_TINY_SIZE;
+	int word = atomic_read(tiny_word(s, addr));
+	int before = word & GH_TINY_STARTS & (start_bit(off) - 1);
+
+	return before && __fls(before) + tiny_len(word, __fls(before)) > off;
+}
+
+/**
  * gh_tiny_free() - free a tiny object
  * @s: its span
  * @addr: the object
@@ -182,6 +200,8 @@ bool gh_tiny_free(struct gh_span *s, unsigned long addr)
 	struct gh_heap *h = s->central->heap;
 	int new, old = atomic_read(word);
 
+	if (want_init_on_free())
+		memset((void *)addr, 0, gh_tiny_size(s, addr));
 	do {
 		if (!(old & GH_TINY_STARTS & start_bit(off)))
 			return false;

@@ -27,6 +27,7 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -149,11 +150,12 @@ static bool vmem_walk_ptes(unsigned long addr, unsigned long end,
 #endif
 
 /*
- * Flush every CPU's TLB for the kernel's addresses with what is exported:
- * unmapping a decoy of many pages queues a range flush that is wide enough to
- * become a full one, and vm_unmap_aliases() carries it out before it returns.
+ * TLBs are flushed with what is exported: unmapping a decoy of many pages queues
+ * a range flush that is wide enough to become a full one on every CPU, and
+ * vm_unmap_aliases() carries it out, or waits for who does, before it returns.
+ * Only mapping the decoy can fail, so that is done first.
  */
-static int vmem_flush_tlb(void)
+static void *vmem_map_decoy(void)
 {
 	struct page **decoy;
 	void *vm;
@@ -161,16 +163,18 @@ static int vmem_flush_tlb(void)
 
 	decoy = (struct page **)__get_free_page(GFP_KERNEL);
 	if (!decoy)
-		return -ENOMEM;
+		return NULL;
 	for (i = 0; i < DECOY_PAGES; i++)
 		decoy[i] = hole_page;
 	vm = vmap(decoy, DECOY_PAGES, VM_MAP, PAGE_KERNEL);
 	free_page((unsigned long)decoy);
-	if (!vm)
-		return -ENOMEM;
-	vunmap(vm);
+	return vm;
+}
+
+static void vmem_flush_tlb(void *decoy)
+{
+	vunmap(decoy);
 	vm_unmap_aliases();
-	return 0;
 }
 
 static void vmem_free_pages(struct list_head *pages)
@@ -181,6 +185,12 @@ static void vmem_free_pages(struct list_head *pages)
 		list_del(&page->lru);
 		__free_page(page);
 	}
+}
+
+/* A victim of the OOM killer shall not eat up the reserves it was given. */
+static bool vmem_must_stop(gfp_t gfp)
+{
+	return gfpflags_allow_blocking(gfp) && fatal_signal_pending(current);
 }
 
 /* Get @n single pages, all or none. */
@@ -194,7 +204,7 @@ static int vmem_get_pages(struct list_head *pages, unsigned long n, gfp_t gfp,
 		unsigned long i, got;
 
 		memset(bulk, 0, sizeof(bulk));
-		got = gh_fault(GH_FAULT_PAGE) ? 0 :
+		got = gh_fault(GH_FAULT_PAGE) || vmem_must_stop(gfp) ? 0 :
 			gh_alloc_pages_bulk(gfp, nid, want, bulk);
 		if (!got) {
 			vmem_free_pages(pages);
@@ -212,13 +222,18 @@ static int vmem_get_pages(struct list_head *pages, unsigned long n, gfp_t gfp,
 static int sparse_reserve(struct gh_vmem_area *area, unsigned long npages,
 			  struct page **pages)
 {
+	void *decoy = vmem_map_decoy();
 	unsigned long i, start, end;
 
+	if (!decoy)
+		return -ENOMEM;
 	for (i = 0; i < npages; i++)
 		pages[i] = hole_page;
 	area->vm = vmap(pages, npages, VM_MAP, PAGE_KERNEL);
-	if (!area->vm)
+	if (!area->vm) {
+		vunmap(decoy);
 		return -ENOMEM;
+	}
 	start = (unsigned long)area->vm;
 	end = start + (npages << PAGE_SHIFT);
 	for (; start < end; start = min(end, start + GH_ARENA_SIZE)) {
@@ -226,10 +241,7 @@ static int sparse_reserve(struct gh_vmem_area *area, unsigned long npages,
 				  pte_wipe, NULL);
 		cond_resched();
 	}
-	if (vmem_flush_tlb()) {
-		vunmap(area->vm);
-		return -ENOMEM;
-	}
+	vmem_flush_tlb(decoy);
 	return 0;
 }
 
@@ -246,7 +258,7 @@ static int eager_get_pages(struct page **pages, unsigned long npages, int nid)
 		struct page *block;
 		unsigned long i;
 
-		block = gh_fault(GH_FAULT_PAGE) ? NULL :
+		block = gh_fault(GH_FAULT_PAGE) || vmem_must_stop(gfp) ? NULL :
 			alloc_pages_node(nid, order ? gfp | __GFP_NORETRY : gfp,
 					 order);
 		if (!block && order) {
@@ -423,6 +435,7 @@ void gh_vmem_batch_init(struct gh_vmem_batch *batch)
 {
 	INIT_LIST_HEAD(&batch->pages);
 	batch->npages = 0;
+	batch->decoy = NULL;
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_batch_init);
 
@@ -434,22 +447,26 @@ GH_EXPORT_FOR_TESTS(gh_vmem_batch_init);
  *
  * Nobody may use the run, nor commit it again, until gh_vmem_batch_free().
  *
- * Context: any.
+ * Context: process context, may sleep.
+ * Return: 0, or -ENOMEM and nothing was done; only for a batch that is empty.
  */
-void gh_vmem_decommit(struct gh_vmem_batch *batch, unsigned long addr,
-		      unsigned long nbytes)
+int gh_vmem_decommit(struct gh_vmem_batch *batch, unsigned long addr,
+		     unsigned long nbytes)
 {
-	if (vmem_sparse)
-		vmem_walk_ptes(addr, addr + nbytes, pte_take, batch);
+	if (!vmem_sparse)
+		return 0;
+	if (!batch->decoy)
+		batch->decoy = vmem_map_decoy();
+	if (!batch->decoy)
+		return -ENOMEM;
+	vmem_walk_ptes(addr, addr + nbytes, pte_take, batch);
+	return 0;
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_decommit);
 
 /**
  * gh_vmem_batch_free() - flush the TLBs once and free a batch's pages
  * @batch: the batch, empty afterwards
- *
- * Without memory for the flush it tries again until there is some: until then
- * a stale translation could reach the pages, so they cannot be freed.
  *
  * Context: process context, may sleep.
  * Return: number of PAGE_SIZE pages freed.
@@ -458,10 +475,10 @@ int gh_vmem_batch_free(struct gh_vmem_batch *batch)
 {
 	int freed = batch->npages;
 
-	if (!freed)
-		return 0;
-	while (vmem_flush_tlb())
-		cond_resched();
+	if (freed)
+		vmem_flush_tlb(batch->decoy);
+	else
+		vunmap(batch->decoy);
 	vmem_free_pages(&batch->pages);
 	atomic_long_sub(freed, &committed_pages);
 	gh_vmem_batch_init(batch);

@@ -43,10 +43,12 @@ struct gh_vmem_area {
  * struct gh_vmem_batch - pages on their way back to the system
  * @pages: unmapped pages, not to be freed before the TLB was flushed
  * @npages: how many PAGE_SIZE pages
+ * @decoy: what will be unmapped to flush the TLBs
  */
 struct gh_vmem_batch {
 	struct list_head pages;
 	unsigned long npages;
+	void *decoy;
 };
 
 int gh_vmem_init(enum gh_vmem_kind kind);
@@ -60,8 +62,8 @@ int gh_vmem_commit(unsigned long addr, unsigned long nbytes, gfp_t gfp,
 		   int nid);
 bool gh_vmem_committed(unsigned long addr, unsigned long nbytes);
 void gh_vmem_batch_init(struct gh_vmem_batch *batch);
-void gh_vmem_decommit(struct gh_vmem_batch *batch, unsigned long addr,
-		      unsigned long nbytes);
+int gh_vmem_decommit(struct gh_vmem_batch *batch, unsigned long addr,
+		     unsigned long nbytes);
 int gh_vmem_batch_free(struct gh_vmem_batch *batch);
 
 unsigned long gh_vmem_committed_bytes(void);

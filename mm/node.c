@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * node: the arenas and pages of one NUMA node.
+ *
+ * Pages go by an index that is dense over the node's arenas: slot * 8192 plus
+ * the page in the arena. Each call of gh_vmem_reserve() makes an area of
+ * adjacent arenas in adjacent slots; the slot behind an area stays empty:
+ *
+ *   slots   0   1   2   3   4   5   6
+ *         [ area 0 ] -  [  area 1  ] -
+ *
+ * Locks: gh_node.grow_lock and gh_node.lock, see mheap.c for the order.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/vmalloc.h>
+
+#include "compat.h"
+#include "node.h"
+
+/* Arenas are reserved in groups that double up to this many. */
+#define GROUP_MAX	16
+
+/* Pages decommitted for one flush of the TLBs: up to 16 MiB in 64 runs. */
+#define SCAV_RUNS	64
+#define SCAV_PAGES	2048UL
+
+/* ---- arenas ------------------------------------------------------------- */
+
+/**
+ * gh_node_arena() - an arena by its slot
+ * @node: the node
+ * @slot: the slot
+ *
+ * Context: any.
+ * Return: the arena, or NULL if that slot is empty.
+ */
+struct gh_arena *gh_node_arena(const struct gh_node *node, unsigned int slot)
+{
+	struct gh_arena **tbl;
+
+	if (slot >= GH_MAX_ARENAS)
+		return NULL;
+	tbl = READ_ONCE(node->arenas[slot / GH_ARENA_TBL_ENTRIES]);
+	return tbl ? READ_ONCE(tbl[slot % GH_ARENA_TBL_ENTRIES]) : NULL;
+}
+GH_EXPORT_FOR_TESTS(gh_node_arena);
+
+/**
+ * gh_node_page_addr() - address of a page
+ * @node: the node
+ * @page: the page's index, in an arena of the node
+ *
+ * Return: the address.
+ */
+unsigned long gh_node_page_addr(const struct gh_node *node, unsigned long page)
+{
+	return gh_node_arena_of_page(node, page)->base +
+	       ((page % GH_ARENA_PAGES) << GH_PAGE_SHIFT);
+}
+
+static int node_set_arena(struct gh_node *node, unsigned int slot,
+			  struct gh_arena *arena)
+{
+	struct gh_arena ***tbl = &node->arenas[slot / GH_ARENA_TBL_ENTRIES];
+
+	if (!*tbl) {
+		unsigned long page = get_zeroed_page(GFP_KERNEL);
+
+		if (!page)
+			return -ENOMEM;
+		/* Pairs with the dependent read in gh_node_arena(). */
+		smp_store_release(tbl, (struct gh_arena **)page);
+	}
+	WRITE_ONCE((*tbl)[slot % GH_ARENA_TBL_ENTRIES], arena);
+	return 0;
+}
+
+static void node_drop_arena(struct gh_node *node, unsigned int slot)
+{
+	struct gh_arena *arena = gh_node_arena(node, slot);
+
+	if (!arena)
+		return;
+	node_set_arena(node, slot, NULL);
+	gh_arena_destroy(arena);
+}
+
+/* Metadata for one arena of an area, all that can fail. */
+static int node_add_arena(struct gh_node *node, unsigned long base,
+			  unsigned int slot)
+{
+	struct gh_arena *arena = gh_arena_create(node, base, slot);
+	int err;
+
+	if (!arena)
+		return -ENOMEM;
+	err = node_set_arena(node, slot, arena);
+	if (err) {
+		gh_arena_destroy(arena);
+		return err;
+	}
+	err = gh_pagealloc_prepare(&node->pa,
+				   (unsigned long)slot << GH_ARENA_PAGES_SHIFT,
+				   GH_ARENA_PAGES, GFP_KERNEL);
+	if (err)
+		node_drop_arena(node, slot);
+	return err;
+}
+
+static void node_drop_area(struct gh_node *node, struct gh_area *area,
+			   unsigned int narenas)
+{
+	while (narenas--)
+		node_drop_arena(node, area->slot + narenas);
+	gh_vmem_release(&area->vmem);
+	gh_fixalloc_free(node->area_recs, area);
+}
+
+static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
+{
+	struct gh_area *area = gh_fixalloc_alloc(node->area_recs, GFP_KERNEL);
+	unsigned int i;
+
+	if (!area)
+		return NULL;
+	if (gh_vmem_reserve(&area->vmem, narenas, node->nid)) {
+		gh_fixalloc_free(node->area_recs, area);
+		return NULL;
+	}
+	area->slot = node->next_slot;
+	for (i = 0; i < narenas; i++) {
+		unsigned long base = area->vmem.base + i * GH_ARENA_SIZE;
+
+		if (node_add_arena(node, base, area->slot + i)) {
+			node_drop_area(node, area, i);
+			return NULL;
+		}
+	}
+	for (i = 0; i < narenas; i++)
+		gh_arena_publish(gh_node_arena(node, area->slot + i));
+	return area;
+}
+
+/* Grow by @narenas adjacent arenas; under grow_lock. */
+static int node_grow_by(struct gh_node *node, unsigned int narenas)
+{
+	struct gh_area *area;
+	unsigned long flags;
+
+	if (node->next_slot + narenas > GH_MAX_ARENAS)
+		return -ENOMEM;
+	area = node_add_area(node, narenas);
+	if (!area)
+		return -ENOMEM;
+	list_add_tail(&area->vmem.list, &node->areas);
+	/* Leave one slot empty behind the area. */
+	node->next_slot += narenas + 1;
+	node->narenas += narenas;
+	raw_spin_lock_irqsave(&node->lock, flags);
+	gh_pagealloc_grow(&node->pa,
+			  (unsigned long)area->slot << GH_ARENA_PAGES_SHIFT,
+			  narenas * GH_ARENA_PAGES, gh_vmem_is_sparse());
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+	return 0;
+}
+
+/*
+ * Address space costs little when it is sparse, so take more than is asked as
+ * the node grows. KASAN backs reserved space with shadow memory at once.
+ */
+static unsigned int node_group(const struct gh_node *node, unsigned int narenas)
+{
+	if (!gh_vmem_is_sparse() || IS_ENABLED(CONFIG_KASAN_VMALLOC))
+		return narenas;
+	return max(narenas, min_t(unsigned int, node->narenas, GROUP_MAX));
+}
+
+static int node_grow_locked(struct gh_node *node, unsigned int narenas)
+{
+	unsigned int group = node_group(node, narenas);
+	unsigned int noio = memalloc_noio_save();
+	int err = node_grow_by(node, group);
+
+	if (err && group > narenas)
+		err = node_grow_by(node, narenas);
+	memalloc_noio_restore(noio);
+	return err;
+}
+
+/**
+ * gh_node_grow() - reserve more arenas
+ * @node: the node
+ * @narenas: at least so many, adjacent, 1 or more
+ *
+ * Context: process context, may sleep; does no I/O.
+ * Return: 0 or -ENOMEM.
+ */
+int gh_node_grow(struct gh_node *node, unsigned int narenas)
+{
+	int err;
+
+	mutex_lock(&node->grow_lock);
+	err = node_grow_locked(node, narenas);
+	mutex_unlock(&node->grow_lock);
+	return err;
+}
+GH_EXPORT_FOR_TESTS(gh_node_grow);
+
+/**
+ * gh_node_wants_spare() - ask whether the node should grow before it must
+ * @node: the node
+ *
+ * Those that cannot grow should find free pages: 8 MiB of them are kept at hand.
+ *
+ * Context: any.
+ * Return: true if it should.
+ */
+bool gh_node_wants_spare(const struct gh_node *node)
+{
+	return READ_ONCE(node->narenas) &&
+	       READ_ONCE(node->pa.nfree) < GH_ARENA_PAGES / 8;
+}
+
+/* ---- pages -------------------------------------------------------------- */
+
+/* Serve a short run from the CPU's page cache, if it is of @node. */
+static bool node_take_cached(struct gh_node *node, unsigned long npages,
+			     unsigned long *page, unsigned long *nscav)
+{
+	struct gh_pages_cpu *pcpu;
+	unsigned long flags;
+	bool ok = false;
+
+	if (npages >= GH_PAGECACHE_LIMIT)
+		return false;
+	preempt_disable();
+	pcpu = this_cpu_ptr(node->pages_cpu);
+	if (pcpu->node == node && !pcpu->busy) {
+		pcpu->busy = true;
+		barrier();
+		if (!pcpu->pc.cache) {
+			raw_spin_lock_irqsave(&node->lock, flags);
+			gh_pagealloc_fill_cache(&node->pa, &pcpu->pc);
+			raw_spin_unlock_irqrestore(&node->lock, flags);
+		}
+		ok = gh_pagecache_alloc(&pcpu->pc, npages, page, nscav);
+		barrier();
+		pcpu->busy = false;
+	}
+	preempt_enable();
+	return ok;
+}
+
+/**
+ * gh_node_take_pages() - take a run of pages
+ * @node: the node
+ * @npages: how many
+ * @page: index of the first
+ * @nscav: how many of them have no memory
+ *
+ * Context: any but NMI.
+ * Return: false if there is no such run.
+ */
+bool gh_node_take_pages(struct gh_node *node, unsigned long npages,
+			unsigned long *page, unsigned long *nscav)
+{
+	unsigned long flags;
+	bool ok;
+
+	if (node_take_cached(node, npages, page, nscav))
+		return true;
+	raw_spin_lock_irqsave(&node->lock, flags);
+	ok = gh_pagealloc_alloc(&node->pa, npages, page, nscav);
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+	return ok;
+}
+
+/**
+ * gh_node_take_or_grow() - take a run of pages, and grow if that is what it takes
+ * @node: the node
+ * @npages: how many
+ * @page: index of the first
+ * @nscav: how many of them have no memory
+ *
+ * Context: process context, may sleep; does no I/O.
+ * Return: false if there is no such run and the node could not grow.
+ */
+bool gh_node_take_or_grow(struct gh_node *node, unsigned long npages,
+			  unsigned long *page, unsigned long *nscav)
+{
+	unsigned int narenas = DIV_ROUND_UP(npages, GH_ARENA_PAGES);
+	bool ok;
+
+	mutex_lock(&node->grow_lock);
+	/* Somebody may have grown the node while we waited. */
+	ok = gh_node_take_pages(node, npages, page, nscav) ||
+	     (!node_grow_locked(node, narenas) &&
+	      gh_node_take_pages(node, npages, page, nscav));
+	mutex_unlock(&node->grow_lock);
+	return ok;
+}
+
+/**
+ * gh_node_free_pages() - give a run of pages back, with the memory behind them
+ * @node: the node
+ * @page: index of the first
+ * @npages: how many
+ *
+ * Context: any but NMI.
+ */
+void gh_node_free_pages(struct gh_node *node, unsigned long page,
+			unsigned long npages)
+{
+	unsigned long flags;
+	bool ok;
+
+	raw_spin_lock_irqsave(&node->lock, flags);
+	ok = gh_pagealloc_free(&node->pa, page, npages);
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+	WARN_ON_ONCE(!ok);
+}
+
+/**
+ * gh_node_free_mixed() - give a run back of which only some pages have memory
+ * @node: the node
+ * @page: index of the first
+ * @npages: how many
+ *
+ * For a run whose commit failed.
+ *
+ * Context: any but NMI.
+ */
+void gh_node_free_mixed(struct gh_node *node, unsigned long page,
+			unsigned long npages)
+{
+	unsigned long addr = gh_node_page_addr(node, page);
+	unsigned long flags, i;
+
+	for (i = 0; i < npages; i++, addr += GH_PAGE_SIZE) {
+		bool scav = !gh_vmem_committed(addr, GH_PAGE_SIZE);
+
+		raw_spin_lock_irqsave(&node->lock, flags);
+		gh_pagealloc_free_scav(&node->pa, page + i, 1, scav);
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+	}
+}
+
+/* ---- giving memory back ------------------------------------------------- */
+
+struct scav_run {
+	unsigned long page;
+	unsigned long npages;
+};
+
+static unsigned int scav_take(struct gh_node *node, struct scav_run *runs,
+			      unsigned long want, struct gh_vmem_batch *batch)
+{
+	unsigned int n = 0;
+
+	while (n < SCAV_RUNS && want) {
+		unsigned long flags;
+
+		raw_spin_lock_irqsave(&node->lock, flags);
+		runs[n].npages = gh_pagealloc_scavenge_take(&node->pa, want,
+							    &runs[n].page);
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+		if (!runs[n].npages)
+			break;
+		if (gh_vmem_decommit(batch,
+				     gh_node_page_addr(node, runs[n].page),
+				     runs[n].npages << GH_PAGE_SHIFT)) {
+			gh_node_free_pages(node, runs[n].page, runs[n].npages);
+			break;
+		}
+		want -= runs[n].npages;
+		n++;
+	}
+	return n;
+}
+
+/* Decommit up to @want pages with one TLB flush. */
+static unsigned long node_scavenge_batch(struct gh_node *node,
+					 struct scav_run *runs,
+					 unsigned long want)
+{
+	struct gh_vmem_batch batch;
+	unsigned long flags, done = 0;
+	unsigned int i, n;
+
+	gh_vmem_batch_init(&batch);
+	n = scav_take(node, runs, want, &batch);
+	gh_vmem_batch_free(&batch);
+	for (i = 0; i < n; i++) {
+		raw_spin_lock_irqsave(&node->lock, flags);
+		gh_pagealloc_scavenge_done(&node->pa, runs[i].page,
+					   runs[i].npages);
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+		done += runs[i].npages;
+	}
+	return done;
+}
+
+/**
+ * gh_node_scavenge() - give free pages' memory back to the system
+ * @node: the node
+ * @npages: heap pages, at most; highest addresses first
+ *
+ * Context: process context, may sleep; one at a time for a node.
+ * Return: heap pages given back.
+ */
+unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages)
+{
+	unsigned long done = 0, got;
+	struct scav_run *runs;
+
+	runs = (struct scav_run *)__get_free_page(GFP_KERNEL);
+	if (!runs)
+		return 0;
+	do {
+		got = node_scavenge_batch(node, runs,
+					  min(npages - done, SCAV_PAGES));
+		done += got;
+		cond_resched();
+	} while (got && done < npages);
+	free_page((unsigned long)runs);
+	return done;
+}
+GH_EXPORT_FOR_TESTS(gh_node_scavenge);
+
+/* ---- life --------------------------------------------------------------- */
+
+/**
+ * gh_node_create() - a node without arenas
+ * @nid: the NUMA node
+ * @idx: its place among the heap's nodes
+ * @area_recs: where records of areas come from
+ * @pages_cpu: the heap's page caches
+ *
+ * Context: process context, may sleep.
+ * Return: the node or NULL.
+ */
+struct gh_node *gh_node_create(int nid, unsigned int idx,
+			       struct gh_fixalloc *area_recs,
+			       struct gh_pages_cpu __percpu *pages_cpu)
+{
+	struct gh_node *node = vzalloc_node(sizeof(*node), nid);
+
+	if (!node)
+		return NULL;
+	if (gh_pagealloc_init(&node->pa)) {
+		vfree(node);
+		return NULL;
+	}
+	raw_spin_lock_init(&node->lock);
+	mutex_init(&node->grow_lock);
+	INIT_LIST_HEAD(&node->areas);
+	node->nid = nid;
+	node->idx = idx;
+	node->area_recs = area_recs;
+	node->pages_cpu = pages_cpu;
+	return node;
+}
+
+static bool area_in_use(struct gh_node *node, struct gh_area *area)
+{
+	unsigned int i;
+
+	for (i = 0; i < area->vmem.narenas; i++) {
+		struct gh_arena *arena = gh_node_arena(node, area->slot + i);
+
+		if (!bitmap_empty(arena->page_inuse, GH_ARENA_PAGES))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * gh_node_destroy() - end a node and release its arenas
+ * @node: the node; nobody uses it
+ *
+ * Context: process context, may sleep.
+ * Return: false if areas had to be left behind because spans are in use.
+ */
+bool gh_node_destroy(struct gh_node *node)
+{
+	struct gh_area *area, *next;
+	bool clean = true;
+	unsigned int i;
+
+	list_for_each_entry_safe(area, next, &node->areas, vmem.list) {
+		list_del(&area->vmem.list);
+		if (area_in_use(node, area)) {
+			/* Somebody may still use the objects: leak them. */
+			for (i = 0; i < area->vmem.narenas; i++)
+				node_drop_arena(node, area->slot + i);
+			gh_fixalloc_free(node->area_recs, area);
+			clean = false;
+		} else {
+			node_drop_area(node, area, area->vmem.narenas);
+		}
+	}
+	for (i = 0; i < GH_ARENA_TBLS; i++)
+		free_page((unsigned long)node->arenas[i]);
+	gh_pagealloc_destroy(&node->pa);
+	vfree(node);
+	return clean;
+}
