@@ -3,8 +3,9 @@
  * Interrupts that allocate and free while the threads that they interrupt do.
  *
  * On every CPU, two threads, an hrtimer in hardirq context, one in softirq
- * context, and an irq_work use the same few span classes and one cache. All
- * take and give different numbers of objects, so that a slot is never as it was
+ * context, an irq_work, and calls from other CPUs use the same few span classes
+ * and one cache. The calls come as fast as they can be sent, the timers only
+ * with the tick where the clock is coarse. All take and give different numbers of objects, so that a slot is never as it was
  * before an interrupt: whoever goes on as if it were loses an object, or hands
  * one out twice. Some of the classes have batches of two objects, which makes
  * the slow paths, with their long windows, as frequent as the fast one.
@@ -29,6 +30,7 @@ enum irq_ctx {
 	CTX_HARD,
 	CTX_SOFT,
 	CTX_WORK,
+	CTX_CALL,
 	NR_CTX,
 };
 
@@ -118,6 +120,12 @@ static enum hrtimer_restart irq_soft(struct hrtimer *t)
 	return HRTIMER_RESTART;
 }
 
+static void irq_call(void *arg)
+{
+	irq_side_run(CTX_CALL);
+	irq_work_queue(&this_cpu_ptr(irq_cpus)->work);
+}
+
 static void irq_work_fn(struct irq_work *work)
 {
 	irq_side_run(CTX_WORK);
@@ -154,6 +162,16 @@ static void irq_cpu_start(void *arg)
 		      HRTIMER_MODE_REL_PINNED);
 	hrtimer_start(&ic->soft, ns_to_ktime(IRQ_PERIOD_NS / 2),
 		      HRTIMER_MODE_REL_PINNED_SOFT);
+}
+
+static void irq_call_all(void *arg)
+{
+	unsigned int i, n = st_iters(4000);
+
+	for (i = 0; i < n; i++) {
+		on_each_cpu(irq_call, NULL, 1);
+		cond_resched();
+	}
 }
 
 static void irq_cpu_init(unsigned int cpu)
@@ -204,12 +222,14 @@ static void irq_run(void)
 	for_each_possible_cpu(cpu)
 		irq_cpu_init(cpu);
 	on_each_cpu(irq_cpu_start, NULL, 1);
-	st_run(2 * num_online_cpus(), ST_BOUND, irq_worker, NULL, NULL);
+	st_run(2 * num_online_cpus(), ST_BOUND, irq_worker, NULL,
+	       irq_call_all);
 	for_each_possible_cpu(cpu)
 		irq_cpu_stop(cpu);
 	irq_check_ran(CTX_HARD, "a timer in hardirq context");
 	irq_check_ran(CTX_SOFT, "a timer in softirq context");
 	irq_check_ran(CTX_WORK, "an irq_work");
+	irq_check_ran(CTX_CALL, "a call from another CPU");
 }
 
 /**
