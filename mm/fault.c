@@ -12,7 +12,7 @@
 #include "compat.h"
 #include "fault.h"
 
-DEFINE_STATIC_KEY_FALSE(gh_fault_key);
+bool gh_fault_armed;
 
 static enum gh_fault_point fault_point;
 static struct task_struct *fault_task;
@@ -37,26 +37,26 @@ bool gh_fault_hit(enum gh_fault_point point)
  * @point: kind of step
  * @nth: which of this task's steps of that kind, counted from 1
  *
- * Context: process context, may sleep; one test at a time.
+ * Context: process context; one test at a time.
  */
 void gh_fault_arm(enum gh_fault_point point, unsigned int nth)
 {
 	fault_point = point;
 	fault_task = current;
 	atomic_set(&fault_countdown, nth);
-	static_branch_enable(&gh_fault_key);
+	WRITE_ONCE(gh_fault_armed, true);
 }
 GH_EXPORT_FOR_TESTS(gh_fault_arm);
 
 /**
  * gh_fault_disarm() - stop injecting
  *
- * Context: process context, may sleep.
+ * Context: process context.
  * Return: true if the armed step was reached, so that there may be more.
  */
 bool gh_fault_disarm(void)
 {
-	static_branch_disable(&gh_fault_key);
+	WRITE_ONCE(gh_fault_armed, false);
 	fault_task = NULL;
 	return atomic_read(&fault_countdown) <= 0;
 }

@@ -4,12 +4,13 @@
  *
  * The kernel's own fault injection needs a kernel built for it and reaches
  * only some of goheap's steps; these points work on any kernel. They are in
- * test builds only, and cost a patched-out jump there until a test arms one.
+ * test builds only. A plain flag arms them: patching code some thousand times a
+ * test is more than emulated processors always bear.
  */
 #ifndef _GOHEAP_FAULT_H
 #define _GOHEAP_FAULT_H
 
-#include <linux/jump_label.h>
+#include <linux/compiler.h>
 #include <linux/types.h>
 
 /**
@@ -30,7 +31,7 @@ enum gh_fault_point {
 
 #ifdef GOHEAP_TESTS
 
-DECLARE_STATIC_KEY_FALSE(gh_fault_key);
+extern bool gh_fault_armed;
 
 bool gh_fault_hit(enum gh_fault_point point);
 
@@ -43,7 +44,7 @@ bool gh_fault_hit(enum gh_fault_point point);
  */
 static inline bool gh_fault(enum gh_fault_point point)
 {
-	return static_branch_unlikely(&gh_fault_key) && gh_fault_hit(point);
+	return unlikely(READ_ONCE(gh_fault_armed)) && gh_fault_hit(point);
 }
 
 void gh_fault_arm(enum gh_fault_point point, unsigned int nth);

@@ -18,6 +18,7 @@ from .util import Failure, cache_dir, fresh_dir, locked, locked_file, run, say
 # A guest that reached its last marker may take this long to power off.
 POWEROFF_SECONDS = 20
 KVM_TRIAL_SECONDS = 10
+BOOT_TRIES = 3
 
 
 @dataclass
@@ -66,14 +67,29 @@ def boot_locked(kernel, run_script, files, out, options):
     (out / "out").mkdir()
     image = out / "initramfs.cpio"
     initramfs.build(image, run_script, files)
-    result = Result(out)
     command = command_line(kernel, image, out, options)
     (out / "command").write_text(" ".join(command) + "\n")
-    watch(command, result, options)
+    for tries_left in reversed(range(BOOT_TRIES)):
+        result = Result(out)
+        watch(command, result, options)
+        if not died_early(result) or not tries_left:
+            break
+        result.console.rename(out / f"died-early.{tries_left}.log")
+        say(f"the kernel died before /init ran; {tries_left} more tries")
     image.unlink()
     unpack_out(out, result)
     judge_end(result, options)
     return result
+
+
+def died_early(result):
+    """
+    Whether the kernel died before anything of ours ran. The emulator with a thread
+    a processor sometimes lets one run into the breakpoint of a jump label that was
+    removed already ("Oops: int3"); that says nothing about us, so boot again.
+    """
+    text = result.console.read_text(errors="replace")
+    return not result.timed_out and "goheap-vm: up" not in text
 
 
 # ---- command lines ----------------------------------------------------------
