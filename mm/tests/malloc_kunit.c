@@ -765,7 +765,10 @@ static void bad_frees_of_stack_blocks_are_refused(struct kunit *test)
 	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_INTERIOR,
 			       goheap_stack_free(p + 2048));
 	goheap_stack_free(p);
-	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_DOUBLE, goheap_stack_free(p));
+	/* Its span may have gone with it. */
+	GH_TEST_EXPECT_REFUSED(test, goheap_owns(p) ? GOHEAP_BAD_DOUBLE :
+						      GOHEAP_BAD_WILD,
+			       goheap_stack_free(p));
 	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_WILD, goheap_stack_free(test));
 }
 

@@ -391,11 +391,15 @@ static void draining_one_class_leaves_the_others(struct kunit *test)
 	struct gh_central *c = central_of(test, SIZE);
 	struct gh_central *other = central_of(test, 1024);
 
+	unsigned long cached;
+
 	give(c, must_alloc(test, c));
 	give(other, must_alloc(test, other));
+	cached = gh_slot_cached(other);
 	gh_reclaim_drain(gh_test_heap(test), c);
 	KUNIT_EXPECT_EQ(test, nspans(c), 0);
-	KUNIT_EXPECT_GT(test, gh_slot_cached(other), 0);
+	KUNIT_EXPECT_EQ(test, gh_slot_cached(other), cached);
+	KUNIT_EXPECT_EQ(test, nspans(other), 1);
 }
 
 static void draining_leaves_live_objects(struct kunit *test)
@@ -901,9 +905,12 @@ static void threads_drains_and_ends_of_caches_go_together(struct kunit *test)
 		}
 		KUNIT_EXPECT_EQ(test, crew[i].hammer.bad, 0UL);
 	}
-	for_each_possible_cpu(cpu)
-		KUNIT_EXPECT_EQ(test, per_cpu_ptr(h->mcache, cpu)->bytes,
-				room(h, cpu));
+	for_each_possible_cpu(cpu) {
+		struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
+
+		KUNIT_EXPECT_EQ(test, mcache->bytes, room(h, cpu));
+		KUNIT_EXPECT_EQ(test, mcache->cache_bytes, 0);
+	}
 	gh_reclaim_drain(h, NULL);
 	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0UL);
 }

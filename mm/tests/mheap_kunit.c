@@ -9,11 +9,10 @@
 
 #include <linux/module.h>
 #include <linux/nodemask.h>
+#include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
 #include "../mcentral.h"
-
-#define MiB	(1UL << 20)
 
 static struct gh_shape large_shape(unsigned long npages)
 {
@@ -348,9 +347,9 @@ static void a_heap_grows_when_it_is_full(struct kunit *test)
 	struct gh_span *s[3];
 	unsigned int i;
 
-	need_ram(test, 200 * MiB);
+	need_ram(test, 200 * SZ_1M);
 	for (i = 0; i < ARRAY_SIZE(s); i++)
-		s[i] = must_get_span(test, (40 * MiB) >> GH_PAGE_SHIFT);
+		s[i] = must_get_span(test, (40 * SZ_1M) >> GH_PAGE_SHIFT);
 	KUNIT_EXPECT_GE(test, narenas(h), 3);
 	for (i = 0; i < ARRAY_SIZE(s); i++)
 		put_span(test, s[i]);
@@ -370,11 +369,11 @@ static void a_heap_does_not_grow_for_those_who_cannot_wait(struct kunit *test)
 
 static void a_run_may_be_longer_than_an_arena(struct kunit *test)
 {
-	unsigned long npages = (80 * MiB) >> GH_PAGE_SHIFT;
+	unsigned long npages = (80 * SZ_1M) >> GH_PAGE_SHIFT;
 	struct gh_span *s;
 	unsigned long i;
 
-	need_ram(test, gh_vmem_is_sparse() ? 96 * MiB : 256 * MiB);
+	need_ram(test, gh_vmem_is_sparse() ? 96 * SZ_1M : 256 * SZ_1M);
 	s = must_get_span(test, npages);
 	for (i = 0; i < npages; i++) {
 		unsigned long addr = s->base + i * GH_PAGE_SIZE;
@@ -400,9 +399,9 @@ static void areas_never_merge(struct kunit *test)
 	struct gh_node *node = gh_mheap_node(h, numa_mem_id());
 	unsigned int slot, arenas = 0, gaps = 0;
 
-	need_ram(test, gh_vmem_is_sparse() ? 8 * MiB : 4 * GH_ARENA_SIZE);
-	KUNIT_ASSERT_EQ(test, gh_mheap_grow(node, 1), 0);
-	KUNIT_ASSERT_EQ(test, gh_mheap_grow(node, 2), 0);
+	need_ram(test, gh_vmem_is_sparse() ? 8 * SZ_1M : 4 * GH_ARENA_SIZE);
+	KUNIT_ASSERT_EQ(test, gh_node_grow(node, 1), 0);
+	KUNIT_ASSERT_EQ(test, gh_node_grow(node, 2), 0);
 	for (slot = 0; slot < node->next_slot; slot++) {
 		struct gh_arena *a = gh_node_arena(node, slot);
 		struct gh_arena *b = gh_node_arena(node, slot + 1);
@@ -589,7 +588,7 @@ static void a_failed_commit_leaves_the_pages_free(struct kunit *test)
 	s = must_get_span(test, 40);
 	pa = &s->node->pa;
 	/* With a spare arena at hand none will come on the way. */
-	KUNIT_ASSERT_EQ(test, gh_mheap_grow(s->node, 1), 0);
+	KUNIT_ASSERT_EQ(test, gh_node_grow(s->node, 1), 0);
 	flush_workqueue(gh_wq);
 	/* Some of the pages have memory, the others have none; no scavenger. */
 	mutex_lock(&h->scav_lock);
@@ -612,8 +611,8 @@ static void a_failed_commit_leaves_the_pages_free(struct kunit *test)
 	put_span(test, s);
 }
 
-/* Make a heap, grow it and use it; any of that may fail. */
-static void live_and_die(struct kunit *test)
+/* Make a heap, grow it if asked, and use it; any of that may fail. */
+static void live_and_die(struct kunit *test, bool grow)
 {
 	struct gh_heap *h = gh_heap_create("test");
 	struct gh_shape shape = class_shape(gh_size_to_class(64));
@@ -628,7 +627,8 @@ static void live_and_die(struct kunit *test)
 	s[0] = gh_mheap_alloc_span(h, &shape, &h->central[0], GFP_KERNEL,
 				   NUMA_NO_NODE);
 	s[1] = get_span(h, 30, GFP_KERNEL);
-	gh_mheap_grow(h->nodes[0], 1);
+	if (grow)
+		gh_node_grow(h->nodes[0], 1);
 	s[2] = get_span(h, 50, GFP_KERNEL);
 	for (i = 0; i < ARRAY_SIZE(s); i++)
 		if (s[i])
@@ -648,9 +648,12 @@ static void no_failure_loses_anything(struct kunit *test)
 
 	need_ram(test, 4 * GH_ARENA_SIZE);
 	for (i = 0; i < ARRAY_SIZE(points); i++) {
+		bool grow = points[i] == GH_FAULT_VMAP ||
+			    points[i] == GH_FAULT_META;
+
 		for (nth = 1; nth < 100; nth++) {
 			gh_fault_arm(points[i], nth);
-			live_and_die(test);
+			live_and_die(test, grow);
 			if (!gh_fault_disarm())
 				break;
 			hits++;
@@ -727,6 +730,7 @@ static struct kunit_suite mheap_suite = {
 	.exit = gh_test_heap_exit,
 	.test_cases = mheap_cases,
 };
+
 kunit_test_suite(mheap_suite);
 
 GH_IMPORT_TEST_SYMBOLS();
