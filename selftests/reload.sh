@@ -22,13 +22,15 @@ known_pages()
 {
 	echo 3 >/proc/sys/vm/drop_caches
 	echo 1 2>/dev/null >/proc/sys/vm/stat_refresh
-	# "count:" is a CPU's list, and nr_kernel_stack is in KiB.
+	# "count:" is a CPU's list, and nr_kernel_stack is in KiB. Every 2 MiB of
+	# the direct map in small pages have a page table, as modules come and go.
 	awk '
 	$1 == "nr_free_pages" || $1 == "count:" || $1 ~ /^nr_slab_/ ||
 	$1 ~ /^nr_(in)?active_/ || $1 == "nr_unevictable" ||
 	$1 == "nr_page_table_pages" { n += $2 }
 	$1 == "nr_kernel_stack" { n += $2 / 4 }
-	END { printf "%d\n", n }' /proc/zoneinfo
+	$1 == "DirectMap4k:" { n += $2 / 2048 }
+	END { printf "%d\n", n }' /proc/zoneinfo /proc/meminfo
 }
 
 kernel_maps()
