@@ -5,10 +5,12 @@
  * On every CPU, two threads, an hrtimer in hardirq context, one in softirq
  * context, an irq_work, and calls from other CPUs use the same few span classes
  * and one cache. The calls come as fast as they can be sent, the timers only
- * with the tick where the clock is coarse. All take and give different numbers of objects, so that a slot is never as it was
- * before an interrupt: whoever goes on as if it were loses an object, or hands
- * one out twice. Some of the classes have batches of two objects, which makes
- * the slow paths, with their long windows, as frequent as the fast one.
+ * with the tick where the clock is coarse.
+ *
+ * All take and give different numbers of objects, so that a slot is never as it
+ * was before an interrupt: whoever goes on as if it were loses an object, or
+ * hands one out twice. Some of the classes have batches of two objects, which
+ * makes the slow paths, with their long windows, as frequent as the fast one.
  *
  * The timers are not "hard" ones of PREEMPT_RT, from which pages cannot be had.
  */

@@ -11,6 +11,7 @@
  *
  * Locking: run_lock serialises scenarios; result_lock protects the text.
  */
+#include <linux/atomic.h>
 #include <linux/debugfs.h>
 #include <linux/err.h>
 #include <linux/hardirq.h>
@@ -41,7 +42,7 @@ static DEFINE_RAW_SPINLOCK(result_lock);
 static char *result;
 static size_t result_len;
 static unsigned int nr_results;
-static unsigned int nr_bad;
+static atomic_t nr_bad;
 static const char *scenario_name;
 static struct dentry *dir;
 
@@ -70,14 +71,6 @@ static const struct scenario scenarios[] = {
 };
 
 /* ---- results ------------------------------------------------------------ */
-
-static bool result_trylock(unsigned long *flags)
-{
-	if (in_nmi())
-		return raw_spin_trylock_irqsave(&result_lock, *flags);
-	raw_spin_lock_irqsave(&result_lock, *flags);
-	return true;
-}
 
 /* Under result_lock. */
 static __printf(2, 0)
@@ -165,16 +158,14 @@ void st_bad(const char *fmt, ...)
 	unsigned long flags;
 	va_list args;
 
-	/* In NMI context the text may be lost, the failure is not. */
-	if (!result_trylock(&flags)) {
-		WRITE_ONCE(nr_bad, READ_ONCE(nr_bad) + 1);
+	/* In NMI context the text is lost, the failure is not. */
+	if (atomic_inc_return(&nr_bad) > BAD_SHOWN || in_nmi())
 		return;
-	}
 	va_start(args, fmt);
-	if (nr_bad++ < BAD_SHOWN)
-		result_add("# WRONG: ", fmt, args);
-	va_end(args);
+	raw_spin_lock_irqsave(&result_lock, flags);
+	result_add("# WRONG: ", fmt, args);
 	raw_spin_unlock_irqrestore(&result_lock, flags);
+	va_end(args);
 }
 
 /**
@@ -213,10 +204,11 @@ static void run_scenario(const struct scenario *s)
 	result_len = 0;
 	result[0] = '\0';
 	nr_results = 0;
-	nr_bad = 0;
+	atomic_set(&nr_bad, 0);
 	scenario_name = s->name;
 	s->run();
-	st_check(!nr_bad, "%u things wrong", nr_bad);
+	st_check(!atomic_read(&nr_bad), "%d things wrong",
+		 atomic_read(&nr_bad));
 	result_len += scnprintf(result + result_len, RESULT_BYTES - result_len,
 				"1..%u\n", nr_results);
 }
