@@ -389,7 +389,7 @@ static void draining_empties_everything(struct kunit *test)
 static void draining_one_class_leaves_the_others(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	struct gh_central *other = central_of(test, 1024);
+	struct gh_central *other = central_of(test, 128);
 
 	unsigned long cached;
 
