@@ -3,16 +3,17 @@
  * Interrupts that allocate and free while the threads that they interrupt do.
  *
  * On every CPU, two threads, an hrtimer in hardirq context, one in softirq
- * context, an irq_work, and calls from other CPUs use the same few span classes
- * and one cache. The calls come as fast as they can be sent, the timers only
- * with the tick where the clock is coarse.
+ * context, and an irq_work use the same few span classes and one cache. The
+ * irq_work is also queued by calls from another CPU, as fast as they can be
+ * sent: the timers come only with the tick where the clock is coarse.
  *
  * All take and give different numbers of objects, so that a slot is never as it
  * was before an interrupt: whoever goes on as if it were loses an object, or
  * hands one out twice. Some of the classes have batches of two objects, which
  * makes the slow paths, with their long windows, as frequent as the fast one.
  *
- * The timers are not "hard" ones of PREEMPT_RT, from which pages cannot be had.
+ * The timers are not "hard" ones of PREEMPT_RT, and the calls allocate nothing
+ * themselves: there, pages cannot be had in such contexts.
  */
 #include <linux/err.h>
 #include <linux/hrtimer.h>
@@ -32,7 +33,6 @@ enum irq_ctx {
 	CTX_HARD,
 	CTX_SOFT,
 	CTX_WORK,
-	CTX_CALL,
 	NR_CTX,
 };
 
@@ -124,7 +124,6 @@ static enum hrtimer_restart irq_soft(struct hrtimer *t)
 
 static void irq_call(void *arg)
 {
-	irq_side_run(CTX_CALL);
 	irq_work_queue(&this_cpu_ptr(irq_cpus)->work);
 }
 
@@ -231,7 +230,6 @@ static void irq_run(void)
 	irq_check_ran(CTX_HARD, "a timer in hardirq context");
 	irq_check_ran(CTX_SOFT, "a timer in softirq context");
 	irq_check_ran(CTX_WORK, "an irq_work");
-	irq_check_ran(CTX_CALL, "a call from another CPU");
 }
 
 /**
