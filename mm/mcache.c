@@ -11,8 +11,9 @@
  *
  * Magazines begin small and double when misses have earned it, up to a batch and
  * as long as the CPU's bound on bytes (gh_percpu_bytes) allows; at the bound,
- * room is taken from the other classes in turn. Classes of large objects
- * (GH_CENTRAL_DIRECT) have neither magazine nor current span.
+ * room is taken from the other classes in turn. Until it has a magazine, a class
+ * has no current span either, so that classes of larger objects which are used
+ * rarely pin no spans; those of the largest (GH_CENTRAL_DIRECT) never have one.
  */
 #include <linux/hardirq.h>
 #include <linux/log2.h>
@@ -25,6 +26,9 @@
 /* A first magazine has so many objects, or so many bytes of them. */
 #define CAP_INITIAL	8
 #define CAP_BYTES	2048UL
+
+/* A class of objects of so many bytes has to earn its first one as well. */
+#define CAP_EARNED	1024
 
 /* What a miss is worth: a magazine may grow by so many bytes for each. */
 #define MISS_BYTES	128UL
@@ -215,6 +219,11 @@ static void slot_equip(struct gh_central *c, gfp_t gfp)
 		return;
 	}
 	cap = slot_initial_cap(c);
+	if (c->shape.state == GH_SPAN_OBJECTS &&
+	    c->shape.elemsize >= CAP_EARNED &&
+	    this_cpu_inc_return(c->slots->misses) * MISS_BYTES <
+	    slot_room(c, cap))
+		return;
 	mag = gh_fixalloc_alloc(mag_pool(c, cap), gfp);
 	if (!mag)
 		return;
@@ -226,6 +235,7 @@ static void slot_equip(struct gh_central *c, gfp_t gfp)
 		if (slot_charge(c, slot, cap)) {
 			swap(slot->mag, mag);
 			slot->cap = cap;
+			slot->misses = 0;
 		}
 		barrier();
 		slot->busy = false;

@@ -38,11 +38,11 @@ struct gh_slot;
 #define GH_TC_BYTES		1048576UL
 
 /*
- * Objects of more bytes than this are not held back by CPUs: kmalloc() goes to
- * the page allocator for each of them too, and a span that is pinned by one
- * free object in a magazine is a large part of a small heap.
+ * Objects of more bytes than this are not held back by CPUs: a span that is
+ * pinned by one free object in a magazine is a large part of a small heap, and
+ * what is done with so many bytes costs more than a lock.
  */
-#define GH_MAX_CACHED		8192
+#define GH_MAX_CACHED		4096
 
 /* Flags of a gh_central. */
 #define GH_CENTRAL_NOSCAN	BIT(0)
