@@ -55,10 +55,8 @@ static void report_span(const void *p)
 	if (!s)
 		return;
 	gh_span_find(s, (unsigned long)p, &idx);
-	pr_err("goheap:   object %u of %u, %zu bytes each, in span %p-%p of %s\n",
-	       idx, s->nelems, s->elemsize, (void *)s->base,
-	       (void *)(s->base + (s->npages << GH_PAGE_SHIFT)),
-	       s->central->name);
+	pr_err("goheap:   object %u of %u, %zu bytes each, in a span of %lu pages of %s\n",
+	       idx, s->nelems, s->elemsize, s->npages, s->central->name);
 }
 
 /**

@@ -27,6 +27,9 @@ struct goheap_cache;
  * with spinlocks held. In NMI context an allocation is served from what the CPU
  * and, if its lock is free, the mcentral hold; otherwise it is NULL.
  *
+ * An allocation that may sleep and needs pages from the system is NULL in a task
+ * that was killed.
+ *
  * Free: from any of these contexts, NMI included, on any CPU.
  *
  * Flags: ``__GFP_ZERO``, ``__GFP_NOWARN``, ``__GFP_NORETRY``,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`vm check`: runs all tests on the kernels named, and adds up what came of it."""
 
+import subprocess
 import unittest
 from fnmatch import fnmatch
 from pathlib import Path
@@ -27,6 +28,7 @@ def run(names, args):
     """Check every kernel named; 0 if nothing failed."""
     total = Counts()
     total.add(report("harness", check_harness()))
+    total.add(report("recorder", check_recorder(args)))
     for name in names:
         total.add(check_kernel(name, args))
     print(total, flush=True)
@@ -51,6 +53,15 @@ def check_harness():
     for test, trace in broken:
         counts.fail(f"{test}: {trace.strip().splitlines()[-1]}")
     return counts
+
+
+def check_recorder(args):
+    """The recorder of tools/trace runs on this machine, so it is tested here."""
+    source = Path(args.src).resolve()
+    out = fresh_dir(source / "build/trace")
+    done = subprocess.run(["make", "-s", "-C", source / "tools/trace", f"O={out}", "check"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return ktap.count_tap(done.returncode, done.stdout.splitlines())
 
 
 def check_kernel(name, args):
