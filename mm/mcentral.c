@@ -33,18 +33,6 @@
 /* Unswept spans that an allocation looks at before it asks the heap. */
 #define TAKE_LOOKS	16
 
-/* ---- lock --------------------------------------------------------------- */
-
-static bool central_lock(struct gh_central *c, unsigned long *flags)
-{
-	return gh_raw_lock(&c->lock, flags);
-}
-
-static void central_unlock(struct gh_central *c, unsigned long flags)
-{
-	raw_spin_unlock_irqrestore(&c->lock, flags);
-}
-
 /* ---- sets --------------------------------------------------------------- */
 
 static unsigned int swept_set(const struct gh_central *c)
@@ -190,12 +178,12 @@ struct gh_span *gh_central_get_span(struct gh_central *c, int nid)
 	unsigned long flags;
 	struct gh_span *s;
 
-	if (!central_lock(c, &flags))
+	if (!gh_raw_lock(&c->lock, &flags))
 		return NULL;
 	s = central_pick(c, nid);
 	if (s)
 		s->cached = true;
-	central_unlock(c, flags);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
 	return s;
 }
 GH_EXPORT_FOR_TESTS(gh_central_get_span);
@@ -220,7 +208,7 @@ void gh_central_put_span(struct gh_central *c, struct gh_span *s)
 		s->sweepgen = c->sweepgen - (s->nfreed ? 2 : 0);
 		span_file(c, s);
 	}
-	central_unlock(c, flags);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
 	free_dead(c, &dead);
 }
 GH_EXPORT_FOR_TESTS(gh_central_put_span);
@@ -292,7 +280,7 @@ unsigned long gh_central_sweep(struct gh_central *c, unsigned long *bad)
 	for (i = 0; i < c->heap->nr_nodes; i++)
 		n += sets_sweep(c, &c->sets[i], &flags, bad);
 out:
-	central_unlock(c, flags);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
 	return n;
 }
 GH_EXPORT_FOR_TESTS(gh_central_sweep);
@@ -315,7 +303,7 @@ bool gh_central_take(struct gh_central *c, int nid, struct gh_ent *ent)
 	unsigned long flags;
 	struct gh_span *s;
 
-	if (!central_lock(c, &flags))
+	if (!gh_raw_lock(&c->lock, &flags))
 		return false;
 	s = central_pick(c, nid);
 	if (s) {
@@ -323,7 +311,7 @@ bool gh_central_take(struct gh_central *c, int nid, struct gh_ent *ent)
 		c->carved++;
 		span_file(c, s);
 	}
-	central_unlock(c, flags);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
 	return s;
 }
 GH_EXPORT_FOR_TESTS(gh_central_take);
@@ -370,7 +358,7 @@ void gh_central_release(struct gh_central *c, const struct gh_ent *ents,
 	while (n--)
 		if (!central_release_one(c, ents + n, &dead))
 			bad = ents[n].obj;
-	central_unlock(c, flags);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
 	free_dead(c, &dead);
 	if (unlikely(bad))
 		gh_report_bad_free(bad, GOHEAP_BAD_DOUBLE, c);
@@ -411,7 +399,7 @@ bool gh_central_trade_full(struct gh_central *c, struct gh_ent **mag)
 		c->tc[c->tc_n++] = *mag;
 		*mag = empty;
 	}
-	central_unlock(c, flags);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
 	if (ok)
 		gh_mheap_kick(c->heap);
 	else
@@ -434,14 +422,14 @@ bool gh_central_trade_empty(struct gh_central *c, struct gh_ent **mag)
 	unsigned long flags;
 	bool ok;
 
-	if (!READ_ONCE(c->tc_n) || !central_lock(c, &flags))
+	if (!READ_ONCE(c->tc_n) || !gh_raw_lock(&c->lock, &flags))
 		return false;
 	ok = c->tc_n;
 	if (ok) {
 		*mag = c->tc[--c->tc_n];
 		c->tc_low = min(c->tc_low, c->tc_n);
 	}
-	central_unlock(c, flags);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
 	if (ok && empty)
 		gh_fixalloc_free(c->mags, empty);
 	return ok;
@@ -461,7 +449,7 @@ static struct gh_ent *tc_take_oldest(struct gh_central *c, bool only_idle)
 		c->tc_low -= !!c->tc_low;
 		memmove(&c->tc[0], &c->tc[1], c->tc_n * sizeof(c->tc[0]));
 	}
-	central_unlock(c, flags);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
 	return mag;
 }
 
@@ -492,7 +480,7 @@ bool gh_central_age(struct gh_central *c)
 	c->tc_low = c->tc_n;
 	c->tc_max = max_t(unsigned int, c->tc_n,
 			  min_t(unsigned int, GH_TC_INITIAL, tc_limit(c)));
-	central_unlock(c, flags);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
 	return READ_ONCE(c->tc_n);
 }
 GH_EXPORT_FOR_TESTS(gh_central_age);

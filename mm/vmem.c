@@ -67,7 +67,7 @@ static pte_t *vmem_ptes(unsigned long addr)
 
 /* Call @fn for each entry of a range, until it says stop. */
 static bool vmem_walk_ptes(unsigned long addr, unsigned long end,
-			      bool (*fn)(pte_t *ptep, void *arg), void *arg)
+			   bool (*fn)(pte_t *ptep, void *arg), void *arg)
 {
 	while (addr < end) {
 		unsigned long next = min(end, (addr + PMD_SIZE) & PMD_MASK);
@@ -142,7 +142,7 @@ static bool pte_wipe(pte_t *ptep, void *arg)
 #define pte_take	pte_wipe
 
 static bool vmem_walk_ptes(unsigned long addr, unsigned long end,
-			      bool (*fn)(pte_t *ptep, void *arg), void *arg)
+			   bool (*fn)(pte_t *ptep, void *arg), void *arg)
 {
 	return true;
 }
@@ -238,7 +238,7 @@ static int sparse_reserve(struct gh_vmem_area *area, unsigned long npages,
 	end = start + (npages << PAGE_SHIFT);
 	for (; start < end; start = min(end, start + GH_ARENA_SIZE)) {
 		vmem_walk_ptes(start, min(end, start + GH_ARENA_SIZE),
-				  pte_wipe, NULL);
+			       pte_wipe, NULL);
 		cond_resched();
 	}
 	vmem_flush_tlb(decoy);
@@ -368,8 +368,8 @@ void gh_vmem_release(struct gh_vmem_area *area)
 	gh_vmem_batch_init(&batch);
 	if (vmem_sparse)
 		vmem_walk_ptes(area->base,
-				  area->base + area->narenas * GH_ARENA_SIZE,
-				  pte_take, &batch);
+			       area->base + area->narenas * GH_ARENA_SIZE,
+			       pte_take, &batch);
 	else
 		eager_collect(area, &batch);
 	/*

@@ -1082,7 +1082,7 @@ static void mempools_keep_their_reserve(struct kunit *test)
 	mempool_destroy(pool);
 }
 
-#if __has_include(<linux/cleanup.h>)
+#ifdef DEFINE_FREE
 static size_t scoped(void)
 {
 	void *p __free(goheap) = goheap_alloc(64, GFP_KERNEL);

@@ -29,6 +29,8 @@ CHECKPATCH_EXCEPTIONS = (
     # A string that a generator prints.
     ("SPDX_LICENSE_TAG", r"\".*SPDX-License-Identifier"),
     ("SUSPECT_CODE_INDENT", r"^DEFINE_FREE\("),
+    # The name of a member cannot stand in parentheses.
+    ("MACRO_ARG_PRECEDENCE", r"^#define \w+_rcu\(.*\bmember\)"),
 )
 
 SCRIPT = re.compile(r"^#!.*\b(sh|python3)\b")
