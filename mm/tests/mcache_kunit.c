@@ -562,6 +562,24 @@ static void a_cpu_that_dies_gives_everything_back(struct kunit *test)
 			0);
 }
 
+/* Tiny blocks are freed into the slots of the CPU that drains. */
+static void a_heap_ends_clean_wherever_its_tiny_blocks_are(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu) {
+		void *tiny = NULL;
+		struct remote r = { .c = c, .p = &tiny };
+
+		KUNIT_ASSERT_EQ(test, smp_call_on_cpu(cpu, remote_tiny, &r,
+						      false), 0);
+		gh_free(tiny);
+	}
+	set_cpus_allowed_ptr(current, cpumask_of(cpumask_first(cpu_online_mask)));
+	gh_test_heap_end(test);
+}
+
 /* ---- other paths -------------------------------------------------------- */
 
 static void bulk_allocation_gives_distinct_objects(struct kunit *test)
@@ -937,6 +955,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(objects_freed_elsewhere_do_not_make_the_heap_grow),
 	KUNIT_CASE(another_cpus_slot_is_drained_from_there),
 	KUNIT_CASE(a_cpu_that_dies_gives_everything_back),
+	KUNIT_CASE(a_heap_ends_clean_wherever_its_tiny_blocks_are),
 	KUNIT_CASE(bulk_allocation_gives_distinct_objects),
 	KUNIT_CASE(bulk_allocation_says_how_far_it_got),
 	KUNIT_CASE(the_last_resort_is_another_nodes_memory),

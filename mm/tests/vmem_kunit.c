@@ -323,6 +323,35 @@ static void commit_does_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, grown(test), 200 * PAGE_SIZE);
 }
 
+static unsigned long free_ram(void)
+{
+	struct sysinfo si;
+
+	si_meminfo(&si);
+	return si.freeram;
+}
+
+static void a_failed_commit_gives_its_pages_back(struct kunit *test)
+{
+	const unsigned long npages = 512, rounds = 60;
+	unsigned long before;
+	unsigned int i;
+
+	skip_unless_sparse(test);
+	before = free_ram();
+	/* The last pages are not to be had, after most were. */
+	for (i = 0; i < rounds; i++) {
+		gh_fault_arm(GH_FAULT_PAGE, npages / 32);
+		KUNIT_EXPECT_EQ(test, gh_vmem_commit(base_of(test),
+						     npages * PAGE_SIZE,
+						     GFP_KERNEL, NUMA_NO_NODE),
+				-ENOMEM);
+		KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
+	}
+	/* Somebody else may need some in the meantime, but not so many. */
+	KUNIT_EXPECT_GT(test, free_ram() + npages * rounds / 2, before);
+}
+
 static void commit_works_with_interrupts_off(struct kunit *test)
 {
 	unsigned long addr = base_of(test);
@@ -616,6 +645,7 @@ static struct kunit_case vmem_cases[] = {
 	KUNIT_CASE(zeroed_pages_are_zero),
 	KUNIT_CASE(committing_again_keeps_pages_and_contents),
 	KUNIT_CASE(commit_does_all_or_nothing),
+	KUNIT_CASE(a_failed_commit_gives_its_pages_back),
 	KUNIT_CASE(commit_works_with_interrupts_off),
 	KUNIT_CASE(pages_are_from_the_node_that_was_named),
 	KUNIT_CASE(a_decommitted_address_faults),
