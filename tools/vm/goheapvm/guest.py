@@ -72,24 +72,25 @@ def boot_locked(kernel, run_script, files, out, options):
     for tries_left in reversed(range(BOOT_TRIES)):
         result = Result(out)
         watch(command, result, options)
-        if not died_early(result) or not tries_left:
+        if not emulator_failed(result) or not tries_left:
             break
-        result.console.rename(out / f"died-early.{tries_left}.log")
-        say(f"the kernel died before /init ran; {tries_left} more tries")
+        result.console.rename(out / f"emulator-failed.{tries_left}.log")
+        say(f"the emulator failed the guest; {tries_left} more tries")
     image.unlink()
     unpack_out(out, result)
     judge_end(result, options)
     return result
 
 
-def died_early(result):
+def emulator_failed(result):
     """
-    Whether the kernel died before anything of ours ran. The emulator with a thread
-    a processor sometimes lets one run into the breakpoint of a jump label that was
-    removed already ("Oops: int3"); that says nothing about us, so boot again.
+    Whether the guest died of its emulation. With a thread a processor, QEMU sometimes
+    lets one run into the breakpoint of a jump label that was removed already, at
+    boot or when the kernel switches a feature. That says nothing about us. Nor
+    does a kernel that dies before anything of ours runs.
     """
     text = result.console.read_text(errors="replace")
-    return not result.timed_out and "goheap-vm: up" not in text
+    return not result.timed_out and ("goheap-vm: up" not in text or "Oops: int3" in text)
 
 
 # ---- command lines ----------------------------------------------------------
