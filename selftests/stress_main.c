@@ -68,6 +68,9 @@ static const struct scenario scenarios[] = {
 	{ "reuse", stress_reuse },
 	{ "hold", stress_hold },
 	{ "release", stress_release },
+	{ "charge", stress_charge },
+	{ "overcharge", stress_overcharge },
+	{ "uncharge", stress_uncharge },
 };
 
 /* ---- results ------------------------------------------------------------ */
@@ -276,6 +279,7 @@ static void __exit stress_exit(void)
 	debugfs_remove_recursive(dir);
 	/* What "hold" still has. */
 	stress_release();
+	stress_uncharge();
 	/* Objects freed by RCU may be of our caches' constructors. */
 	rcu_barrier();
 	kfree(result);
