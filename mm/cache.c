@@ -146,7 +146,7 @@ static void leak_span(struct gh_span *s, void *arg)
 	/* The record of the cache goes away; a free will find this instead. */
 	list_del_init(&s->list);
 	WRITE_ONCE(s->state, GH_SPAN_LEAKED);
-	/* Who sees the new owner sees the state: pairs with gh_span_state(). */
+	/* Who sees the new owner sees the state: pairs with small_free(). */
 	smp_wmb();
 	WRITE_ONCE(s->central, &s->central->heap->central[0]);
 }

@@ -237,11 +237,13 @@ static enum goheap_bad_free bad_kind(struct gh_span *s, unsigned long addr)
 /* Free an object of a span class, if that is what it is. */
 static bool small_free(struct gh_span *s, unsigned long addr)
 {
-	struct gh_central *c = s->central;
+	struct gh_central *c = READ_ONCE(s->central);
 	struct gh_ent ent;
 	unsigned int idx;
 
-	if (unlikely(c->cache))
+	/* Pairs with leak_span(): with the new owner comes the new state. */
+	smp_rmb();
+	if (unlikely(c->cache || READ_ONCE(s->state) != GH_SPAN_OBJECTS))
 		return false;
 	if (unlikely(s->tiny))
 		return gh_tiny_free(s, addr);

@@ -142,6 +142,8 @@ static bool slot_charge(struct gh_central *c, struct gh_slot *slot,
 {
 	long more = slot_room(c, cap) - slot_room(c, slot->cap);
 
+	if (more > 0 && slot_room(c, cap) > (long)READ_ONCE(gh_percpu_bytes))
+		return false;
 	if (more > 0 && !c->cache && !mcache_has_room(c, more))
 		mcache_steal(c->heap);
 	if (more > 0 && !mcache_has_room(c, more))
@@ -229,10 +231,11 @@ static void slot_equip(struct gh_central *c, gfp_t gfp)
 		return;
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
-	if (!slot->busy && !slot->cap) {
+	if (!slot->busy) {
 		slot->busy = true;
 		barrier();
-		if (slot_charge(c, slot, cap)) {
+		/* An interrupt may have been here before: look again. */
+		if (!slot->cap && slot_charge(c, slot, cap)) {
 			swap(slot->mag, mag);
 			slot->cap = cap;
 			slot->misses = 0;
@@ -269,9 +272,12 @@ static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
 /* Make a batch of the transfer cache this slot's magazine. */
 static bool slot_adopt_batch(struct gh_central *c, struct gh_slot *slot)
 {
+	long more = slot_room(c, c->batch) - slot_room(c, slot->cap);
 	struct gh_ent *full = NULL;
 
-	if (!READ_ONCE(c->tc_n) || !slot_charge(c, slot, c->batch))
+	/* Out of free room only: nobody is robbed for what was not earned. */
+	if (!READ_ONCE(c->tc_n) || (more > 0 && !mcache_has_room(c, more)) ||
+	    !slot_charge(c, slot, c->batch))
 		return false;
 	if (!gh_central_trade_empty(c, &full)) {
 		slot_uncharge(c, slot, c->batch);
@@ -340,10 +346,10 @@ static void slot_deposit(struct gh_central *c, struct gh_span *s)
 
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
-	if (!slot->busy && slot->mag) {
+	if (!slot->busy) {
 		slot->busy = true;
 		barrier();
-		if (!slot->span || gh_span_full(slot->span))
+		if (slot->mag && (!slot->span || gh_span_full(slot->span)))
 			swap(slot->span, s);
 		barrier();
 		slot->busy = false;
@@ -381,11 +387,14 @@ static bool slot_take_new(struct gh_central *c, gfp_t gfp, int nid,
  */
 void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 {
-	bool here = nid == NUMA_NO_NODE;
 	struct gh_ent ent;
-	bool ok;
+	bool here, ok;
 
 	might_alloc(gfp);
+	/* "This node" and no node is the nearest; magazines mix nodes. */
+	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
+		nid = numa_mem_id();
+	here = nid == NUMA_NO_NODE;
 	if (c->flags & GH_CENTRAL_ACCOUNT)
 		gfp |= __GFP_ACCOUNT;
 	/* A node without one of its own is served by others, if it may be. */

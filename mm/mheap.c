@@ -438,9 +438,13 @@ unsigned long gh_mheap_idle_committed(const struct gh_heap *h)
 
 	if (!gh_vmem_is_sparse())
 		return 0;
-	for (i = 0; i < h->nr_nodes; i++)
-		n += READ_ONCE(h->nodes[i]->pa.nfree) -
-		     READ_ONCE(h->nodes[i]->pa.nscav);
+	for (i = 0; i < h->nr_nodes; i++) {
+		unsigned long nfree = READ_ONCE(h->nodes[i]->pa.nfree);
+		unsigned long nscav = READ_ONCE(h->nodes[i]->pa.nscav);
+
+		/* Read without the lock, they may not fit each other. */
+		n += nfree > nscav ? nfree - nscav : 0;
+	}
 	return n;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_idle_committed);

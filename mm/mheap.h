@@ -64,6 +64,7 @@ struct gh_mcache;
  * @grow_work: reserves a spare arena
  * @scav_lock: one scavenger at a time
  * @shrink_want: heap pages that the shrinker was asked for
+ * @aged: when the background last let caches and the peak age, jiffies
  * @peak_pages: recent peak of pages in use, decaying
  * @closing: no new background work
  */
@@ -98,6 +99,7 @@ struct gh_heap {
 	struct work_struct grow_work;
 	struct mutex scav_lock;		/* one scavenger at a time */
 	atomic_long_t shrink_want;
+	unsigned long aged;
 	unsigned long peak_pages;
 	bool closing;
 };

@@ -19,6 +19,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/jiffies.h>
 #include <linux/mutex.h>
 #include <linux/shrinker.h>
 
@@ -257,11 +258,19 @@ static void background_fn(struct work_struct *work)
 {
 	struct gh_heap *h = container_of(to_delayed_work(work), struct gh_heap,
 					 background);
-	bool more = age_centrals(h);
-	unsigned long surplus;
+	/* The shrinker may call more often than once a second. */
+	bool tick = time_after_eq(jiffies, h->aged + HZ);
+	unsigned long surplus = 0;
+	bool more = true;
 
+	if (tick) {
+		h->aged = jiffies;
+		more = age_centrals(h);
+	}
 	mutex_lock(&h->scav_lock);
-	surplus = max_t(unsigned long, scavenge_surplus(h),
+	if (tick)
+		surplus = scavenge_surplus(h);
+	surplus = max_t(unsigned long, surplus,
 			atomic_long_xchg(&h->shrink_want, 0));
 	if (surplus)
 		gh_mheap_scavenge(h, surplus);
@@ -314,6 +323,7 @@ static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
 void gh_reclaim_add(struct gh_heap *h)
 {
 	INIT_DEFERRABLE_WORK(&h->background, background_fn);
+	h->aged = jiffies - HZ;
 	mutex_lock(&heaps_lock);
 	list_add_tail(&h->list, &heaps);
 	mutex_unlock(&heaps_lock);

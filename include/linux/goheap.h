@@ -35,7 +35,8 @@ struct goheap_cache;
  * Flags: ``__GFP_ZERO``, ``__GFP_NOWARN``, ``__GFP_NORETRY``,
  * ``__GFP_RETRY_MAYFAIL`` and ``__GFP_ACCOUNT`` are honoured. Accounting is by
  * page: the pages that an allocation makes goheap take from the system are
- * charged to the caller's memory cgroup until they go back.
+ * charged to the caller's memory cgroup until they go back. Eager arenas take
+ * all of theirs before, on nobody's account.
  * ``__GFP_NOFAIL``, ``GFP_DMA``, ``GFP_DMA32`` and ``__GFP_HIGHMEM`` are
  * refused: the result is NULL, and the log has one warning.
  *
