@@ -409,24 +409,24 @@ static const size_t context_sizes[] = { 4, 16, 200, 3000, 32768, 40000, SZ_1M };
 static void atomic_allocation_works_with_interrupts_off(struct kunit *test)
 {
 	void *p[ARRAY_SIZE(context_sizes)];
-	raw_spinlock_t lock;
 	unsigned long flags;
+	spinlock_t lock;
 	unsigned int i, got = 0;
 
-	raw_spin_lock_init(&lock);
-	raw_spin_lock_irqsave(&lock, flags);
+	spin_lock_init(&lock);
+	spin_lock_irqsave(&lock, flags);
 	for (i = 0; i < ARRAY_SIZE(p); i++) {
 		p[i] = goheap_alloc(context_sizes[i], GFP_ATOMIC);
 		got += !!p[i];
 	}
-	raw_spin_unlock_irqrestore(&lock, flags);
+	spin_unlock_irqrestore(&lock, flags);
 	KUNIT_EXPECT_EQ(test, got, (unsigned int)ARRAY_SIZE(p));
 	for (i = 0; i < ARRAY_SIZE(p); i++)
 		gh_test_fill(p[i], context_sizes[i], i);
-	raw_spin_lock_irqsave(&lock, flags);
+	spin_lock_irqsave(&lock, flags);
 	for (i = 0; i < ARRAY_SIZE(p); i++)
 		goheap_free(p[i]);
-	raw_spin_unlock_irqrestore(&lock, flags);
+	spin_unlock_irqrestore(&lock, flags);
 }
 
 static void nowait_allocation_works_with_preemption_off(struct kunit *test)

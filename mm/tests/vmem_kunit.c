@@ -14,9 +14,9 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
-static unsigned int steps = 20000;
+static unsigned int steps = 4000;
 module_param(steps, uint, 0444);
-MODULE_PARM_DESC(steps, "steps of the random run (default 20000)");
+MODULE_PARM_DESC(steps, "steps of the random run (default 4000)");
 
 /**
  * struct vmem_test - what a case begins with
