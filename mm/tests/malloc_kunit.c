@@ -410,7 +410,7 @@ static void atomic_allocation_works_with_interrupts_off(struct kunit *test)
 {
 	void *p[ARRAY_SIZE(context_sizes)];
 	unsigned long flags;
-	spinlock_t lock;
+	spinlock_t lock;	/* protects nothing; only held */
 	unsigned int i, got = 0;
 
 	spin_lock_init(&lock);
