@@ -11,96 +11,19 @@
  * A free finds the span by address, and the object's state byte in it; whatever
  * does not fit is refused before anything is changed.
  */
-#include <linux/hardirq.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 
 #include <linux/goheap.h>
 
 #include "compat.h"
+#include "large.h"
 #include "malloc.h"
 #include "mcache.h"
 #include "tiny.h"
 
 struct gh_heap *gh_kheap;
 GH_EXPORT_FOR_TESTS(gh_kheap);
-
-/* The page allocator packs run lengths in 21 bits: 16 GiB of 8 KiB pages. */
-#define LARGE_MAX	(1UL << (21 + GH_PAGE_SHIFT))
-
-/* ---- large -------------------------------------------------------------- */
-
-static void large_shape(struct gh_shape *shape, size_t size, u8 state,
-			bool noscan)
-{
-	shape->npages = DIV_ROUND_UP(size, GH_PAGE_SIZE);
-	shape->elemsize = shape->npages << GH_PAGE_SHIFT;
-	shape->divmul = 0;
-	shape->nelems = 1;
-	shape->state = state;
-	shape->tiny = false;
-	shape->noscan = noscan;
-}
-
-/* More than the machine has is refused before anyone suffers for it. */
-static bool large_refused(size_t size)
-{
-	return size > LARGE_MAX || size >> PAGE_SHIFT > totalram_pages() ||
-	       in_nmi();
-}
-
-static void *large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
-			 int node)
-{
-	struct gh_central *c = &h->central[noscan];
-	struct gh_shape shape;
-	struct gh_span *s;
-	struct gh_ent ent;
-
-	if (large_refused(size))
-		return NULL;
-	if (want_init_on_alloc(gfp))
-		gfp |= __GFP_ZERO;
-	large_shape(&shape, size, GH_SPAN_LARGE, noscan);
-	s = gh_mheap_alloc_span(h, &shape, c, gfp, node);
-	if (!s)
-		return NULL;
-	this_cpu_add(c->slots->carved, gh_span_carve(s, &ent, 1));
-	atomic64_add(s->elemsize, &h->large_allocs);
-	if (gfp & __GFP_ZERO && s->needzero)
-		memset(ent.obj, 0, s->elemsize);
-	WRITE_ONCE(*ent.state, GH_OBJ_ALLOC);
-	return ent.obj;
-}
-
-/* Mark the object of a large span free. Returns false if it was. */
-static bool large_release(struct gh_span *s)
-{
-	return xchg(&s->inline_state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
-}
-
-static void large_free_span(struct gh_heap *h, struct gh_span *s)
-{
-	if (want_init_on_free())
-		memset((void *)s->base, 0, s->elemsize);
-	if (unlikely(in_nmi()))
-		gh_defer_free(h, (void *)s->base);
-	else
-		gh_mheap_free_span(h, s);
-}
-
-static bool large_free(struct gh_span *s)
-{
-	struct gh_central *c = s->central;
-	struct gh_heap *h = c->heap;
-
-	if (!large_release(s))
-		return false;
-	this_cpu_inc(c->slots->released);
-	atomic64_add(s->elemsize, &h->large_frees);
-	large_free_span(h, s);
-	return true;
-}
 
 /* ---- allocation --------------------------------------------------------- */
 
@@ -148,7 +71,7 @@ void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		return tiny_alloc(h, size, gfp);
 	if (likely(size <= GH_MAX_SMALL))
 		return small_alloc(h, size, gfp, noscan, node);
-	return large_alloc(h, size, gfp, noscan, node);
+	return gh_large_alloc(h, size, gfp, noscan, node);
 }
 GH_EXPORT_FOR_TESTS(gh_malloc);
 
@@ -281,7 +204,7 @@ void gh_free(const void *p)
 			return;
 		break;
 	case GH_SPAN_LARGE:
-		if (addr == s->base && large_free(s))
+		if (addr == s->base && gh_large_free(s))
 			return;
 		break;
 	}
@@ -470,28 +393,15 @@ EXPORT_SYMBOL_GPL(goheap_free_bulk);
 void *goheap_stack_alloc(size_t size, gfp_t gfp)
 {
 	struct gh_central *c = &gh_kheap->central[GH_CENTRAL_STACK];
-	struct gh_shape shape;
-	struct gh_span *s;
-	struct gh_ent ent;
 	void *p;
 
-	if (unlikely(gh_gfp_refused(gfp) || !size || size > LARGE_MAX))
+	if (unlikely(gh_gfp_refused(gfp) || !size || size > GH_LARGE_MAX))
 		return NULL;
 	size = roundup_pow_of_two(max(size, 1UL << GH_STACK_MIN_SHIFT));
-	if (size <= GH_STACK_MAX) {
+	if (size <= GH_STACK_MAX)
 		p = gh_slot_alloc(c + ilog2(size) - GH_STACK_MIN_SHIFT, gfp);
-	} else {
-		if (large_refused(size))
-			return NULL;
-		large_shape(&shape, size, GH_SPAN_STACK, false);
-		s = gh_mheap_alloc_span(gh_kheap, &shape, gh_kheap->central,
-					gfp, NUMA_NO_NODE);
-		if (!s)
-			return NULL;
-		gh_span_carve(s, &ent, 1);
-		*ent.state = GH_OBJ_ALLOC;
-		p = ent.obj;
-	}
+	else
+		p = gh_large_alloc_stack(gh_kheap, size, gfp);
 	if (p && want_init_on_alloc(gfp))
 		memset(p, 0, size);
 	return p;
@@ -505,12 +415,8 @@ static bool stack_free(struct gh_span *s, unsigned long addr)
 
 	if (!gh_span_find(s, addr, &idx))
 		return false;
-	if (s->nelems == 1) {
-		if (!large_release(s))
-			return false;
-		large_free_span(s->central->heap, s);
-		return true;
-	}
+	if (s->nelems == 1)
+		return gh_large_free_stack(s);
 	ent = gh_central_ent(s, idx);
 	if (*ent.state != GH_OBJ_ALLOC)
 		return false;

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * large: objects with a span of their own.
+ */
+#ifndef _GOHEAP_LARGE_H
+#define _GOHEAP_LARGE_H
+
+#include "mheap.h"
+
+/* The page allocator packs run lengths in 21 bits: 16 GiB of 8 KiB pages. */
+#define GH_LARGE_MAX	(1UL << (21 + GH_PAGE_SHIFT))
+
+void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
+		     int node);
+void *gh_large_alloc_stack(struct gh_heap *h, size_t size, gfp_t gfp);
+bool gh_large_free(struct gh_span *s);
+bool gh_large_free_stack(struct gh_span *s);
+
+#endif /* _GOHEAP_LARGE_H */
