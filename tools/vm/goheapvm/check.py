@@ -12,7 +12,7 @@ from .modules import Workspace, test_list
 from .util import Failure, fresh_dir, say
 
 GUEST_CHECK = Path(__file__).resolve().parents[1] / "guest/check"
-HARNESS_TESTS = Path(__file__).resolve().parents[1] / "tests"
+TOOLS = Path(__file__).resolve().parents[2]
 
 # Time limits are written for a machine that emulates the guest and does
 # nothing else; debug kernels take several times as long.
@@ -27,7 +27,8 @@ BASE_SECONDS = 300
 def run(names, args):
     """Check every kernel named; 0 if nothing failed."""
     total = Counts()
-    total.add(report("harness", check_harness()))
+    total.add(report("harness", check_own(TOOLS / "vm/tests")))
+    total.add(report("bench", check_own(TOOLS / "bench/tests")))
     total.add(report("recorder", check_recorder(args)))
     for name in names:
         total.add(check_kernel(name, args))
@@ -43,9 +44,9 @@ def report(what, counts):
     return counts
 
 
-def check_harness():
-    """The harness's own tests: a log checker that overlooks things is worse than none."""
-    suite = unittest.defaultTestLoader.discover(str(HARNESS_TESTS))
+def check_own(tests):
+    """Tests of the tools themselves: a checker that overlooks things is worse than none."""
+    suite = unittest.TestLoader().discover(str(tests))
     outcome = unittest.TestResult()
     suite.run(outcome)
     broken = outcome.failures + outcome.errors

@@ -60,6 +60,7 @@ def add_kernel_commands(commands):
 
     modules = commands.add_parser("modules", help="build the modules and test programs")
     modules.add_argument("name", metavar="NAME", choices=kernels.NAMES)
+    add_flavour(modules)
     modules.add_argument("make_args", nargs="*", metavar="VAR=VALUE", help="passed to make")
     modules.set_defaults(func=do_modules)
 
@@ -70,13 +71,20 @@ def add_boot(commands):
     boot.add_argument("--run", default="true", help="shell command for the guest")
     boot.add_argument("--file", action="append", default=[], metavar="HOST:GUEST",
                       help="file or directory to put into the guest")
+    add_flavour(boot)
     boot.add_argument("--no-build", action="store_true", help="take the modules as they are")
     boot.add_argument("--no-modules", action="store_true", help="boot without our modules")
     boot.add_argument("--no-log-check", action="store_true", help="ignore warnings on the console")
     boot.add_argument("--quiet", action="store_true", help="do not show the console")
-    boot.add_argument("--out", help="directory for console.log and out/ (default: WORK/NAME/boot)")
+    boot.add_argument("--out", help="directory for console.log and out/ (default: boot/ beside the modules)")
     add_machine_options(boot, timeout=300)
     boot.set_defaults(func=do_boot)
+
+
+def add_flavour(command):
+    command.add_argument("--bench", dest="flavour", action="store_const", const="bench",
+                         default="test", help="goheap as users build it, and goheap_bench, "
+                         "instead of all tests")
 
 
 def add_machine_options(command, timeout):
@@ -116,13 +124,13 @@ def do_kernel(args):
 
 
 def do_modules(args):
-    workspace = Workspace(args.src, kernels.get(args.name), args.work)
+    workspace = Workspace(args.src, kernels.get(args.name), args.work, args.flavour)
     for path in workspace.build(args.make_args):
         print(path)
 
 
 def do_boot(args):
-    workspace = Workspace(args.src, kernels.get(args.name), args.work)
+    workspace = Workspace(args.src, kernels.get(args.name), args.work, args.flavour)
     files = [tuple(item.split(":", 1)) for item in args.file]
     if not args.no_modules:
         if not args.no_build:

@@ -18,14 +18,23 @@ PRODUCTS = (".o", ".ko", ".cmd", ".mod", ".mod.c", ".symvers", ".order", ".a", "
 GENERATED = {"gen_sizeclasses", "sizeclass_tables.h"}
 SKIPPED_DIRS = {".git", "build", "__pycache__", "Documentation"}
 
+# What is built: with internals exported to tests, or as users build it, and
+# measured. Both set both variables: the caller's environment must not matter.
+FLAVOURS = {
+    "test": ("GOHEAP_TESTS=1", "GOHEAP_BENCH="),
+    "bench": ("GOHEAP_TESTS=", "GOHEAP_BENCH=1"),
+}
+
 
 class Workspace:
-    """Everything that belongs to one kernel: build/vm/NAME."""
+    """Everything that belongs to one kernel and flavour: build/vm/NAME or NAME-bench."""
 
-    def __init__(self, src, kernel, work=None):
+    def __init__(self, src, kernel, work=None, flavour="test"):
         self.repo = Path(src).resolve()
         self.kernel = kernel
-        self.dir = Path(work or self.repo / "build/vm").resolve() / kernel.name
+        self.flavour = flavour
+        name = kernel.name if flavour == "test" else f"{kernel.name}-{flavour}"
+        self.dir = Path(work or self.repo / "build/vm").resolve() / name
         self.src = self.dir / "src"
         self.dir.mkdir(parents=True, exist_ok=True)
 
@@ -40,9 +49,10 @@ class Workspace:
         with locked_file(self.dir / "build.lock", self.dir):
             self.copy()
             run_logged(["make", "-C", self.kernel.kdir, f"M={self.src}", f"-j{jobs()}",
-                        *self.kernel.make_args, "GOHEAP_TESTS=1", *extra, "modules"],
-                       self.dir / "modules.log", f"modules for {self.kernel.name}")
-            self.build_programs()
+                        *self.kernel.make_args, *FLAVOURS[self.flavour], *extra, "modules"],
+                       self.dir / "modules.log", f"modules for {self.dir.name}")
+            if self.flavour == "test":
+                self.build_programs()
         return self.built_modules()
 
     def build_programs(self):
