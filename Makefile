@@ -51,7 +51,7 @@ dkms-remove:
 
 # ---- virtual machines; nothing is ever loaded into this machine's kernel -----
 
-.PHONY: setup demo check check-style docs
+.PHONY: setup demo check check-style bench bench-check docs
 setup:
 	tools/setup
 
@@ -62,6 +62,16 @@ demo:
 check:
 	tools/setup
 	tools/vm/vm check $(KERNEL)
+
+# QUICK=1 measures less, in a minute. Without matplotlib there are no plots.
+bench:
+	tools/setup
+	tools/setup python3-matplotlib || echo "bench: going on without plots" >&2
+	tools/bench/run $(if $(QUICK),--quick)
+
+bench-check:
+	tools/setup
+	tools/bench/run --check
 
 check-style:
 	tools/setup sparse
@@ -83,6 +93,8 @@ help:
 	@echo '  make demo             a real program'"'"'s allocations, replayed in a virtual machine'
 	@echo '  make check            all tests in virtual machines (KERNEL="$(KERNEL)")'
 	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc'
+	@echo '  make bench            goheap beside SLUB and others in virtual machines (QUICK=1)'
+	@echo '  make bench-check      instruction counts of the fast paths against tools/bench/budget'
 	@echo '  make docs             the documents as HTML'
 	@echo '  make setup            only install the Debian packages that these need'
 	@echo

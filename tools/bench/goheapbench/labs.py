@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The labs: ways to run a guest, each good for one kind of figure.
+
+icount counts instructions: one processor, whose clock advances by a nanosecond
+an instruction. um is native time on one processor. vm is emulation on four
+processors, of which only ratios mean something; kvm is real time on as many,
+where there is KVM.
+"""
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from goheapvm import console, guest, kernels
+from goheapvm.modules import Workspace
+from goheapvm.util import Failure
+
+from .results import Guest, parse
+
+# Neither zeroing nor the price of mitigations is what allocators differ in.
+PLAIN = "init_on_alloc=0 mitigations=off"
+DEFAULTS = ""
+TIMEOUT = 900
+
+SCRIPT = """\
+D=/sys/kernel/debug/goheap_bench
+insmod /lib/goheap/goheap.ko || exit
+insmod /lib/goheap/goheap_bench.ko || exit
+uname -r > /out/release
+for group in {groups}; do
+	echo "goheap-bench: $group" > /dev/kmsg
+	if ! echo "$group {options}" > $D/run; then
+		echo "goheap-bench: $group failed"
+		exit 1
+	fi
+	cat $D/result > /out/$group.result || exit
+done
+rmmod goheap_bench && rmmod goheap
+"""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """How a guest is run, and what is measured in it."""
+    kernels: tuple
+    groups: tuple
+    unit: str
+    note: str
+    alone: bool                         # time is measured: nothing else may run
+    options: dict = field(default_factory=dict)
+
+    def command_options(self):
+        """As options of tools/vm/vm boot."""
+        words = {"cpus": "--smp", "nodes": "--nodes", "accel": "--accel"}
+        shown = [f"{words[key]} {value}" for key, value in self.options.items() if key in words]
+        return " ".join(["--icount"] * self.options.get("icount", False) + shown)
+
+
+LABS = {
+    "icount": Lab(("stock", "7.2"),
+                  ("pair", "batch", "bulk", "sizes", "hardirq", "sweep", "memory"),
+                  "instructions", "instructions an object pair (alloc and free), exact", False,
+                  {"icount": True, "cpus": 1, "nodes": 1}),
+    "um": Lab(("um",), ("pair", "batch", "bulk", "sizes"),
+              "ns", "native nanoseconds an object pair (alloc and free)", True,
+              {"cpus": 1, "nodes": 1}),
+    "vm": Lab(("stock",), ("parallel", "exchange", "memory"),
+              "ns", "emulated wall time an object pair, of all CPUs together; "
+              "only ratios mean something", True,
+              {"cpus": 4, "nodes": 2, "accel": "tcg"}),
+    "kvm": Lab(("stock",), ("pair", "batch", "bulk", "sizes", "parallel", "exchange", "memory"),
+               "ns", "nanoseconds an object pair under KVM; wall time of all CPUs together "
+               "where there are several", True,
+               {"cpus": 4, "nodes": 1, "accel": "kvm"}),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One guest to boot."""
+    lab: str
+    kernel: str
+    groups: tuple
+    parameters: str = PLAIN
+    scale: int = 100
+    rounds: int = 5
+
+    @property
+    def name(self):
+        return f"{self.lab}-{self.kernel}" + ("" if self.parameters else "-defaults")
+
+
+def plan(labs, names, quick):
+    """The guests of a run; quick leaves out kernels and operations."""
+    scale, rounds = (10, 3) if quick else (100, 5)
+    jobs = []
+    for lab in labs:
+        for kernel in LABS[lab].kernels[:1 if quick else None]:
+            if names and kernel not in names:
+                continue
+            jobs.append(Job(lab, kernel, LABS[lab].groups, PLAIN, scale, rounds))
+            if lab == "icount" and kernel == "stock" and not quick:
+                jobs.append(Job(lab, kernel, ("pair", "batch", "bulk", "sizes"), DEFAULTS,
+                                scale, rounds))
+    return jobs
+
+
+def unusable(lab):
+    """Why a lab cannot run here, or None."""
+    if lab == "kvm" and not guest.kvm_works(kernels.get("stock")):
+        return "guests do not run under KVM here"
+    return None
+
+
+class Runner:
+    """Builds the modules of each kernel once, and boots guests with them."""
+
+    def __init__(self, repo, out, say):
+        self.repo = repo
+        self.out = out
+        self.say = say
+        self.workspaces = {}
+
+    def run(self, jobs):
+        """Guests that count run beside each other; those that take time run alone."""
+        for job in jobs:
+            self.workspace(job.kernel)
+        counting = [job for job in jobs if not LABS[job.lab].alone]
+        with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+            done = dict(zip(counting, pool.map(self.boot, counting)))
+        for job in jobs:
+            if job not in done:
+                done[job] = self.boot(job)
+        return [done[job] for job in jobs]
+
+    def workspace(self, name):
+        if name not in self.workspaces:
+            workspace = Workspace(self.repo, kernels.get(name), self.out / "modules", "bench")
+            guest.require_qemu(workspace.kernel)
+            workspace.build()
+            self.workspaces[name] = workspace
+        return self.workspaces[name]
+
+    def boot(self, job):
+        lab = LABS[job.lab]
+        workspace = self.workspaces[job.kernel]
+        self.say(f"{job.name}: {' '.join(job.groups)}")
+        script = SCRIPT.format(groups=" ".join(job.groups),
+                               options=f"rounds={job.rounds} scale={job.scale}")
+        result = guest.boot(workspace.kernel, script, workspace.guest_modules(),
+                            self.out / "guests" / job.name,
+                            guest.Options(timeout=TIMEOUT, append=job.parameters, **lab.options))
+        judge(job, result)
+        self.say(f"{job.name}: done in {result.seconds:.0f} s")
+        return self.collect(job, workspace, result)
+
+    def collect(self, job, workspace, result):
+        found = Guest(job.lab, job.kernel, job.parameters, seconds=round(result.seconds, 1),
+                      quick=job.scale < 100, command=repeat(job))
+        found.release = (result.out / "out/release").read_text().strip()
+        found.compiler = compiler_of(workspace.src / "goheap.ko")
+        for group in job.groups:
+            measured = parse((result.out / f"out/{group}.result").read_text())
+            if not measured:
+                raise Failure(f"{job.name}: {group} measured nothing")
+            found.measurements += measured
+        return found
+
+
+def judge(job, result):
+    """A figure from a guest that complained is no figure."""
+    problems = result.problems + [str(found) for found in console.check_file(result.console)]
+    if result.status != 0 and not problems:
+        problems = [f"exit status {result.status}"]
+    if problems:
+        raise Failure("\n  ".join([f"{job.name}: see {result.console}", *problems[:5]]))
+
+
+def compiler_of(module):
+    """The compiler that a module names in its .comment section."""
+    found = re.search(rb"(GCC: \([^)]*\) [\d.]+|clang version [\d.]+)", module.read_bytes())
+    return re.sub(r"GCC: \([^)]*\)", "gcc", found[0].decode()) if found else "unknown compiler"
+
+
+def repeat(job):
+    """A command that takes the figures of one group again."""
+    append = f'--append "{job.parameters}" ' if job.parameters else ""
+    return (f"tools/vm/vm boot {job.kernel} --bench {LABS[job.lab].command_options()} {append}"
+            "--run 'cd /lib/goheap && insmod goheap.ko && insmod goheap_bench.ko && "
+            f"cd /sys/kernel/debug/goheap_bench && echo {job.groups[0]} > run && cat result'")
