@@ -29,6 +29,8 @@ CHECKPATCH_EXCEPTIONS = (
     # A string that a generator prints.
     ("SPDX_LICENSE_TAG", r"\".*SPDX-License-Identifier"),
     ("SUSPECT_CODE_INDENT", r"^DEFINE_FREE\("),
+    # They make a peer a constant: they are expanded once for each.
+    ("MACRO_ARG_REUSE", r"^#define (PEER_CASE|peer_dispatch)\("),
     # The name of a member cannot stand in parentheses.
     ("MACRO_ARG_PRECEDENCE", r"^#define \w+_rcu\(.*\bmember\)"),
 )
