@@ -103,14 +103,15 @@ static int vmem_kind(enum gh_vmem_kind *kind)
 
 static int __init heap_start(void)
 {
+	struct gh_heap *h = gh_heap_create("kernel");
 	int err;
 
-	gh_kheap = gh_heap_create("kernel");
-	if (!gh_kheap)
+	if (!h)
 		return -ENOMEM;
+	gh_malloc_init(h);
 	err = gh_stats_init();
 	if (err)
-		gh_heap_destroy(gh_kheap);
+		gh_heap_destroy(h);
 	return err;
 }
 

@@ -6,6 +6,7 @@
  *             [ arena number  ][ page in arena ][  offset  ]
  *               |                 |
  *               gh_index.leaf      arena->spans[page] -> struct gh_span
+ *               gh_ways
  *
  * An arena is published with release semantics when all of it is set up, and
  * stays until the heap ends. Leaves of the index stay until the module ends.
@@ -36,12 +37,68 @@
 struct gh_index gh_index;
 GH_EXPORT_FOR_TESTS(gh_index);
 
+struct gh_span **gh_ways[GH_WAYS] __read_mostly;
+GH_EXPORT_FOR_TESTS(gh_ways);
+
+/* The table of an arena that is not there. */
+static struct gh_span **no_spans;
+
 static DEFINE_MUTEX(index_lock);
 static unsigned long index_leaves;
 
 static unsigned long index_nleaves(void)
 {
 	return DIV_ROUND_UP(gh_index.narenas, GH_INDEX_L2_ENTRIES);
+}
+
+/* A table of the one page of gh_no_span many times over, and all ways to it. */
+static int ways_init(void)
+{
+	struct page *pages[GH_ARENA_PAGES * sizeof(struct gh_span *) / PAGE_SIZE];
+	struct gh_span **entries;
+	unsigned int i;
+
+	entries = (struct gh_span **)__get_free_page(GFP_KERNEL);
+	if (!entries)
+		return -ENOMEM;
+	for (i = 0; i < PAGE_SIZE / sizeof(*entries); i++)
+		entries[i] = &gh_no_span;
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		pages[i] = virt_to_page(entries);
+	no_spans = vmap(pages, ARRAY_SIZE(pages), VM_MAP, PAGE_KERNEL_RO);
+	if (!no_spans) {
+		free_page((unsigned long)entries);
+		return -ENOMEM;
+	}
+	for (i = 0; i < GH_WAYS; i++)
+		gh_ways[i] = no_spans;
+	return 0;
+}
+
+static void ways_exit(void)
+{
+	struct page *page = vmalloc_to_page(no_spans);
+
+	vunmap(no_spans);
+	__free_page(page);
+}
+
+/* Let an arena have its way, if it is free. Under index_lock. */
+static void way_open(struct gh_arena *arena)
+{
+	struct gh_span ***way = &gh_ways[(arena->base >> GH_ARENA_SHIFT) % GH_WAYS];
+
+	/* Pairs with the dependent read in gh_span_guess(). */
+	if (*way == no_spans)
+		smp_store_release(way, arena->spans);
+}
+
+static void way_close(struct gh_arena *arena)
+{
+	struct gh_span ***way = &gh_ways[(arena->base >> GH_ARENA_SHIFT) % GH_WAYS];
+
+	if (*way == arena->spans)
+		WRITE_ONCE(*way, no_spans);
 }
 
 /**
@@ -55,7 +112,12 @@ int gh_index_init(void)
 	gh_index.narenas = ((INDEX_END - gh_index.base) >> GH_ARENA_SHIFT) + 1;
 	gh_index.leaf = vzalloc(array_size(index_nleaves(),
 					   sizeof(*gh_index.leaf)));
-	return gh_index.leaf ? 0 : -ENOMEM;
+	if (!gh_index.leaf)
+		return -ENOMEM;
+	if (!ways_init())
+		return 0;
+	vfree(gh_index.leaf);
+	return -ENOMEM;
 }
 
 /**
@@ -68,6 +130,7 @@ void gh_index_exit(void)
 	for (i = 0; i < index_nleaves(); i++)
 		vfree(gh_index.leaf[i]);
 	vfree(gh_index.leaf);
+	ways_exit();
 }
 
 /**
@@ -122,6 +185,7 @@ struct gh_arena *gh_arena_create(struct gh_node *node, unsigned long base,
 				 unsigned int slot)
 {
 	struct gh_arena *arena;
+	unsigned int i;
 
 	arena = gh_fault(GH_FAULT_META) ? NULL : vzalloc(sizeof(*arena));
 	if (!arena)
@@ -133,6 +197,8 @@ struct gh_arena *gh_arena_create(struct gh_node *node, unsigned long base,
 	arena->node = node;
 	arena->base = base;
 	arena->slot = slot;
+	for (i = 0; i < GH_ARENA_PAGES; i++)
+		arena->spans[i] = &gh_no_span;
 	return arena;
 }
 GH_EXPORT_FOR_TESTS(gh_arena_create);
@@ -148,6 +214,7 @@ void gh_arena_publish(struct gh_arena *arena)
 	mutex_lock(&index_lock);
 	/* Pairs with the acquire in gh_arena_of(). */
 	smp_store_release(index_slot(arena->base), arena);
+	way_open(arena);
 	mutex_unlock(&index_lock);
 }
 GH_EXPORT_FOR_TESTS(gh_arena_publish);
@@ -166,6 +233,7 @@ void gh_arena_destroy(struct gh_arena *arena)
 	slot = index_slot(arena->base);
 	if (slot && *slot == arena)
 		WRITE_ONCE(*slot, NULL);
+	way_close(arena);
 	mutex_unlock(&index_lock);
 	vfree(arena);
 }

@@ -8,12 +8,11 @@
 #include <linux/bitops.h>
 #include <linux/types.h>
 
-#include "sizeclass.h"
+#include "span.h"
 #include "vmem.h"
 
 struct gh_heap;
 struct gh_node;
-struct gh_span;
 
 #define GH_ARENA_PAGES_SHIFT	(GH_ARENA_SHIFT - GH_PAGE_SHIFT)
 #define GH_ARENA_PAGES		BIT(GH_ARENA_PAGES_SHIFT)
@@ -25,7 +24,7 @@ struct gh_span;
  * @slot: the arena's place in the node's page index: page slot * 8192 is @base
  * @zeroed_base: pages from here on were never used
  * @page_inuse: set for the first page of a span in use; set last
- * @spans: the span that each page is in, or NULL
+ * @spans: the span that each page is in, or &gh_no_span
  *
  * @spans and @page_inuse are written by whoever owns the pages and read by
  * anyone at any time.
@@ -64,6 +63,16 @@ struct gh_index {
 
 extern struct gh_index gh_index;
 
+/*
+ * In front of the index, for those who check what they find: the tables of spans
+ * of the arenas whose number ends in these bits. Arenas are mostly reserved side
+ * by side, so 16 GiB of them have a way each; one that finds its way taken is
+ * found through the index. No entry is ever NULL, and no table has one that is.
+ */
+#define GH_WAYS		256
+
+extern struct gh_span **gh_ways[GH_WAYS];
+
 /**
  * gh_arena_of() - the arena that an address is in
  * @addr: any value
@@ -86,6 +95,47 @@ static inline struct gh_arena *gh_arena_of(unsigned long addr)
 }
 
 /**
+ * gh_span_guess() - the span that an address should be in
+ * @addr: any value
+ *
+ * Quicker than gh_span_of(), but only a guess: it may be another span, or
+ * gh_no_span. Ask it whether @addr is one of its objects, as gh_span_find()
+ * does, and gh_span_of() if not.
+ *
+ * Context: any.
+ * Return: a span.
+ */
+static __always_inline struct gh_span *gh_span_guess(unsigned long addr)
+{
+	/* Pairs with the release in gh_arena_publish(), by dependency. */
+	struct gh_span **spans =
+		READ_ONCE(gh_ways[(addr >> GH_ARENA_SHIFT) % GH_WAYS]);
+
+	struct gh_span *s;
+
+	/* READ_ONCE() would keep gcc from an address in the one instruction. */
+	s = data_race(spans[(addr >> GH_PAGE_SHIFT) % GH_ARENA_PAGES]);
+	OPTIMIZER_HIDE_VAR(s);
+	return s;
+}
+
+/**
+ * gh_arena_span() - the span that a page of an arena is in
+ * @arena: the arena
+ * @page: the page, counted from the start of the arena
+ *
+ * Context: any.
+ * Return: the span, or NULL.
+ */
+static inline struct gh_span *gh_arena_span(const struct gh_arena *arena,
+					    unsigned long page)
+{
+	struct gh_span *s = READ_ONCE(arena->spans[page]);
+
+	return s == &gh_no_span ? NULL : s;
+}
+
+/**
  * gh_span_of() - the span that an address is in
  * @addr: any value
  *
@@ -99,8 +149,7 @@ static inline struct gh_span *gh_span_of(unsigned long addr)
 
 	if (unlikely(!arena))
 		return NULL;
-	return READ_ONCE(arena->spans[(addr >> GH_PAGE_SHIFT) %
-				      GH_ARENA_PAGES]);
+	return gh_arena_span(arena, (addr >> GH_PAGE_SHIFT) % GH_ARENA_PAGES);
 }
 
 int gh_index_init(void);

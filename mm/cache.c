@@ -145,6 +145,8 @@ static void leak_span(struct gh_span *s, void *arg)
 		leak_add(leaks, s, idx);
 	/* The record of the cache goes away; a free will find this instead. */
 	list_del_init(&s->list);
+	WRITE_ONCE(s->ncache, 0);
+	WRITE_ONCE(s->slots, NULL);
 	WRITE_ONCE(s->state, GH_SPAN_LEAKED);
 	/* Who sees the new owner sees the state: pairs with small_free(). */
 	smp_wmb();
@@ -261,6 +263,13 @@ static void *cache_finish(struct goheap_cache *cache, void *p, gfp_t gfp)
 	return p;
 }
 
+static noinline void *cache_alloc_special(struct goheap_cache *cache, gfp_t gfp)
+{
+	if (unlikely(cache_refuses(cache, gfp)))
+		return NULL;
+	return cache_finish(cache, gh_slot_alloc(&cache->central, gfp), gfp);
+}
+
 /**
  * goheap_cache_alloc() - allocate an object from a cache
  * @cache: the cache
@@ -269,11 +278,11 @@ static void *cache_finish(struct goheap_cache *cache, void *p, gfp_t gfp)
  * Context: any in which @gfp may be used; see DOC: Contexts.
  * Return: the object or NULL.
  */
-void *goheap_cache_alloc(struct goheap_cache *cache, gfp_t gfp)
+void notrace *goheap_cache_alloc(struct goheap_cache *cache, gfp_t gfp)
 {
-	if (unlikely(cache_refuses(cache, gfp)))
-		return NULL;
-	return cache_finish(cache, gh_slot_alloc(&cache->central, gfp), gfp);
+	if (gh_gfp_special(gfp))
+		return cache_alloc_special(cache, gfp);
+	return gh_slot_alloc(&cache->central, gfp);
 }
 EXPORT_SYMBOL_GPL(goheap_cache_alloc);
 
@@ -312,6 +321,33 @@ static enum goheap_bad_free cache_bad_kind(struct goheap_cache *cache,
 					     GOHEAP_BAD_INTERIOR;
 }
 
+/* @s is the span that an object of @cache should be in. */
+static __always_inline bool cache_find(struct goheap_cache *cache,
+				       struct gh_span *s, void *p, u8 **state)
+{
+	return likely(s->central == &cache->central) &&
+	       gh_slot_find(s, s->ncache, p, state);
+}
+
+/* Free what the fast path did not find; report what is not there to find. */
+static noinline void cache_free_special(struct goheap_cache *cache, void *p)
+{
+	struct gh_central *c = &cache->central;
+	struct gh_span *s = gh_span_of((unsigned long)p);
+	u8 *state;
+
+	if (!p)
+		return;
+	if (unlikely(!s || !cache_find(cache, s, p, &state))) {
+		gh_report_bad_free(p, cache_bad_kind(cache, s, (unsigned long)p),
+				   c);
+		return;
+	}
+	if (want_init_on_free() && !c->ctor)
+		memset(p, 0, cache->size);
+	gh_slot_free(c, p, state);
+}
+
 /**
  * goheap_cache_free() - free an object to its cache
  * @cache: the cache that it is from
@@ -321,29 +357,15 @@ static enum goheap_bad_free cache_bad_kind(struct goheap_cache *cache,
  *
  * Context: any; see DOC: Contexts.
  */
-void goheap_cache_free(struct goheap_cache *cache, void *p)
+void notrace goheap_cache_free(struct goheap_cache *cache, void *p)
 {
-	unsigned long addr = (unsigned long)p;
-	struct gh_span *s;
-	struct gh_ent ent;
-	unsigned int idx;
+	u8 *state;
 
-	if (unlikely(!p))
-		return;
-	s = gh_span_of(addr);
-	if (unlikely(!s || s->central != &cache->central ||
-		     !gh_span_find(s, addr, &idx)))
-		goto bad;
-	ent.obj = p;
-	ent.state = &s->objstate[idx];
-	if (unlikely(*ent.state != GH_OBJ_ALLOC))
-		goto bad;
-	if (want_init_on_free() && !cache->central.ctor)
-		memset(p, 0, cache->size);
-	gh_slot_free(&cache->central, ent);
-	return;
-bad:
-	gh_report_bad_free(p, cache_bad_kind(cache, s, addr), &cache->central);
+	if (unlikely(want_init_on_free()) ||
+	    unlikely(!cache_find(cache, gh_span_guess((unsigned long)p), p, &state)))
+		cache_free_special(cache, p);
+	else
+		gh_slot_free(&cache->central, p, state);
 }
 EXPORT_SYMBOL_GPL(goheap_cache_free);
 
@@ -387,8 +409,19 @@ EXPORT_SYMBOL_GPL(goheap_cache_alloc_bulk);
 void goheap_cache_free_bulk(struct goheap_cache *cache, unsigned int n,
 			    void **p)
 {
-	while (n--)
-		goheap_cache_free(cache, p[n]);
+	while (n) {
+		unsigned int done = 0;
+
+		if (!want_init_on_free())
+			done = gh_slot_free_bulk(cache->central.slots, n, p);
+		n -= done;
+		p += done;
+		if (!n)
+			break;
+		/* Whatever is special about this one. */
+		goheap_cache_free(cache, *p++);
+		n--;
+	}
 }
 EXPORT_SYMBOL_GPL(goheap_cache_free_bulk);
 

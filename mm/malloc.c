@@ -22,8 +22,21 @@
 #include "mcache.h"
 #include "tiny.h"
 
-struct gh_heap *gh_kheap;
+struct gh_heap *gh_kheap __ro_after_init;
 GH_EXPORT_FOR_TESTS(gh_kheap);
+
+/* Its slots, one for each mcentral. */
+static struct gh_slot __percpu *kslots __ro_after_init;
+
+/**
+ * gh_malloc_init() - choose the heap that kernel modules are served from
+ * @h: the heap
+ */
+void __init gh_malloc_init(struct gh_heap *h)
+{
+	gh_kheap = h;
+	kslots = h->mcache->slot;
+}
 
 /* ---- allocation --------------------------------------------------------- */
 
@@ -75,6 +88,26 @@ void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 }
 GH_EXPORT_FOR_TESTS(gh_malloc);
 
+/* What is not served from a magazine at once, and all that is special. */
+static noinline void *malloc_slow(size_t size, gfp_t gfp, bool noscan)
+{
+	return gh_malloc(gh_kheap, size, gfp, noscan, NUMA_NO_NODE);
+}
+
+/* Size 0 has class 0, which has no magazine. */
+static __always_inline void *malloc_fast(size_t size, gfp_t gfp, bool noscan)
+{
+	unsigned int sc;
+	void *p;
+
+	if (unlikely(size > GH_MAX_SMALL) || gh_gfp_special(gfp))
+		return malloc_slow(size, gfp, noscan);
+	sc = gh_make_spanclass(gh_size_to_class(size), noscan);
+	if (likely(gh_slot_pop(kslots + sc, &p)))
+		return p;
+	return malloc_slow(size, gfp, noscan);
+}
+
 /**
  * goheap_alloc() - allocate memory
  * @size: bytes
@@ -90,9 +123,9 @@ GH_EXPORT_FOR_TESTS(gh_malloc);
  * Return: the object, see DOC: Alignment; ZERO_SIZE_PTR for size 0; NULL if
  * memory is short or @gfp cannot be served.
  */
-void *goheap_alloc(size_t size, gfp_t gfp)
+void notrace *goheap_alloc(size_t size, gfp_t gfp)
 {
-	return gh_malloc(gh_kheap, size, gfp, false, NUMA_NO_NODE);
+	return malloc_fast(size, gfp, false);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc);
 
@@ -107,9 +140,12 @@ EXPORT_SYMBOL_GPL(goheap_alloc);
  * Context: as goheap_alloc().
  * Return: as goheap_alloc().
  */
-void *goheap_alloc_data(size_t size, gfp_t gfp)
+void notrace *goheap_alloc_data(size_t size, gfp_t gfp)
 {
-	return gh_malloc(gh_kheap, size, gfp, true, NUMA_NO_NODE);
+	/* Without a node that was asked for, these share blocks. */
+	if (size < GH_TINY_SIZE)
+		return malloc_slow(size, gfp, true);
+	return malloc_fast(size, gfp, true);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_data);
 
@@ -158,37 +194,27 @@ static enum goheap_bad_free bad_kind(struct gh_span *s, unsigned long addr)
 }
 
 /* Free an object of a span class, if that is what it is. */
-static bool small_free(struct gh_span *s, unsigned long addr)
+static bool small_free(struct gh_span *s, void *p)
 {
 	struct gh_central *c = READ_ONCE(s->central);
-	struct gh_ent ent;
-	unsigned int idx;
+	u8 *state;
 
 	/* Pairs with leak_span(): with the new owner comes the new state. */
 	smp_rmb();
 	if (unlikely(c->cache || READ_ONCE(s->state) != GH_SPAN_OBJECTS))
 		return false;
-	if (unlikely(s->tiny))
-		return gh_tiny_free(s, addr);
-	if (unlikely(!gh_span_find(s, addr, &idx)))
-		return false;
-	ent.obj = (void *)addr;
-	ent.state = &s->objstate[idx];
-	if (unlikely(*ent.state != GH_OBJ_ALLOC))
+	if (s->tiny)
+		return gh_tiny_free(s, (unsigned long)p);
+	if (unlikely(!gh_slot_find(s, s->nmalloc, p, &state)))
 		return false;
 	if (want_init_on_free())
-		memset(ent.obj, 0, s->elemsize);
-	gh_slot_free(c, ent);
+		memset(p, 0, s->elemsize);
+	gh_slot_free(c, p, state);
 	return true;
 }
 
-/**
- * gh_free() - free an object of any heap
- * @p: the object
- *
- * Context: as goheap_free().
- */
-void gh_free(const void *p)
+/* Free what the fast path did not find; report what is not there to find. */
+static noinline void free_special(void *p)
 {
 	unsigned long addr = (unsigned long)p;
 	struct gh_span *s;
@@ -200,7 +226,7 @@ void gh_free(const void *p)
 		goto bad;
 	switch (gh_span_state(s)) {
 	case GH_SPAN_OBJECTS:
-		if (likely(small_free(s, addr)))
+		if (likely(small_free(s, p)))
 			return;
 		break;
 	case GH_SPAN_LARGE:
@@ -211,7 +237,6 @@ void gh_free(const void *p)
 bad:
 	gh_report_bad_free(p, bad_kind(s, addr), NULL);
 }
-GH_EXPORT_FOR_TESTS(gh_free);
 
 /**
  * goheap_free() - free memory
@@ -222,9 +247,19 @@ GH_EXPORT_FOR_TESTS(gh_free);
  *
  * Context: any; see DOC: Contexts.
  */
-void goheap_free(const void *p)
+void notrace goheap_free(const void *p)
 {
-	gh_free(p);
+	struct gh_span *s = gh_span_guess((unsigned long)p);
+	u8 *state;
+
+	if (unlikely(want_init_on_free()) ||
+	    unlikely(!gh_slot_find(s, s->nmalloc, p, &state))) {
+		free_special((void *)p);
+		return;
+	}
+	*state = GH_OBJ_FREE;
+	if (unlikely(!gh_slot_push(s->slots, (void *)p, state)))
+		gh_slot_free_slow(s->central, (void *)p, state);
 }
 EXPORT_SYMBOL_GPL(goheap_free);
 
@@ -337,6 +372,36 @@ EXPORT_SYMBOL_GPL(goheap_realloc);
 
 /* ---- bulk --------------------------------------------------------------- */
 
+/* As many objects of a span class as there is memory for. */
+static unsigned int small_alloc_bulk(size_t size, gfp_t gfp, unsigned int n,
+				     void **p)
+{
+	unsigned int sc = gh_make_spanclass(gh_size_to_class(size), false);
+	struct gh_central *c = &gh_kheap->central[sc];
+	unsigned int i, got = 0;
+
+	if (unlikely(gh_gfp_refused(gfp)))
+		return 0;
+	got = gh_slot_alloc_bulk(c, gfp, n, p);
+	if (want_init_on_alloc(gfp))
+		for (i = 0; i < got; i++)
+			memset(p[i], 0, c->shape.elemsize);
+	return got;
+}
+
+static unsigned int other_alloc_bulk(size_t size, gfp_t gfp, unsigned int n,
+				     void **p)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		p[i] = malloc_slow(size, gfp, false);
+		if (!p[i])
+			break;
+	}
+	return i;
+}
+
 /**
  * goheap_alloc_bulk() - allocate many objects of one size
  * @size: bytes of each
@@ -349,16 +414,16 @@ EXPORT_SYMBOL_GPL(goheap_realloc);
  */
 unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 {
-	unsigned int i;
+	unsigned int got;
 
-	for (i = 0; i < n; i++) {
-		p[i] = goheap_alloc(size, gfp);
-		if (p[i])
-			continue;
-		goheap_free_bulk(i, p);
-		return 0;
-	}
-	return n;
+	if (likely(size && size <= GH_MAX_SMALL))
+		got = small_alloc_bulk(size, gfp, n, p);
+	else
+		got = other_alloc_bulk(size, gfp, n, p);
+	if (likely(got == n))
+		return n;
+	goheap_free_bulk(got, p);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_bulk);
 
@@ -371,8 +436,20 @@ EXPORT_SYMBOL_GPL(goheap_alloc_bulk);
  */
 void goheap_free_bulk(unsigned int n, void **p)
 {
-	while (n--)
-		goheap_free(p[n]);
+	while (n) {
+		struct gh_span *s = gh_span_guess((unsigned long)*p);
+		unsigned int done = 0;
+
+		if (likely(s->nmalloc) && !want_init_on_free())
+			done = gh_slot_free_bulk(s->slots, n, p);
+		n -= done;
+		p += done;
+		if (!n)
+			break;
+		/* Of another size, or whatever else is special about it. */
+		goheap_free(*p++);
+		n--;
+	}
 }
 EXPORT_SYMBOL_GPL(goheap_free_bulk);
 
@@ -422,7 +499,7 @@ static bool stack_free(struct gh_span *s, unsigned long addr)
 		return false;
 	if (want_init_on_free())
 		memset(ent.obj, 0, s->elemsize);
-	gh_slot_free(s->central, ent);
+	gh_slot_free(s->central, ent.obj, ent.state);
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #define _GOHEAP_MALLOC_H
 
 #include <linux/gfp.h>
+#include <linux/mm.h>
 #include <linux/nodemask.h>
 
 #include "mheap.h"
@@ -34,14 +35,22 @@ static __always_inline bool gh_zero_refused(void (*ctor)(void *), gfp_t gfp)
 	return true;
 }
 
+/* What the fast path of an allocation leaves to others. */
+static __always_inline bool gh_gfp_special(gfp_t gfp)
+{
+	/* Without flags, the first asks for the kernel's policy only. */
+	return unlikely(want_init_on_alloc(0)) ||
+	       unlikely(gfp & (GH_GFP_BAD | __GFP_ZERO));
+}
+
 static inline bool gh_node_refused(int node)
 {
 	return node != NUMA_NO_NODE &&
 	       (node < 0 || node >= MAX_NUMNODES || !node_online(node));
 }
 
+void gh_malloc_init(struct gh_heap *h);
 void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		int node);
-void gh_free(const void *p);
 
 #endif /* _GOHEAP_MALLOC_H */

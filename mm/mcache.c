@@ -52,6 +52,16 @@ static long slot_room(const struct gh_central *c, unsigned int cap)
 	return 2 * (long)cap * c->shape.elemsize;
 }
 
+/* Let a slot have a magazine of room for @cap objects, @n of which there are. */
+static void slot_set_mag(struct gh_slot *slot, struct gh_ent *mag,
+			 unsigned int cap, unsigned int n)
+{
+	slot->cap = cap;
+	slot->mag = mag;
+	slot->top = mag + n;
+	slot->end = mag + cap;
+}
+
 static void slot_free_mags(struct gh_central *c, struct gh_slot *slot)
 {
 	struct gh_fixalloc *pool = mag_pool(c, slot->cap);
@@ -60,8 +70,8 @@ static void slot_free_mags(struct gh_central *c, struct gh_slot *slot)
 		gh_fixalloc_free(pool, slot->mag);
 	if (slot->spare)
 		gh_fixalloc_free(pool, slot->spare);
-	slot->mag = NULL;
 	slot->spare = NULL;
+	slot_set_mag(slot, NULL, 0, 0);
 }
 
 static void slot_put_span(struct gh_central *c, struct gh_slot *slot)
@@ -78,12 +88,10 @@ static long slot_shut(struct gh_central *c, struct gh_slot *slot)
 {
 	long room = slot_room(c, slot->cap);
 
-	gh_central_release(c, slot->mag, slot->n);
+	gh_central_release(c, slot->mag, gh_slot_n(slot));
 	gh_central_release(c, slot->spare, slot->nspare);
-	slot->n = 0;
 	slot->nspare = 0;
 	slot_free_mags(c, slot);
-	slot->cap = 0;
 	slot_put_span(c, slot);
 	return room;
 }
@@ -162,6 +170,7 @@ static void slot_uncharge(struct gh_central *c, struct gh_slot *slot,
 static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 {
 	unsigned int cap = min(2U * slot->cap, c->batch);
+	unsigned int n = gh_slot_n(slot);
 	struct gh_ent *mag;
 
 	if (cap == slot->cap || !slot_charge(c, slot, cap))
@@ -173,10 +182,9 @@ static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 	}
 	gh_central_release(c, slot->spare, slot->nspare);
 	slot->nspare = 0;
-	memcpy(mag, slot->mag, slot->n * sizeof(*mag));
+	memcpy(mag, slot->mag, n * sizeof(*mag));
 	slot_free_mags(c, slot);
-	slot->mag = mag;
-	slot->cap = cap;
+	slot_set_mag(slot, mag, cap, n);
 	return true;
 }
 
@@ -236,9 +244,9 @@ static void slot_equip(struct gh_central *c, gfp_t gfp)
 		barrier();
 		/* An interrupt may have been here before: look again. */
 		if (!slot->cap && slot_charge(c, slot, cap)) {
-			swap(slot->mag, mag);
-			slot->cap = cap;
+			slot_set_mag(slot, mag, cap, 0);
 			slot->misses = 0;
+			mag = NULL;
 		}
 		barrier();
 		slot->busy = false;
@@ -284,24 +292,31 @@ static bool slot_adopt_batch(struct gh_central *c, struct gh_slot *slot)
 		return false;
 	}
 	slot_free_mags(c, slot);
-	slot->mag = full;
-	slot->cap = c->batch;
-	slot->n = c->batch;
+	slot_set_mag(slot, full, c->batch, c->batch);
 	return true;
+}
+
+/* The spare magazine becomes the one at work, and that the spare. */
+static void slot_swap_mags(struct gh_slot *slot)
+{
+	struct gh_ent *mag = slot->spare;
+	unsigned int n = slot->nspare;
+
+	slot->spare = slot->mag;
+	slot->nspare = gh_slot_n(slot);
+	slot_set_mag(slot, mag, slot->cap, n);
 }
 
 /* Get objects into empty magazines. The slot is held. */
 static void slot_refill(struct gh_central *c, struct gh_slot *slot)
 {
 	if (slot->nspare) {
-		swap(slot->mag, slot->spare);
-		slot->n = slot->nspare;
-		slot->nspare = 0;
+		slot_swap_mags(slot);
 		return;
 	}
 	slot_missed(c, slot);
 	if (!slot_adopt_batch(c, slot))
-		slot->n = slot_carve(c, slot);
+		slot->top = slot->mag + slot_carve(c, slot);
 }
 
 /* The slot is held. */
@@ -310,11 +325,11 @@ static bool slot_pop(struct gh_central *c, struct gh_slot *slot,
 {
 	if (!slot->mag)
 		return gh_central_take(c, numa_mem_id(), ent);
-	if (!slot->n)
+	if (slot->top == slot->mag)
 		slot_refill(c, slot);
-	if (!slot->n)
+	if (slot->top == slot->mag)
 		return false;
-	*ent = slot->mag[--slot->n];
+	*ent = *--slot->top;
 	return true;
 }
 
@@ -415,6 +430,22 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 }
 GH_EXPORT_FOR_TESTS(gh_slot_alloc_slow);
 
+/* The slot is held. Returns how many there were. */
+static unsigned int slot_pop_many(struct gh_slot *slot, unsigned int n, void **p)
+{
+	struct gh_ent *top = slot->top;
+	unsigned int i;
+
+	n = min(n, gh_slot_n(slot));
+	for (i = 0; i < n; i++) {
+		top--;
+		*top->state = GH_OBJ_ALLOC;
+		p[i] = top->obj;
+	}
+	slot->top = top;
+	return n;
+}
+
 /**
  * gh_slot_alloc_bulk() - take many objects
  * @c: the mcentral
@@ -438,12 +469,7 @@ unsigned int gh_slot_alloc_bulk(struct gh_central *c, gfp_t gfp, unsigned int n,
 		if (!slot->busy) {
 			slot->busy = true;
 			barrier();
-			while (done < n && slot->n) {
-				struct gh_ent *ent = &slot->mag[--slot->n];
-
-				*ent->state = GH_OBJ_ALLOC;
-				p[done++] = ent->obj;
-			}
+			done += slot_pop_many(slot, n - done, p + done);
 			barrier();
 			slot->busy = false;
 		}
@@ -470,16 +496,15 @@ static void slot_make_room(struct gh_central *c, struct gh_slot *slot)
 		slot->spare = gh_fixalloc_alloc(mag_pool(c, slot->cap), 0);
 	if (!slot->spare) {
 		/* No second magazine to be had: empty the one there is. */
-		gh_central_release(c, slot->mag, slot->n);
-		slot->n = 0;
+		gh_central_release(c, slot->mag, gh_slot_n(slot));
+		slot->top = slot->mag;
 		return;
 	}
 	if (slot->nspare == c->batch && gh_central_trade_full(c, &slot->spare))
 		slot->nspare = 0;
 	gh_central_release(c, slot->spare, slot->nspare);
-	swap(slot->mag, slot->spare);
-	slot->nspare = slot->n;
-	slot->n = 0;
+	slot->nspare = 0;
+	slot_swap_mags(slot);
 }
 
 /* Returns false if the slot is held by somebody else, or has no magazine. */
@@ -494,9 +519,9 @@ static bool slot_put(struct gh_central *c, struct gh_ent ent)
 		slot->busy = true;
 		barrier();
 		if (slot->mag) {
-			if (slot->n >= slot->cap)
+			if (slot->top == slot->end)
 				slot_make_room(c, slot);
-			slot->mag[slot->n++] = ent;
+			*slot->top++ = ent;
 			ok = true;
 		}
 		barrier();
@@ -523,14 +548,17 @@ GH_EXPORT_FOR_TESTS(gh_defer_free);
 /**
  * gh_slot_free_slow() - give back an object that the magazine has no room for
  * @c: the mcentral
- * @ent: the object, in state GH_OBJ_FREE
+ * @obj: the object
+ * @state: its state byte, which says GH_OBJ_FREE
  *
  * Context: any.
  */
-void gh_slot_free_slow(struct gh_central *c, struct gh_ent ent)
+void gh_slot_free_slow(struct gh_central *c, void *obj, u8 *state)
 {
+	struct gh_ent ent = { .obj = obj, .state = state };
+
 	if (unlikely(in_nmi())) {
-		gh_defer_free(c->heap, ent.obj);
+		gh_defer_free(c->heap, obj);
 		return;
 	}
 	/* A free takes no pages: what magazines there are must do. */
@@ -567,6 +595,85 @@ void gh_deferred_free(struct irq_work *work)
 			s->central->ctor(ent.obj);
 		gh_central_release(s->central, &ent, 1);
 	}
+}
+
+/* A run of frees goes on in one span for a while: what of it is looked at. */
+struct free_run {
+	const struct gh_span *s;
+	unsigned long base;
+	unsigned long bytes;
+};
+
+/* Go on in the span of @addr, if its objects are for the same slot. */
+static bool run_enter(struct free_run *run, unsigned long addr,
+		      const struct gh_slot __percpu *slots)
+{
+	run->s = gh_span_guess(addr);
+	run->base = run->s->base;
+	run->bytes = run->s->npages << GH_PAGE_SHIFT;
+	return run->s->slots == slots;
+}
+
+/*
+ * The slot is held. A span that one object was freed to stays as long as that
+ * object is in the magazine, so it need not be looked up for the next.
+ */
+static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n, void **p,
+				   const struct gh_slot __percpu *slots)
+{
+	struct gh_ent *top = slot->top;
+	struct free_run run = { };
+	unsigned int i;
+
+	n = min_t(unsigned long, n, slot->end - top);
+	for (i = 0; i < n; i++) {
+		unsigned long addr = (unsigned long)p[i];
+		u8 *state;
+
+		if (unlikely(addr - run.base >= run.bytes) &&
+		    !run_enter(&run, addr, slots))
+			break;
+		if (!gh_slot_find(run.s, run.s->nmalloc | run.s->ncache, p[i],
+				  &state))
+			break;
+		*state = GH_OBJ_FREE;
+		top->obj = p[i];
+		top->state = state;
+		top++;
+	}
+	slot->top = top;
+	return i;
+}
+
+/**
+ * gh_slot_free_bulk() - free objects to a magazine as long as nothing is special
+ * @slots: per-CPU caches that they all should be for, not NULL
+ * @n: how many
+ * @p: the objects, not verified
+ *
+ * Stops at the first that cannot be freed here and now: the magazine is full, it
+ * is no object of these slots, or nobody has it.
+ *
+ * Context: any.
+ * Return: number of objects freed.
+ */
+unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
+			       void **p)
+{
+	struct gh_slot *slot;
+	unsigned int done = 0;
+
+	preempt_disable();
+	slot = this_cpu_ptr(slots);
+	if (!slot->busy) {
+		slot->busy = true;
+		barrier();
+		done = slot_push_many(slot, n, p, slots);
+		barrier();
+		slot->busy = false;
+	}
+	preempt_enable();
+	return done;
 }
 
 /* ---- draining ----------------------------------------------------------- */
@@ -609,8 +716,12 @@ unsigned long gh_slot_cached(const struct gh_central *c)
 
 	for_each_possible_cpu(cpu) {
 		const struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
+		unsigned long here = READ_ONCE(slot->top) - READ_ONCE(slot->mag);
 
-		n += READ_ONCE(slot->n) + READ_ONCE(slot->nspare);
+		/* They belong to two magazines if the CPU changed them just now. */
+		if (here <= c->batch)
+			n += here;
+		n += READ_ONCE(slot->nspare);
 	}
 	return n;
 }

@@ -14,11 +14,12 @@
 /**
  * struct gh_slot - a CPU's cache of one span class
  * @busy: somebody on this CPU is at work here
- * @n: objects in @mag
- * @cap: how many may be in @mag: grows with misses up to the batch
+ * @cap: objects that @mag has room for: grows with misses up to the batch
  * @nspare: objects in @spare: none, or as many as @cap was
  * @misses: since @cap last grew
+ * @top: end of the objects in @mag
  * @mag: magazine: free objects, last in first out; NULL if @cap is 0
+ * @end: end of the room in @mag
  * @spare: a second magazine, so that a pattern that swings about the end of
  *	the first does not go to the mcentral each time; or NULL
  * @span: current span, or NULL
@@ -31,11 +32,12 @@
  */
 struct gh_slot {
 	bool busy;
-	u16 n;
 	u16 cap;
 	u16 nspare;
 	u16 misses;
+	struct gh_ent *top;
 	struct gh_ent *mag;
+	struct gh_ent *end;
 	struct gh_ent *spare;
 	struct gh_span *span;
 	unsigned long carved;
@@ -79,15 +81,118 @@ struct gh_mcache {
 extern unsigned long gh_percpu_bytes;
 
 void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid);
-void gh_slot_free_slow(struct gh_central *c, struct gh_ent ent);
+void gh_slot_free_slow(struct gh_central *c, void *obj, u8 *state);
 unsigned int gh_slot_alloc_bulk(struct gh_central *c, gfp_t gfp, unsigned int n,
 				void **p);
+unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
+			       void **p);
 void gh_slot_drain(struct gh_central *c, unsigned int cpu);
 void gh_defer_free(struct gh_heap *h, void *obj);
 void gh_deferred_free(struct irq_work *work);
 unsigned long gh_slot_cached(const struct gh_central *c);
 unsigned long gh_slot_carved(const struct gh_central *c);
 unsigned long gh_slot_released(const struct gh_central *c);
+
+/* Objects in a slot's magazine. */
+static inline unsigned int gh_slot_n(const struct gh_slot *slot)
+{
+	return slot->top - slot->mag;
+}
+
+/**
+ * gh_slot_find() - look for an allocated object
+ * @s: the span that it should be in
+ * @nelems: how many objects that span has; @s->nmalloc or @s->ncache
+ * @p: any value
+ * @state: its state byte, if the result is true
+ *
+ * Context: any.
+ * Return: true if @p is an object of @s that a caller has.
+ */
+static __always_inline bool gh_slot_find(const struct gh_span *s,
+					 unsigned long nelems, const void *p,
+					 u8 **state)
+{
+	u64 idx = gh_span_index(s, (unsigned long)p);
+
+	if (unlikely(idx >= nelems))
+		return false;
+	*state = s->objstate + idx;
+	return likely(**state == GH_OBJ_ALLOC);
+}
+
+/**
+ * gh_slot_pop() - take an object of this CPU's magazine
+ * @slots: the per-CPU caches
+ * @obj: the object
+ *
+ * Context: any.
+ * Return: false if the magazine cannot serve it.
+ */
+static __always_inline bool gh_slot_pop(struct gh_slot __percpu *slots,
+					void **obj)
+{
+	struct gh_slot *slot;
+
+	preempt_disable();
+	slot = this_cpu_ptr(slots);
+	if (likely(!slot->busy)) {
+		slot->busy = true;
+		barrier();
+		if (likely(slot->top != slot->mag)) {
+			*obj = slot->top[-1].obj;
+			*slot->top[-1].state = GH_OBJ_ALLOC;
+			/* Counted down in place, which is an instruction less. */
+			barrier();
+			slot->top--;
+			barrier();
+			slot->busy = false;
+			preempt_enable();
+			return true;
+		}
+		slot->busy = false;
+	}
+	preempt_enable();
+	return false;
+}
+
+/**
+ * gh_slot_push() - put an object into this CPU's magazine
+ * @slots: the per-CPU caches
+ * @obj: the object
+ * @state: its state byte
+ *
+ * Context: any.
+ * Return: false if the magazine cannot take it.
+ */
+static __always_inline bool gh_slot_push(struct gh_slot __percpu *slots,
+					 void *obj, u8 *state)
+{
+	struct gh_slot *slot;
+
+	preempt_disable();
+	slot = this_cpu_ptr(slots);
+	if (likely(!slot->busy)) {
+		struct gh_ent *top;
+
+		slot->busy = true;
+		barrier();
+		top = slot->top;
+		if (likely(top < slot->end)) {
+			top->obj = obj;
+			top->state = state;
+			barrier();
+			slot->top++;
+			barrier();
+			slot->busy = false;
+			preempt_enable();
+			return true;
+		}
+		slot->busy = false;
+	}
+	preempt_enable();
+	return false;
+}
 
 /**
  * gh_slot_alloc() - take an object of a span class or cache
@@ -99,26 +204,10 @@ unsigned long gh_slot_released(const struct gh_central *c);
  */
 static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
 {
-	struct gh_slot *slot;
+	void *obj;
 
-	preempt_disable();
-	slot = this_cpu_ptr(c->slots);
-	if (likely(!slot->busy)) {
-		slot->busy = true;
-		barrier();
-		if (likely(slot->n)) {
-			struct gh_ent *ent = &slot->mag[--slot->n];
-			void *obj = ent->obj;
-
-			*ent->state = GH_OBJ_ALLOC;
-			barrier();
-			slot->busy = false;
-			preempt_enable();
-			return obj;
-		}
-		slot->busy = false;
-	}
-	preempt_enable();
+	if (likely(gh_slot_pop(c->slots, &obj)))
+		return obj;
 	return gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE);
 }
 
@@ -148,32 +237,17 @@ static inline void *gh_slot_alloc_node(struct gh_central *c, gfp_t gfp,
 /**
  * gh_slot_free() - give an object back to its span class or cache
  * @c: its mcentral
- * @ent: the object, which was checked to be allocated
+ * @obj: the object, which was checked to be allocated
+ * @state: its state byte
  *
  * Context: any.
  */
-static __always_inline void gh_slot_free(struct gh_central *c,
-					 struct gh_ent ent)
+static __always_inline void gh_slot_free(struct gh_central *c, void *obj,
+					 u8 *state)
 {
-	struct gh_slot *slot;
-
-	*ent.state = GH_OBJ_FREE;
-	preempt_disable();
-	slot = this_cpu_ptr(c->slots);
-	if (likely(!slot->busy)) {
-		slot->busy = true;
-		barrier();
-		if (likely(slot->n < slot->cap)) {
-			slot->mag[slot->n++] = ent;
-			barrier();
-			slot->busy = false;
-			preempt_enable();
-			return;
-		}
-		slot->busy = false;
-	}
-	preempt_enable();
-	gh_slot_free_slow(c, ent);
+	*state = GH_OBJ_FREE;
+	if (unlikely(!gh_slot_push(c->slots, obj, state)))
+		gh_slot_free_slow(c, obj, state);
 }
 
 #endif /* _GOHEAP_MCACHE_H */

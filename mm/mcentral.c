@@ -125,6 +125,18 @@ static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets
 
 /* ---- spans -------------------------------------------------------------- */
 
+/* Let the fast path free objects of a span: the last that it gets to know. */
+static void span_open(struct gh_central *c, struct gh_span *s)
+{
+	s->slots = c->slots;
+	if (s->state != GH_SPAN_OBJECTS || s->tiny)
+		return;
+	if (c->cache)
+		smp_store_release(&s->ncache, s->nelems);
+	else
+		smp_store_release(&s->nmalloc, s->nelems);
+}
+
 /**
  * gh_central_new_span() - get a span from the heap
  * @c: the mcentral
@@ -148,6 +160,7 @@ struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid)
 	if (c->ctor)
 		for (i = 0; i < s->nelems; i++)
 			c->ctor((void *)(s->base + i * s->elemsize));
+	span_open(c, s);
 	return s;
 }
 GH_EXPORT_FOR_TESTS(gh_central_new_span);

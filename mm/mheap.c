@@ -200,8 +200,10 @@ static void span_withdraw(struct gh_span *s)
 
 	clear_bit(s->page % GH_ARENA_PAGES, arena->page_inuse);
 	span_account(s, -1);
+	WRITE_ONCE(s->nmalloc, 0);
+	WRITE_ONCE(s->ncache, 0);
 	WRITE_ONCE(s->state, GH_SPAN_DEAD);
-	span_set_pages(s, NULL);
+	span_set_pages(s, &gh_no_span);
 }
 
 /* kmemleak looks for pointers in spans that may hold some; none is a leak. */
@@ -267,6 +269,9 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 	s->noscan = shape->noscan;
 	s->cached = false;
 	s->sweepgen = 0;
+	s->slots = NULL;
+	s->nmalloc = 0;
+	s->ncache = 0;
 	gh_span_start(s, meta);
 	used = span_use_pages(s);
 	if (gh_vmem_is_sparse())
@@ -331,7 +336,7 @@ void gh_mheap_walk_spans(struct gh_heap *h,
 			if (!arena)
 				continue;
 			for_each_set_bit(bit, arena->page_inuse, GH_ARENA_PAGES) {
-				s = READ_ONCE(arena->spans[bit]);
+				s = gh_arena_span(arena, bit);
 				if (s)
 					fn(s, arg);
 			}
@@ -518,8 +523,8 @@ static void heap_init_records(struct gh_heap *h, size_t cache_rec_size)
 {
 	unsigned int i;
 
-	gh_fixalloc_init(&h->spans, "spans", sizeof(struct gh_span), false,
-			 NULL, NULL);
+	gh_fixalloc_init_aligned(&h->spans, "spans", sizeof(struct gh_span),
+				 SMP_CACHE_BYTES, false, NULL, NULL);
 	for (i = 0; i < GH_NUM_META; i++)
 		gh_fixalloc_init(&h->meta[i], "span bitmaps",
 				 gh_span_meta_bytes(16U << i), false, NULL,

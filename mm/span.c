@@ -10,6 +10,9 @@
 #include "compat.h"
 #include "span.h"
 
+struct gh_span gh_no_span;
+GH_EXPORT_FOR_TESTS(gh_no_span);
+
 /* Places of bitmap word @w that exist. */
 static u64 span_word_mask(const struct gh_span *s, unsigned int w)
 {
@@ -48,6 +51,20 @@ static void span_settle(struct gh_span *s)
 			       __ffs64(s->alloc_cache);
 }
 
+/* Make ready for gh_span_index(). */
+static void span_set_divisor(struct gh_span *s)
+{
+	u64 odd, x;
+	int i;
+
+	s->shift = __ffs(s->elemsize);
+	odd = s->elemsize >> s->shift;
+	/* Newton: 3 bits are right to begin with, twice as many each time. */
+	for (x = odd, i = 3; i < 64; i *= 2)
+		x *= 2 - odd * x;
+	s->inverse = x;
+}
+
 /**
  * gh_span_start() - make all of a new span's places free
  * @s: the span, with its size and number of objects set
@@ -74,6 +91,7 @@ void gh_span_start(struct gh_span *s, void *meta)
 	s->alloc_count = 0;
 	s->nfreed = 0;
 	s->freeindex = 0;
+	span_set_divisor(s);
 	span_load_word(s, 0);
 }
 GH_EXPORT_FOR_TESTS(gh_span_start);

@@ -21,7 +21,7 @@
 #define _GOHEAP_SPAN_H
 
 #include <linux/atomic.h>
-#include <linux/bits.h>
+#include <linux/bitops.h>
 #include <linux/list.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
@@ -30,6 +30,7 @@
 
 struct gh_central;
 struct gh_node;
+struct gh_slot;
 
 /* What a span is, in gh_span.state. Stored last, and loaded first. */
 enum gh_span_state {
@@ -67,61 +68,77 @@ struct gh_ent {
 
 /**
  * struct gh_span - a run of pages cut into equal objects
- * @list: in a set of its mcentral; on allocation lists while it is not
  * @base: first address
- * @elemsize: bytes of an object; of the whole run in a large span
- * @npages: heap pages
- * @divmul: gh_divmul() of @elemsize; 0 in large spans
- * @nelems: number of objects
- * @freeindex: places below have been handed out since the last sweep
- * @alloc_cache: free places of the bitmap word that @freeindex is in
- * @alloc_bits: taken at the last sweep
- * @freed_bits: came back since
- * @alloc_count: places taken; those in @freed_bits are still counted
- * @nfreed: number of @freed_bits
+ * @inverse: of the odd factor of @elemsize, modulo 2^64; see gh_span_index()
  * @objstate: state bytes
- * @tiny: words of tiny blocks, or NULL
  * @central: whose span it is
- * @node: whose pages these are
- * @page: index of the first page in @node
- * @sweepgen: equal to the mcentral's: swept; 2 less: has freed bits to fold
+ * @slots: per-CPU caches that take what is freed
+ * @nmalloc: @nelems if goheap_free() may take the fast path, else 0
+ * @ncache: @nelems if goheap_cache_free() may take the fast path, else 0
+ * @shift: twos in @elemsize
  * @state: &enum gh_span_state
  * @cached: a CPU's current span, in no set
  * @needzero: the memory may hold old contents
+ * @sweepgen: equal to the mcentral's: swept; 2 less: has freed bits to fold
+ * @elemsize: bytes of an object; of the whole run in a large span
+ * @npages: heap pages
+ * @list: in a set of its mcentral; on allocation lists while it is not
+ * @alloc_cache: free places of the bitmap word that @freeindex is in
+ * @alloc_bits: taken at the last sweep
+ * @freed_bits: came back since
+ * @tiny: words of tiny blocks, or NULL
+ * @node: whose pages these are
+ * @page: index of the first page in @node
+ * @divmul: gh_divmul() of @elemsize; 0 in large spans
+ * @nelems: number of objects
+ * @freeindex: places below have been handed out since the last sweep
+ * @alloc_count: places taken; those in @freed_bits are still counted
+ * @nfreed: number of @freed_bits
  * @noscan: the objects hold no pointers
- * @inline_bits: @alloc_bits and @freed_bits of a span of one object
  * @inline_state: @objstate of a span of one object
+ * @inline_bits: @alloc_bits and @freed_bits of a span of one object
+ *
+ * What a free in the fast path looks at is in the first cache line.
  *
  * Records come from a fixalloc, whose memory stays a gh_span for good. So a
  * free of a bad pointer may look at a record that dies under it, and finds
- * that out from @state and the state byte.
+ * that out from @nmalloc, @ncache or @state, and the state byte.
  */
 struct gh_span {
-	struct list_head list;
 	unsigned long base;
-	size_t elemsize;
-	unsigned long npages;
-	u32 divmul;
-	u16 nelems;
-	u16 freeindex;
-	u64 alloc_cache;
-	u64 *alloc_bits;
-	u64 *freed_bits;
+	u64 inverse;
 	u8 *objstate;
-	atomic_t *tiny;
-	u16 alloc_count;
-	u16 nfreed;
-	u32 sweepgen;
 	struct gh_central *central;
-	struct gh_node *node;
-	unsigned long page;
+	struct gh_slot __percpu *slots;
+	unsigned long nmalloc;
+	unsigned long ncache;
+	u8 shift;
 	u8 state;
 	bool cached;
 	bool needzero;
+	u32 sweepgen;
+
+	size_t elemsize;
+	unsigned long npages;
+	struct list_head list;
+	u64 alloc_cache;
+	u64 *alloc_bits;
+	u64 *freed_bits;
+	atomic_t *tiny;
+	struct gh_node *node;
+	unsigned long page;
+	u32 divmul;
+	u16 nelems;
+	u16 freeindex;
+	u16 alloc_count;
+	u16 nfreed;
 	bool noscan;
 	u8 inline_state;
 	u64 inline_bits[2];
 };
+
+/* Stands for no span where a pointer must not be NULL: it has no objects. */
+extern struct gh_span gh_no_span;
 
 /* Bytes of the bitmaps and state bytes of a span of @nelems objects. */
 static inline size_t gh_span_meta_bytes(unsigned int nelems)
@@ -149,6 +166,27 @@ static inline bool gh_span_full(const struct gh_span *s)
 }
 
 /**
+ * gh_span_index() - which object starts at an address
+ * @s: the span
+ * @addr: any value
+ *
+ * Exact division: an odd number has an inverse modulo 2^64, and to multiply by
+ * it is to divide by the number, for its multiples. What then remains of
+ * @elemsize is a power of two, to divide by which is to shift; bits that should
+ * be zero, but are not, come back in at the top. So every multiple of @elemsize
+ * gives its quotient, and as the whole is a bijection, nothing else does.
+ * (Granlund and Montgomery, Division by Invariant Integers, 1994, section 9.)
+ *
+ * Return: index of the object if it is less than @nelems; else none starts at
+ * @addr.
+ */
+static __always_inline u64 gh_span_index(const struct gh_span *s,
+					 unsigned long addr)
+{
+	return ror64((addr - s->base) * s->inverse, s->shift);
+}
+
+/**
  * gh_span_find() - the object at an address
  * @s: the span that the address is in
  * @addr: the address
@@ -159,11 +197,10 @@ static inline bool gh_span_full(const struct gh_span *s)
 static inline bool gh_span_find(const struct gh_span *s, unsigned long addr,
 				unsigned int *idx)
 {
-	unsigned long off = addr - s->base;
+	u64 i = gh_span_index(s, addr);
 
-	/* Spans of several objects are shorter than 4 GiB. */
-	*idx = s->divmul ? gh_obj_index(off, s->divmul) : 0;
-	return off == *idx * s->elemsize && *idx < s->nelems;
+	*idx = i;
+	return i < s->nelems;
 }
 
 void gh_span_start(struct gh_span *s, void *meta);

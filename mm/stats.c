@@ -264,7 +264,7 @@ static unsigned long map_run(struct gh_arena *arena, unsigned long page,
 			     enum gh_page_state *state)
 {
 	unsigned long first = (unsigned long)arena->slot << GH_ARENA_PAGES_SHIFT;
-	struct gh_span *s = READ_ONCE(arena->spans[page]);
+	struct gh_span *s = gh_arena_span(arena, page);
 	unsigned long flags, n, i;
 
 	*state = GH_PAGE_ABSENT;
@@ -276,7 +276,7 @@ static unsigned long map_run(struct gh_arena *arena, unsigned long page,
 			     first + GH_ARENA_PAGES, state);
 	raw_spin_unlock_irqrestore(&arena->node->lock, flags);
 	for (i = 1; i < n; i++)
-		if (READ_ONCE(arena->spans[page + i]))
+		if (gh_arena_span(arena, page + i))
 			break;
 	return clamp(i, 1UL, GH_ARENA_PAGES - page);
 }
@@ -337,7 +337,7 @@ static int map_show(struct seq_file *m, void *v)
 	struct gh_arena *arena = map_arena(gh_kheap, nr);
 	enum gh_page_state state;
 	unsigned long n = map_run(arena, page, &state);
-	struct gh_span *s = READ_ONCE(arena->spans[page]);
+	struct gh_span *s = gh_arena_span(arena, page);
 
 	if (!pos)
 		seq_puts(m, "# arena page npages kind class elemsize nelems live\n");

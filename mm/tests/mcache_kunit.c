@@ -58,7 +58,9 @@ static struct gh_ent ent_of(void *p)
 
 static void give(struct gh_central *c, void *p)
 {
-	gh_slot_free(c, ent_of(p));
+	struct gh_ent ent = ent_of(p);
+
+	gh_slot_free(c, ent.obj, ent.state);
 }
 
 static long nspans(struct gh_central *c)
@@ -176,12 +178,12 @@ static void an_allocation_leaves_a_busy_slot_alone(struct kunit *test)
 	/* There is something in the magazine, and more in the span. */
 	b = must_alloc(test, c);
 	give(c, b);
-	KUNIT_ASSERT_GT(test, slot->n, 0);
+	KUNIT_ASSERT_GT(test, gh_slot_n(slot), 0);
 	/* As an interrupt finds it that came while the owner was at work. */
 	slot->busy = true;
 	before = *slot;
 	p = gh_slot_alloc(c, GFP_ATOMIC);
-	KUNIT_EXPECT_EQ(test, slot->n, before.n);
+	KUNIT_EXPECT_EQ(test, gh_slot_n(slot), gh_slot_n(&before));
 	KUNIT_EXPECT_EQ(test, slot->nspare, before.nspare);
 	KUNIT_EXPECT_PTR_EQ(test, slot->mag, before.mag);
 	KUNIT_EXPECT_PTR_EQ(test, slot->span, before.span);
@@ -206,7 +208,7 @@ static void a_free_leaves_a_busy_slot_alone(struct kunit *test)
 	slot->busy = true;
 	before = *slot;
 	give(c, a);
-	KUNIT_EXPECT_EQ(test, slot->n, before.n);
+	KUNIT_EXPECT_EQ(test, gh_slot_n(slot), gh_slot_n(&before));
 	KUNIT_EXPECT_EQ(test, slot->nspare, before.nspare);
 	KUNIT_EXPECT_PTR_EQ(test, slot->span, before.span);
 	KUNIT_EXPECT_TRUE(test, slot->busy);
@@ -226,10 +228,10 @@ static void a_bulk_allocation_leaves_a_busy_slot_alone(struct kunit *test)
 	unsigned int i, n, got;
 
 	give(c, a);
-	n = slot->n;
+	n = gh_slot_n(slot);
 	slot->busy = true;
 	got = gh_slot_alloc_bulk(c, GFP_KERNEL, ARRAY_SIZE(p), p);
-	KUNIT_EXPECT_EQ(test, slot->n, n);
+	KUNIT_EXPECT_EQ(test, gh_slot_n(slot), n);
 	slot->busy = false;
 	KUNIT_EXPECT_EQ(test, got, (unsigned int)ARRAY_SIZE(p));
 	for (i = 0; i < got; i++)
@@ -269,8 +271,8 @@ static void a_busy_tiny_block_is_left_alone(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, b);
 	KUNIT_EXPECT_NE(test, (unsigned long)a / GH_TINY_SIZE,
 			(unsigned long)b / GH_TINY_SIZE);
-	gh_free(a);
-	gh_free(b);
+	goheap_free(a);
+	goheap_free(b);
 }
 
 /* ---- room --------------------------------------------------------------- */
@@ -287,13 +289,13 @@ static void magazines_grow_up_to_a_batch(struct kunit *test)
 			p[i] = must_alloc(test, c);
 			if (!first)
 				first = slot->cap;
-			if (slot->cap > c->batch || slot->n > slot->cap)
+			if (slot->cap > c->batch || gh_slot_n(slot) > slot->cap)
 				break;
 		}
 		KUNIT_EXPECT_EQ(test, i, 10 * MANY);
 		while (i)
 			give(c, p[--i]);
-		KUNIT_EXPECT_LE(test, slot->n, slot->cap);
+		KUNIT_EXPECT_LE(test, gh_slot_n(slot), slot->cap);
 		KUNIT_EXPECT_LE(test, slot->nspare, c->batch);
 	}
 	KUNIT_EXPECT_LT(test, first, c->batch);
@@ -334,7 +336,7 @@ static void a_drained_cpu_has_no_room_taken(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(p); i++)
 		p[i] = must_alloc(test, central_of(test, 1 << (i % 12 + 3)));
 	for (i = 0; i < ARRAY_SIZE(p); i++)
-		gh_free(p[i]);
+		goheap_free(p[i]);
 	gh_reclaim_drain(h, NULL);
 	for_each_possible_cpu(cpu) {
 		KUNIT_EXPECT_EQ(test, per_cpu_ptr(h->mcache, cpu)->bytes, 0);
@@ -374,7 +376,7 @@ static void draining_empties_everything(struct kunit *test)
 	while (i)
 		give(c, p[--i]);
 	tiny = gh_malloc(h, 5, GFP_KERNEL, true, NUMA_NO_NODE);
-	gh_free(tiny);
+	goheap_free(tiny);
 	KUNIT_EXPECT_GT(test, gh_slot_cached(c), 0);
 	KUNIT_EXPECT_GT(test, gh_mheap_inuse(h), 0);
 	gh_reclaim_drain(h, NULL);
@@ -508,9 +510,9 @@ static void another_cpus_slot_is_drained_from_there(struct kunit *test)
 			0);
 	KUNIT_ASSERT_EQ(test, smp_call_on_cpu(other, remote_free, &r, false),
 			0);
-	KUNIT_EXPECT_GT(test, per_cpu_ptr(r.c->slots, other)->n, 0);
+	KUNIT_EXPECT_GT(test, gh_slot_n(per_cpu_ptr(r.c->slots, other)), 0);
 	gh_reclaim_drain(gh_test_heap(test), NULL);
-	KUNIT_EXPECT_EQ(test, per_cpu_ptr(r.c->slots, other)->n, 0);
+	KUNIT_EXPECT_EQ(test, gh_slot_n(per_cpu_ptr(r.c->slots, other)), 0);
 	KUNIT_EXPECT_NULL(test, per_cpu_ptr(r.c->slots, other)->span);
 	KUNIT_EXPECT_EQ(test, nspans(r.c), 0);
 }
@@ -542,11 +544,11 @@ static void a_cpu_that_dies_gives_everything_back(struct kunit *test)
 			0);
 	KUNIT_ASSERT_EQ(test, smp_call_on_cpu(other, remote_tiny, &t, false),
 			0);
-	gh_free(tiny);
-	KUNIT_EXPECT_GT(test, slot->n, 0);
+	goheap_free(tiny);
+	KUNIT_EXPECT_GT(test, gh_slot_n(slot), 0);
 	if (!gh_test_cpu_down(other))
 		kunit_skip(test, "CPU %u cannot be taken away", other);
-	KUNIT_EXPECT_EQ(test, slot->n, 0);
+	KUNIT_EXPECT_EQ(test, gh_slot_n(slot), 0);
 	KUNIT_EXPECT_EQ(test, slot->nspare, 0);
 	KUNIT_EXPECT_NULL(test, slot->span);
 	KUNIT_EXPECT_NULL(test, slot->mag);
@@ -574,7 +576,7 @@ static void a_heap_ends_clean_wherever_its_tiny_blocks_are(struct kunit *test)
 
 		KUNIT_ASSERT_EQ(test, smp_call_on_cpu(cpu, remote_tiny, &r,
 						      false), 0);
-		gh_free(tiny);
+		goheap_free(tiny);
 	}
 	set_cpus_allowed_ptr(current, cpumask_of(cpumask_first(cpu_online_mask)));
 	gh_test_heap_end(test);
@@ -702,7 +704,7 @@ static void hammer_drop(struct hammer *h, unsigned int i)
 {
 	if (h->p[i] && !gh_test_filled(h->p[i], h->size[i], i + h->size[i]))
 		h->bad++;
-	gh_free(h->p[i]);
+	goheap_free(h->p[i]);
 	h->p[i] = NULL;
 }
 

@@ -108,7 +108,7 @@ static void live_objects_count_at_their_classs_size(struct kunit *test)
 	expect_sums(test);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		bytes -= goheap_usable_size(p[i]);
-		gh_free(p[i]);
+		goheap_free(p[i]);
 		st = stats_of(test);
 		KUNIT_EXPECT_EQ(test, st.objects, ARRAY_SIZE(sizes) - 1 - i);
 		KUNIT_EXPECT_EQ(test, st.heap_alloc, bytes);
@@ -132,7 +132,7 @@ static void tiny_objects_count_one_by_one(struct kunit *test)
 	}
 	expect_sums(test);
 	for (i = 0; i < ARRAY_SIZE(p); i++)
-		gh_free(p[i]);
+		goheap_free(p[i]);
 	gh_reclaim_drain(gh_test_heap(test), NULL);
 	st = stats_of(test);
 	KUNIT_EXPECT_EQ(test, st.objects, 0);
@@ -151,7 +151,7 @@ static void freed_objects_are_cached_until_they_are_drained(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(p); i++)
 		p[i] = must_alloc(test, 64, false);
 	for (i = 0; i < ARRAY_SIZE(p); i++)
-		gh_free(p[i]);
+		goheap_free(p[i]);
 	st = stats_of(test);
 	KUNIT_EXPECT_GT(test, st.cached, 0);
 	KUNIT_EXPECT_EQ(test, st.cached % 64, 0);
@@ -201,7 +201,7 @@ static void totals_never_fall(struct kunit *test)
 		for (j = 0; j < ARRAY_SIZE(p); j++)
 			p[j] = must_alloc(test, (i * j) % 3000 + 1, j % 2);
 		for (j = 0; j < ARRAY_SIZE(p); j++)
-			gh_free(p[j]);
+			goheap_free(p[j]);
 		if (i % 7 == 0)
 			gh_reclaim_drain(gh_test_heap(test), NULL);
 		st = stats_of(test);
@@ -221,12 +221,12 @@ static void memory_given_back_is_released(struct kunit *test)
 	struct goheap_stats st = stats_of(test);
 
 	if (!gh_vmem_is_sparse()) {
-		gh_free(p);
+		goheap_free(p);
 		kunit_skip(test, "arenas are eager here");
 	}
 	KUNIT_EXPECT_EQ(test, st.committed, SZ_1M);
 	KUNIT_EXPECT_EQ(test, st.heap_inuse, SZ_1M);
-	gh_free(p);
+	goheap_free(p);
 	st = stats_of(test);
 	KUNIT_EXPECT_EQ(test, st.heap_inuse, 0);
 	KUNIT_EXPECT_EQ(test, gh_reclaim_all(h), SZ_1M);
@@ -250,7 +250,7 @@ static void committed_is_what_vmem_committed(struct kunit *test)
 				gh_vmem_committed_bytes() - t->committed);
 	}
 	for (i = 0; i < ARRAY_SIZE(p); i++)
-		gh_free(p[i]);
+		goheap_free(p[i]);
 	goheap_get_stats(&st);
 	KUNIT_EXPECT_EQ(test, st.committed, t->committed);
 }
@@ -289,11 +289,11 @@ static void each_kind_of_bad_free_is_counted(struct kunit *test)
 
 	before = stats_of(test);
 	gh_test_reports_begin(&r);
-	gh_free(test);
-	gh_free(p + 1);
-	gh_free(p);
-	gh_free(p);
-	gh_free(block);
+	goheap_free(test);
+	goheap_free(p + 1);
+	goheap_free(p);
+	goheap_free(p);
+	goheap_free(block);
 	gh_test_reports_end(&r);
 	st = stats_of(test);
 	for (i = 0; i < GOHEAP_NR_BAD; i++) {
@@ -301,7 +301,7 @@ static void each_kind_of_bad_free_is_counted(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, r.n[i], 1);
 	}
 	expect_sums(test);
-	gh_free(q);
+	goheap_free(q);
 	goheap_stack_free(block);
 }
 
@@ -322,7 +322,7 @@ static void the_sums_hold_after_random_use(struct kunit *test)
 
 		i = r % n;
 		if (p[i]) {
-			gh_free(p[i]);
+			goheap_free(p[i]);
 			p[i] = NULL;
 			live--;
 		} else {
@@ -339,7 +339,7 @@ static void the_sums_hold_after_random_use(struct kunit *test)
 			gh_reclaim_all(h);
 	}
 	for (i = 0; i < n; i++)
-		gh_free(p[i]);
+		goheap_free(p[i]);
 	expect_sums(test);
 	gh_reclaim_all(h);
 	expect_sums(test);
