@@ -23,7 +23,8 @@ struct gh_node;
  * @node: the heap's node that its pages belong to
  * @slot: the arena's place in the node's page index: page slot * 8192 is @base
  * @zeroed_base: pages from here on were never used
- * @page_inuse: set for the first page of a span in use; set last
+ * @page_inuse: set for the first page of a span in use, or of a large one that
+ *	is dead and cached
  * @spans: the span that each page is in, or &gh_no_span
  *
  * @spans and @page_inuse are written by whoever owns the pages and read by

@@ -2,6 +2,10 @@
 /*
  * large: objects with a span of their own: those of more than 32 KiB, and stack
  * blocks of more than 16 KiB.
+ *
+ * The state byte says all about the one object; the span's bitmaps are not used.
+ * A pair of allocation and free that finds the span in the node's span cache
+ * comes to a list operation each.
  */
 #include <linux/hardirq.h>
 #include <linux/mm.h>
@@ -47,7 +51,6 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 	struct gh_central *c = &h->central[noscan];
 	struct gh_shape shape;
 	struct gh_span *s;
-	struct gh_ent ent;
 
 	if (large_refused(size))
 		return NULL;
@@ -57,12 +60,12 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 	s = gh_mheap_alloc_span(h, &shape, c, gfp, node);
 	if (!s)
 		return NULL;
-	this_cpu_add(c->slots->carved, gh_span_carve(s, &ent, 1));
+	this_cpu_inc(c->slots->carved);
 	atomic64_add(s->elemsize, &h->large_allocs);
 	if (gfp & __GFP_ZERO && s->needzero)
-		memset(ent.obj, 0, s->elemsize);
-	WRITE_ONCE(*ent.state, GH_OBJ_ALLOC);
-	return ent.obj;
+		memset((void *)s->base, 0, s->elemsize);
+	WRITE_ONCE(s->inline_state, GH_OBJ_ALLOC);
+	return (void *)s->base;
 }
 
 /**
@@ -78,7 +81,6 @@ void *gh_large_alloc_stack(struct gh_heap *h, size_t size, gfp_t gfp)
 {
 	struct gh_shape shape;
 	struct gh_span *s;
-	struct gh_ent ent;
 
 	if (large_refused(size))
 		return NULL;
@@ -86,9 +88,8 @@ void *gh_large_alloc_stack(struct gh_heap *h, size_t size, gfp_t gfp)
 	s = gh_mheap_alloc_span(h, &shape, h->central, gfp, NUMA_NO_NODE);
 	if (!s)
 		return NULL;
-	gh_span_carve(s, &ent, 1);
-	*ent.state = GH_OBJ_ALLOC;
-	return ent.obj;
+	WRITE_ONCE(s->inline_state, GH_OBJ_ALLOC);
+	return (void *)s->base;
 }
 
 /* Mark the object of a large span free. Returns false if it was. */

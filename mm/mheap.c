@@ -2,7 +2,7 @@
 /*
  * mheap: a heap: its arenas, its pages, its spans.
  *
- * The way of a new span:
+ * The way of a new span, unless the node's span cache has one that fits:
  *
  *   record     fixalloc
  *   pages      the CPU's page cache, else first fit in the node, else growth
@@ -20,7 +20,8 @@
  *                             per-CPU flags, preemption off
  *   6  gh_central.lock        raw
  *   7  gh_node.lock           raw
- *   8  gh_fixalloc.lock       raw, leaf
+ *   8  gh_fixalloc.lock, gh_spancache.lock
+ *                             raw, leaves
  *
  * No raw lock is held, and preemption is on, whenever pages are allocated.
  * 6 and 7 are never held together: mcentrals free their empty spans after they
@@ -35,6 +36,12 @@
 
 #include "compat.h"
 #include "mheap.h"
+
+/* Pages of cached spans that are given back in one go. */
+#define EVICT_PAGES	256UL
+
+/* Words of the blocks of a tiny span. */
+#define TINY_META_BYTES		(GH_PAGE_SIZE / GH_TINY_SIZE * sizeof(u32))
 
 struct workqueue_struct *gh_wq;
 GH_EXPORT_FOR_TESTS(gh_wq);
@@ -56,38 +63,6 @@ static void heap_kick_growth(struct gh_heap *h)
 {
 	if (!READ_ONCE(h->closing))
 		queue_work(gh_wq, &h->grow_work);
-}
-
-/* ---- pages -------------------------------------------------------------- */
-
-/* Find pages in the node of @nid, else in any other. */
-static struct gh_node *heap_take_pages(struct gh_heap *h, int nid,
-				       unsigned long npages, gfp_t gfp,
-				       unsigned long *page,
-				       unsigned long *nscav)
-{
-	struct gh_node *first = gh_mheap_node(h, nid);
-	unsigned int i;
-
-	if (gfp & __GFP_THISNODE && first->nid != nid)
-		return NULL;
-	if (unlikely(gh_node_wants_spare(first)))
-		heap_kick_growth(h);
-	if (gh_node_take_pages(first, npages, page, nscav))
-		return first;
-	if (gfpflags_allow_blocking(gfp) &&
-	    gh_node_take_or_grow(first, npages, page, nscav))
-		return first;
-	heap_kick_growth(h);
-	if (gfp & __GFP_THISNODE)
-		return NULL;
-	for (i = 0; i < h->nr_nodes; i++) {
-		struct gh_node *node = h->nodes[i];
-
-		if (node != first && gh_node_take_pages(node, npages, page, nscav))
-			return node;
-	}
-	return NULL;
 }
 
 /* ---- spans -------------------------------------------------------------- */
@@ -173,37 +148,81 @@ static bool span_use_pages(struct gh_span *s)
 	return used;
 }
 
-static void span_account(struct gh_span *s, int sign)
-{
-	long npages = sign * (long)s->npages;
-
-	atomic_long_add(npages, &s->node->pages_inuse);
-	atomic_long_add(sign, &s->node->spans_inuse);
-	if (s->state == GH_SPAN_STACK)
-		atomic_long_add(npages, &s->node->stack_pages);
-}
-
-static void span_publish(struct gh_span *s, u8 state)
+/*
+ * A large span that is freed stays in the tables as long as it is cached, so
+ * that there is nothing to enter when it is used again: it may have thousands of
+ * pages. Lookups find a dead span. Other spans are taken out.
+ */
+static void span_enter(struct gh_span *s)
 {
 	struct gh_arena *arena = gh_node_arena_of_page(s->node, s->page);
 
 	span_set_pages(s, s);
-	/* Pairs with the acquire of those who found the span by address. */
-	smp_store_release(&s->state, state);
-	span_account(s, 1);
 	set_bit(s->page % GH_ARENA_PAGES, arena->page_inuse);
 }
 
-static void span_withdraw(struct gh_span *s)
+static void span_leave(struct gh_span *s)
 {
 	struct gh_arena *arena = gh_node_arena_of_page(s->node, s->page);
 
 	clear_bit(s->page % GH_ARENA_PAGES, arena->page_inuse);
-	span_account(s, -1);
+	span_set_pages(s, &gh_no_span);
+}
+
+static void span_publish(struct gh_span *s, u8 state)
+{
+	if (state == GH_SPAN_STACK)
+		atomic_long_add(s->npages, &s->node->stack_pages);
+	/* Pairs with the acquire of those who found the span by address. */
+	smp_store_release(&s->state, state);
+}
+
+static void span_withdraw(struct gh_span *s)
+{
+	if (s->state == GH_SPAN_STACK)
+		atomic_long_sub(s->npages, &s->node->stack_pages);
 	WRITE_ONCE(s->nmalloc, 0);
 	WRITE_ONCE(s->ncache, 0);
 	WRITE_ONCE(s->state, GH_SPAN_DEAD);
-	span_set_pages(s, &gh_no_span);
+}
+
+/* Give the pages and the record of a dead span back, which is in no table. */
+static void span_discard(struct gh_heap *h, struct gh_span *s)
+{
+	void *meta = s->nelems > 1 ? s->alloc_bits : NULL;
+	struct gh_node *node = s->node;
+	unsigned long page = s->page;
+	unsigned long npages = s->npages;
+
+	span_put_records(h, s, meta, s->nelems, s->tiny);
+	gh_node_free_pages(node, page, npages);
+	atomic_long_sub(npages, &node->span_pages);
+	atomic_long_dec(&node->nspans);
+}
+
+/* As span_discard(), for a span out of the cache. */
+static void span_evict(struct gh_heap *h, struct gh_span *s)
+{
+	if (gh_span_of(s->base) == s)
+		span_leave(s);
+	span_discard(h, s);
+}
+
+/* Give spans of the node's cache back. Returns their pages. */
+static unsigned long heap_evict(struct gh_heap *h, struct gh_node *node,
+				unsigned long npages)
+{
+	unsigned long done = 0;
+
+	while (done < npages) {
+		struct gh_span *s = gh_spancache_take_victim(&node->cache);
+
+		if (!s)
+			break;
+		done += s->npages;
+		span_evict(h, s);
+	}
+	return done;
 }
 
 /* kmemleak looks for pointers in spans that may hold some; none is a leak. */
@@ -218,6 +237,154 @@ static void span_forget_kmemleak(struct gh_span *s)
 {
 	if (!s->noscan)
 		kmemleak_free((void *)s->base);
+}
+
+/* ---- pages -------------------------------------------------------------- */
+
+/*
+ * The memory of cached spans is used before more is taken from the system. They
+ * may lie too far apart for the run that is wanted: take more than its length.
+ */
+static void heap_make_room(struct gh_heap *h, struct gh_node *node,
+			   unsigned long npages)
+{
+	if (unlikely(gh_node_idle_committed(node) < npages))
+		heap_evict(h, node, 4 * npages);
+}
+
+static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
+			   unsigned long npages, unsigned long *page,
+			   unsigned long *nscav)
+{
+	heap_make_room(h, node, npages);
+	if (gh_node_take_pages(node, npages, page, nscav))
+		return true;
+	return heap_evict(h, node, ULONG_MAX) &&
+	       gh_node_take_pages(node, npages, page, nscav);
+}
+
+/* Find pages in node @first, else in any other. */
+static struct gh_node *heap_take_pages(struct gh_heap *h, struct gh_node *first,
+				       unsigned long npages, gfp_t gfp,
+				       unsigned long *page,
+				       unsigned long *nscav)
+{
+	unsigned int i;
+
+	if (unlikely(gh_node_wants_spare(first)))
+		heap_kick_growth(h);
+	if (heap_take_from(h, first, npages, page, nscav))
+		return first;
+	if (gfpflags_allow_blocking(gfp) &&
+	    gh_node_take_or_grow(first, npages, page, nscav))
+		return first;
+	heap_kick_growth(h);
+	if (gfp & __GFP_THISNODE)
+		return NULL;
+	for (i = 0; i < h->nr_nodes; i++) {
+		struct gh_node *node = h->nodes[i];
+
+		if (node != first &&
+		    heap_take_from(h, node, npages, page, nscav))
+			return node;
+	}
+	return NULL;
+}
+
+/**
+ * gh_mheap_evict() - turn all cached spans into free pages
+ * @h: the heap
+ *
+ * Context: any but NMI.
+ * Return: number of heap pages.
+ */
+unsigned long gh_mheap_evict(struct gh_heap *h)
+{
+	unsigned long done = 0;
+	unsigned int i;
+
+	for (i = 0; i < h->nr_nodes; i++)
+		done += heap_evict(h, h->nodes[i], ULONG_MAX);
+	return done;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_evict);
+
+/* As heap_take_pages(), with memory behind the pages. */
+static struct gh_node *heap_take_memory(struct gh_heap *h,
+					struct gh_node *first,
+					unsigned long npages, gfp_t gfp,
+					unsigned long *page,
+					unsigned long *nscav)
+{
+	struct gh_node *node;
+
+	do {
+		node = heap_take_pages(h, first, npages, gfp, page, nscav);
+		if (!node || !*nscav)
+			break;
+		if (!gh_vmem_commit(gh_node_page_addr(node, *page),
+				    npages << GH_PAGE_SHIFT, gfp & GH_PAGE_GFP,
+				    node->nid))
+			break;
+		gh_node_free_mixed(node, *page, npages);
+		node = NULL;
+	} while (gh_mheap_evict(h));
+	return node;
+}
+
+/* ---- allocation and free ------------------------------------------------ */
+
+static void span_cut(struct gh_span *s, const struct gh_shape *shape,
+		     void *meta, void *tiny)
+{
+	s->elemsize = shape->elemsize;
+	s->npages = shape->npages;
+	s->divmul = shape->divmul;
+	s->nelems = shape->nelems;
+	s->tiny = tiny;
+	gh_span_start(s, meta);
+}
+
+/* A new span of new pages, not yet anybody's. */
+static struct gh_span *span_make(struct gh_heap *h, struct gh_node *first,
+				 const struct gh_shape *shape, gfp_t gfp)
+{
+	unsigned long page, nscav;
+	struct gh_node *node;
+	struct gh_span *s;
+	void *meta, *tiny;
+	bool used;
+
+	if (!span_get_records(h, shape, gfp, &s, &meta, &tiny))
+		return NULL;
+	node = heap_take_memory(h, first, shape->npages, gfp, &page, &nscav);
+	if (!node) {
+		span_put_records(h, s, meta, shape->nelems, tiny);
+		return NULL;
+	}
+	INIT_LIST_HEAD(&s->list);
+	s->base = gh_node_page_addr(node, page);
+	s->node = node;
+	s->page = page;
+	span_cut(s, shape, meta, tiny);
+	used = span_use_pages(s);
+	if (gh_vmem_is_sparse())
+		s->needzero = nscav < shape->npages || !(gfp & __GFP_ZERO);
+	else
+		s->needzero = used;
+	atomic_long_add(s->npages, &node->span_pages);
+	atomic_long_inc(&node->nspans);
+	span_enter(s);
+	return s;
+}
+
+/* Make the objects of a span out of the cache free; one state byte is. */
+static void span_renew(struct gh_span *s)
+{
+	if (s->tiny)
+		memset(s->tiny, 0, TINY_META_BYTES);
+	gh_span_start(s, s->nelems > 1 ? s->alloc_bits : NULL);
+	span_enter(s);
 }
 
 /**
@@ -237,61 +404,55 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 				    struct gh_central *central, gfp_t gfp,
 				    int nid)
 {
-	unsigned long page, nscav, addr;
 	struct gh_node *node;
 	struct gh_span *s;
-	void *meta, *tiny;
-	bool used;
 
 	might_alloc(gfp);
 	if (nid == NUMA_NO_NODE)
 		nid = numa_mem_id();
-	if (!span_get_records(h, shape, gfp, &s, &meta, &tiny))
+	node = gh_mheap_node(h, nid);
+	if (gfp & __GFP_THISNODE && node->nid != nid)
 		return NULL;
-	node = heap_take_pages(h, nid, shape->npages, gfp, &page, &nscav);
-	if (!node)
-		goto no_pages;
-	addr = gh_node_page_addr(node, page);
-	if (nscav && gh_vmem_commit(addr, shape->npages << GH_PAGE_SHIFT,
-				    gfp & GH_PAGE_GFP, node->nid))
-		goto no_memory;
-
-	INIT_LIST_HEAD(&s->list);
-	s->base = addr;
-	s->elemsize = shape->elemsize;
-	s->npages = shape->npages;
-	s->divmul = shape->divmul;
-	s->nelems = shape->nelems;
-	s->tiny = tiny;
+	s = gh_spancache_take(&node->cache, shape);
+	if (likely(s)) {
+		s->needzero = true;
+		if (!gh_shape_is_large(shape))
+			span_renew(s);
+	} else {
+		s = span_make(h, node, shape, gfp);
+		if (!s)
+			return NULL;
+	}
 	s->central = central;
-	s->node = node;
-	s->page = page;
 	s->noscan = shape->noscan;
 	s->cached = false;
 	s->sweepgen = 0;
 	s->slots = NULL;
 	s->nmalloc = 0;
 	s->ncache = 0;
-	gh_span_start(s, meta);
-	used = span_use_pages(s);
-	if (gh_vmem_is_sparse())
-		s->needzero = nscav < shape->npages || !(gfp & __GFP_ZERO);
-	else
-		s->needzero = used;
 	span_publish(s, shape->state);
 	span_tell_kmemleak(s, gfp);
 	return s;
-
-no_memory:
-	gh_node_free_mixed(node, page, shape->npages);
-no_pages:
-	span_put_records(h, s, meta, shape->nelems, tiny);
-	return NULL;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_alloc_span);
 
+/* The cache is full: replace what it has by what is freed now, bit by bit. */
+static void heap_cache_anyway(struct gh_heap *h, struct gh_span *s, bool large)
+{
+	struct gh_spancache *c = &s->node->cache;
+	struct gh_span *victim = gh_spancache_take_victim(c);
+
+	if (victim)
+		span_evict(h, victim);
+	if (gh_spancache_put(c, s, large))
+		return;
+	if (large)
+		span_leave(s);
+	span_discard(h, s);
+}
+
 /**
- * gh_mheap_free_span() - give a span's pages back to the heap
+ * gh_mheap_free_span() - give a span back to the heap
  * @h: the heap
  * @s: the span; nobody has any of its objects, and it is in no set
  *
@@ -299,15 +460,14 @@ GH_EXPORT_FOR_TESTS(gh_mheap_alloc_span);
  */
 void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s)
 {
-	void *meta = s->nelems > 1 ? s->alloc_bits : NULL;
-	struct gh_node *node = s->node;
-	unsigned long page = s->page;
-	unsigned long npages = s->npages;
+	bool large = gh_span_is_large(s);
 
 	span_forget_kmemleak(s);
 	span_withdraw(s);
-	span_put_records(h, s, meta, s->nelems, s->tiny);
-	gh_node_free_pages(node, page, npages);
+	if (!large)
+		span_leave(s);
+	if (unlikely(!gh_spancache_put(&s->node->cache, s, large)))
+		heap_cache_anyway(h, s, large);
 	gh_mheap_kick(h);
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_free_span);
@@ -337,7 +497,7 @@ void gh_mheap_walk_spans(struct gh_heap *h,
 				continue;
 			for_each_set_bit(bit, arena->page_inuse, GH_ARENA_PAGES) {
 				s = gh_arena_span(arena, bit);
-				if (s)
+				if (s && gh_span_state(s) != GH_SPAN_DEAD)
 					fn(s, arg);
 			}
 			cond_resched();
@@ -348,10 +508,21 @@ GH_EXPORT_FOR_TESTS(gh_mheap_walk_spans);
 
 /* ---- giving memory back ------------------------------------------------- */
 
+/* See to it that @npages pages are free and have memory, if spans can be had. */
+static void heap_evict_for(struct gh_heap *h, struct gh_node *node,
+			   unsigned long npages)
+{
+	while (gh_node_idle_committed(node) < npages &&
+	       heap_evict(h, node, EVICT_PAGES))
+		cond_resched();
+}
+
 /**
  * gh_mheap_scavenge() - give free pages' memory back to the system
  * @h: the heap
  * @npages: heap pages, at most; highest addresses first
+ *
+ * Cached spans are given up if there are not so many free pages.
  *
  * Context: process context, may sleep; under scav_lock.
  * Return: heap pages given back.
@@ -364,11 +535,48 @@ unsigned long gh_mheap_scavenge(struct gh_heap *h, unsigned long npages)
 	lockdep_assert_held(&h->scav_lock);
 	if (!gh_vmem_is_sparse())
 		return 0;
-	for (i = 0; i < h->nr_nodes && done < npages; i++)
+	for (i = 0; i < h->nr_nodes && done < npages; i++) {
+		heap_evict_for(h, h->nodes[i], npages - done);
 		done += gh_node_scavenge(h->nodes[i], npages - done);
+	}
 	return done;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_scavenge);
+
+/* Returns true if spans are left in the cache that may be idle next time. */
+static bool heap_age_node(struct gh_heap *h, struct gh_node *node)
+{
+	struct gh_spancache *c = &node->cache;
+	struct gh_span *s;
+	unsigned int i;
+
+	for (i = 0; i < GH_SPANBINS; i++) {
+		while ((s = gh_spancache_take_oldest(c, &c->bin[i], true))) {
+			span_evict(h, s);
+			cond_resched();
+		}
+		gh_spancache_look(c, &c->bin[i]);
+	}
+	return READ_ONCE(c->nspans);
+}
+
+/**
+ * gh_mheap_age() - give back the spans that nobody needed since last time
+ * @h: the heap
+ *
+ * Context: process context, may sleep.
+ * Return: true if there are spans left to look at again.
+ */
+bool gh_mheap_age(struct gh_heap *h)
+{
+	bool more = false;
+	unsigned int i;
+
+	for (i = 0; i < h->nr_nodes; i++)
+		more |= heap_age_node(h, h->nodes[i]);
+	return more;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_age);
 
 /**
  * gh_mheap_flush_pages() - give a CPU's page cache back to its node
@@ -425,7 +633,7 @@ unsigned long gh_mheap_inuse(const struct gh_heap *h)
 	unsigned int i;
 
 	for (i = 0; i < h->nr_nodes; i++)
-		n += atomic_long_read(&h->nodes[i]->pages_inuse);
+		n += gh_node_pages_inuse(h->nodes[i]);
 	return n;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_inuse);
@@ -443,16 +651,28 @@ unsigned long gh_mheap_idle_committed(const struct gh_heap *h)
 
 	if (!gh_vmem_is_sparse())
 		return 0;
-	for (i = 0; i < h->nr_nodes; i++) {
-		unsigned long nfree = READ_ONCE(h->nodes[i]->pa.nfree);
-		unsigned long nscav = READ_ONCE(h->nodes[i]->pa.nscav);
-
-		/* Read without the lock, they may not fit each other. */
-		n += nfree > nscav ? nfree - nscav : 0;
-	}
+	for (i = 0; i < h->nr_nodes; i++)
+		n += gh_node_idle_committed(h->nodes[i]);
 	return n;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_idle_committed);
+
+/**
+ * gh_mheap_cached() - pages of spans that are kept for use as they are
+ * @h: the heap
+ *
+ * Return: heap pages, neither in use nor free.
+ */
+unsigned long gh_mheap_cached(const struct gh_heap *h)
+{
+	unsigned long n = 0;
+	unsigned int i;
+
+	for (i = 0; i < h->nr_nodes; i++)
+		n += READ_ONCE(h->nodes[i]->cache.npages);
+	return n;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_cached);
 
 /**
  * gh_mheap_kick() - see to it that the background worker looks at the heap
@@ -530,8 +750,7 @@ static void heap_init_records(struct gh_heap *h, size_t cache_rec_size)
 				 gh_span_meta_bytes(16U << i), false, NULL,
 				 NULL);
 	gh_fixalloc_init(&h->tiny_meta, "tiny words",
-			 GH_PAGE_SIZE / GH_TINY_SIZE * sizeof(u32), true, NULL,
-			 NULL);
+			 TINY_META_BYTES, true, NULL, NULL);
 	for (i = 0; i < GH_NUM_MAGS; i++)
 		gh_fixalloc_init(&h->mags[i], "magazines",
 				 sizeof(struct gh_ent) * (2U << i), false,
@@ -636,6 +855,7 @@ bool gh_mheap_destroy(struct gh_heap *h)
 	bool clean = true;
 	unsigned int i;
 
+	gh_mheap_evict(h);
 	for (i = 0; i < h->nr_nodes; i++)
 		clean &= gh_node_destroy(h->nodes[i]);
 	if (heap_destroy_records(h))

@@ -104,26 +104,6 @@ struct gh_heap {
 	bool closing;
 };
 
-/**
- * struct gh_shape - how a span is cut
- * @elemsize: bytes of an object
- * @npages: heap pages of the span
- * @divmul: gh_divmul() of @elemsize, 0 for a single object
- * @nelems: number of objects
- * @state: &enum gh_span_state
- * @tiny: the objects are tiny blocks
- * @noscan: the objects hold no pointers
- */
-struct gh_shape {
-	size_t elemsize;
-	unsigned long npages;
-	u32 divmul;
-	u16 nelems;
-	u8 state;
-	bool tiny;
-	bool noscan;
-};
-
 extern struct workqueue_struct *gh_wq;
 
 int gh_mheap_init(void);
@@ -137,7 +117,9 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 				    struct gh_central *central, gfp_t gfp,
 				    int nid);
 void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s);
+unsigned long gh_mheap_evict(struct gh_heap *h);
 unsigned long gh_mheap_scavenge(struct gh_heap *h, unsigned long npages);
+bool gh_mheap_age(struct gh_heap *h);
 void gh_mheap_flush_pages(struct gh_heap *h, unsigned int cpu);
 void gh_mheap_walk_spans(struct gh_heap *h,
 			 void (*fn)(struct gh_span *s, void *arg), void *arg);
@@ -145,6 +127,7 @@ void gh_mheap_walk_spans(struct gh_heap *h,
 unsigned long gh_mheap_released(const struct gh_heap *h);
 unsigned long gh_mheap_inuse(const struct gh_heap *h);
 unsigned long gh_mheap_idle_committed(const struct gh_heap *h);
+unsigned long gh_mheap_cached(const struct gh_heap *h);
 void gh_mheap_kick(struct gh_heap *h);
 
 #endif /* _GOHEAP_MHEAP_H */

@@ -428,6 +428,22 @@ unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages)
 }
 GH_EXPORT_FOR_TESTS(gh_node_scavenge);
 
+/**
+ * gh_node_idle_committed() - free pages that have memory
+ * @node: the node
+ *
+ * Return: heap pages that gh_node_scavenge() could give back.
+ */
+unsigned long gh_node_idle_committed(const struct gh_node *node)
+{
+	unsigned long nfree = READ_ONCE(node->pa.nfree);
+	unsigned long nscav = READ_ONCE(node->pa.nscav);
+
+	/* Read without the lock, they may not fit each other. */
+	return nfree > nscav ? nfree - nscav : 0;
+}
+GH_EXPORT_FOR_TESTS(gh_node_idle_committed);
+
 /* ---- life --------------------------------------------------------------- */
 
 /**
@@ -455,6 +471,7 @@ struct gh_node *gh_node_create(int nid, unsigned int idx,
 	raw_spin_lock_init(&node->lock);
 	mutex_init(&node->grow_lock);
 	INIT_LIST_HEAD(&node->areas);
+	gh_spancache_init(&node->cache);
 	node->nid = nid;
 	node->idx = idx;
 	node->area_recs = area_recs;

@@ -13,6 +13,7 @@
 #include "arena.h"
 #include "fixalloc.h"
 #include "pagealloc.h"
+#include "spancache.h"
 
 #define GH_MAX_ARENAS		(GH_MAX_PAGES >> GH_ARENA_PAGES_SHIFT)
 #define GH_ARENA_TBL_ENTRIES	(PAGE_SIZE / sizeof(struct gh_arena *))
@@ -41,9 +42,10 @@ struct gh_area {
  * @next_slot: first arena slot that was never used
  * @narenas: number of arenas
  * @arenas: arenas by slot, in pages of pointers
- * @pages_inuse: pages in spans in use
- * @spans_inuse: spans in use
- * @stack_pages: the part of @pages_inuse that holds stack blocks
+ * @span_pages: pages in spans, those in @cache included
+ * @nspans: spans, those in @cache included
+ * @stack_pages: pages in spans in use that hold stack blocks
+ * @cache: freed spans, kept whole
  *
  * Page indexes of different areas are never adjacent: a slot between them
  * stays empty, so that no run can cross from one to the next.
@@ -60,9 +62,10 @@ struct gh_node {
 	unsigned int next_slot;
 	unsigned int narenas;
 	struct gh_arena **arenas[GH_ARENA_TBLS];
-	atomic_long_t pages_inuse;
-	atomic_long_t spans_inuse;
+	atomic_long_t span_pages;
+	atomic_long_t nspans;
 	atomic_long_t stack_pages;
+	struct gh_spancache cache;
 };
 
 /**
@@ -96,11 +99,27 @@ void gh_node_free_pages(struct gh_node *node, unsigned long page,
 void gh_node_free_mixed(struct gh_node *node, unsigned long page,
 			unsigned long npages);
 unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages);
+unsigned long gh_node_idle_committed(const struct gh_node *node);
 
 static inline struct gh_arena *gh_node_arena_of_page(const struct gh_node *node,
 						     unsigned long page)
 {
 	return gh_node_arena(node, page >> GH_ARENA_PAGES_SHIFT);
+}
+
+/* Pages in spans in use. The counts are read without locks: exact at rest. */
+static inline unsigned long gh_node_pages_inuse(const struct gh_node *node)
+{
+	long n = atomic_long_read(&node->span_pages);
+
+	return max(n - (long)READ_ONCE(node->cache.npages), 0L);
+}
+
+static inline unsigned long gh_node_spans_inuse(const struct gh_node *node)
+{
+	long n = atomic_long_read(&node->nspans);
+
+	return max(n - (long)READ_ONCE(node->cache.nspans), 0L);
 }
 
 #endif /* _GOHEAP_NODE_H */

@@ -3,8 +3,9 @@
  * reclaim: giving memory back.
  *
  *   background   once a second while something was freed: idle batches of the
- *                transfer caches go back to their spans, and free pages above
- *                the goal lose their memory, highest address first
+ *                transfer caches go back to their spans, idle spans of the span
+ *                caches to the free pages, and free pages above the goal lose
+ *                their memory, highest address first
  *   shrinker     the system is short: the background does more, at once
  *   shrink       goheap_shrink(): every CPU's caches are emptied, and all free
  *                pages lose their memory
@@ -93,7 +94,7 @@ static void drain_work_fn(struct work_struct *work)
 		drain_heap_here(dw->heap);
 }
 
-/* Give back what lies in the transfer caches. Under caches_lock. */
+/* Give back what lies in the transfer and span caches. Under caches_lock. */
 static void drain_centrals(struct gh_heap *h, struct gh_central *only)
 {
 	struct goheap_cache *cache;
@@ -107,12 +108,13 @@ static void drain_centrals(struct gh_heap *h, struct gh_central *only)
 		gh_central_drain(&h->central[i]);
 	list_for_each_entry(cache, &h->caches, list)
 		gh_central_drain(&cache->central);
+	gh_mheap_evict(h);
 }
 
 /**
  * gh_reclaim_drain() - empty the caches of all CPUs
  * @h: the heap
- * @only: the one mcentral to drain, or NULL for all
+ * @only: the one mcentral to drain, or NULL for all, and the span caches
  *
  * Context: process context, may sleep.
  */
@@ -266,6 +268,7 @@ static void background_fn(struct work_struct *work)
 	if (tick) {
 		h->aged = jiffies;
 		more = age_centrals(h);
+		more |= gh_mheap_age(h);
 	}
 	mutex_lock(&h->scav_lock);
 	if (tick)
@@ -281,6 +284,12 @@ static void background_fn(struct work_struct *work)
 
 /* ---- the system is short ------------------------------------------------ */
 
+static unsigned long shrinkable(const struct gh_heap *h)
+{
+	return gh_vmem_is_sparse() ?
+	       gh_mheap_idle_committed(h) + gh_mheap_cached(h) : 0;
+}
+
 static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
 {
 	struct gh_heap *h;
@@ -289,7 +298,7 @@ static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
 	if (!mutex_trylock(&heaps_lock))
 		return 0;
 	list_for_each_entry(h, &heaps, list)
-		n += gh_mheap_idle_committed(h);
+		n += shrinkable(h);
 	mutex_unlock(&heaps_lock);
 	return n << (GH_PAGE_SHIFT - PAGE_SHIFT) ?: SHRINK_EMPTY;
 }

@@ -144,12 +144,13 @@ static void stats_add_pages(struct goheap_stats *st, struct gh_heap *h)
 	u64 total;
 	unsigned int i;
 
+	st->cached_spans = (u64)gh_mheap_cached(h) << GH_PAGE_SHIFT;
 	for (i = 0; i < h->nr_nodes; i++) {
 		struct gh_node *node = h->nodes[i];
 
 		st->arenas += READ_ONCE(node->narenas);
-		st->pages_inuse += atomic_long_read(&node->pages_inuse);
-		st->spans_inuse += atomic_long_read(&node->spans_inuse);
+		st->pages_inuse += gh_node_pages_inuse(node);
+		st->spans_inuse += gh_node_spans_inuse(node);
 		stack_pages += atomic_long_read(&node->stack_pages);
 	}
 	total = st->arenas << GH_ARENA_SHIFT;
@@ -223,6 +224,7 @@ static int stats_show(struct seq_file *m, void *v)
 	SHOW(other_sys);
 	SHOW(committed);
 	SHOW(cached);
+	SHOW(cached_spans);
 	SHOW(spans_inuse);
 	SHOW(pages_inuse);
 	SHOW(arenas);
@@ -342,7 +344,9 @@ static int map_show(struct seq_file *m, void *v)
 	if (!pos)
 		seq_puts(m, "# arena page npages kind class elemsize nelems live\n");
 	seq_printf(m, "%u %lu %lu ", nr, page, n);
-	if (s && state == GH_PAGE_ABSENT)
+	if (s && gh_span_state(s) == GH_SPAN_DEAD)
+		seq_puts(m, names[GH_PAGE_ALLOCATED]);
+	else if (s && state == GH_PAGE_ABSENT)
 		map_show_span(m, s);
 	else
 		seq_puts(m, names[state]);

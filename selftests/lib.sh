@@ -173,7 +173,10 @@ identities()
 		must("committed = arenas less heap_released", \
 		     v["committed"] == v["arenas"] * 67108864 - \
 		     v["heap_released"])
-		must("every field is there", NR == 27)
+		must("cached_spans + heap_released <= heap_idle", \
+		     v["cached_spans"] + v["heap_released"] <= \
+		     v["heap_idle"])
+		must("every field is there", NR == 28)
 		exit bad
 	}' $DEBUGFS/stats
 }

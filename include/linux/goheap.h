@@ -262,6 +262,7 @@ enum goheap_bad_free {
  * @other_sys: arena metadata, page tables, mcentrals
  * @committed: physical pages behind the arenas
  * @cached: free objects held in magazines and transfer caches
+ * @cached_spans: the part of @heap_idle that is kept as whole spans for a while
  * @spans_inuse: number of spans in use
  * @pages_inuse: number of 8 KiB pages in spans in use
  * @arenas: number of 64 MiB arenas
@@ -292,6 +293,7 @@ struct goheap_stats {
 	u64 other_sys;
 	u64 committed;
 	u64 cached;
+	u64 cached_spans;
 	u64 spans_inuse;
 	u64 pages_inuse;
 	u64 arenas;

@@ -53,9 +53,11 @@ static struct gh_span *must_get_span(struct kunit *test, unsigned long npages)
 	return s;
 }
 
+/* Free a span down to its pages, past the span cache. */
 static void put_span(struct kunit *test, struct gh_span *s)
 {
 	gh_mheap_free_span(gh_test_heap(test), s);
+	gh_mheap_evict(gh_test_heap(test));
 }
 
 static unsigned long span_bytes(const struct gh_span *s)
@@ -92,7 +94,7 @@ static unsigned long spans_inuse(struct gh_heap *h)
 	unsigned int i;
 
 	for (i = 0; i < h->nr_nodes; i++)
-		n += atomic_long_read(&h->nodes[i]->spans_inuse);
+		n += gh_node_spans_inuse(h->nodes[i]);
 	return n;
 }
 

@@ -32,7 +32,7 @@ KINDS = (
     ("large", LARGE, "objects above 32 KiB"),
     ("stack", STACK, "stack blocks"),
     ("cache", CACHE, "object caches"),
-    ("cached", CACHED, "free, kept by a CPU"),
+    ("cached", CACHED, "free, kept at hand"),
     ("free", FREE, "free, has memory"),
     ("released", RELEASED, "no memory behind it"),
 )

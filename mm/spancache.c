@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * spancache: freed spans of a node, kept whole for the next who needs the same.
+ *
+ * To take pages from the page allocator and to give them back costs some 2,000
+ * instructions, and a store a page for the arena's table. A span that is freed
+ * and soon wanted again keeps its record, its bitmaps, its pages and their
+ * memory here, and is found by how it is cut:
+ *
+ *   hash of the object size   bin: spans, newest first
+ *          [ 0 ]              128 x 64 - 128 x 64 - 6784 x 6
+ *          [ 1 ]              -
+ *            .
+ *          [ 63 ]             large: 64 KiB - 5 MiB - 64 KiB
+ *
+ * A span serves the same cut only, so that whoever holds a stale pointer to its
+ * record finds sizes and bitmaps there that fit each other.
+ *
+ * To the page allocator the pages are allocated; to everybody else the span is
+ * dead. What is in the cache too long (gh_spancache_take_oldest()), or in the
+ * way (gh_spancache_take_victim()), the mheap gives back.
+ *
+ * Lock: gh_spancache.lock, see mheap.c for the order.
+ */
+#include <linux/minmax.h>
+#include <linux/mm.h>
+
+#include "compat.h"
+#include "spancache.h"
+
+/* Spans of a bin that a search looks at: interrupts are off. */
+#define TAKE_LOOKS	8
+
+/**
+ * gh_spancache_init() - an empty cache
+ * @c: the cache
+ */
+void gh_spancache_init(struct gh_spancache *c)
+{
+	unsigned long max_bytes = totalram_pages() << PAGE_SHIFT >>
+				  GH_SPANCACHE_RAM_SHIFT;
+	unsigned int i;
+
+	raw_spin_lock_init(&c->lock);
+	c->max_pages = clamp(max_bytes, GH_SPANCACHE_MIN, GH_SPANCACHE_MAX) >>
+		       GH_PAGE_SHIFT;
+	for (i = 0; i < GH_SPANBINS; i++)
+		INIT_LIST_HEAD(&c->bin[i].spans);
+}
+
+/**
+ * gh_spancache_put() - keep a freed span
+ * @c: the cache of its node
+ * @s: the span, dead, in no list
+ * @large: it had one object, and no bitmaps that count
+ *
+ * Context: any but NMI.
+ * Return: false if it does not fit.
+ */
+bool gh_spancache_put(struct gh_spancache *c, struct gh_span *s, bool large)
+{
+	struct gh_spanbin *bin = gh_spancache_bin(c, s->elemsize, large);
+	unsigned long flags;
+	bool ok;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	ok = c->npages + s->npages <= c->max_pages;
+	if (likely(ok)) {
+		list_add(&s->list, &bin->spans);
+		bin->n++;
+		c->npages += s->npages;
+		c->nspans++;
+	}
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	return ok;
+}
+
+/* Under the lock. */
+static void spancache_unlink(struct gh_spancache *c, struct gh_spanbin *bin,
+			     struct gh_span *s)
+{
+	list_del_init(&s->list);
+	bin->n--;
+	bin->low = min(bin->low, bin->n);
+	c->npages -= s->npages;
+	c->nspans--;
+}
+
+static bool span_fits(const struct gh_span *s, const struct gh_shape *shape)
+{
+	return s->elemsize == shape->elemsize && s->npages == shape->npages &&
+	       s->nelems == shape->nelems && !s->tiny == !shape->tiny;
+}
+
+/**
+ * gh_spancache_take() - get a span that is cut as wanted
+ * @c: the cache
+ * @shape: how
+ *
+ * Context: any but NMI.
+ * Return: the span, the one freed last if there are several; or NULL.
+ */
+struct gh_span *gh_spancache_take(struct gh_spancache *c,
+				  const struct gh_shape *shape)
+{
+	struct gh_spanbin *bin = gh_spancache_bin(c, shape->elemsize,
+						  gh_shape_is_large(shape));
+	struct gh_span *s, *found = NULL;
+	unsigned int looks = TAKE_LOOKS;
+	unsigned long flags;
+
+	if (!READ_ONCE(bin->n))
+		return NULL;
+	raw_spin_lock_irqsave(&c->lock, flags);
+	list_for_each_entry(s, &bin->spans, list) {
+		if (likely(span_fits(s, shape))) {
+			spancache_unlink(c, bin, s);
+			found = s;
+			break;
+		}
+		if (!--looks)
+			break;
+	}
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	return found;
+}
+
+/**
+ * gh_spancache_take_oldest() - take out the span of a bin that waited longest
+ * @c: the cache
+ * @bin: the bin
+ * @only_idle: only if the bin was never without it since the last look
+ *
+ * Context: any but NMI.
+ * Return: the span or NULL.
+ */
+struct gh_span *gh_spancache_take_oldest(struct gh_spancache *c,
+					 struct gh_spanbin *bin, bool only_idle)
+{
+	struct gh_span *s = NULL;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (bin->n && (!only_idle || bin->low)) {
+		s = list_last_entry(&bin->spans, struct gh_span, list);
+		bin->low -= !!bin->low;
+		spancache_unlink(c, bin, s);
+	}
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	return s;
+}
+
+/**
+ * gh_spancache_take_victim() - take out a span whose memory is wanted
+ * @c: the cache
+ *
+ * The oldest of the bins in turn.
+ *
+ * Context: any but NMI.
+ * Return: the span, or NULL if there is none.
+ */
+struct gh_span *gh_spancache_take_victim(struct gh_spancache *c)
+{
+	unsigned int i;
+
+	if (!READ_ONCE(c->nspans))
+		return NULL;
+	for (i = 0; i < GH_SPANBINS; i++) {
+		/* Whose turn it is need not be exact. */
+		unsigned int v = READ_ONCE(c->victim) % GH_SPANBINS;
+		struct gh_span *s = NULL;
+
+		WRITE_ONCE(c->victim, v + 1);
+		if (READ_ONCE(c->bin[v].n))
+			s = gh_spancache_take_oldest(c, &c->bin[v], false);
+		if (s)
+			return s;
+	}
+	return NULL;
+}
+
+/**
+ * gh_spancache_look() - begin to count anew which spans of a bin lie idle
+ * @c: the cache
+ * @bin: the bin
+ *
+ * Context: any but NMI.
+ */
+void gh_spancache_look(struct gh_spancache *c, struct gh_spanbin *bin)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	bin->low = bin->n;
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+}
