@@ -254,6 +254,8 @@ static void slot_equip(struct gh_central *c, gfp_t gfp)
 	preempt_enable();
 	if (mag)
 		gh_fixalloc_free(mag_pool(c, cap), mag);
+	/* It ages from now on. */
+	gh_mheap_kick(c->heap);
 }
 
 /* ---- allocation --------------------------------------------------------- */
@@ -304,12 +306,14 @@ static void slot_swap_mags(struct gh_slot *slot)
 
 	slot->spare = slot->mag;
 	slot->nspare = gh_slot_n(slot);
+	slot->idle = false;
 	slot_set_mag(slot, mag, slot->cap, n);
 }
 
 /* Get objects into empty magazines. The slot is held. */
 static void slot_refill(struct gh_central *c, struct gh_slot *slot)
 {
+	slot->idle = false;
 	if (slot->nspare) {
 		slot_swap_mags(slot);
 		return;
@@ -701,6 +705,76 @@ void gh_slot_drain(struct gh_central *c, unsigned int cpu)
 		*mcache_bytes(c, per_cpu_ptr(c->heap->mcache, cpu)) -= room;
 }
 GH_EXPORT_FOR_TESTS(gh_slot_drain);
+
+/* Give back what is in the spare magazine. If there was nothing, close the slot. */
+static void slot_give_spare(struct gh_central *c, struct gh_slot *slot)
+{
+	if (!slot->nspare && slot->top == slot->mag) {
+		mcache_charge(c, -slot_shut(c, slot));
+		return;
+	}
+	gh_central_release(c, slot->spare, slot->nspare);
+	slot->nspare = 0;
+}
+
+/* The objects in the magazine become the spare ones, if there are none. */
+static void slot_set_aside(struct gh_central *c, struct gh_slot *slot)
+{
+	if (slot->nspare || slot->top == slot->mag)
+		return;
+	if (!slot->spare)
+		slot->spare = gh_fixalloc_alloc(mag_pool(c, slot->cap), 0);
+	if (slot->spare)
+		slot_swap_mags(slot);
+}
+
+/**
+ * gh_slot_age() - give back what this CPU did not need since last time
+ * @c: the mcentral
+ *
+ * To see whether objects are needed without a word from the fast path, they are
+ * set aside: whoever needs them fetches the spare magazine, in the slow path.
+ * What is still there the next time goes back to its spans, and a slot in which
+ * nothing is left then is closed.
+ *
+ * Context: preemption off, not in an interrupt.
+ */
+void gh_slot_age(struct gh_central *c)
+{
+	struct gh_slot *slot = this_cpu_ptr(c->slots);
+
+	if (!slot->cap)
+		return;
+	slot->busy = true;
+	barrier();
+	if (slot->idle)
+		slot_give_spare(c, slot);
+	if (slot->cap) {
+		slot_set_aside(c, slot);
+		slot->idle = true;
+	}
+	barrier();
+	slot->busy = false;
+}
+GH_EXPORT_FOR_TESTS(gh_slot_age);
+
+/**
+ * gh_mcache_empty() - ask whether a CPU holds nothing
+ * @h: the heap
+ * @cpu: the CPU
+ *
+ * Context: any.
+ * Return: true if none of its slots has room for objects, nor has it a tiny
+ * block.
+ */
+bool gh_mcache_empty(const struct gh_heap *h, unsigned int cpu)
+{
+	const struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
+
+	return !READ_ONCE(mcache->bytes) && !READ_ONCE(mcache->cache_bytes) &&
+	       !READ_ONCE(mcache->tiny.block);
+}
+GH_EXPORT_FOR_TESTS(gh_mcache_empty);
 
 /**
  * gh_slot_cached() - free objects in magazines and in the transfer cache

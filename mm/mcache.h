@@ -14,6 +14,7 @@
 /**
  * struct gh_slot - a CPU's cache of one span class
  * @busy: somebody on this CPU is at work here
+ * @idle: nobody looked at @spare since gh_slot_age() did
  * @cap: objects that @mag has room for: grows with misses up to the batch
  * @nspare: objects in @spare: none, or as many as @cap was
  * @misses: since @cap last grew
@@ -32,6 +33,7 @@
  */
 struct gh_slot {
 	bool busy;
+	bool idle;
 	u16 cap;
 	u16 nspare;
 	u16 misses;
@@ -51,6 +53,7 @@ struct gh_slot {
  * @block: the block, or NULL
  * @word: its word, see GH_TINY_HELD
  * @allocs: tiny objects ever allocated
+ * @seen: @allocs when gh_tiny_age() last looked
  * @frees: tiny objects ever freed
  */
 struct gh_tiny {
@@ -59,6 +62,7 @@ struct gh_tiny {
 	void *block;
 	atomic_t *word;
 	unsigned long allocs;
+	unsigned long seen;
 	unsigned long frees;
 };
 
@@ -87,6 +91,8 @@ unsigned int gh_slot_alloc_bulk(struct gh_central *c, gfp_t gfp, unsigned int n,
 unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 			       void **p);
 void gh_slot_drain(struct gh_central *c, unsigned int cpu);
+void gh_slot_age(struct gh_central *c);
+bool gh_mcache_empty(const struct gh_heap *h, unsigned int cpu);
 void gh_defer_free(struct gh_heap *h, void *obj);
 void gh_deferred_free(struct irq_work *work);
 unsigned long gh_slot_cached(const struct gh_central *c);

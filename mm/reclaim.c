@@ -2,10 +2,17 @@
 /*
  * reclaim: giving memory back.
  *
+<<<<<<< HEAD
  *   background   once a second while something was freed: idle batches of the
  *                transfer caches go back to their spans, idle spans of the span
  *                caches to the free pages, and free pages above the goal lose
  *                their memory, highest address first
+=======
+ *   background   once a second while there is something to do: idle objects of
+ *                CPUs and idle batches of transfer caches go back to their
+ *                spans, and free pages above the goal lose their memory,
+ *                highest address first
+>>>>>>> 9b2b8f8 (wip)
  *   shrinker     the system is short: the background does more, at once
  *   shrink       goheap_shrink(): every CPU's caches are emptied, and all free
  *                pages lose their memory
@@ -48,11 +55,13 @@ static int hotplug_state;
  * @work: the work item
  * @heap: the heap
  * @only: the one mcentral to drain, or NULL for all
+ * @idle: give back only what is idle
  */
 struct drain_work {
 	struct work_struct work;
 	struct gh_heap *heap;
 	struct gh_central *only;
+	bool idle;
 };
 
 static DEFINE_PER_CPU(struct drain_work, drain_works);
@@ -84,11 +93,38 @@ static void drain_heap_here(struct gh_heap *h)
 	preempt_enable();
 }
 
+static void age_central_here(struct gh_central *c)
+{
+	preempt_disable();
+	gh_slot_age(c);
+	preempt_enable();
+}
+
+static void age_heap_here(struct gh_heap *h)
+{
+	struct goheap_cache *cache;
+	unsigned int i;
+
+	preempt_disable();
+	gh_tiny_age(h);
+	preempt_enable();
+	for (i = 0; i < GH_NUM_CENTRALS; i++)
+		age_central_here(&h->central[i]);
+	list_for_each_entry(cache, &h->caches, list)
+		age_central_here(&cache->central);
+	preempt_disable();
+	if (gh_mcache_empty(h, smp_processor_id()))
+		gh_mheap_flush_pages(h, smp_processor_id());
+	preempt_enable();
+}
+
 static void drain_work_fn(struct work_struct *work)
 {
 	struct drain_work *dw = container_of(work, struct drain_work, work);
 
-	if (dw->only)
+	if (dw->idle)
+		age_heap_here(dw->heap);
+	else if (dw->only)
 		drain_central_here(dw->only);
 	else
 		drain_heap_here(dw->heap);
@@ -111,6 +147,27 @@ static void drain_centrals(struct gh_heap *h, struct gh_central *only)
 	gh_mheap_evict(h);
 }
 
+/* Have CPUs see to their caches, and wait for them. */
+static void drain_cpus(struct gh_heap *h, struct gh_central *only, bool idle)
+{
+	int cpu;
+
+	lockdep_assert_held(&h->caches_lock);
+	for_each_online_cpu(cpu) {
+		struct drain_work *dw = per_cpu_ptr(&drain_works, cpu);
+
+		/* Not to wake a CPU that has been at rest for long. */
+		if (idle && gh_mcache_empty(h, cpu))
+			continue;
+		dw->heap = h;
+		dw->only = only;
+		dw->idle = idle;
+		queue_work_on(cpu, drain_wq, &dw->work);
+	}
+	for_each_online_cpu(cpu)
+		flush_work(&per_cpu_ptr(&drain_works, cpu)->work);
+}
+
 /**
  * gh_reclaim_drain() - empty the caches of all CPUs
  * @h: the heap
@@ -120,20 +177,10 @@ static void drain_centrals(struct gh_heap *h, struct gh_central *only)
  */
 void gh_reclaim_drain(struct gh_heap *h, struct gh_central *only)
 {
-	int cpu;
-
 	cpus_read_lock();
 	mutex_lock(&heaps_lock);
 	mutex_lock(&h->caches_lock);
-	for_each_online_cpu(cpu) {
-		struct drain_work *dw = per_cpu_ptr(&drain_works, cpu);
-
-		dw->heap = h;
-		dw->only = only;
-		queue_work_on(cpu, drain_wq, &dw->work);
-	}
-	for_each_online_cpu(cpu)
-		flush_work(&per_cpu_ptr(&drain_works, cpu)->work);
+	drain_cpus(h, only, false);
 	drain_centrals(h, only);
 	mutex_unlock(&h->caches_lock);
 	mutex_unlock(&heaps_lock);
@@ -232,19 +279,27 @@ static unsigned long scavenge_surplus(struct gh_heap *h)
 	return inuse + idle > goal ? inuse + idle - goal : 0;
 }
 
-/* Returns true if batches are left that may be idle next time. */
-static bool age_centrals(struct gh_heap *h)
+/* Returns true if objects are left that may be idle next time. */
+static bool age_caches(struct gh_heap *h)
 {
 	struct goheap_cache *cache;
 	bool more = false;
 	unsigned int i;
+	int cpu;
 
+	cpus_read_lock();
+	mutex_lock(&heaps_lock);
 	mutex_lock(&h->caches_lock);
+	drain_cpus(h, NULL, true);
+	for_each_online_cpu(cpu)
+		more |= !gh_mcache_empty(h, cpu);
 	for (i = 0; i < GH_NUM_CENTRALS; i++)
 		more |= gh_central_age(&h->central[i]);
 	list_for_each_entry(cache, &h->caches, list)
 		more |= gh_central_age(&cache->central);
 	mutex_unlock(&h->caches_lock);
+	mutex_unlock(&heaps_lock);
+	cpus_read_unlock();
 	return more;
 }
 
@@ -267,7 +322,7 @@ static void background_fn(struct work_struct *work)
 
 	if (tick) {
 		h->aged = jiffies;
-		more = age_centrals(h);
+		more = age_caches(h);
 		more |= gh_mheap_age(h);
 	}
 	mutex_lock(&h->scav_lock);
@@ -331,7 +386,8 @@ static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
  */
 void gh_reclaim_add(struct gh_heap *h)
 {
-	INIT_DEFERRABLE_WORK(&h->background, background_fn);
+	/* Not deferrable: it ends once nothing is idle, within seconds. */
+	INIT_DELAYED_WORK(&h->background, background_fn);
 	h->aged = jiffies - HZ;
 	mutex_lock(&heaps_lock);
 	list_add_tail(&h->list, &heaps);

@@ -238,6 +238,22 @@ void gh_tiny_drain(struct gh_heap *h, unsigned int cpu)
 }
 
 /**
+ * gh_tiny_age() - take this CPU's block away if it was not needed since last time
+ * @h: the heap
+ *
+ * Context: preemption off, not in an interrupt.
+ */
+void gh_tiny_age(struct gh_heap *h)
+{
+	struct gh_tiny *t = this_cpu_ptr(&h->mcache->tiny);
+
+	if (t->seen == t->allocs)
+		gh_tiny_drain(h, smp_processor_id());
+	t->seen = t->allocs;
+}
+GH_EXPORT_FOR_TESTS(gh_tiny_age);
+
+/**
  * gh_tiny_count() - tiny objects ever allocated
  * @h: the heap
  * @frees: tiny objects ever freed

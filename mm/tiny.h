@@ -11,6 +11,7 @@ void *gh_tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp);
 bool gh_tiny_free(struct gh_span *s, unsigned long addr);
 bool gh_tiny_covers(const struct gh_span *s, unsigned long addr);
 size_t gh_tiny_size(const struct gh_span *s, unsigned long addr);
+void gh_tiny_age(struct gh_heap *h);
 void gh_tiny_drain(struct gh_heap *h, unsigned int cpu);
 unsigned long gh_tiny_count(const struct gh_heap *h, unsigned long *frees);
 

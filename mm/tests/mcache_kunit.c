@@ -18,6 +18,7 @@
 #include "../malloc.h"
 #include "../mcache.h"
 #include "../reclaim.h"
+#include "../tiny.h"
 
 #define SIZE	64
 #define MANY	2000
@@ -937,6 +938,112 @@ static void threads_drains_and_ends_of_caches_go_together(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0UL);
 }
 
+/* ---- age ---------------------------------------------------------------- */
+
+/* What the background does once a second, to one slot of this CPU. */
+static void grow_older(struct gh_central *c)
+{
+	preempt_disable();
+	gh_slot_age(c);
+	preempt_enable();
+}
+
+static void what_nobody_needs_goes_back_the_second_time(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	void **p = make_ptrs(test, 100);
+	unsigned long cached;
+	unsigned int i;
+
+	migrate_disable();
+	for (i = 0; i < 100; i++)
+		p[i] = must_alloc(test, c);
+	for (i = 0; i < 100; i++)
+		give(c, p[i]);
+	cached = gh_slot_cached(c);
+	KUNIT_EXPECT_GT(test, cached, 0UL);
+	grow_older(c);
+	KUNIT_EXPECT_GT(test, gh_slot_cached(c), 0UL);
+	grow_older(c);
+	grow_older(c);
+	KUNIT_EXPECT_EQ(test, gh_slot_cached(c), 0UL);
+	grow_older(c);
+	KUNIT_EXPECT_EQ(test, slot_of(c)->cap, 0);
+	KUNIT_EXPECT_NULL(test, slot_of(c)->mag);
+	KUNIT_EXPECT_NULL(test, slot_of(c)->spare);
+	KUNIT_EXPECT_EQ(test, nspans(c), 0);
+	KUNIT_EXPECT_TRUE(test, gh_mcache_empty(c->heap,
+						raw_smp_processor_id()));
+	/* And it is as good as new. */
+	give(c, must_alloc(test, c));
+	KUNIT_EXPECT_GT(test, slot_of(c)->cap, 0);
+	migrate_enable();
+}
+
+static void what_is_needed_each_time_stays(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	void **p = make_ptrs(test, 8);
+	unsigned int i, round;
+	unsigned long released;
+
+	migrate_disable();
+	for (round = 0; round < 10; round++) {
+		for (i = 0; i < 8; i++)
+			p[i] = must_alloc(test, c);
+		for (i = 0; i < 8; i++)
+			give(c, p[i]);
+		/* By now there are no more than the eight. */
+		if (round == 4)
+			released = gh_slot_released(c);
+		grow_older(c);
+	}
+	KUNIT_EXPECT_GT(test, slot_of(c)->cap, 0);
+	KUNIT_EXPECT_GT(test, gh_slot_cached(c), 0UL);
+	KUNIT_EXPECT_EQ(test, gh_slot_released(c), released);
+	migrate_enable();
+}
+
+static void objects_only_freed_age_too(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	void **p = make_ptrs(test, 60);
+	unsigned int i, round;
+
+	migrate_disable();
+	for (i = 0; i < 60; i++)
+		p[i] = must_alloc(test, c);
+	for (round = 0; round < 60; round++) {
+		give(c, p[round]);
+		grow_older(c);
+		/* The one just freed, the one before, and no more. */
+		if (gh_slot_cached(c) > 4 && round > 2)
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, round, 60);
+	KUNIT_EXPECT_EQ(test, live(c), 0);
+	migrate_enable();
+}
+
+static void a_tiny_block_that_nobody_needs_goes(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_tiny *t;
+	void *p;
+
+	migrate_disable();
+	t = &per_cpu_ptr(h->mcache, raw_smp_processor_id())->tiny;
+	p = gh_malloc(h, 3, GFP_KERNEL, true, NUMA_NO_NODE);
+	preempt_disable();
+	gh_tiny_age(h);
+	KUNIT_EXPECT_NOT_NULL(test, t->block);
+	gh_tiny_age(h);
+	KUNIT_EXPECT_NULL(test, t->block);
+	preempt_enable();
+	goheap_free(p);
+	migrate_enable();
+}
+
 static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(what_was_freed_last_is_allocated_first),
 	KUNIT_CASE(an_objects_state_byte_says_who_has_it),
@@ -964,6 +1071,10 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(deferred_frees_come_home),
 	KUNIT_CASE(interrupts_and_threads_do_not_disturb_each_other),
 	KUNIT_CASE(threads_drains_and_ends_of_caches_go_together),
+	KUNIT_CASE(what_nobody_needs_goes_back_the_second_time),
+	KUNIT_CASE(what_is_needed_each_time_stays),
+	KUNIT_CASE(objects_only_freed_age_too),
+	KUNIT_CASE(a_tiny_block_that_nobody_needs_goes),
 	{}
 };
 
