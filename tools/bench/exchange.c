@@ -42,13 +42,13 @@ static u32 seed_of(const struct bench_thread *t)
 	return 0x9e3779b9U * (t->id + 1);
 }
 
-/* 5 to 1024 bytes, small ones more often. */
+/* 8 to 1023 bytes, small ones more often. A word of every object is touched. */
 static __always_inline size_t random_size(u32 *state)
 {
 	u32 r = next_random(state);
-	u32 half = 4U << (r & 7);
+	u32 least = 8U << r % 7;
 
-	return half + 1 + (r >> 8) % half;
+	return least + (r >> 8) % least;
 }
 
 static __always_inline void maybe_yield(u64 i)

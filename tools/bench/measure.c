@@ -72,8 +72,11 @@ static int run_once(struct bench_shape *shape, enum bench_peer peer,
 	return shape->round(shape, peer, sample);
 }
 
-/* Every peer once. One that fails is out: part of its figures would mislead. */
-static void run_round(struct bench_shape *shape, struct tally *tallies, int round)
+/*
+ * Every peer once. One that fails is out: part of its figures would mislead. Threads
+ * cannot be had in a task that was killed; that is nobody's failure.
+ */
+static int run_round(struct bench_shape *shape, struct tally *tallies, int round)
 {
 	struct bench_sample sample;
 	unsigned int peer;
@@ -81,6 +84,8 @@ static void run_round(struct bench_shape *shape, struct tally *tallies, int roun
 
 	for_each_set_bit(peer, &shape->peers, BENCH_NR_PEERS) {
 		err = run_once(shape, peer, &sample);
+		if (err == -EINTR)
+			return err;
 		if (err) {
 			bench_failed(shape, peer, err);
 			__clear_bit(peer, &shape->peers);
@@ -89,18 +94,19 @@ static void run_round(struct bench_shape *shape, struct tally *tallies, int roun
 		}
 		cond_resched();
 	}
+	return 0;
 }
 
 /* Round -1 warms up. */
 static int run_rounds(struct bench_shape *shape, struct tally *tallies, int rounds)
 {
 	unsigned int peer;
-	int round;
+	int round, err;
 
 	for (round = -1; round < rounds; round++) {
-		if (signal_pending(current))
-			return -EINTR;
-		run_round(shape, tallies, round);
+		err = signal_pending(current) ? -EINTR : run_round(shape, tallies, round);
+		if (err)
+			return err;
 	}
 	for_each_set_bit(peer, &shape->peers, BENCH_NR_PEERS)
 		tally_publish(&tallies[peer], shape, peer, rounds);
