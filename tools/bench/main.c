@@ -12,6 +12,8 @@
  * A write ends with an error if anything was not measured; the log says what, and the
  * result has the rest.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
 #include <linux/errno.h>
