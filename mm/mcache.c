@@ -11,9 +11,9 @@
  *
  * Magazines begin small and double when misses have earned it, up to a batch and
  * as long as the CPU's bound on bytes (gh_percpu_bytes) allows; at the bound,
- * room is taken from the other classes in turn. Until it has a magazine, a class
- * has no current span either, so that classes of larger objects which are used
- * rarely pin no spans; those of the largest (GH_CENTRAL_DIRECT) never have one.
+ * room is taken from the other classes in turn. Classes of larger objects have to
+ * earn their first magazine as well, and until then have no current span either:
+ * a span that is pinned by one free object is a large part of a small heap.
  */
 #include <linux/hardirq.h>
 #include <linux/log2.h>
@@ -743,8 +743,11 @@ void gh_slot_age(struct gh_central *c)
 {
 	struct gh_slot *slot = this_cpu_ptr(c->slots);
 
-	if (!slot->cap)
+	if (!slot->cap) {
+		/* A first magazine is earned within seconds, or not at all. */
+		slot->misses /= 2;
 		return;
+	}
 	slot->busy = true;
 	barrier();
 	if (slot->idle)

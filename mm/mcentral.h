@@ -38,11 +38,10 @@ struct gh_slot;
 #define GH_TC_BYTES		1048576UL
 
 /*
- * Objects of more bytes than this are not held back by CPUs: a span that is
- * pinned by one free object in a magazine is a large part of a small heap, and
- * what is done with so many bytes costs more than a lock.
+ * Objects of more bytes than this are not held back by CPUs, whose bound has
+ * room for a few of this size only. Their spans are, by the node.
  */
-#define GH_MAX_CACHED		4096
+#define GH_MAX_CACHED		131072
 
 /* Flags of a gh_central. */
 #define GH_CENTRAL_NOSCAN	BIT(0)
