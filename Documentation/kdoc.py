@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 def link(text):
     """Names of our functions become links, and so do sections: pages label them."""
+    # An attribute for the compiler, which neither the reader nor Sphinx has a use for.
+    text = re.sub(r"^(\.\. c:function:: .*?)\bnotrace ", r"\1", text, flags=re.M)
     text = re.sub(r"(?<![\w`:*])(_{0,2}goheap_\w+)\(\)", r":c:func:`\1()`", text)
     return re.sub(r"\bDOC: (\w+)", lambda m: f":ref:`{m[1]} <{m[1].lower()}>`", text)
 
