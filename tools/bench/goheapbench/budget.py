@@ -185,7 +185,7 @@ class Comparison:
         over = counted / (allowed * self.dearer) - 1
         words = f"{key}: {counted:.1f} instructions, budget {allowed:.1f} ({over:+.1%})"
         if over > self.margin:
-            return Verdict(False, f"{words}: slower than by {self.margin:.0%}")
+            return Verdict(False, f"{words}: more than {self.margin:.0%} over it")
         if over < -MARGIN and self.same:
             words += ": faster; lower the budget (tools/bench/run --write-budget)"
         return Verdict(True, words)
@@ -194,7 +194,7 @@ class Comparison:
         if self.build and not self.same:
             return (f"{self.family}: budget is of {self.build.release}, {self.build.compiler}; "
                     f"here {self.build_now.release}, {self.build_now.compiler}: "
-                    f"margin {self.margin:.0%}")
+                    f"margin {self.margin:.0%}, until tools/bench/run --write-budget")
         return f"{self.family}: {self.build_now.release}, {self.build_now.compiler}"
 
 

@@ -98,13 +98,27 @@ def quotient(over, under):
 
 
 def ratios(guest):
+    measured = {row.group for row in guest.rows()}
     for goal in GOALS:
         limit = goal.limits.get(guest.lab)
-        for row in guest.select(**goal.rows) if limit else []:
-            peers = guest.peers(row)
-            if goal.ours in peers and goal.theirs in peers:
-                yield Verdict(where(guest), f"{label(row)}: {goal.ours} / {goal.theirs}",
-                              quotient(peers[goal.ours].min_ps, peers[goal.theirs].min_ps), limit)
+        if limit and goal.rows["group"] in measured:
+            names = f"{goal.ours} / {goal.theirs}"
+            found = [Verdict(where(guest), f"{label(row)}: {names}", value, limit)
+                     for row, value in quotients(guest, goal)]
+            yield from found or [Verdict(where(guest), f"{fields(goal.rows)}: {names}", None,
+                                           limit)]
+
+
+def fields(rows):
+    return " ".join(f"{key}={value}" for key, value in rows.items())
+
+
+def quotients(guest, goal):
+    """(row, ratio) wherever both were measured."""
+    for row in guest.select(**goal.rows):
+        peers = guest.peers(row)
+        if goal.ours in peers and goal.theirs in peers:
+            yield row, quotient(peers[goal.ours].min_ps, peers[goal.theirs].min_ps)
 
 
 def speed_up(guest, peer, most):

@@ -73,7 +73,7 @@ def label_ends(axes, ends, log):
             axes.annotate(name, xy=(x, lowest), xycoords=("data", "axes fraction"),
                           xytext=(7, 0), textcoords="offset points", color=colour,
                           va="center", fontsize=9, annotation_clip=False,
-                          bbox={"facecolor": "white", "alpha": 0.8, "pad": 0.5, "linewidth": 0})
+                          bbox={"facecolor": "white", "alpha": 0.65, "pad": 0.5, "linewidth": 0})
 
 
 def axis_part(axes, y, log):
@@ -100,11 +100,12 @@ def lines(axes, series, log_y):
     label_ends(axes, ends, log_y)
 
 
-def series_of(guest, rows, x, y):
+def series_of(guest, rows, x, y, peers=tuple(STYLE)):
     series = {}
     for row in rows:
         for peer, item in guest.peers(row).items():
-            if peer in STYLE:
+            # What took less than the clock can tell has no place on any axis here.
+            if peer in peers and item.min_ps:
                 series.setdefault(peer, []).append((x(row), y(row, item)))
     return series
 
@@ -116,8 +117,9 @@ def by_size(guest):
     unit = LABS[guest.lab].unit
     axes = new_axes(f"An object allocated, touched and freed ({guest.lab}, Linux {guest.release})")
     size_ticks(axes, sorted({row.size for row in rows}))
-    lines(axes, series_of(guest, rows, lambda row: row.size, lambda row, item: item.min_ps / 1000),
-          True)
+    # The floor has no memory, and so no size that it could depend on.
+    lines(axes, series_of(guest, rows, lambda row: row.size, lambda row, item: item.min_ps / 1000,
+                          [peer for peer in STYLE if peer != "floor"]), True)
     axes.set_xlabel("object size")
     axes.set_ylabel(f"{'nanoseconds' if unit == 'ns' else unit} an object")
     return axes

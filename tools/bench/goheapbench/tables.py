@@ -23,12 +23,12 @@ def label(row):
     if row.group == "sweep":
         words = [f"{row.count} page{'s' * (row.count > 1)}, heap of {nbytes(row.size)}"]
     else:
-        if row.count > 1:
-            words.append(str(row.count))
-        if row.order != "-":
+        # Elsewhere these say how the shape works, and no two rows differ in them.
+        if row.group in ("batch", "bulk"):
+            words.append(f"{row.count} x")
+        words.append(nbytes(row.size) if row.size else "mixed sizes")
+        if row.group == "batch":
             words.append(row.order)
-        if row.size:
-            words.append(nbytes(row.size))
     if row.zero:
         words.append("zeroed")
     if row.group in ("parallel", "exchange"):
@@ -46,6 +46,10 @@ def figure(item, unit):
 
 def held(item, unit):
     return f"{item.held / (1 << 20):.1f}"
+
+
+def share(value):
+    return f"{value:.2f}" if value >= 0.095 else f"{value:.3f}"
 
 
 def ratio(cells, ours, theirs, measure):
@@ -81,7 +85,7 @@ class Table:
             figures = [self.show(cells[peer], self.lab.unit) if peer in cells else ""
                        for peer in self.peers]
             ratios = [ratio(cells, *pair, self.measure) for pair in self.ratios]
-            yield [label(row), *figures, *(f"{r:.2f}" if r is not None else "" for r in ratios)]
+            yield [label(row), *figures, *(share(r) if r is not None else "" for r in ratios)]
 
     def heads(self):
         """Two lines of heading for each column."""

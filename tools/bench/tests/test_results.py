@@ -73,7 +73,7 @@ class Tables(unittest.TestCase):
         text = tables.guest_text(self.guest)
         self.assertIn("memory: MiB", text)
         self.assertNotIn("memory: instructions", text)
-        self.assertRegex(text, r"memory +10\.0\n")
+        self.assertRegex(text, r"memory mixed sizes +10\.0\n")
 
     def test_sizes_are_written_in_their_unit(self):
         self.assertEqual([tables.nbytes(n) for n in (8, 1016, 1024, 65536, 3 << 19, 64 << 30)],

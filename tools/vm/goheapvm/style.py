@@ -102,7 +102,7 @@ def compile_with(repo, args, name, variables):
     workspace = Workspace(repo, kernels.get(name), repo / "build/style")
     workspace.copy()
     make = ["make", "-C", workspace.kernel.kdir, f"M={workspace.src}", f"-j{jobs()}",
-            *workspace.kernel.make_args, "GOHEAP_TESTS=1", *variables]
+            *workspace.kernel.make_args, "GOHEAP_TESTS=1", "GOHEAP_BENCH=1", *variables]
     run([*make, "clean"])
     lines = output_of([*make, "modules"])
     if not workspace.built_modules():
