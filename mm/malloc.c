@@ -4,7 +4,7 @@
  *
  *   size        path
  *   0           ZERO_SIZE_PTR
- *   1..15       tiny, for data objects only
+ *   1..15       tiny, for data objects only, not those of 8 bytes
  *   ..32768     small: the CPU's slot of the span class
  *   more        large: a span of its own
  *
@@ -80,7 +80,7 @@ void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		return NULL;
 	if (unlikely(!size))
 		return ZERO_SIZE_PTR;
-	if (noscan && size < GH_TINY_SIZE && node == NUMA_NO_NODE)
+	if (noscan && gh_size_is_tiny(size) && node == NUMA_NO_NODE)
 		return tiny_alloc(h, size, gfp);
 	if (likely(size <= GH_MAX_SMALL))
 		return small_alloc(h, size, gfp, noscan, node);
@@ -142,8 +142,7 @@ EXPORT_SYMBOL_GPL(goheap_alloc);
  */
 void notrace *goheap_alloc_data(size_t size, gfp_t gfp)
 {
-	/* Without a node that was asked for, these share blocks. */
-	if (size < GH_TINY_SIZE)
+	if (unlikely(gh_size_is_tiny(size)))
 		return malloc_slow(size, gfp, true);
 	return malloc_fast(size, gfp, true);
 }

@@ -13,8 +13,8 @@
  *   ends          x              x                       x
  *
  * A garbage-collected heap needs no such word: a block dies there when nothing
- * points into it. Bytes are given out once in a block's life, so a resident
- * cannot be confused with one that was there before it.
+ * points into it. Bytes are given out again only when a block has no residents,
+ * so one cannot be confused with another that was there before it.
  *
  * Guard: gh_tiny.busy, as for a slot. Words are changed by atomic operations.
  */
@@ -145,6 +145,25 @@ void *gh_tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp)
 	return p;
 }
 
+/* The last resident has left the block that this CPU holds: begin it anew. */
+static void tiny_restart(struct gh_heap *h, void *block)
+{
+	struct gh_tiny *t;
+
+	preempt_disable();
+	t = this_cpu_ptr(&h->mcache->tiny);
+	if (!t->busy) {
+		t->busy = true;
+		barrier();
+		/* This CPU may have moved on, or have placed another. */
+		if (t->block == block && atomic_read(t->word) == GH_TINY_HELD)
+			t->off = 0;
+		barrier();
+		t->busy = false;
+	}
+	preempt_enable();
+}
+
 /* Bytes from the start of an object to its end. */
 static unsigned int tiny_len(int word, unsigned int off)
 {
@@ -210,7 +229,9 @@ bool gh_tiny_free(struct gh_span *s, unsigned long addr)
 			      end_bit(off + tiny_len(old, off) - 1));
 	} while (!atomic_try_cmpxchg(word, &old, new));
 	this_cpu_inc(h->mcache->tiny.frees);
-	if (!(new & (GH_TINY_STARTS | GH_TINY_HELD)))
+	if (new == GH_TINY_HELD)
+		tiny_restart(h, (void *)round_down(addr, GH_TINY_SIZE));
+	else if (!new)
 		tiny_free_block(s, addr);
 	return true;
 }

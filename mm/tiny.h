@@ -7,6 +7,12 @@
 
 #include "mheap.h"
 
+/* Two of 8 bytes would fill a block, no better than they fill their class. */
+static __always_inline bool gh_size_is_tiny(size_t size)
+{
+	return size < GH_TINY_SIZE && size != GH_MIN_OBJ;
+}
+
 void *gh_tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp);
 bool gh_tiny_free(struct gh_span *s, unsigned long addr);
 bool gh_tiny_covers(const struct gh_span *s, unsigned long addr);

@@ -659,6 +659,40 @@ static void a_tiny_block_lives_as_long_as_a_resident(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, goheap_owns(p[3]));
 }
 
+static void a_tiny_block_without_residents_begins_anew(struct kunit *test)
+{
+	void *p, *q, *r;
+
+	migrate_disable();
+	p = goheap_alloc_data(4, GFP_KERNEL);
+	q = goheap_alloc_data(4, GFP_KERNEL);
+	if ((unsigned long)p / 16 != (unsigned long)q / 16) {
+		/* The block was full after the first: now it is not. */
+		goheap_free(p);
+		p = goheap_alloc_data(4, GFP_KERNEL);
+	}
+	goheap_free(p);
+	/* Its neighbour is still there, so its place is not given out yet. */
+	r = goheap_alloc_data(4, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_NE(test, r, p);
+	goheap_free(r);
+	goheap_free(q);
+	r = goheap_alloc_data(4, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, (unsigned long)r % 16, 0UL);
+	goheap_free(r);
+	migrate_enable();
+}
+
+static void data_objects_of_8_bytes_have_a_place_of_their_own(struct kunit *test)
+{
+	void *p = goheap_alloc_data(8, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_NULL(test, span_of(p)->tiny);
+	KUNIT_EXPECT_EQ(test, goheap_usable_size(p), 8);
+	goheap_free(p);
+}
+
 static void freeing_a_tiny_object_twice_is_refused(struct kunit *test)
 {
 	void *a = goheap_alloc_data(4, GFP_KERNEL);
@@ -1190,6 +1224,8 @@ static struct kunit_case malloc_cases[] = {
 	KUNIT_CASE(tiny_objects_share_blocks),
 	KUNIT_CASE(tiny_objects_have_exactly_their_size),
 	KUNIT_CASE(a_tiny_block_lives_as_long_as_a_resident),
+	KUNIT_CASE(a_tiny_block_without_residents_begins_anew),
+	KUNIT_CASE(data_objects_of_8_bytes_have_a_place_of_their_own),
 	KUNIT_CASE(freeing_a_tiny_object_twice_is_refused),
 	KUNIT_CASE(freeing_inside_a_tiny_object_is_refused),
 	KUNIT_CASE(tiny_objects_of_mixed_sizes_do_not_overlap),
