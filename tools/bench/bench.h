@@ -15,6 +15,7 @@
 #define GOHEAP_BENCH_H
 
 #include <linux/bits.h>
+#include <linux/cache.h>
 #include <linux/completion.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -193,7 +194,7 @@ struct bench_thread {
 	u64 ended;
 	struct task_struct *task;
 	struct completion done;
-};
+} ____cacheline_aligned_in_smp;
 
 /**
  * struct bench_team - threads that start together

@@ -20,7 +20,7 @@
 #include "peers.h"
 
 /* Objects that a thread allocates in a round. */
-#define EXCHANGE_OPS	40000
+#define EXCHANGE_OPS	100000
 #define EXCHANGE_MIN	4000
 /* A thread that works for long without waiting makes room for others now and then. */
 #define YIELD_OPS	1024

@@ -11,8 +11,8 @@
 
 #include "bench.h"
 
-#define PARALLEL_NS	(20 * NSEC_PER_MSEC)
-#define PARALLEL_MIN_NS	(2 * NSEC_PER_MSEC)
+#define PARALLEL_NS	(50 * NSEC_PER_MSEC)
+#define PARALLEL_MIN_NS	(5 * NSEC_PER_MSEC)
 /* Pairs between two looks at the clock. */
 #define PARALLEL_CHUNK	128
 

@@ -3,6 +3,7 @@
  * The floor, and what the peers need before and after they are measured.
  */
 #include <linux/bitops.h>
+#include <linux/cache.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -51,7 +52,7 @@ struct floor_stack {
 	void *memory;
 };
 
-static DEFINE_PER_CPU(struct floor_stack, floor_stacks);
+static DEFINE_PER_CPU_ALIGNED(struct floor_stack, floor_stacks);
 
 /**
  * bench_floor_alloc() - the least that a per-CPU allocator can do
@@ -118,10 +119,12 @@ static void floor_close(void)
 
 static int floor_fill(struct floor_stack *stack, unsigned int count, size_t size)
 {
+	/* No CPU's pointers share a cache line with another's. */
+	size_t room = max_t(size_t, count, SMP_CACHE_BYTES / sizeof(*stack->objs));
 	unsigned int i;
 
 	stack->memory = vzalloc(array_size(count, size));
-	stack->objs = kvcalloc(count, sizeof(*stack->objs), GFP_KERNEL);
+	stack->objs = kvcalloc(room, sizeof(*stack->objs), GFP_KERNEL);
 	if (!stack->memory || !stack->objs)
 		return -ENOMEM;
 	for (i = 0; i < count; i++)
