@@ -3,7 +3,7 @@
 Instruction counts that goheap may not exceed, kept in a file that is checked in.
 
 Counts repeat exactly on one kernel with one compiler, and there the margin is
-small. Another release or compiler moves them for reasons that are not ours. Then
+small. Another release, configuration or compiler moves them for reasons that are not ours. Then
 the margin is wider, and a count that is over it is let pass if the floor, which
 the same compiler made for the same kernel, has grown as much.
 """
@@ -49,7 +49,7 @@ class Key:
 @dataclass(frozen=True)
 class Build:
     """What the counts of a series were taken with."""
-    release: str
+    kernel: str
     compiler: str
 
 
@@ -76,7 +76,7 @@ class Budget:
         lines = []
         for family in sorted(self.builds, key=version):
             build = self.builds[family]
-            lines += ["", f"build {family} {build.release} {build.compiler}",
+            lines += ["", f"build {family} {build.kernel} {build.compiler}",
                       "# series shape peer size count order instructions"]
             lines += [f"{family} {key.shape} {key.peer} {key.size} {key.count} {key.order} {n:.1f}"
                       for key, n in self.of(family).items()]
@@ -124,7 +124,7 @@ def measured(guests):
     """What guests that counted instructions say, as a budget of its own."""
     budget = Budget()
     for guest in guests:
-        budget.builds[guest.family] = Build(guest.release, guest.compiler)
+        budget.builds[guest.family] = Build(guest.build, guest.compiler)
         for item in guest.measurements:
             row = item.row
             ours = item.peer.startswith("goheap_")
@@ -192,10 +192,10 @@ class Comparison:
 
     def preface(self):
         if self.build and not self.same:
-            return (f"{self.family}: budget is of {self.build.release}, {self.build.compiler}; "
-                    f"here {self.build_now.release}, {self.build_now.compiler}: "
+            return (f"{self.family}: budget is of {self.build.kernel}, {self.build.compiler}; "
+                    f"here {self.build_now.kernel}, {self.build_now.compiler}: "
                     f"margin {self.margin:.0%}, until tools/bench/run --write-budget")
-        return f"{self.family}: {self.build_now.release}, {self.build_now.compiler}"
+        return f"{self.family}: {self.build_now.kernel}, {self.build_now.compiler}"
 
 
 def compare(budget, found):

@@ -171,4 +171,5 @@ def text(found):
              f"{line[3]:>{widths[3]}}  {line[4]:>{widths[4]}}" for line in lines]
     met = sum(verdict.met for verdict in found)
     return "\n".join(["goals: time of the first over time of the second, and the limit", "",
-                      *shown, "", f"{met} of {len(found)} goals met"]) + "\n"
+                      *shown, "", "The replay of programs is measured by make demo.",
+                      f"{met} of {len(found)} goals met"]) + "\n"

@@ -172,6 +172,8 @@ class Runner:
         found = Guest(job.lab, job.kernel, job.parameters, seconds=round(result.seconds, 1),
                       quick=job.scale < 100, command=repeat(job))
         found.release = (result.out / "out/release").read_text().strip()
+        # Kernels that are built here are kept by version and hash of the configuration.
+        found.build = workspace.kernel.kdir.name.removeprefix("linux-headers-")
         found.compiler = compiler_of(workspace.src / "goheap.ko")
         for group in job.groups:
             measured = parse((result.out / f"out/{group}.result").read_text())

@@ -86,6 +86,7 @@ class Guest:
     kernel: str             # the harness's name
     parameters: str         # of the kernel, beyond those of every guest
     release: str = ""
+    build: str = ""         # of the kernel: release and, where it is ours, configuration
     compiler: str = ""      # of the modules
     command: str = ""       # repeats a group by hand
     seconds: float = 0.0

@@ -17,6 +17,6 @@ def line(group, peer, ps, shape=None, size=64, count=1, order="-", zero=0, cpus=
 
 
 def guest(lines, lab="icount", kernel="stock", release="6.1.0-56-cloud-amd64",
-          compiler="gcc 12.2.0", parameters=PLAIN):
-    return Guest(lab, kernel, parameters, release, compiler, "tools/vm/vm boot ...",
+          compiler="gcc 12.2.0", parameters=PLAIN, build=None):
+    return Guest(lab, kernel, parameters, release, build or release, compiler, "tools/vm/vm boot ...",
                  measurements=parse("\n".join(lines)))

@@ -72,6 +72,10 @@ class OtherBuilds(unittest.TestCase):
         self.assertEqual(failed, 0)
         self.assertIn("6.1.0-99-cloud-amd64", text)
 
+    def test_another_configuration_is_another_build(self):
+        found = counts(pair=75000, build="6.1-6.1.0-0123456789ab")
+        self.assertEqual(compare(counts(), found)[0], 0)
+
     def test_a_slower_path_fails(self):
         self.assertEqual(compare(counts(), counts(pair=78000, **self.HERE))[0], 1)
 
