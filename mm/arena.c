@@ -54,7 +54,8 @@ static unsigned long index_nleaves(void)
 /* A table of the one page of gh_no_span many times over, and all ways to it. */
 static int ways_init(void)
 {
-	struct page *pages[GH_ARENA_PAGES * sizeof(struct gh_span *) / PAGE_SIZE];
+	struct page *pages[DIV_ROUND_UP(GH_ARENA_PAGES * sizeof(*no_spans),
+					PAGE_SIZE)];
 	struct gh_span **entries;
 	unsigned int i;
 

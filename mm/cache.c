@@ -265,9 +265,12 @@ static void *cache_finish(struct goheap_cache *cache, void *p, gfp_t gfp)
 
 static noinline void *cache_alloc_special(struct goheap_cache *cache, gfp_t gfp)
 {
+	void *p;
+
 	if (unlikely(cache_refuses(cache, gfp)))
 		return NULL;
-	return cache_finish(cache, gh_slot_alloc(&cache->central, gfp), gfp);
+	p = gh_slot_alloc_node(&cache->central, gfp, NUMA_NO_NODE);
+	return cache_finish(cache, p, gfp);
 }
 
 /**

@@ -40,7 +40,7 @@ static __always_inline bool gh_gfp_special(gfp_t gfp)
 {
 	/* Without flags, the first asks for the kernel's policy only. */
 	return unlikely(want_init_on_alloc(0)) ||
-	       unlikely(gfp & (GH_GFP_BAD | __GFP_ZERO));
+	       unlikely(gfp & (GH_GFP_BAD | __GFP_ZERO | __GFP_THISNODE));
 }
 
 static inline bool gh_node_refused(int node)

@@ -450,6 +450,25 @@ static unsigned int slot_pop_many(struct gh_slot *slot, unsigned int n, void **p
 	return n;
 }
 
+static unsigned int slots_pop_many(struct gh_slot __percpu *slots,
+				   unsigned int n, void **p)
+{
+	struct gh_slot *slot;
+	unsigned int done = 0;
+
+	preempt_disable();
+	slot = this_cpu_ptr(slots);
+	if (!slot->busy) {
+		slot->busy = true;
+		barrier();
+		done = slot_pop_many(slot, n, p);
+		barrier();
+		slot->busy = false;
+	}
+	preempt_enable();
+	return done;
+}
+
 /**
  * gh_slot_alloc_bulk() - take many objects
  * @c: the mcentral
@@ -465,19 +484,10 @@ unsigned int gh_slot_alloc_bulk(struct gh_central *c, gfp_t gfp, unsigned int n,
 {
 	unsigned int done = 0;
 
-	while (done < n) {
-		struct gh_slot *slot;
-
-		preempt_disable();
-		slot = this_cpu_ptr(c->slots);
-		if (!slot->busy) {
-			slot->busy = true;
-			barrier();
-			done += slot_pop_many(slot, n - done, p + done);
-			barrier();
-			slot->busy = false;
-		}
-		preempt_enable();
+	for (;;) {
+		/* Magazines mix nodes. */
+		if (likely(!(gfp & __GFP_THISNODE)))
+			done += slots_pop_many(c->slots, n - done, p + done);
 		if (done == n)
 			break;
 		p[done] = gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE);
