@@ -36,6 +36,8 @@ README_BLOCK = re.compile(r"(<!-- figures: .*? -->\n).*?(<!-- end of figures -->
 
 def write(guests, about, plots, top):
     """The paths of what was written."""
+    if any(guest.quick for guest in guests):
+        raise Failure("the last run was a quick one: run make bench first")
     documentation = top / "Documentation"
     readme = top / "README.md"
     readme.write_text(with_figures(readme.read_text(), guests))
@@ -106,6 +108,6 @@ def goals_table(guests):
 
 def guest_tables(guest):
     head = heading(guest.title, "~")
-    note = (f"{tables.LABS[guest.lab].note[0].upper()}{tables.LABS[guest.lab].note[1:]}; "
-            f"{guest.compiler}. To repeat:\n\n.. code-block:: sh\n\n   {guest.command}\n")
-    return "\n".join([head, note, *(table.rst() for table in tables.tables(guest))])
+    note = tables.note(guest)
+    repeat = f"To repeat:\n\n.. code-block:: sh\n\n   {guest.command}\n"
+    return "\n".join([head, f"{note[0].upper()}{note[1:]}. {repeat}", *(table.rst() for table in tables.tables(guest))])

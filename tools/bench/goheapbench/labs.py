@@ -10,8 +10,10 @@ where there is KVM.
 
 import os
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from goheapvm import console, guest, kernels
 from goheapvm.modules import Workspace
@@ -23,6 +25,8 @@ from .results import Guest, parse
 PLAIN = "init_on_alloc=0 mitigations=off"
 DEFAULTS = ""
 TIMEOUT = 900
+# Processors of the host that may be in use before times suffer.
+BUSY = 0.3
 
 SCRIPT = """\
 D=/sys/kernel/debug/goheap_bench
@@ -159,6 +163,10 @@ class Runner:
         lab = LABS[job.lab]
         workspace = self.workspaces[job.kernel]
         self.say(f"{job.name}: {' '.join(job.groups)}")
+        others = busy_processors() if lab.alone else 0.0
+        if others > BUSY:
+            self.say(f"{job.name}: something else keeps {others:.1f} processors busy: "
+                     "times will be rough")
         script = SCRIPT.format(groups=" ".join(job.groups),
                                options=f"rounds={lab.rounds} scale={job.scale}")
         result = guest.boot(workspace.kernel, script, workspace.guest_modules(),
@@ -166,7 +174,9 @@ class Runner:
                             guest.Options(timeout=TIMEOUT, append=job.parameters, **lab.options))
         self.judge(job, result)
         self.say(f"{job.name}: {result.seconds:.0f} s")
-        return self.collect(job, workspace, result)
+        found = self.collect(job, workspace, result)
+        found.others = others
+        return found
 
     def collect(self, job, workspace, result):
         found = Guest(job.lab, job.kernel, job.parameters, seconds=round(result.seconds, 1),
@@ -197,6 +207,17 @@ class Runner:
             if not (result.out / f"out/{job.groups[-1]}.result").exists():
                 raise Failure(words)
             self.complain(job, words)
+
+
+def busy_processors(seconds=1.0):
+    """How many of the host's processors are in use just now."""
+    def idle():
+        words = Path("/proc/stat").read_text().split()
+        return (int(words[4]) + int(words[5])) / os.sysconf("SC_CLK_TCK")
+
+    cpus, before, start = os.cpu_count() or 1, idle(), time.monotonic()
+    time.sleep(seconds)
+    return round(max(0.0, cpus - (idle() - before) / (time.monotonic() - start)), 1)
 
 
 def compiler_of(module):

@@ -91,6 +91,7 @@ class Guest:
     command: str = ""       # repeats a group by hand
     seconds: float = 0.0
     quick: bool = False
+    others: float = 0.0     # processors that something else kept busy, where time counts
     measurements: list = field(default_factory=list)
 
     @property

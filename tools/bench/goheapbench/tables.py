@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tables: a shape a row, a peer a column, and goheap's ratio to what it replaces."""
 
-from .labs import LABS
+from .labs import BUSY, LABS
 from .results import PEERS
 
 # Whom goheap is compared with: columns at the right of a table.
@@ -124,8 +124,16 @@ def tables(guest):
             yield Table(guest, group, memory=True)
 
 
+def note(guest):
+    """What figures these are."""
+    words = f"{LABS[guest.lab].note}; the least of all rounds; {guest.compiler}"
+    if guest.others > BUSY:
+        words += f"; rough, as something else kept {guest.others:.1f} processors busy"
+    return words
+
+
 def guest_text(guest):
-    head = (f"{guest.title}\n{guest.compiler}; {LABS[guest.lab].note}; the least of all rounds\n"
+    head = (f"{guest.title}\n{note(guest)}\n"
             f"to repeat: {guest.command}\n")
     return "\n".join([head, *(table.text() for table in tables(guest))])
 
