@@ -222,6 +222,57 @@ static void a_page_leads_to_its_span_and_no_other(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, gh_span_of(arena->base + GH_ARENA_SIZE), s);
 }
 
+/* A guess may be wrong, but it is a span, and its objects are where it says. */
+static bool guess_holds(unsigned long addr)
+{
+	unsigned int idx;
+
+	return !gh_span_find(gh_span_guess(addr), addr, &idx);
+}
+
+static void a_guess_is_right_or_finds_nothing(struct kunit *test)
+{
+	struct gh_arena *arena = arena_of(test);
+	struct gh_span *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	unsigned long base = arena->base + 100 * GH_PAGE_SIZE;
+	unsigned int i, idx, wrong = 0;
+
+	s->base = base;
+	s->inverse = 1;
+	s->nelems = 1;
+	arena->spans[100] = s;
+	KUNIT_EXPECT_TRUE(test, guess_holds(base));
+	gh_arena_publish(arena);
+	/* Another arena may have its way. */
+	if (gh_ways[(base >> GH_ARENA_SHIFT) % GH_WAYS] == arena->spans) {
+		KUNIT_EXPECT_PTR_EQ(test, gh_span_guess(base), s);
+		KUNIT_EXPECT_PTR_EQ(test, gh_span_guess(base - 1), &gh_no_span);
+		KUNIT_EXPECT_TRUE(test, gh_span_find(gh_span_guess(base), base,
+						     &idx));
+	}
+	/* Addresses that share its way, and its page in the arena. */
+	for (i = 1; i < 64 - GH_ARENA_SHIFT; i++)
+		wrong += !guess_holds(base ^ 1UL << (GH_ARENA_SHIFT + i));
+	wrong += !guess_holds(0) + !guess_holds(ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	for (i = 0; i < GH_WAYS; i++)
+		wrong += !gh_ways[i];
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
+static void a_way_ends_with_its_arena(struct kunit *test)
+{
+	struct arena_test *t = test->priv;
+	struct gh_span ***way = &gh_ways[(t->area.base >> GH_ARENA_SHIFT) %
+					 GH_WAYS];
+	struct gh_span **before = *way;
+
+	gh_arena_publish(t->arena);
+	gh_arena_destroy(t->arena);
+	t->arena = NULL;
+	KUNIT_EXPECT_PTR_EQ(test, *way, before);
+}
+
 static void an_arena_without_memory_for_it_is_not_made(struct kunit *test)
 {
 	gh_fault_arm(GH_FAULT_META, 1);
@@ -329,6 +380,8 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(memory_of_others_is_in_no_arena),
 	KUNIT_CASE(random_addresses_are_found_if_they_are_inside),
 	KUNIT_CASE(a_page_leads_to_its_span_and_no_other),
+	KUNIT_CASE(a_guess_is_right_or_finds_nothing),
+	KUNIT_CASE(a_way_ends_with_its_arena),
 	KUNIT_CASE(an_arena_without_memory_for_it_is_not_made),
 	KUNIT_CASE(the_arenas_of_a_heap_are_found_until_it_ends),
 	KUNIT_CASE(a_page_is_new_once),

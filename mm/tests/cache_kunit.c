@@ -349,6 +349,34 @@ static void bulk_gives_all(struct kunit *test)
 	must_destroy(test, cache);
 }
 
+static void bulk_free_refuses_what_is_bad_and_frees_the_rest(struct kunit *test)
+{
+	struct goheap_cache *cache = must_create(test, 64, 0, 0, NULL);
+	struct goheap_cache *other = must_create(test, 64, 0, 0, NULL);
+	struct gh_test_reports r;
+	void *p[12], *q;
+
+	KUNIT_ASSERT_EQ(test, goheap_cache_alloc_bulk(cache, GFP_KERNEL, 8, p),
+			8);
+	p[8] = p[3];
+	p[9] = p[4] + 8;
+	q = goheap_cache_alloc(other, GFP_KERNEL);
+	p[10] = q;
+	p[11] = NULL;
+	swap(p[1], p[9]);
+	swap(p[2], p[10]);
+	gh_test_reports_begin(&r);
+	goheap_cache_free_bulk(cache, 12, p);
+	gh_test_reports_end(&r);
+	KUNIT_EXPECT_EQ(test, r.n[GOHEAP_BAD_DOUBLE], 1);
+	KUNIT_EXPECT_EQ(test, r.n[GOHEAP_BAD_INTERIOR], 1);
+	KUNIT_EXPECT_EQ(test, r.n[GOHEAP_BAD_FOREIGN], 1);
+	KUNIT_EXPECT_EQ(test, gh_test_reports_sum(&r), 3);
+	goheap_cache_free(other, q);
+	KUNIT_EXPECT_EQ(test, gh_cache_destroy(other), 0UL);
+	must_destroy(test, cache);
+}
+
 static void bulk_gives_all_or_nothing(struct kunit *test)
 {
 	struct goheap_cache *cache;
@@ -803,6 +831,7 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(caches_do_not_share_spans),
 	KUNIT_CASE(zeroed_objects_are_zero),
 	KUNIT_CASE(bulk_gives_all),
+	KUNIT_CASE(bulk_free_refuses_what_is_bad_and_frees_the_rest),
 	KUNIT_CASE(bulk_gives_all_or_nothing),
 	KUNIT_CASE(objects_are_of_the_node_that_was_named),
 	KUNIT_CASE(flags_that_cannot_be_served_are_refused),

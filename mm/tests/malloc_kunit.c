@@ -74,6 +74,14 @@ static void **make_ptrs(struct kunit *test, unsigned int n)
 	return p;
 }
 
+static u64 objects(void)
+{
+	struct goheap_stats st;
+
+	goheap_get_stats(&st);
+	return st.objects;
+}
+
 static struct gh_span *span_of(const void *p)
 {
 	return gh_span_of((unsigned long)p);
@@ -549,6 +557,57 @@ static void bulk_gives_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, goheap_alloc_bulk(96, GFP_KERNEL, 0, p), 0);
 	memset(p, 0, 3 * sizeof(*p));
 	goheap_free_bulk(3, p);
+}
+
+static void bulk_free_takes_objects_of_all_kinds(struct kunit *test)
+{
+	static const size_t sizes[] = { 8, 64, 64, 5, 70000, 64, 1024, 33000 };
+	const unsigned int n = 400;
+	u64 before = objects();
+	void **p = make_ptrs(test, n);
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		size_t size = sizes[i % ARRAY_SIZE(sizes)];
+
+		p[i] = i % 3 ? goheap_alloc(size, GFP_KERNEL) :
+			       goheap_alloc_data(size, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, p[i]);
+	}
+	for (i = 7; i < n; i += 50) {
+		goheap_free(p[i]);
+		p[i] = i % 4 ? NULL : ZERO_SIZE_PTR;
+	}
+	goheap_free_bulk(n, p);
+	KUNIT_EXPECT_EQ(test, objects(), before);
+}
+
+static void bulk_free_refuses_what_is_bad_and_frees_the_rest(struct kunit *test)
+{
+	struct goheap_cache *cache = goheap_cache_create("other", 64, 0, 0, NULL);
+	u64 before = objects();
+	struct gh_test_reports r;
+	void *p[12];
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
+	KUNIT_ASSERT_EQ(test, goheap_alloc_bulk(64, GFP_KERNEL, 8, p), 8);
+	p[8] = p[3];			/* twice in one call */
+	p[9] = p[4] + 8;		/* inside */
+	p[10] = goheap_cache_alloc(cache, GFP_KERNEL);
+	p[11] = &r;			/* not ours */
+	swap(p[1], p[9]);
+	swap(p[2], p[11]);
+	gh_test_reports_begin(&r);
+	goheap_free_bulk(12, p);
+	gh_test_reports_end(&r);
+	KUNIT_EXPECT_EQ(test, r.n[GOHEAP_BAD_DOUBLE], 1);
+	KUNIT_EXPECT_EQ(test, r.n[GOHEAP_BAD_INTERIOR], 1);
+	KUNIT_EXPECT_EQ(test, r.n[GOHEAP_BAD_FOREIGN], 1);
+	KUNIT_EXPECT_EQ(test, r.n[GOHEAP_BAD_WILD], 1);
+	KUNIT_EXPECT_EQ(test, gh_test_reports_sum(&r), 4);
+	KUNIT_EXPECT_EQ(test, objects(), before + 1);
+	goheap_cache_free(cache, p[10]);
+	goheap_cache_destroy(cache);
 }
 
 static void bulk_gives_all_or_nothing(struct kunit *test)
@@ -1219,6 +1278,8 @@ static struct kunit_case malloc_cases[] = {
 	KUNIT_CASE(flags_that_cannot_be_served_are_refused),
 	KUNIT_CASE(flags_that_slab_takes_are_taken),
 	KUNIT_CASE(bulk_gives_all),
+	KUNIT_CASE(bulk_free_takes_objects_of_all_kinds),
+	KUNIT_CASE(bulk_free_refuses_what_is_bad_and_frees_the_rest),
 	KUNIT_CASE(bulk_gives_all_or_nothing),
 	KUNIT_CASE(failure_at_any_step_is_null_and_loses_nothing),
 	KUNIT_CASE(tiny_objects_share_blocks),

@@ -285,6 +285,36 @@ static void only_the_start_of_an_object_is_found(struct kunit *test)
 	}
 }
 
+/* Whatever a caller may pass: far away, or off by any number of bits. */
+static void no_other_address_is_taken_for_an_object(struct kunit *test)
+{
+	struct rnd_state rnd;
+	unsigned int i, size;
+
+	prandom_seed_state(&rnd, 64);
+	for (size = GH_MIN_OBJ; size <= 4096; size += GH_MIN_OBJ) {
+		struct gh_span *s = make_span(test, size, gh_span_nelems(size));
+		unsigned long end = s->nelems * size;
+		unsigned int idx, wrong = 0;
+
+		for (i = 0; i < 400; i++) {
+			u64 r = (u64)prandom_u32_state(&rnd) << 32 |
+				prandom_u32_state(&rnd);
+			unsigned long off = r >> (r % 61);
+			bool start = off < end && off % size == 0;
+
+			/* Its negative is never in the span. */
+			wrong += off && gh_span_find(s, s->base - off, &idx);
+			wrong += gh_span_find(s, s->base + off, &idx) != start;
+			off = off / size * size;
+			wrong += gh_span_find(s, s->base + off, &idx) !=
+				 (off < end);
+		}
+		KUNIT_EXPECT_EQ(test, wrong, 0);
+		kunit_kfree(test, s);
+	}
+}
+
 static void a_large_object_is_found_at_its_start_only(struct kunit *test)
 {
 	struct gh_span *s = make_span(test, 3UL << 32, 1);
@@ -440,6 +470,7 @@ static struct kunit_case span_cases[] = {
 	KUNIT_CASE(freeing_a_place_twice_is_refused),
 	KUNIT_CASE(taken_means_handed_out_and_not_back),
 	KUNIT_CASE(only_the_start_of_an_object_is_found),
+	KUNIT_CASE(no_other_address_is_taken_for_an_object),
 	KUNIT_CASE(a_large_object_is_found_at_its_start_only),
 	KUNIT_CASE(a_span_of_one_object_needs_no_records),
 	KUNIT_CASE(counts_that_are_wrong_are_noticed),
