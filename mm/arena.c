@@ -89,9 +89,10 @@ static void way_open(struct gh_arena *arena)
 {
 	struct gh_span ***way = &gh_ways[(arena->base >> GH_ARENA_SHIFT) % GH_WAYS];
 
+	if (*way != no_spans)
+		return;
 	/* Pairs with the dependent read in gh_span_guess(). */
-	if (*way == no_spans)
-		smp_store_release(way, arena->spans);
+	smp_store_release(way, arena->spans);
 }
 
 static void way_close(struct gh_arena *arena)

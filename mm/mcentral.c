@@ -131,10 +131,12 @@ static void span_open(struct gh_central *c, struct gh_span *s)
 	s->slots = c->slots;
 	if (s->state != GH_SPAN_OBJECTS || s->tiny)
 		return;
+	/* Before it all else; whose pointer is good has seen it anyway. */
+	smp_wmb();
 	if (c->cache)
-		smp_store_release(&s->ncache, s->nelems);
+		WRITE_ONCE(s->ncache, s->nelems);
 	else
-		smp_store_release(&s->nmalloc, s->nelems);
+		WRITE_ONCE(s->nmalloc, s->nelems);
 }
 
 /**

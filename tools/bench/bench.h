@@ -171,6 +171,7 @@ int bench_pools_open(struct bench_shape *shape);
 void bench_pools_close(struct bench_shape *shape);
 void bench_settle(const struct bench_pools *pools, enum bench_peer peer);
 u64 bench_held(enum bench_peer peer);
+void bench_memory_init(void);
 
 /* team.c */
 

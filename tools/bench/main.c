@@ -330,6 +330,7 @@ DEFINE_SHOW_ATTRIBUTE(groups);
 
 static int __init bench_init(void)
 {
+	bench_memory_init();
 	debugfs_dir = debugfs_create_dir("goheap_bench", NULL);
 	debugfs_create_file("groups", 0400, debugfs_dir, NULL, &groups_fops);
 	debugfs_create_file("run", 0200, debugfs_dir, NULL, &run_fops);
