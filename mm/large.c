@@ -98,7 +98,7 @@ static bool large_release(struct gh_span *s)
 	return xchg(&s->inline_state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
 }
 
-static void large_free_span(struct gh_heap *h, struct gh_span *s)
+static __always_inline void large_free_span(struct gh_heap *h, struct gh_span *s)
 {
 	if (want_init_on_free())
 		memset((void *)s->base, 0, s->elemsize);
@@ -129,6 +129,7 @@ bool gh_large_free(struct gh_span *s)
 	large_free_span(h, s);
 	return true;
 }
+GH_EXPORT_FOR_TESTS(gh_large_free);
 
 /**
  * gh_large_free_stack() - free a stack block with a span of its own

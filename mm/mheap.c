@@ -245,22 +245,18 @@ static void span_forget_kmemleak(struct gh_span *s)
  * The memory of cached spans is used before more is taken from the system. They
  * may lie too far apart for the run that is wanted: take more than its length.
  */
-static void heap_make_room(struct gh_heap *h, struct gh_node *node,
-			   unsigned long npages)
-{
-	if (unlikely(gh_node_idle_committed(node) < npages))
-		heap_evict(h, node, 4 * npages);
-}
-
 static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
 			   unsigned long npages, unsigned long *page,
 			   unsigned long *nscav)
 {
-	heap_make_room(h, node, npages);
-	if (gh_node_take_pages(node, npages, page, nscav))
-		return true;
-	return heap_evict(h, node, ULONG_MAX) &&
-	       gh_node_take_pages(node, npages, page, nscav);
+	if (gh_node_take_pages(node, npages, page, nscav)) {
+		if (likely(!*nscav) || !heap_evict(h, node, 4 * npages))
+			return true;
+		gh_node_free_mixed(node, *page, npages);
+	} else if (!heap_evict(h, node, ULONG_MAX)) {
+		return false;
+	}
+	return gh_node_take_pages(node, npages, page, nscav);
 }
 
 /* Find pages in node @first, else in any other. */
@@ -346,8 +342,10 @@ static void span_cut(struct gh_span *s, const struct gh_shape *shape,
 }
 
 /* A new span of new pages, not yet anybody's. */
-static struct gh_span *span_make(struct gh_heap *h, struct gh_node *first,
-				 const struct gh_shape *shape, gfp_t gfp)
+static noinline struct gh_span *span_make(struct gh_heap *h,
+					  struct gh_node *first,
+					  const struct gh_shape *shape,
+					  gfp_t gfp)
 {
 	unsigned long page, nscav;
 	struct gh_node *node;
@@ -379,7 +377,7 @@ static struct gh_span *span_make(struct gh_heap *h, struct gh_node *first,
 }
 
 /* Make the objects of a span out of the cache free; one state byte is. */
-static void span_renew(struct gh_span *s)
+static noinline void span_renew(struct gh_span *s)
 {
 	if (s->tiny)
 		memset(s->tiny, 0, TINY_META_BYTES);
@@ -437,7 +435,8 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 GH_EXPORT_FOR_TESTS(gh_mheap_alloc_span);
 
 /* The cache is full: replace what it has by what is freed now, bit by bit. */
-static void heap_cache_anyway(struct gh_heap *h, struct gh_span *s, bool large)
+static noinline void heap_cache_anyway(struct gh_heap *h, struct gh_span *s,
+				       bool large)
 {
 	struct gh_spancache *c = &s->node->cache;
 	struct gh_span *victim = gh_spancache_take_victim(c);

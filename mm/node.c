@@ -321,13 +321,26 @@ void gh_node_free_pages(struct gh_node *node, unsigned long page,
 	WARN_ON_ONCE(!ok);
 }
 
+/* How many pages from @addr on are as the first: with memory, or without. */
+static unsigned long node_alike(unsigned long addr, unsigned long npages,
+				bool committed)
+{
+	unsigned long n = 1;
+
+	while (n < npages &&
+	       gh_vmem_committed(addr + n * GH_PAGE_SIZE, GH_PAGE_SIZE) ==
+	       committed)
+		n++;
+	return n;
+}
+
 /**
  * gh_node_free_mixed() - give a run back of which only some pages have memory
  * @node: the node
  * @page: index of the first
  * @npages: how many
  *
- * For a run whose commit failed.
+ * For a run that was not committed, or only in part.
  *
  * Context: any but NMI.
  */
@@ -335,13 +348,14 @@ void gh_node_free_mixed(struct gh_node *node, unsigned long page,
 			unsigned long npages)
 {
 	unsigned long addr = gh_node_page_addr(node, page);
-	unsigned long flags, i;
+	unsigned long flags, n;
 
-	for (i = 0; i < npages; i++, addr += GH_PAGE_SIZE) {
-		bool scav = !gh_vmem_committed(addr, GH_PAGE_SIZE);
+	for (; npages; npages -= n, page += n, addr += n << GH_PAGE_SHIFT) {
+		bool committed = gh_vmem_committed(addr, GH_PAGE_SIZE);
 
+		n = node_alike(addr, npages, committed);
 		raw_spin_lock_irqsave(&node->lock, flags);
-		gh_pagealloc_free_scav(&node->pa, page + i, 1, scav);
+		gh_pagealloc_free_scav(&node->pa, page, n, !committed);
 		raw_spin_unlock_irqrestore(&node->lock, flags);
 	}
 }

@@ -2,17 +2,11 @@
 /*
  * reclaim: giving memory back.
  *
-<<<<<<< HEAD
- *   background   once a second while something was freed: idle batches of the
- *                transfer caches go back to their spans, idle spans of the span
- *                caches to the free pages, and free pages above the goal lose
- *                their memory, highest address first
-=======
  *   background   once a second while there is something to do: idle objects of
  *                CPUs and idle batches of transfer caches go back to their
- *                spans, and free pages above the goal lose their memory,
- *                highest address first
->>>>>>> 9b2b8f8 (wip)
+ *                spans, idle spans of the span caches to the free pages, and
+ *                free pages above the goal lose their memory, highest address
+ *                first
  *   shrinker     the system is short: the background does more, at once
  *   shrink       goheap_shrink(): every CPU's caches are emptied, and all free
  *                pages lose their memory

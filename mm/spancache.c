@@ -86,10 +86,30 @@ static void spancache_unlink(struct gh_spancache *c, struct gh_spanbin *bin,
 	c->nspans--;
 }
 
-static bool span_fits(const struct gh_span *s, const struct gh_shape *shape)
+/* Of large spans, the size says all. */
+static __always_inline bool span_fits(const struct gh_span *s,
+				      const struct gh_shape *shape, bool large)
 {
-	return s->elemsize == shape->elemsize && s->npages == shape->npages &&
-	       s->nelems == shape->nelems && !s->tiny == !shape->tiny;
+	return s->elemsize == shape->elemsize &&
+	       (large || (s->npages == shape->npages &&
+			  s->nelems == shape->nelems &&
+			  !s->tiny == !shape->tiny));
+}
+
+/* Under the lock. */
+static __always_inline struct gh_span *
+bin_find(struct gh_spanbin *bin, const struct gh_shape *shape, bool large)
+{
+	unsigned int looks = TAKE_LOOKS;
+	struct gh_span *s;
+
+	list_for_each_entry(s, &bin->spans, list) {
+		if (likely(span_fits(s, shape, large)))
+			return s;
+		if (!--looks)
+			break;
+	}
+	return NULL;
 }
 
 /**
@@ -103,26 +123,19 @@ static bool span_fits(const struct gh_span *s, const struct gh_shape *shape)
 struct gh_span *gh_spancache_take(struct gh_spancache *c,
 				  const struct gh_shape *shape)
 {
-	struct gh_spanbin *bin = gh_spancache_bin(c, shape->elemsize,
-						  gh_shape_is_large(shape));
-	struct gh_span *s, *found = NULL;
-	unsigned int looks = TAKE_LOOKS;
+	bool large = gh_shape_is_large(shape);
+	struct gh_spanbin *bin = gh_spancache_bin(c, shape->elemsize, large);
+	struct gh_span *s;
 	unsigned long flags;
 
 	if (!READ_ONCE(bin->n))
 		return NULL;
 	raw_spin_lock_irqsave(&c->lock, flags);
-	list_for_each_entry(s, &bin->spans, list) {
-		if (likely(span_fits(s, shape))) {
-			spancache_unlink(c, bin, s);
-			found = s;
-			break;
-		}
-		if (!--looks)
-			break;
-	}
+	s = large ? bin_find(bin, shape, true) : bin_find(bin, shape, false);
+	if (s)
+		spancache_unlink(c, bin, s);
 	raw_spin_unlock_irqrestore(&c->lock, flags);
-	return found;
+	return s;
 }
 
 /**
