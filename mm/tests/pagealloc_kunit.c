@@ -1360,14 +1360,14 @@ static void random_steps_match_the_model(struct kunit *test)
  * @pa: the page allocator
  * @owner: for each page who has it; 0 is nobody
  * @errors: pages that somebody else had
- * @ready: threads that wait for the others to be there
+ * @go: all threads are there, and may begin
  */
 struct shared {
 	raw_spinlock_t lock;
 	struct gh_pagealloc *pa;
 	u32 *owner;
 	atomic_t errors;
-	atomic_t ready;
+	struct completion go;
 };
 
 struct worker {
@@ -1495,7 +1495,6 @@ static void start_workers(struct kunit *test, struct shared *s,
 		task = kthread_run(fn, &w[i], "gh_pagealloc/%u", i);
 		if (IS_ERR(task)) {
 			KUNIT_FAIL(test, "no thread");
-			atomic_inc(&s->ready);
 			complete(&w[i].done);
 		}
 	}
@@ -1530,9 +1529,7 @@ static int preparer_fn(void *arg)
 {
 	struct worker *w = arg;
 
-	atomic_inc(&w->shared->ready);
-	while (atomic_read(&w->shared->ready) < WORKERS)
-		cond_resched();
+	wait_for_completion(&w->shared->go);
 	if (gh_pagealloc_prepare(w->shared->pa, 0, 512 * C, GFP_KERNEL))
 		atomic_inc(&w->shared->errors);
 	complete(&w->done);
@@ -1555,8 +1552,9 @@ static void preparing_on_many_cpus_at_once_is_preparing_once(struct kunit *test)
 	bytes = atomic_long_read(&s->pa->meta_bytes);
 	for (round = 0; round < 30; round++) {
 		gh_pagealloc_destroy(s->pa);
-		atomic_set(&s->ready, 0);
+		init_completion(&s->go);
 		start_workers(test, s, w, preparer_fn);
+		complete_all(&s->go);
 		for (i = 0; i < WORKERS; i++)
 			wait_for_completion(&w[i].done);
 		KUNIT_EXPECT_EQ(test, atomic_long_read(&s->pa->meta_bytes),
