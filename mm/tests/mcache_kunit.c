@@ -738,13 +738,14 @@ static void hammer_end(struct hammer *h)
 /**
  * struct disturb - hammers in a thread and in the interrupts it suffers
  * @thread: in the thread
- * @hard: in interrupts from another CPU
+ * @hard: in an interrupt that another CPU raises
  * @self: in an interrupt that the thread raises itself
  * @soft: in a timer
  * @work: raises @self
+ * @far: raises @hard
  * @timer: raises @soft
  * @cpu: where all this happens
- * @task: who sends the interrupts of @hard
+ * @task: who has @far raised
  */
 struct disturb {
 	struct hammer thread;
@@ -752,14 +753,15 @@ struct disturb {
 	struct hammer self;
 	struct hammer soft;
 	struct irq_work work;
+	struct irq_work far;
 	struct timer_list timer;
 	unsigned int cpu;
 	struct task_struct *task;
 };
 
-static void disturb_hard(void *arg)
+static void disturb_hard(struct irq_work *work)
 {
-	struct disturb *d = arg;
+	struct disturb *d = container_of(work, struct disturb, far);
 	unsigned int i;
 
 	for (i = 0; i < 8; i++)
@@ -785,12 +787,21 @@ static void disturb_soft(struct timer_list *timer)
 	mod_timer(timer, jiffies + 1);
 }
 
+/* Where lockdep lets no spinlock be taken, as an allocation may have to. */
+static void disturb_far(void *arg)
+{
+	struct disturb *d = arg;
+
+	irq_work_queue(&d->far);
+}
+
 static int disturb_thread(void *arg)
 {
 	struct disturb *d = arg;
 
 	while (!kthread_should_stop()) {
-		smp_call_function_single(d->cpu, disturb_hard, d, 1);
+		smp_call_function_single(d->cpu, disturb_far, d, 1);
+		irq_work_sync(&d->far);
 		cond_resched();
 	}
 	return 0;
@@ -807,6 +818,7 @@ static void disturb_begin(struct kunit *test, struct disturb *d)
 		prandom_seed_state(&h[i]->rnd, 9 + i);
 	}
 	init_irq_work(&d->work, disturb_self);
+	init_irq_work(&d->far, disturb_hard);
 	timer_setup(&d->timer, disturb_soft, TIMER_PINNED);
 	mod_timer(&d->timer, jiffies + 1);
 	if (other < 0)
@@ -826,6 +838,7 @@ static void disturb_end(struct disturb *d)
 		kthread_stop(d->task);
 	timer_delete_sync(&d->timer);
 	irq_work_sync(&d->work);
+	irq_work_sync(&d->far);
 	hammer_end(&d->thread);
 	hammer_end(&d->hard);
 	hammer_end(&d->self);
