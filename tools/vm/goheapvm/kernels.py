@@ -29,11 +29,11 @@ class Recipe:
 
 RECIPES = {
     "6.1": Recipe("6.1", "x86_64", ("common", "x86", "6.1")),
-    "6.12": Recipe("6.12", "x86_64", ("common", "x86", "6.12")),
-    "7.2": Recipe("7.2", "x86_64", ("common", "x86", "7.2")),
+    "6.12": Recipe("6.12", "x86_64", ("common", "x86", "distro", "distro-x86", "6.12")),
+    "7.2": Recipe("7.2", "x86_64", ("common", "x86", "distro", "distro-x86", "7.2")),
     "6.1-debug": Recipe("6.1", "x86_64", ("common", "x86", "6.1", "debug")),
     "7.2-debug": Recipe("7.2", "x86_64", ("common", "x86", "7.2", "debug")),
-    "um": Recipe("7.2", "um", ("common", "um", "7.2")),
+    "um": Recipe("7.2", "um", ("common", "um", "distro", "7.2")),
 }
 
 NAMES = ("stock", *RECIPES)
