@@ -10,6 +10,7 @@
 #include "cache.h"
 #include "compat.h"
 #include "heap.h"
+#include "large.h"
 #include "mcache.h"
 #include "reclaim.h"
 #include "tiny.h"
@@ -106,6 +107,8 @@ static void heap_drain(struct gh_heap *h)
 	/* First: the blocks go to the slots of the CPU that this runs on. */
 	for_each_possible_cpu(cpu)
 		gh_tiny_drain(h, cpu);
+	for_each_possible_cpu(cpu)
+		gh_large_drain(h, cpu);
 	for_each_possible_cpu(cpu)
 		for (i = 0; i < GH_NUM_CENTRALS; i++)
 			gh_slot_drain(&h->central[i], cpu);

@@ -4,8 +4,8 @@
  * blocks of more than 16 KiB.
  *
  * The state byte says all about the one object; the span's bitmaps are not used.
- * A pair of allocation and free that finds the span in the node's span cache
- * comes to a list operation each.
+ * A CPU holds the last few that were freed on it, within its bound; the node keeps
+ * more of them, as it does all spans.
  */
 #include <linux/hardirq.h>
 #include <linux/mm.h>
@@ -34,6 +34,161 @@ static bool large_refused(size_t size)
 	       in_nmi();
 }
 
+/* ---- what a CPU holds --------------------------------------------------- */
+
+/* The oldest objects come first. The guard is held. */
+static struct gh_span *large_remove(struct gh_large *l, unsigned int i)
+{
+	struct gh_span *s = l->span[i];
+
+	for (l->n--; i < l->n; i++)
+		l->span[i] = l->span[i + 1];
+	l->bytes -= s->elemsize;
+	return s;
+}
+
+/* Returns NULL if there is none of this length and kind. The guard is held. */
+static struct gh_span *large_find(struct gh_central *c, struct gh_large *l,
+				  unsigned long npages)
+{
+	unsigned int i = l->n;
+
+	while (i--) {
+		struct gh_span *s = l->span[i];
+
+		if (s->npages != npages || s->central != c)
+			continue;
+		l->nallocs++;
+		l->alloc_bytes += s->elemsize;
+		return large_remove(l, i);
+	}
+	return NULL;
+}
+
+/* A free object that this CPU holds, or NULL. */
+static struct gh_span *large_take(struct gh_central *c, unsigned long npages)
+{
+	struct gh_span *s = NULL;
+	struct gh_large *l;
+
+	preempt_disable();
+	l = this_cpu_ptr(&c->heap->mcache->large);
+	if (!l->busy) {
+		l->busy = true;
+		barrier();
+		s = large_find(c, l, npages);
+		barrier();
+		l->busy = false;
+	}
+	preempt_enable();
+	return s;
+}
+
+/* Would @nbytes more keep to the CPU's bound? A few objects must fit. */
+static bool large_has_room(const struct gh_mcache *mcache, long nbytes)
+{
+	long bound = READ_ONCE(gh_percpu_bytes);
+
+	return nbytes <= bound / 4 && READ_ONCE(mcache->bytes) +
+				      (long)mcache->large.bytes + nbytes <= bound;
+}
+
+/* What has been held longest goes, if there is no room. The guard is held. */
+static struct gh_span *large_hold(struct gh_mcache *mcache, struct gh_span *s)
+{
+	struct gh_large *l = &mcache->large;
+	struct gh_span *oldest = NULL;
+
+	if (l->n == GH_LARGE_HELD || !large_has_room(mcache, s->elemsize)) {
+		if (!l->n || !large_has_room(mcache, s->elemsize -
+						     l->span[0]->elemsize))
+			return s;
+		oldest = large_remove(l, 0);
+	}
+	l->span[l->n++] = s;
+	l->bytes += s->elemsize;
+	l->nfrees++;
+	l->free_bytes += s->elemsize;
+	return oldest;
+}
+
+/* Leave a free object with this CPU. Returns one that it cannot hold, or NULL. */
+static struct gh_span *large_put(struct gh_heap *h, struct gh_span *s)
+{
+	struct gh_span *left = s;
+	struct gh_mcache *mcache;
+
+	preempt_disable();
+	mcache = this_cpu_ptr(h->mcache);
+	if (!mcache->large.busy) {
+		mcache->large.busy = true;
+		barrier();
+		left = large_hold(mcache, s);
+		barrier();
+		mcache->large.busy = false;
+	}
+	preempt_enable();
+	return left;
+}
+
+/**
+ * gh_large_drain() - give back the large objects that a CPU holds
+ * @h: the heap
+ * @cpu: this CPU, with preemption off, or one that nobody runs on
+ *
+ * Context: process context.
+ */
+void gh_large_drain(struct gh_heap *h, unsigned int cpu)
+{
+	struct gh_large *l = &per_cpu_ptr(h->mcache, cpu)->large;
+
+	while (READ_ONCE(l->n)) {
+		struct gh_span *s = NULL;
+
+		l->busy = true;
+		barrier();
+		if (l->n)
+			s = large_remove(l, 0);
+		barrier();
+		l->busy = false;
+		if (s)
+			gh_mheap_free_span(h, s);
+	}
+}
+
+/**
+ * gh_large_age() - drain this CPU if none of its objects was needed since last time
+ * @h: the heap
+ *
+ * Context: preemption off, not in an interrupt.
+ */
+void gh_large_age(struct gh_heap *h)
+{
+	struct gh_large *l = this_cpu_ptr(&h->mcache->large);
+
+	if (l->seen == READ_ONCE(l->nallocs))
+		gh_large_drain(h, smp_processor_id());
+	l->seen = READ_ONCE(l->nallocs);
+}
+GH_EXPORT_FOR_TESTS(gh_large_age);
+
+/* ---- allocation and free ------------------------------------------------ */
+
+static struct gh_span *large_new(struct gh_central *c, size_t size, gfp_t gfp,
+				 int node)
+{
+	struct gh_shape shape;
+	struct gh_span *s;
+
+	large_shape(&shape, size, GH_SPAN_LARGE, c->flags & GH_CENTRAL_NOSCAN);
+	s = gh_mheap_alloc_span(c->heap, &shape, c, gfp, node);
+	if (!s)
+		return NULL;
+	this_cpu_inc(c->slots->carved);
+	this_cpu_add(c->heap->mcache->large.other_alloc_bytes, s->elemsize);
+	return s;
+}
+
 /**
  * gh_large_alloc() - allocate an object with a span of its own
  * @h: the heap
@@ -49,19 +204,21 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		     int node)
 {
 	struct gh_central *c = &h->central[noscan];
-	struct gh_shape shape;
-	struct gh_span *s;
+	struct gh_span *s = NULL;
 
 	if (large_refused(size))
 		return NULL;
 	if (want_init_on_alloc(gfp))
 		gfp |= __GFP_ZERO;
-	large_shape(&shape, size, GH_SPAN_LARGE, noscan);
-	s = gh_mheap_alloc_span(h, &shape, c, gfp, node);
+	/* A CPU may hold objects of any node. */
+	if (likely(node == NUMA_NO_NODE && !(gfp & __GFP_THISNODE)))
+		s = large_take(c, DIV_ROUND_UP(size, GH_PAGE_SIZE));
+	if (s)
+		s->needzero = true;
+	else
+		s = large_new(c, size, gfp, node);
 	if (!s)
 		return NULL;
-	this_cpu_inc(c->slots->carved);
-	atomic64_add(s->elemsize, &h->large_allocs);
 	if (gfp & __GFP_ZERO && s->needzero)
 		memset((void *)s->base, 0, s->elemsize);
 	WRITE_ONCE(s->inline_state, GH_OBJ_ALLOC);
@@ -92,20 +249,18 @@ void *gh_large_alloc_stack(struct gh_heap *h, size_t size, gfp_t gfp)
 	return (void *)s->base;
 }
 
-/* Mark the object of a large span free. Returns false if it was. */
-static bool large_release(struct gh_span *s)
+static void large_free_span(struct gh_heap *h, struct gh_span *s)
 {
-	return xchg(&s->inline_state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
-}
-
-static __always_inline void large_free_span(struct gh_heap *h, struct gh_span *s)
-{
-	if (want_init_on_free())
-		memset((void *)s->base, 0, s->elemsize);
 	if (unlikely(in_nmi()))
 		gh_defer_free(h, (void *)s->base);
 	else
 		gh_mheap_free_span(h, s);
+}
+
+/* Mark the object of a large span free. Returns false if it was. */
+static bool large_release(struct gh_span *s)
+{
+	return xchg(&s->inline_state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
 }
 
 /**
@@ -121,12 +276,19 @@ bool gh_large_free(struct gh_span *s)
 {
 	struct gh_central *c = s->central;
 	struct gh_heap *h = c->heap;
+	struct gh_span *left;
 
 	if (!large_release(s))
 		return false;
-	this_cpu_inc(c->slots->released);
-	atomic64_add(s->elemsize, &h->large_frees);
-	large_free_span(h, s);
+	if (want_init_on_free())
+		memset((void *)s->base, 0, s->elemsize);
+	left = large_put(h, s);
+	if (left == s) {
+		this_cpu_inc(c->slots->released);
+		this_cpu_add(h->mcache->large.other_free_bytes, s->elemsize);
+	}
+	if (left)
+		large_free_span(h, left);
 	return true;
 }
 GH_EXPORT_FOR_TESTS(gh_large_free);
@@ -140,8 +302,12 @@ GH_EXPORT_FOR_TESTS(gh_large_free);
  */
 bool gh_large_free_stack(struct gh_span *s)
 {
+	struct gh_heap *h = s->central->heap;
+
 	if (!large_release(s))
 		return false;
-	large_free_span(s->central->heap, s);
+	if (want_init_on_free())
+		memset((void *)s->base, 0, s->elemsize);
+	large_free_span(h, s);
 	return true;
 }

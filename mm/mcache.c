@@ -115,6 +115,8 @@ static bool mcache_has_room(const struct gh_central *c, long more)
 {
 	struct gh_mcache *mcache = this_cpu_ptr(c->heap->mcache);
 
+	if (!c->cache)
+		more += READ_ONCE(mcache->large.bytes);
 	return READ_ONCE(*mcache_bytes(c, mcache)) + more <=
 	       (long)READ_ONCE(gh_percpu_bytes);
 }
@@ -785,7 +787,7 @@ bool gh_mcache_empty(const struct gh_heap *h, unsigned int cpu)
 	const struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
 
 	return !READ_ONCE(mcache->bytes) && !READ_ONCE(mcache->cache_bytes) &&
-	       !READ_ONCE(mcache->tiny.block);
+	       !READ_ONCE(mcache->tiny.block) && !READ_ONCE(mcache->large.n);
 }
 GH_EXPORT_FOR_TESTS(gh_mcache_empty);
 

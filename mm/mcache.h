@@ -66,12 +66,45 @@ struct gh_tiny {
 	unsigned long frees;
 };
 
+/* Free large objects that a CPU holds, at most. */
+#define GH_LARGE_HELD	8
+
+/**
+ * struct gh_large - a CPU's cache of large objects
+ * @busy: guard, as in &struct gh_slot
+ * @n: objects in @span
+ * @span: spans of free objects, oldest first
+ * @bytes: of all of them
+ * @seen: @nallocs when gh_large_age() last looked
+ * @nallocs: objects ever taken from here
+ * @nfrees: objects ever left here
+ * @alloc_bytes: their bytes
+ * @free_bytes: their bytes
+ * @other_alloc_bytes: bytes of large objects that were allocated past this cache
+ * @other_free_bytes: bytes of large objects that were freed past it
+ */
+struct gh_large {
+	bool busy;
+	u8 n;
+	struct gh_span *span[GH_LARGE_HELD];
+	unsigned long bytes;
+	unsigned long seen;
+	unsigned long nallocs;
+	unsigned long nfrees;
+	unsigned long alloc_bytes;
+	unsigned long free_bytes;
+	unsigned long other_alloc_bytes;
+	unsigned long other_free_bytes;
+};
+
 /**
  * struct gh_mcache - what a CPU holds
- * @bytes: room of the size classes' magazines; at most gh_percpu_bytes
+ * @bytes: room of the size classes' magazines; with the bytes of large objects
+ *	at most gh_percpu_bytes
  * @cache_bytes: room of object caches' magazines; as much again
  * @victim: the slot that room is taken from next
  * @tiny: tiny block
+ * @large: large objects
  * @slot: one for each of the heap's mcentrals
  */
 struct gh_mcache {
@@ -79,6 +112,7 @@ struct gh_mcache {
 	long cache_bytes;
 	unsigned int victim;
 	struct gh_tiny tiny;
+	struct gh_large large;
 	struct gh_slot slot[GH_NUM_CENTRALS];
 };
 

@@ -54,8 +54,6 @@ struct gh_mcache;
  * @caches_rec: records of object caches
  * @caches_lock: protects @caches; serialises drains of other CPUs
  * @caches: object caches
- * @large_allocs: bytes of large objects ever allocated
- * @large_frees: bytes of large objects ever freed
  * @gone_objects: objects that came and went in caches that are no more
  * @gone_bytes: their bytes
  * @deferred: objects freed in NMI context
@@ -87,8 +85,6 @@ struct gh_heap {
 	struct mutex caches_lock;	/* protects @caches */
 	struct list_head caches;
 
-	atomic64_t large_allocs;
-	atomic64_t large_frees;
 	atomic64_t gone_objects;
 	atomic64_t gone_bytes;
 

@@ -29,6 +29,7 @@
 
 #include "cache.h"
 #include "compat.h"
+#include "large.h"
 #include "malloc.h"
 #include "mcache.h"
 #include "reclaim.h"
@@ -77,6 +78,7 @@ static void drain_heap_here(struct gh_heap *h)
 
 	preempt_disable();
 	gh_tiny_drain(h, smp_processor_id());
+	gh_large_drain(h, smp_processor_id());
 	preempt_enable();
 	for (i = 0; i < GH_NUM_CENTRALS; i++)
 		drain_central_here(&h->central[i]);
@@ -101,6 +103,7 @@ static void age_heap_here(struct gh_heap *h)
 
 	preempt_disable();
 	gh_tiny_age(h);
+	gh_large_age(h);
 	preempt_enable();
 	for (i = 0; i < GH_NUM_CENTRALS; i++)
 		age_central_here(&h->central[i]);
@@ -189,6 +192,7 @@ static void drain_dead_cpu(struct gh_heap *h, unsigned int cpu)
 
 	mutex_lock(&h->caches_lock);
 	gh_tiny_drain(h, cpu);
+	gh_large_drain(h, cpu);
 	for (i = 0; i < GH_NUM_CENTRALS; i++)
 		gh_slot_drain(&h->central[i], cpu);
 	list_for_each_entry(cache, &h->caches, list)

@@ -56,13 +56,23 @@ static void stats_add_central(struct goheap_stats *st,
 static void stats_add_large(struct goheap_stats *st, struct gh_heap *h)
 {
 	unsigned int i;
+	int cpu;
 
 	for (i = 0; i < 2; i++) {
 		st->frees += gh_slot_released(&h->central[i]);
 		st->mallocs += gh_slot_carved(&h->central[i]);
 	}
-	st->total_freed += atomic64_read(&h->large_frees);
-	st->total_alloc += atomic64_read(&h->large_allocs);
+	for_each_possible_cpu(cpu) {
+		const struct gh_large *l = &per_cpu_ptr(h->mcache, cpu)->large;
+
+		st->frees += READ_ONCE(l->nfrees);
+		st->mallocs += READ_ONCE(l->nallocs);
+		st->total_freed += READ_ONCE(l->free_bytes) +
+				   READ_ONCE(l->other_free_bytes);
+		st->total_alloc += READ_ONCE(l->alloc_bytes) +
+				   READ_ONCE(l->other_alloc_bytes);
+		st->cached += READ_ONCE(l->bytes);
+	}
 }
 
 static void stats_add_stack(struct goheap_stats *st, struct gh_heap *h,

@@ -246,16 +246,18 @@ bool gh_tiny_free(struct gh_span *s, unsigned long addr)
 void gh_tiny_drain(struct gh_heap *h, unsigned int cpu)
 {
 	struct gh_tiny *t = &per_cpu_ptr(h->mcache, cpu)->tiny;
+	atomic_t *word;
 	void *block;
 
 	t->busy = true;
 	barrier();
 	block = t->block;
+	word = t->word;
 	t->block = NULL;
 	barrier();
 	t->busy = false;
 	if (block)
-		tiny_unhold(block, t->word);
+		tiny_unhold(block, word);
 }
 
 /**

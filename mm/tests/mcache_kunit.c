@@ -12,9 +12,11 @@
 #include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/sizes.h>
 #include <linux/timer.h>
 
 #include "../cache.h"
+#include "../large.h"
 #include "../malloc.h"
 #include "../mcache.h"
 #include "../reclaim.h"
@@ -1057,6 +1059,98 @@ static void a_tiny_block_that_nobody_needs_goes(struct kunit *test)
 	migrate_enable();
 }
 
+/* ---- large objects ------------------------------------------------------ */
+
+static struct gh_large *large_of(struct gh_heap *h)
+{
+	return &per_cpu_ptr(h->mcache, raw_smp_processor_id())->large;
+}
+
+static void *must_alloc_large(struct kunit *test, size_t size, gfp_t gfp)
+{
+	void *p = gh_malloc(gh_test_heap(test), size, gfp, false, NUMA_NO_NODE);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	return p;
+}
+
+static void a_large_object_freed_here_is_the_next_of_its_length(struct kunit *test)
+{
+	void *p, *q, *r;
+
+	migrate_disable();
+	p = must_alloc_large(test, SZ_64K, GFP_KERNEL);
+	q = must_alloc_large(test, SZ_128K, GFP_KERNEL);
+	gh_test_fill(p, SZ_64K, 1);
+	goheap_free(p);
+	goheap_free(q);
+	KUNIT_EXPECT_EQ(test, large_of(gh_test_heap(test))->n, 2);
+	/* Not data where pointers were, and zeroed if that is asked for. */
+	r = gh_malloc(gh_test_heap(test), SZ_64K, GFP_KERNEL, true, NUMA_NO_NODE);
+	KUNIT_EXPECT_PTR_NE(test, r, p);
+	goheap_free(r);
+	r = must_alloc_large(test, SZ_64K, GFP_KERNEL | __GFP_ZERO);
+	KUNIT_EXPECT_PTR_EQ(test, r, p);
+	KUNIT_EXPECT_TRUE(test, gh_test_zeroed(r, SZ_64K));
+	goheap_free(r);
+	migrate_enable();
+}
+
+static void a_cpu_holds_large_objects_up_to_its_bound(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_large *l;
+	void *p[40];
+	unsigned int i, most = 0;
+
+	migrate_disable();
+	l = large_of(h);
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = must_alloc_large(test, SZ_32K + i % 13 * SZ_16K + 1,
+					GFP_KERNEL);
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		goheap_free(p[i]);
+		most = max_t(unsigned int, most, l->n);
+		if (l->n > GH_LARGE_HELD || l->bytes > gh_percpu_bytes)
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, i, (unsigned int)ARRAY_SIZE(p));
+	KUNIT_EXPECT_GT(test, most, 2U);
+	/* One that is large to the bound is not held at all. */
+	i = l->n;
+	goheap_free(must_alloc_large(test, gh_percpu_bytes / 2, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, l->n, i);
+	preempt_disable();
+	gh_large_age(h);
+	gh_large_age(h);
+	preempt_enable();
+	KUNIT_EXPECT_EQ(test, l->n, 0);
+	KUNIT_EXPECT_EQ(test, l->bytes, 0UL);
+	migrate_enable();
+}
+
+static void a_busy_cache_of_large_objects_is_left_alone(struct kunit *test)
+{
+	struct gh_large *l, before;
+	void *p, *q;
+
+	migrate_disable();
+	l = large_of(gh_test_heap(test));
+	p = must_alloc_large(test, SZ_64K, GFP_KERNEL);
+	q = must_alloc_large(test, SZ_64K, GFP_KERNEL);
+	goheap_free(p);
+	l->busy = true;
+	before = *l;
+	p = must_alloc_large(test, SZ_64K, GFP_KERNEL);
+	goheap_free(q);
+	KUNIT_EXPECT_EQ(test, l->n, before.n);
+	KUNIT_EXPECT_EQ(test, l->bytes, before.bytes);
+	KUNIT_EXPECT_TRUE(test, l->busy);
+	l->busy = false;
+	goheap_free(p);
+	migrate_enable();
+}
+
 static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(what_was_freed_last_is_allocated_first),
 	KUNIT_CASE(an_objects_state_byte_says_who_has_it),
@@ -1088,6 +1182,9 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(what_is_needed_each_time_stays),
 	KUNIT_CASE(objects_only_freed_age_too),
 	KUNIT_CASE(a_tiny_block_that_nobody_needs_goes),
+	KUNIT_CASE(a_large_object_freed_here_is_the_next_of_its_length),
+	KUNIT_CASE(a_cpu_holds_large_objects_up_to_its_bound),
+	KUNIT_CASE(a_busy_cache_of_large_objects_is_left_alone),
 	{}
 };
 

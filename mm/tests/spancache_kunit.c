@@ -223,13 +223,13 @@ static void a_small_span_comes_back_clean(struct kunit *test)
 
 static void memory_that_is_reused_is_zeroed_if_asked(struct kunit *test)
 {
-	void *p = must_malloc(test, SZ_64K, GFP_KERNEL);
+	void *p = must_malloc(test, SZ_512K, GFP_KERNEL);
 
-	gh_test_fill(p, SZ_64K, 7);
+	gh_test_fill(p, SZ_512K, 7);
 	goheap_free(p);
-	KUNIT_ASSERT_PTR_EQ(test, must_malloc(test, SZ_64K,
+	KUNIT_ASSERT_PTR_EQ(test, must_malloc(test, SZ_512K,
 					      GFP_KERNEL | __GFP_ZERO), p);
-	KUNIT_EXPECT_TRUE(test, gh_test_zeroed(p, SZ_64K));
+	KUNIT_EXPECT_TRUE(test, gh_test_zeroed(p, SZ_512K));
 	goheap_free(p);
 }
 
@@ -328,18 +328,18 @@ static void stack_spans_are_counted_only_while_in_use(struct kunit *test)
 
 static void frees_of_what_is_cached_are_refused(struct kunit *test)
 {
-	char *p = must_malloc(test, SZ_64K, GFP_KERNEL);
+	char *p = must_malloc(test, SZ_512K, GFP_KERNEL);
 
 	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_INTERIOR, goheap_free(p + 8));
 	goheap_free(p);
-	KUNIT_ASSERT_EQ(test, cached(test), SZ_64K >> GH_PAGE_SHIFT);
+	KUNIT_ASSERT_EQ(test, cached(test), SZ_512K >> GH_PAGE_SHIFT);
 	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_WILD, goheap_free(p));
 	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_WILD, goheap_free(p + 8));
 	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_WILD, goheap_stack_free(p));
-	KUNIT_EXPECT_EQ(test, cached(test), SZ_64K >> GH_PAGE_SHIFT);
+	KUNIT_EXPECT_EQ(test, cached(test), SZ_512K >> GH_PAGE_SHIFT);
 	KUNIT_EXPECT_EQ(test, goheap_usable_size(p), 0);
 	KUNIT_EXPECT_FALSE(test, goheap_owns(p));
-	KUNIT_EXPECT_PTR_EQ(test, must_malloc(test, SZ_64K, GFP_KERNEL),
+	KUNIT_EXPECT_PTR_EQ(test, must_malloc(test, SZ_512K, GFP_KERNEL),
 			    (void *)p);
 	KUNIT_EXPECT_TRUE(test, goheap_owns(p));
 	goheap_free(p);
@@ -348,12 +348,12 @@ static void frees_of_what_is_cached_are_refused(struct kunit *test)
 /* Both found the object allocated before either went on. */
 static void of_two_frees_at_the_same_moment_one_is_refused(struct kunit *test)
 {
-	void *p = must_malloc(test, SZ_64K, GFP_KERNEL);
+	void *p = must_malloc(test, SZ_512K, GFP_KERNEL);
 	struct gh_span *s = gh_span_of((unsigned long)p);
 
 	KUNIT_EXPECT_TRUE(test, gh_large_free(s));
 	KUNIT_EXPECT_FALSE(test, gh_large_free(s));
-	KUNIT_EXPECT_EQ(test, cached(test), SZ_64K >> GH_PAGE_SHIFT);
+	KUNIT_EXPECT_EQ(test, cached(test), SZ_512K >> GH_PAGE_SHIFT);
 }
 
 /* ---- its bounds --------------------------------------------------------- */
