@@ -97,14 +97,20 @@ static noinline void *malloc_slow(size_t size, gfp_t gfp, bool noscan)
 /* Size 0 has class 0, which has no magazine. */
 static __always_inline void *malloc_fast(size_t size, gfp_t gfp, bool noscan)
 {
-	unsigned int sc;
+	unsigned long class;
 	void *p;
 
-	if (unlikely(size > GH_MAX_SMALL) || gh_gfp_special(gfp))
-		return malloc_slow(size, gfp, noscan);
-	sc = gh_make_spanclass(gh_size_to_class(size), noscan);
-	if (likely(gh_slot_pop(kslots + sc, &p)))
+	if (gh_gfp_special(gfp))
+		goto slow;
+	if (likely(size <= GH_STEP8_MAX))
+		class = gh_step8_class(size);
+	else if (likely(size <= GH_MAX_SMALL))
+		class = gh_step128_class(size);
+	else
+		goto slow;
+	if (likely(gh_slot_pop(kslots + 2 * class + noscan, &p)))
 		return p;
+slow:
 	return malloc_slow(size, gfp, noscan);
 }
 

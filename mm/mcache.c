@@ -613,21 +613,39 @@ void gh_deferred_free(struct irq_work *work)
 	}
 }
 
-/* A run of frees goes on in one span for a while: what of it is looked at. */
+/* A run of frees goes on in one span for a while: what is needed of it. */
 struct free_run {
-	const struct gh_span *s;
 	unsigned long base;
-	unsigned long bytes;
+	u64 inverse;
+	unsigned long nelems;
+	u8 *objstate;
+	u8 shift;
 };
 
-/* Go on in the span of @addr, if its objects are for the same slot. */
-static bool run_enter(struct free_run *run, unsigned long addr,
+/* See gh_span_index(). */
+static bool run_find(const struct free_run *run, void *p, u8 **state)
+{
+	u64 idx = ror64(((unsigned long)p - run->base) * run->inverse,
+			run->shift);
+
+	*state = run->objstate + idx;
+	return idx < run->nelems;
+}
+
+/* Go on in the span of @p, if its objects are for the same slots. */
+static bool run_enter(struct free_run *run, void *p,
 		      const struct gh_slot __percpu *slots)
 {
-	run->s = gh_span_guess(addr);
-	run->base = run->s->base;
-	run->bytes = run->s->npages << GH_PAGE_SHIFT;
-	return run->s->slots == slots;
+	const struct gh_span *s = gh_span_guess((unsigned long)p);
+
+	if (s->slots != slots)
+		return false;
+	run->base = s->base;
+	run->inverse = s->inverse;
+	run->nelems = s->nmalloc | s->ncache;
+	run->objstate = s->objstate;
+	run->shift = s->shift;
+	return true;
 }
 
 /*
@@ -640,22 +658,21 @@ static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n, void **
 	struct gh_ent *top = slot->top;
 	struct free_run run = { };
 	unsigned int i;
+	u8 *state;
 
 	n = min_t(unsigned long, n, slot->end - top);
-	for (i = 0; i < n; i++) {
-		unsigned long addr = (unsigned long)p[i];
-		u8 *state;
+	for (i = 0; i < n; i++, top++) {
+		void *obj = p[i];
 
-		if (unlikely(addr - run.base >= run.bytes) &&
-		    !run_enter(&run, addr, slots))
+		if (unlikely(!run_find(&run, obj, &state)) &&
+		    (!run_enter(&run, obj, slots) ||
+		     !run_find(&run, obj, &state)))
 			break;
-		if (!gh_slot_find(run.s, run.s->nmalloc | run.s->ncache, p[i],
-				  &state))
+		if (unlikely(*state != GH_OBJ_ALLOC))
 			break;
 		*state = GH_OBJ_FREE;
-		top->obj = p[i];
+		top->obj = obj;
 		top->state = state;
-		top++;
 	}
 	slot->top = top;
 	return i;

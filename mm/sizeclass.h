@@ -64,6 +64,17 @@ static_assert(GH_STEP8_MAX / 8 + 2 == GH_STEP8_ENTRIES);
 static_assert((GH_MAX_SMALL - GH_STEP128_BASE) / 128 + 1 ==
 	      GH_STEP128_ENTRIES);
 
+/* Not as subscripts: the caller checked the size, and UBSAN would again. */
+static __always_inline u8 gh_step8_class(size_t size)
+{
+	return *(gh_class8 + ((size + 7) >> 3));
+}
+
+static __always_inline u8 gh_step128_class(size_t size)
+{
+	return *(gh_class128 + ((size - GH_STEP128_BASE + 127) >> 7));
+}
+
 /**
  * gh_size_to_class() - the smallest size class that holds a request
  * @size: bytes, 1 to GH_MAX_SMALL
@@ -76,9 +87,8 @@ static_assert((GH_MAX_SMALL - GH_STEP128_BASE) / 128 + 1 ==
  */
 static inline unsigned int gh_size_to_class(size_t size)
 {
-	if (size <= GH_STEP8_MAX)
-		return gh_class8[(size + 7) >> 3];
-	return gh_class128[(size - GH_STEP128_BASE + 127) >> 7];
+	return size <= GH_STEP8_MAX ? gh_step8_class(size) :
+				      gh_step128_class(size);
 }
 
 static inline unsigned int gh_make_spanclass(unsigned int class, bool noscan)
