@@ -146,7 +146,7 @@ static void leak_span(struct gh_span *s, void *arg)
 	/* The record of the cache goes away; a free will find this instead. */
 	list_del_init(&s->list);
 	WRITE_ONCE(s->ncache, 0);
-	WRITE_ONCE(s->slots, NULL);
+	WRITE_ONCE(s->slots, &gh_no_slot);
 	WRITE_ONCE(s->state, GH_SPAN_LEAKED);
 	/* Who sees the new owner sees the state: pairs with small_free(). */
 	smp_wmb();
@@ -249,7 +249,7 @@ EXPORT_SYMBOL_GPL(goheap_cache_size);
 
 /* ---- objects ------------------------------------------------------------ */
 
-/* Flags that only a cache refuses. */
+/* Flags that no allocation may have, or none from this cache. */
 static bool cache_refuses(const struct goheap_cache *cache, gfp_t gfp)
 {
 	return gh_gfp_refused(gfp) ||

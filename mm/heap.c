@@ -47,8 +47,8 @@ static void heap_init_stack(struct gh_heap *h, unsigned int order)
 	gh_central_init(c, h, name, size, 0);
 	c->flags &= ~GH_CENTRAL_DIRECT;
 	gh_central_set_batch(c, GH_STACK_MAX / size);
-	c->shape.npages = 2 * GH_STACK_MAX >> GH_PAGE_SHIFT;
-	c->shape.nelems = 2 * GH_STACK_MAX / size;
+	c->shape.npages = DIV_ROUND_UP(2 * GH_STACK_MAX, GH_PAGE_SIZE);
+	c->shape.nelems = (c->shape.npages << GH_PAGE_SHIFT) / size;
 	c->shape.divmul = gh_divmul(size);
 	c->shape.state = GH_SPAN_STACK;
 }

@@ -80,7 +80,8 @@ void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		return NULL;
 	if (unlikely(!size))
 		return ZERO_SIZE_PTR;
-	if (noscan && gh_size_is_tiny(size) && node == NUMA_NO_NODE)
+	if (noscan && gh_size_is_tiny(size) && node == NUMA_NO_NODE &&
+	    !(gfp & __GFP_THISNODE))
 		return tiny_alloc(h, size, gfp);
 	if (likely(size <= GH_MAX_SMALL))
 		return small_alloc(h, size, gfp, noscan, node);
@@ -383,7 +384,7 @@ static unsigned int small_alloc_bulk(size_t size, gfp_t gfp, unsigned int n,
 {
 	unsigned int sc = gh_make_spanclass(gh_size_to_class(size), false);
 	struct gh_central *c = &gh_kheap->central[sc];
-	unsigned int i, got = 0;
+	unsigned int i, got;
 
 	if (unlikely(gh_gfp_refused(gfp)))
 		return 0;
@@ -481,7 +482,8 @@ void *goheap_stack_alloc(size_t size, gfp_t gfp)
 		return NULL;
 	size = roundup_pow_of_two(max(size, 1UL << GH_STACK_MIN_SHIFT));
 	if (size <= GH_STACK_MAX)
-		p = gh_slot_alloc(c + ilog2(size) - GH_STACK_MIN_SHIFT, gfp);
+		p = gh_slot_alloc_node(c + ilog2(size) - GH_STACK_MIN_SHIFT, gfp,
+				       NUMA_NO_NODE);
 	else
 		p = gh_large_alloc_stack(gh_kheap, size, gfp);
 	if (p && want_init_on_alloc(gfp))

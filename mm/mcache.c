@@ -37,6 +37,8 @@
 unsigned long gh_percpu_bytes = 1UL << 20;
 GH_EXPORT_FOR_TESTS(gh_percpu_bytes);
 
+DEFINE_PER_CPU(struct gh_slot, gh_no_slot);
+
 /* ---- room --------------------------------------------------------------- */
 
 /* Where magazines for @cap objects come from. */
@@ -422,7 +424,8 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 	if (gfp & __GFP_THISNODE && gh_mheap_node(c->heap, nid)->nid != nid)
 		return NULL;
 	if (here && !in_nmi())
-		slot_equip(c, gfp | __GFP_NOWARN);
+		slot_equip(c, (gfp & __GFP_KSWAPD_RECLAIM) | __GFP_NORETRY |
+			      __GFP_NOWARN);
 	ok = here ? slot_take(c, &ent) : gh_central_take(c, nid, &ent);
 	if (!ok && !in_nmi())
 		ok = slot_take_new(c, gfp, nid, here, &ent);
@@ -753,8 +756,13 @@ static void slot_set_aside(struct gh_central *c, struct gh_slot *slot)
 		return;
 	if (!slot->spare)
 		slot->spare = gh_fixalloc_alloc(mag_pool(c, slot->cap), 0);
-	if (slot->spare)
+	if (slot->spare) {
 		slot_swap_mags(slot);
+		return;
+	}
+	/* No second magazine to be had: they age at once. */
+	gh_central_release(c, slot->mag, gh_slot_n(slot));
+	slot->top = slot->mag;
 }
 
 /**

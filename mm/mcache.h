@@ -16,7 +16,7 @@
  * @busy: somebody on this CPU is at work here
  * @idle: nobody looked at @spare since gh_slot_age() did
  * @cap: objects that @mag has room for: grows with misses up to the batch
- * @nspare: objects in @spare: none, or as many as @cap was
+ * @nspare: objects in @spare, @cap at most
  * @misses: since @cap last grew
  * @top: end of the objects in @mag
  * @mag: magazine: free objects, last in first out; NULL if @cap is 0
@@ -103,6 +103,8 @@ struct gh_large {
  *	at most gh_percpu_bytes
  * @cache_bytes: room of object caches' magazines; as much again
  * @victim: the slot that room is taken from next
+ * @heap: the heap
+ * @age_work: gives back what is idle here (reclaim.c)
  * @tiny: tiny block
  * @large: large objects
  * @slot: one for each of the heap's mcentrals
@@ -111,6 +113,8 @@ struct gh_mcache {
 	long bytes;
 	long cache_bytes;
 	unsigned int victim;
+	struct gh_heap *heap;
+	struct work_struct age_work;
 	struct gh_tiny tiny;
 	struct gh_large large;
 	struct gh_slot slot[GH_NUM_CENTRALS];

@@ -40,6 +40,9 @@
 /* Pages of cached spans that are given back in one go. */
 #define EVICT_PAGES	256UL
 
+/* Turns to get memory, giving up cached spans between them. */
+#define COMMIT_TRIES	3
+
 /* Words of the blocks of a tiny span. */
 #define TINY_META_BYTES		(GH_PAGE_SIZE / GH_TINY_SIZE * sizeof(u32))
 
@@ -246,17 +249,26 @@ static void span_forget_kmemleak(struct gh_span *s)
  * may lie too far apart for the run that is wanted: take more than its length.
  */
 static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
-			   unsigned long npages, unsigned long *page,
+			   unsigned long npages, gfp_t gfp, unsigned long *page,
 			   unsigned long *nscav)
 {
 	if (gh_node_take_pages(node, npages, page, nscav)) {
-		if (likely(!*nscav) || !heap_evict(h, node, 4 * npages))
+		if (likely(!*nscav) ||
+		    !heap_evict(h, node, min(4 * npages, EVICT_PAGES)))
 			return true;
 		gh_node_free_mixed(node, *page, npages);
-	} else if (!heap_evict(h, node, ULONG_MAX)) {
-		return false;
+		return gh_node_take_pages(node, npages, page, nscav);
 	}
-	return gh_node_take_pages(node, npages, page, nscav);
+	while (READ_ONCE(node->pa.nfree) + READ_ONCE(node->cache.npages) >=
+	       npages && heap_evict(h, node, EVICT_PAGES)) {
+		if (gh_node_take_pages(node, npages, page, nscav))
+			return true;
+		/* Interrupts may be off: no more than one step. */
+		if (!gfpflags_allow_blocking(gfp))
+			break;
+		cond_resched();
+	}
+	return false;
 }
 
 /* Find pages in node @first, else in any other. */
@@ -269,7 +281,7 @@ static struct gh_node *heap_take_pages(struct gh_heap *h, struct gh_node *first,
 
 	if (unlikely(gh_node_wants_spare(first)))
 		heap_kick_growth(h);
-	if (heap_take_from(h, first, npages, page, nscav))
+	if (heap_take_from(h, first, npages, gfp, page, nscav))
 		return first;
 	if (gfpflags_allow_blocking(gfp) &&
 	    gh_node_take_or_grow(first, npages, page, nscav))
@@ -281,7 +293,7 @@ static struct gh_node *heap_take_pages(struct gh_heap *h, struct gh_node *first,
 		struct gh_node *node = h->nodes[i];
 
 		if (node != first &&
-		    heap_take_from(h, node, npages, page, nscav))
+		    heap_take_from(h, node, npages, gfp, page, nscav))
 			return node;
 	}
 	return NULL;
@@ -312,20 +324,24 @@ static struct gh_node *heap_take_memory(struct gh_heap *h,
 					unsigned long *page,
 					unsigned long *nscav)
 {
-	struct gh_node *node;
+	unsigned int tries = COMMIT_TRIES;
 
-	do {
+	while (tries--) {
+		struct gh_node *node;
+
 		node = heap_take_pages(h, first, npages, gfp, page, nscav);
 		if (!node || !*nscav)
-			break;
+			return node;
 		if (!gh_vmem_commit(gh_node_page_addr(node, *page),
 				    npages << GH_PAGE_SHIFT, gfp & GH_PAGE_GFP,
 				    node->nid))
-			break;
+			return node;
 		gh_node_free_mixed(node, *page, npages);
-		node = NULL;
-	} while (gh_mheap_evict(h));
-	return node;
+		if (!(gfpflags_allow_blocking(gfp) ? gh_mheap_evict(h) :
+		      heap_evict(h, node, EVICT_PAGES)))
+			break;
+	}
+	return NULL;
 }
 
 /* ---- allocation and free ------------------------------------------------ */
@@ -425,7 +441,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 	s->noscan = shape->noscan;
 	s->cached = false;
 	s->sweepgen = 0;
-	s->slots = NULL;
+	s->slots = &gh_no_slot;
 	s->nmalloc = 0;
 	s->ncache = 0;
 	span_publish(s, shape->state);
@@ -439,8 +455,10 @@ static noinline void heap_cache_anyway(struct gh_heap *h, struct gh_span *s,
 				       bool large)
 {
 	struct gh_spancache *c = &s->node->cache;
-	struct gh_span *victim = gh_spancache_take_victim(c);
+	struct gh_span *victim = NULL;
 
+	if (s->npages <= c->max_pages)
+		victim = gh_spancache_take_victim(c);
 	if (victim)
 		span_evict(h, victim);
 	if (gh_spancache_put(c, s, large))

@@ -50,13 +50,11 @@ static int hotplug_state;
  * @work: the work item
  * @heap: the heap
  * @only: the one mcentral to drain, or NULL for all
- * @idle: give back only what is idle
  */
 struct drain_work {
 	struct work_struct work;
 	struct gh_heap *heap;
 	struct gh_central *only;
-	bool idle;
 };
 
 static DEFINE_PER_CPU(struct drain_work, drain_works);
@@ -115,13 +113,48 @@ static void age_heap_here(struct gh_heap *h)
 	preempt_enable();
 }
 
+/* Nobody waits for this: a CPU that does not schedule keeps what it has. */
+static void age_work_fn(struct work_struct *work)
+{
+	struct gh_mcache *mcache = container_of(work, struct gh_mcache,
+						age_work);
+
+	/* Who has the lock drains, or makes or ends a cache: next time. */
+	if (!mutex_trylock(&mcache->heap->caches_lock))
+		return;
+	age_heap_here(mcache->heap);
+	mutex_unlock(&mcache->heap->caches_lock);
+}
+
+/* Does a CPU hold nothing that could be idle? */
+static bool cpu_at_rest(struct gh_heap *h, unsigned int cpu)
+{
+	return gh_mcache_empty(h, cpu) &&
+	       !READ_ONCE(per_cpu_ptr(h->pages_cpu, cpu)->pc.cache);
+}
+
+/* Returns true if there are CPUs to look at again. */
+static bool age_cpus(struct gh_heap *h)
+{
+	bool more = false;
+	int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		if (cpu_at_rest(h, cpu))
+			continue;
+		queue_work_on(cpu, drain_wq, &per_cpu_ptr(h->mcache, cpu)->age_work);
+		more = true;
+	}
+	cpus_read_unlock();
+	return more;
+}
+
 static void drain_work_fn(struct work_struct *work)
 {
 	struct drain_work *dw = container_of(work, struct drain_work, work);
 
-	if (dw->idle)
-		age_heap_here(dw->heap);
-	else if (dw->only)
+	if (dw->only)
 		drain_central_here(dw->only);
 	else
 		drain_heap_here(dw->heap);
@@ -145,7 +178,7 @@ static void drain_centrals(struct gh_heap *h, struct gh_central *only)
 }
 
 /* Have CPUs see to their caches, and wait for them. */
-static void drain_cpus(struct gh_heap *h, struct gh_central *only, bool idle)
+static void drain_cpus(struct gh_heap *h, struct gh_central *only)
 {
 	int cpu;
 
@@ -153,12 +186,8 @@ static void drain_cpus(struct gh_heap *h, struct gh_central *only, bool idle)
 	for_each_online_cpu(cpu) {
 		struct drain_work *dw = per_cpu_ptr(&drain_works, cpu);
 
-		/* Not to wake a CPU that has been at rest for long. */
-		if (idle && gh_mcache_empty(h, cpu))
-			continue;
 		dw->heap = h;
 		dw->only = only;
-		dw->idle = idle;
 		queue_work_on(cpu, drain_wq, &dw->work);
 	}
 	for_each_online_cpu(cpu)
@@ -177,7 +206,7 @@ void gh_reclaim_drain(struct gh_heap *h, struct gh_central *only)
 	cpus_read_lock();
 	mutex_lock(&heaps_lock);
 	mutex_lock(&h->caches_lock);
-	drain_cpus(h, only, false);
+	drain_cpus(h, only);
 	drain_centrals(h, only);
 	mutex_unlock(&h->caches_lock);
 	mutex_unlock(&heaps_lock);
@@ -277,27 +306,19 @@ static unsigned long scavenge_surplus(struct gh_heap *h)
 	return inuse + idle > goal ? inuse + idle - goal : 0;
 }
 
-/* Returns true if objects are left that may be idle next time. */
-static bool age_caches(struct gh_heap *h)
+/* Returns true if batches are left that may be idle next time. */
+static bool age_centrals(struct gh_heap *h)
 {
 	struct goheap_cache *cache;
 	bool more = false;
 	unsigned int i;
-	int cpu;
 
-	cpus_read_lock();
-	mutex_lock(&heaps_lock);
 	mutex_lock(&h->caches_lock);
-	drain_cpus(h, NULL, true);
-	for_each_online_cpu(cpu)
-		more |= !gh_mcache_empty(h, cpu);
 	for (i = 0; i < GH_NUM_CENTRALS; i++)
 		more |= gh_central_age(&h->central[i]);
 	list_for_each_entry(cache, &h->caches, list)
 		more |= gh_central_age(&cache->central);
 	mutex_unlock(&h->caches_lock);
-	mutex_unlock(&heaps_lock);
-	cpus_read_unlock();
 	return more;
 }
 
@@ -320,7 +341,8 @@ static void background_fn(struct work_struct *work)
 
 	if (tick) {
 		h->aged = jiffies;
-		more = age_caches(h);
+		more = age_centrals(h);
+		more |= age_cpus(h);
 		more |= gh_mheap_age(h);
 	}
 	mutex_lock(&h->scav_lock);
@@ -384,8 +406,16 @@ static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
  */
 void gh_reclaim_add(struct gh_heap *h)
 {
-	/* Not deferrable: it ends once nothing is idle, within seconds. */
+	int cpu;
+
+	/* Not deferrable: it ends when nothing is held back any more. */
 	INIT_DELAYED_WORK(&h->background, background_fn);
+	for_each_possible_cpu(cpu) {
+		struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
+
+		mcache->heap = h;
+		INIT_WORK(&mcache->age_work, age_work_fn);
+	}
 	h->aged = jiffies - HZ;
 	mutex_lock(&heaps_lock);
 	list_add_tail(&h->list, &heaps);
@@ -398,11 +428,15 @@ void gh_reclaim_add(struct gh_heap *h)
  */
 void gh_reclaim_remove(struct gh_heap *h)
 {
+	int cpu;
+
 	mutex_lock(&heaps_lock);
 	list_del(&h->list);
 	mutex_unlock(&heaps_lock);
 	WRITE_ONCE(h->closing, true);
 	cancel_delayed_work_sync(&h->background);
+	for_each_possible_cpu(cpu)
+		cancel_work_sync(&per_cpu_ptr(h->mcache, cpu)->age_work);
 	cancel_work_sync(&h->grow_work);
 }
 

@@ -23,6 +23,7 @@
 #include <linux/atomic.h>
 #include <linux/bitops.h>
 #include <linux/list.h>
+#include <linux/percpu-defs.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
 
@@ -136,6 +137,9 @@ struct gh_span {
 	u8 inline_state;
 	u64 inline_bits[2];
 };
+
+/* Stands for no slots: has no magazine, so that all is left to the slow path. */
+DECLARE_PER_CPU(struct gh_slot, gh_no_slot);
 
 /* Stands for no span where a pointer must not be NULL: it has no objects. */
 extern struct gh_span gh_no_span;
