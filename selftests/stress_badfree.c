@@ -135,6 +135,7 @@ static void bad_foreign(struct goheap_cache *a, struct goheap_cache *b,
 static void bad_double_at_once(struct goheap_cache *cache, struct st_rng *rng)
 {
 	struct st_obj small = new_obj(256, ST_PLAIN, NULL, rng);
+	/* Small enough for the CPU to hold it. */
 	struct st_obj large = new_obj(SZ_256K, ST_PLAIN, NULL, rng);
 	struct st_obj cached = new_obj(300, ST_CACHE, cache, rng);
 	struct st_obj stack = new_obj(SZ_4K, ST_STACK, NULL, rng);
@@ -155,10 +156,9 @@ static void bad_double_at_once(struct goheap_cache *cache, struct st_rng *rng)
 	st_obj_free(&stack);
 	goheap_stack_free(p[3]);
 	bad_check(GOHEAP_BAD_DOUBLE, 1, "freeing a stack block twice");
-	/* Nothing is left of the span of a large one. */
 	st_obj_free(&large);
 	goheap_free(p[4]);
-	bad_check(GOHEAP_BAD_WILD, 1, "freeing a large object twice");
+	bad_check(GOHEAP_BAD_DOUBLE, 1, "freeing a large object twice");
 }
 
 /* Other frees come between the two, so that the first lies deep. */
@@ -182,14 +182,22 @@ static void bad_double_late(struct goheap_cache *cache, struct st_rng *rng)
 {
 	struct st_obj plain = new_obj(6000, ST_PLAIN, NULL, rng);
 	struct st_obj cached = new_obj(300, ST_CACHE, cache, rng);
-	void *p = plain.p, *q = cached.p;
+	struct st_obj large = new_obj(SZ_256K, ST_PLAIN, NULL, rng);
+	struct st_obj huge = new_obj(SZ_4M, ST_PLAIN, NULL, rng);
+	void *p[] = { plain.p, cached.p, large.p, huge.p };
 
+	/* No CPU holds an object as large as this. */
+	st_obj_free(&huge);
+	goheap_free(p[3]);
+	bad_check(GOHEAP_BAD_WILD, 1, "freeing a huge object twice");
 	st_obj_free(&plain);
 	st_obj_free(&cached);
+	st_obj_free(&large);
 	goheap_shrink();
-	goheap_free(p);
-	goheap_cache_free(cache, q);
-	bad_check(GOHEAP_BAD_WILD, 2, "a second free after the span is gone");
+	goheap_free(p[0]);
+	goheap_cache_free(cache, p[1]);
+	goheap_free(p[2]);
+	bad_check(GOHEAP_BAD_WILD, 3, "a second free after the span is gone");
 }
 
 static void free_here(void *p)
