@@ -223,7 +223,8 @@ GH_EXPORT_FOR_TESTS(gh_arena_publish);
 
 /**
  * gh_arena_destroy() - withdraw an arena and free its metadata
- * @arena: the arena; nobody may look up an address in it any more
+ * @arena: the arena; nobody may free anything meanwhile: any address may lead to
+ *	its table by the same way
  *
  * Context: process context, may sleep.
  */

@@ -16,7 +16,7 @@
  *   2  gh_node.grow_lock      mutex, only under memalloc_noio_save()
  *   3  gh_heap.scav_lock      mutex
  *   4  index_lock             mutex (arena.c)
- *   5  gh_slot.busy, gh_tiny.busy, gh_pages_cpu.busy
+ *   5  gh_slot.busy, gh_tiny.busy, gh_large.busy, gh_pages_cpu.busy
  *                             per-CPU flags, preemption off
  *   6  gh_central.lock        raw
  *   7  gh_node.lock           raw

@@ -58,7 +58,7 @@ struct gh_mcache;
  * @gone_bytes: their bytes
  * @deferred: objects freed in NMI context
  * @deferred_work: frees them
- * @background: scavenges, ages transfer caches (reclaim.c)
+ * @background: scavenges, has caches age (reclaim.c)
  * @grow_work: reserves a spare arena
  * @scav_lock: one scavenger at a time
  * @shrink_want: heap pages that the shrinker was asked for

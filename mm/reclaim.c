@@ -16,8 +16,9 @@
  * Go's scavenger; the peak decays by an eighth of its distance a second.
  *
  * Another CPU's slots are emptied by a work item on that CPU, or, once the CPU
- * is dead, by anyone. Lock order: cpus_read_lock(), heaps_lock, caches_lock; the
- * work items take none of them, the one who waits for them holds all.
+ * is dead, by anyone. Lock order: cpus_read_lock(), heaps_lock, caches_lock. The
+ * work items that drain take none of them, as the one who waits for them holds all;
+ * those that age, for which nobody waits, try caches_lock.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>

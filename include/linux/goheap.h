@@ -49,7 +49,7 @@ struct goheap_cache;
  *
  * Every object is aligned to 8 bytes at least; sizes that are a power of two
  * up to 8 KiB are aligned to their size, and everything above 32 KiB to 8 KiB.
- * The one exception are data objects of less than 16 bytes
+ * The one exception are data objects of less than 16 bytes, but not of 8
  * (goheap_alloc_data()), which share a block: they are aligned to the largest
  * power of two that divides their size, 8 at most.
  */
@@ -261,7 +261,7 @@ enum goheap_bad_free {
  * @profile_sys: the heap profile; 0, as there is none yet
  * @other_sys: arena metadata, page tables, mcentrals
  * @committed: physical pages behind the arenas
- * @cached: free objects held in magazines and transfer caches
+ * @cached: free objects held by CPUs and in transfer caches
  * @cached_spans: the part of @heap_idle that is kept as whole spans for a while
  * @spans_inuse: number of spans in use
  * @pages_inuse: number of 8 KiB pages in spans in use
