@@ -54,7 +54,7 @@ static const struct kernel_param_ops percpu_kb_ops = {
 	.get = percpu_kb_get,
 };
 module_param_cb(percpu_kb, &percpu_kb_ops, NULL, 0644);
-MODULE_PARM_DESC(percpu_kb, "KiB that a CPU's magazines may hold of size classes, and again of object caches, 16 to 1048576 (default 1024)");
+MODULE_PARM_DESC(percpu_kb, "KiB that a CPU may hold of size classes and large objects, and again of object caches, 16 to 1048576 (default 1024)");
 
 static int retain_percent_set(const char *val, const struct kernel_param *kp)
 {

@@ -88,6 +88,7 @@ struct gh_heap *gh_heap_create(const char *name)
 	if (!h->central || !h->mcache)
 		goto fail;
 	heap_init_centrals(h);
+	h->spill = gh_large_spill;
 	init_irq_work(&h->deferred_work, gh_deferred_free);
 	gh_reclaim_add(h);
 	return h;

@@ -136,7 +136,7 @@ static struct gh_span *large_put(struct gh_heap *h, struct gh_span *s)
  * @h: the heap
  * @cpu: this CPU, with preemption off, or one that nobody runs on
  *
- * Context: process context.
+ * Context: any but NMI, and not in the middle of what uses them.
  */
 void gh_large_drain(struct gh_heap *h, unsigned int cpu)
 {
@@ -154,6 +154,21 @@ void gh_large_drain(struct gh_heap *h, unsigned int cpu)
 		if (s)
 			gh_mheap_free_span(h, s);
 	}
+}
+
+/**
+ * gh_large_spill() - give back the large objects that this CPU holds
+ * @h: the heap
+ *
+ * Context: any but NMI.
+ */
+void gh_large_spill(struct gh_heap *h)
+{
+	unsigned int cpu = get_cpu();
+
+	if (!this_cpu_ptr(h->mcache)->large.busy)
+		gh_large_drain(h, cpu);
+	put_cpu();
 }
 
 /**
@@ -286,6 +301,9 @@ bool gh_large_free(struct gh_span *s)
 	if (left == s) {
 		this_cpu_inc(c->slots->released);
 		this_cpu_add(h->mcache->large.other_free_bytes, s->elemsize);
+	} else if (!in_nmi()) {
+		/* What the CPU holds, it holds for seconds. */
+		gh_mheap_kick(h);
 	}
 	if (left)
 		large_free_span(h, left);

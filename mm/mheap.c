@@ -245,16 +245,24 @@ static void span_forget_kmemleak(struct gh_span *s)
 /* ---- pages -------------------------------------------------------------- */
 
 /*
- * The memory of cached spans is used before more is taken from the system. They
- * may lie too far apart for the run that is wanted: take more than its length.
+ * What this CPU and the node hold is used before more memory is taken from the
+ * system. It may lie too far apart for the run that is wanted: free more than
+ * its length.
  */
+static bool heap_give_up_some(struct gh_heap *h, struct gh_node *node,
+			      unsigned long npages)
+{
+	if (h->spill)
+		h->spill(h);
+	return heap_evict(h, node, min(4 * npages, EVICT_PAGES));
+}
+
 static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
 			   unsigned long npages, gfp_t gfp, unsigned long *page,
 			   unsigned long *nscav)
 {
 	if (gh_node_take_pages(node, npages, page, nscav)) {
-		if (likely(!*nscav) ||
-		    !heap_evict(h, node, min(4 * npages, EVICT_PAGES)))
+		if (likely(!*nscav) || !heap_give_up_some(h, node, npages))
 			return true;
 		gh_node_free_mixed(node, *page, npages);
 		return gh_node_take_pages(node, npages, page, nscav);

@@ -46,6 +46,7 @@ struct gh_mcache;
  * @pages_cpu: page caches
  * @central: mcentrals (mcentral.c)
  * @mcache: per-CPU caches (mcache.c)
+ * @spill: frees spans that this CPU holds, or NULL; any context but NMI
  * @spans: span records
  * @meta: bitmaps and state bytes, by number of objects
  * @tiny_meta: words of tiny blocks
@@ -74,6 +75,7 @@ struct gh_heap {
 	struct gh_pages_cpu __percpu *pages_cpu;
 	struct gh_central *central;
 	struct gh_mcache __percpu *mcache;
+	void (*spill)(struct gh_heap *h);
 
 	struct gh_fixalloc spans;
 	struct gh_fixalloc meta[GH_NUM_META];

@@ -1076,18 +1076,21 @@ static void *must_alloc_large(struct kunit *test, size_t size, gfp_t gfp)
 
 static void a_large_object_freed_here_is_the_next_of_its_length(struct kunit *test)
 {
-	void *p, *q, *r;
+	void *p, *q, *r, *data;
 
 	migrate_disable();
 	p = must_alloc_large(test, SZ_64K, GFP_KERNEL);
 	q = must_alloc_large(test, SZ_128K, GFP_KERNEL);
+	data = gh_malloc(gh_test_heap(test), SZ_64K, GFP_KERNEL, true,
+			 NUMA_NO_NODE);
 	gh_test_fill(p, SZ_64K, 1);
 	goheap_free(p);
 	goheap_free(q);
-	KUNIT_EXPECT_EQ(test, large_of(gh_test_heap(test))->n, 2);
+	goheap_free(data);
+	KUNIT_EXPECT_EQ(test, large_of(gh_test_heap(test))->n, 3);
 	/* Not data where pointers were, and zeroed if that is asked for. */
 	r = gh_malloc(gh_test_heap(test), SZ_64K, GFP_KERNEL, true, NUMA_NO_NODE);
-	KUNIT_EXPECT_PTR_NE(test, r, p);
+	KUNIT_EXPECT_PTR_EQ(test, r, data);
 	goheap_free(r);
 	r = must_alloc_large(test, SZ_64K, GFP_KERNEL | __GFP_ZERO);
 	KUNIT_EXPECT_PTR_EQ(test, r, p);
@@ -1100,11 +1103,12 @@ static void a_cpu_holds_large_objects_up_to_its_bound(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
 	struct gh_large *l;
-	void *p[40];
+	void *p[40], *huge;
 	unsigned int i, most = 0;
 
 	migrate_disable();
 	l = large_of(h);
+	huge = must_alloc_large(test, gh_percpu_bytes / 2, GFP_KERNEL);
 	for (i = 0; i < ARRAY_SIZE(p); i++)
 		p[i] = must_alloc_large(test, SZ_32K + i % 13 * SZ_16K + 1,
 					GFP_KERNEL);
@@ -1118,7 +1122,7 @@ static void a_cpu_holds_large_objects_up_to_its_bound(struct kunit *test)
 	KUNIT_EXPECT_GT(test, most, 2U);
 	/* One that is large to the bound is not held at all. */
 	i = l->n;
-	goheap_free(must_alloc_large(test, gh_percpu_bytes / 2, GFP_KERNEL));
+	goheap_free(huge);
 	KUNIT_EXPECT_EQ(test, l->n, i);
 	preempt_disable();
 	gh_large_age(h);
@@ -1148,6 +1152,28 @@ static void a_busy_cache_of_large_objects_is_left_alone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, l->busy);
 	l->busy = false;
 	goheap_free(p);
+	migrate_enable();
+}
+
+static void what_a_cpu_holds_is_used_before_new_memory(struct kunit *test)
+{
+	unsigned long committed;
+	struct gh_large *l;
+	void *p, *q;
+
+	if (!gh_vmem_is_sparse())
+		kunit_skip(test, "whole arenas are committed");
+	migrate_disable();
+	l = large_of(gh_test_heap(test));
+	goheap_free(must_alloc_large(test, SZ_256K, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, l->n, 1);
+	committed = gh_vmem_committed_bytes();
+	p = must_alloc_large(test, SZ_128K, GFP_KERNEL);
+	q = must_alloc_large(test, SZ_128K, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, gh_vmem_committed_bytes(), committed);
+	KUNIT_EXPECT_EQ(test, l->n, 0);
+	goheap_free(p);
+	goheap_free(q);
 	migrate_enable();
 }
 
@@ -1185,6 +1211,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(a_large_object_freed_here_is_the_next_of_its_length),
 	KUNIT_CASE(a_cpu_holds_large_objects_up_to_its_bound),
 	KUNIT_CASE(a_busy_cache_of_large_objects_is_left_alone),
+	KUNIT_CASE(what_a_cpu_holds_is_used_before_new_memory),
 	{}
 };
 
