@@ -26,8 +26,5 @@ check "objects in magazines and batches go back by themselves" \
 	falls_to_zero cached
 check "freed spans go back by themselves" falls_to_zero cached_spans
 check "identities hold then" identities
-check "scenario leave" scenario leave
-check "a large object that a CPU holds goes back by itself" \
-	falls_to_zero cached
 rmmod goheap_stress
 finish

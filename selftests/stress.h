@@ -134,7 +134,6 @@ void stress_stale(void);
 void stress_reuse(void);
 void stress_hold(void);
 void stress_release(void);
-void stress_leave(void);
 void stress_charge(void);
 void stress_overcharge(void);
 void stress_uncharge(void);

@@ -254,11 +254,3 @@ void stress_release(void)
 	goheap_cache_destroy(hold_cache);
 	hold_cache = NULL;
 }
-
-/**
- * stress_leave() - leave a free large object with a CPU, and nothing else
- */
-void stress_leave(void)
-{
-	goheap_free(goheap_alloc(SZ_64K, GFP_KERNEL));
-}

@@ -68,7 +68,6 @@ static const struct scenario scenarios[] = {
 	{ "reuse", stress_reuse },
 	{ "hold", stress_hold },
 	{ "release", stress_release },
-	{ "leave", stress_leave },
 	{ "charge", stress_charge },
 	{ "overcharge", stress_overcharge },
 	{ "uncharge", stress_uncharge },

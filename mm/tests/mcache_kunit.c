@@ -1155,6 +1155,19 @@ static void a_busy_cache_of_large_objects_is_left_alone(struct kunit *test)
 	migrate_enable();
 }
 
+static void what_a_cpu_holds_is_not_held_for_ever(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	void *p = must_alloc_large(test, SZ_64K, GFP_KERNEL);
+
+	KUNIT_ASSERT_FALSE(test, delayed_work_pending(&h->background));
+	migrate_disable();
+	goheap_free(p);
+	KUNIT_EXPECT_EQ(test, large_of(h)->n, 1);
+	KUNIT_EXPECT_TRUE(test, delayed_work_pending(&h->background));
+	migrate_enable();
+}
+
 static void what_a_cpu_holds_is_used_before_new_memory(struct kunit *test)
 {
 	unsigned long committed;
@@ -1211,6 +1224,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(a_large_object_freed_here_is_the_next_of_its_length),
 	KUNIT_CASE(a_cpu_holds_large_objects_up_to_its_bound),
 	KUNIT_CASE(a_busy_cache_of_large_objects_is_left_alone),
+	KUNIT_CASE(what_a_cpu_holds_is_not_held_for_ever),
 	KUNIT_CASE(what_a_cpu_holds_is_used_before_new_memory),
 	{}
 };
