@@ -560,8 +560,8 @@ static int worker_fn(void *arg)
 		if (rec[i])
 			gh_fixalloc_free(w->f, rec[i]);
 	}
-	complete(&w->done);
-	return 0;
+	/* The module may go as soon as that is known. */
+	kthread_complete_and_exit(&w->done, 0);
 }
 
 static void a_record_has_one_owner_at_a_time_on_many_cpus(struct kunit *test)

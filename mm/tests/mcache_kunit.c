@@ -901,8 +901,8 @@ static int crew_fn(void *arg)
 			cond_resched();
 	}
 	hammer_end(&c->hammer);
-	complete(&c->done);
-	return 0;
+	/* The module may go as soon as that is known. */
+	kthread_complete_and_exit(&c->done, 0);
 }
 
 static void threads_drains_and_ends_of_caches_go_together(struct kunit *test)

@@ -1476,8 +1476,8 @@ static int worker_fn(void *arg)
 	raw_spin_lock_irqsave(&w->shared->lock, flags);
 	gh_pagecache_flush(w->shared->pa, &pc);
 	raw_spin_unlock_irqrestore(&w->shared->lock, flags);
-	complete(&w->done);
-	return 0;
+	/* The module may go as soon as that is known. */
+	kthread_complete_and_exit(&w->done, 0);
 }
 
 static void start_workers(struct kunit *test, struct shared *s,
@@ -1532,8 +1532,8 @@ static int preparer_fn(void *arg)
 	wait_for_completion(&w->shared->go);
 	if (gh_pagealloc_prepare(w->shared->pa, 0, 512 * C, GFP_KERNEL))
 		atomic_inc(&w->shared->errors);
-	complete(&w->done);
-	return 0;
+	/* The module may go as soon as that is known. */
+	kthread_complete_and_exit(&w->done, 0);
 }
 
 static void preparing_on_many_cpus_at_once_is_preparing_once(struct kunit *test)
