@@ -37,6 +37,9 @@ CHECKPATCH_EXCEPTIONS = (
 
 SCRIPT = re.compile(r"^#!.*\b(sh|python3)\b")
 
+# What a merge leaves behind. Not the "=======" between: headings are underlined so.
+CONFLICT = re.compile(rb"^(<<<<<<<|>>>>>>>|\|\|\|\|\|\|\|)( |$)", re.M)
+
 
 def run_style(args):
     repo = Path(args.src).resolve()
@@ -136,6 +139,16 @@ def check_spdx(repo, files, args):
     return complaints
 
 
+def check_conflicts(repo, files, args):
+    return [f"{name}:{number}: a conflict marker" for name in files
+            for number in conflicts((repo / name).read_bytes())]
+
+
+def conflicts(content):
+    """Lines that a merge left behind."""
+    return [content.count(b"\n", 0, mark.start()) + 1 for mark in CONFLICT.finditer(content)]
+
+
 def check_scripts(repo, files, args):
     """Shell and Python files must at least be readable by their interpreters."""
     complaints = []
@@ -198,6 +211,7 @@ CHECKS = (
     ("sparse", check_sparse),
     ("kernel-doc", check_kernel_doc),
     ("license lines", check_spdx),
+    ("conflict markers", check_conflicts),
     ("scripts", check_scripts),
     ("versions", check_versions),
     ("README commands", check_readme),

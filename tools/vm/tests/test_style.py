@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What of a document counts as a command."""
+"""What counts as a command in a document, and what as the remains of a merge."""
 
 import unittest
 
@@ -14,6 +14,16 @@ class ReadmeCommands(unittest.TestCase):
 
     def test_prose_and_other_directories_are_left_alone(self):
         self.assertEqual(style.made_in("We make sure. `make -C Documentation html`"), [])
+
+
+class ConflictMarkers(unittest.TestCase):
+    def test_all_three_are_found_by_line(self):
+        text = "a\n%s HEAD\nb\n%s\n=======\nc\n%s topic\n" % ("<" * 7, "|" * 7, ">" * 7)
+        self.assertEqual(style.conflicts(text.encode()), [2, 4, 7])
+
+    def test_underlines_and_quotations_are_none(self):
+        text = "Testing\n=======\n  %s HEAD\n%s\n" % ("<" * 7, ">" * 8)
+        self.assertEqual(style.conflicts(text.encode()), [])
 
 
 if __name__ == "__main__":
