@@ -226,6 +226,10 @@ GH_EXPORT_FOR_TESTS(gh_arena_publish);
  * @arena: the arena; nobody may free anything meanwhile: any address may lead to
  *	its table by the same way
  *
+ * To wait with synchronize_rcu() would not do, as gh_span_guess() may be preempted
+ * between the way and the table. So a heap ends while no other is in use: the
+ * kernel's at unload, the tests' when they are alone.
+ *
  * Context: process context, may sleep.
  */
 void gh_arena_destroy(struct gh_arena *arena)

@@ -111,7 +111,6 @@ static __always_inline struct gh_span *gh_span_guess(unsigned long addr)
 	/* Pairs with the release in gh_arena_publish(), by dependency. */
 	struct gh_span **spans =
 		READ_ONCE(gh_ways[(addr >> GH_ARENA_SHIFT) % GH_WAYS]);
-
 	struct gh_span *s;
 
 	/* READ_ONCE() would keep gcc from an address in the one instruction. */

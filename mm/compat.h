@@ -13,7 +13,6 @@
 #include <linux/kconfig.h>
 #include <linux/module.h>
 #include <linux/shrinker.h>
-#include <linux/slab.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
 
@@ -41,16 +40,6 @@
 #define GH_WQ_PERCPU WQ_PERCPU
 #else
 #define GH_WQ_PERCPU 0
-#endif
-
-/*
- * A cache of one's own. Before 6.5 it could not be asked for by name; a flag that only
- * kmemleak looks at has the same effect.
- */
-#ifdef SLAB_NO_MERGE
-#define GH_SLAB_NO_MERGE SLAB_NO_MERGE
-#else
-#define GH_SLAB_NO_MERGE SLAB_NOLEAKTRACE
 #endif
 
 /* KUnit's parameter generators were given the test from 6.18 on. */

@@ -33,7 +33,6 @@ static void heap_init_spanclass(struct gh_heap *h, unsigned int sc)
 	/* Not what the rule says of the size, which was rounded up after it. */
 	shape->npages = gh_class_npages[class];
 	shape->nelems = gh_class_nelems[class];
-	shape->divmul = shape->nelems > 1 ? gh_class_divmul[class] : 0;
 }
 
 /* Blocks of a power of two, cut from 32 KiB; 16 KiB of each order a magazine. */
@@ -49,7 +48,6 @@ static void heap_init_stack(struct gh_heap *h, unsigned int order)
 	gh_central_set_batch(c, GH_STACK_MAX / size);
 	c->shape.npages = DIV_ROUND_UP(2 * GH_STACK_MAX, GH_PAGE_SIZE);
 	c->shape.nelems = (c->shape.npages << GH_PAGE_SHIFT) / size;
-	c->shape.divmul = gh_divmul(size);
 	c->shape.state = GH_SPAN_STACK;
 }
 

@@ -20,8 +20,8 @@ static void large_shape(struct gh_shape *shape, size_t size, u8 state,
 {
 	shape->npages = DIV_ROUND_UP(size, GH_PAGE_SIZE);
 	shape->elemsize = shape->npages << GH_PAGE_SHIFT;
-	shape->divmul = 0;
 	shape->nelems = 1;
+	shape->large = true;
 	shape->state = state;
 	shape->tiny = false;
 	shape->noscan = noscan;

@@ -115,6 +115,13 @@ slow:
 	return malloc_slow(size, gfp, noscan);
 }
 
+/*
+ * notrace, here and wherever there is a fast path: a function that can be traced
+ * begins with a no-op, which a pair of calls would execute twice. So the function
+ * tracer, fentry programs and kprobe events do not see these functions; they do
+ * see malloc_slow(), free_special() and the slow paths of mcache.c.
+ */
+
 /**
  * goheap_alloc() - allocate memory
  * @size: bytes

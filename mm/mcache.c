@@ -16,7 +16,6 @@
  * a span that is pinned by one free object is a large part of a small heap.
  */
 #include <linux/hardirq.h>
-#include <linux/log2.h>
 #include <linux/sched/mm.h>
 #include <linux/topology.h>
 
@@ -41,13 +40,6 @@ DEFINE_PER_CPU(struct gh_slot, gh_no_slot);
 
 /* ---- room --------------------------------------------------------------- */
 
-/* Where magazines for @cap objects come from. */
-static struct gh_fixalloc *mag_pool(const struct gh_central *c,
-				    unsigned int cap)
-{
-	return &c->heap->mags[cap <= 2 ? 0 : ilog2(cap - 1)];
-}
-
 /* A slot has two magazines. */
 static long slot_room(const struct gh_central *c, unsigned int cap)
 {
@@ -66,7 +58,7 @@ static void slot_set_mag(struct gh_slot *slot, struct gh_ent *mag,
 
 static void slot_free_mags(struct gh_central *c, struct gh_slot *slot)
 {
-	struct gh_fixalloc *pool = mag_pool(c, slot->cap);
+	struct gh_fixalloc *pool = gh_mheap_mags(c->heap, slot->cap);
 
 	if (slot->mag)
 		gh_fixalloc_free(pool, slot->mag);
@@ -179,7 +171,7 @@ static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 
 	if (cap == slot->cap || !slot_charge(c, slot, cap))
 		return false;
-	mag = gh_fixalloc_alloc(mag_pool(c, cap), 0);
+	mag = gh_fixalloc_alloc(gh_mheap_mags(c->heap, cap), 0);
 	if (!mag) {
 		slot_uncharge(c, slot, cap);
 		return false;
@@ -212,7 +204,7 @@ static unsigned int slot_initial_cap(const struct gh_central *c)
 /* Have a magazine at hand for a slot that is about to grow or to be full. */
 static void slot_stock(struct gh_central *c, unsigned int cap, gfp_t gfp)
 {
-	struct gh_fixalloc *pool = mag_pool(c, cap);
+	struct gh_fixalloc *pool = gh_mheap_mags(c->heap, cap);
 
 	if (unlikely(READ_ONCE(pool->navail) < 2))
 		gh_fixalloc_prefill(pool, 2, gfp | __GFP_NOWARN);
@@ -238,7 +230,7 @@ static void slot_equip(struct gh_central *c, gfp_t gfp)
 	    this_cpu_inc_return(c->slots->misses) * MISS_BYTES <
 	    slot_room(c, cap))
 		return;
-	mag = gh_fixalloc_alloc(mag_pool(c, cap), gfp);
+	mag = gh_fixalloc_alloc(gh_mheap_mags(c->heap, cap), gfp);
 	if (!mag)
 		return;
 	preempt_disable();
@@ -257,7 +249,7 @@ static void slot_equip(struct gh_central *c, gfp_t gfp)
 	}
 	preempt_enable();
 	if (mag)
-		gh_fixalloc_free(mag_pool(c, cap), mag);
+		gh_fixalloc_free(gh_mheap_mags(c->heap, cap), mag);
 	/* It ages from now on. */
 	gh_mheap_kick(c->heap);
 }
@@ -287,13 +279,14 @@ static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
 static bool slot_adopt_batch(struct gh_central *c, struct gh_slot *slot)
 {
 	long more = slot_room(c, c->batch) - slot_room(c, slot->cap);
-	struct gh_ent *full = NULL;
+	struct gh_ent *full;
 
 	/* Out of free room only: nobody is robbed for what was not earned. */
 	if (!READ_ONCE(c->tc_n) || (more > 0 && !mcache_has_room(c, more)) ||
 	    !slot_charge(c, slot, c->batch))
 		return false;
-	if (!gh_central_trade_empty(c, &full)) {
+	full = gh_central_take_batch(c);
+	if (!full) {
 		slot_uncharge(c, slot, c->batch);
 		return false;
 	}
@@ -512,7 +505,7 @@ static void slot_make_room(struct gh_central *c, struct gh_slot *slot)
 	if (slot_missed(c, slot))
 		return;
 	if (!slot->spare)
-		slot->spare = gh_fixalloc_alloc(mag_pool(c, slot->cap), 0);
+		slot->spare = gh_fixalloc_alloc(gh_mheap_mags(c->heap, slot->cap), 0);
 	if (!slot->spare) {
 		/* No second magazine to be had: empty the one there is. */
 		gh_central_release(c, slot->mag, gh_slot_n(slot));
@@ -603,7 +596,7 @@ void gh_deferred_free(struct irq_work *work)
 		unsigned int idx;
 		struct gh_ent ent;
 
-		if (gh_span_is_large(s)) {
+		if (s->large) {
 			gh_mheap_free_span(h, s);
 			continue;
 		}
@@ -755,7 +748,7 @@ static void slot_set_aside(struct gh_central *c, struct gh_slot *slot)
 	if (slot->nspare || slot->top == slot->mag)
 		return;
 	if (!slot->spare)
-		slot->spare = gh_fixalloc_alloc(mag_pool(c, slot->cap), 0);
+		slot->spare = gh_fixalloc_alloc(gh_mheap_mags(c->heap, slot->cap), 0);
 	if (slot->spare) {
 		slot_swap_mags(slot);
 		return;

@@ -22,7 +22,6 @@
  * Lock: gh_central.lock, see mheap.c for the order. In NMI context it is only
  * tried.
  */
-#include <linux/log2.h>
 #include <linux/string.h>
 
 #include "compat.h"
@@ -424,32 +423,27 @@ bool gh_central_trade_full(struct gh_central *c, struct gh_ent **mag)
 GH_EXPORT_FOR_TESTS(gh_central_trade_full);
 
 /**
- * gh_central_trade_empty() - get a full magazine for an empty one
+ * gh_central_take_batch() - get a full magazine
  * @c: the mcentral
- * @mag: an empty magazine, or NULL; becomes one of c->batch objects
  *
  * Context: any.
- * Return: false, and nothing changed, if there is no full one.
+ * Return: a magazine of c->batch objects, or NULL if there is none.
  */
-bool gh_central_trade_empty(struct gh_central *c, struct gh_ent **mag)
+struct gh_ent *gh_central_take_batch(struct gh_central *c)
 {
-	struct gh_ent *empty = *mag;
+	struct gh_ent *mag = NULL;
 	unsigned long flags;
-	bool ok;
 
 	if (!READ_ONCE(c->tc_n) || !gh_raw_lock(&c->lock, &flags))
-		return false;
-	ok = c->tc_n;
-	if (ok) {
-		*mag = c->tc[--c->tc_n];
+		return NULL;
+	if (c->tc_n) {
+		mag = c->tc[--c->tc_n];
 		c->tc_low = min(c->tc_low, c->tc_n);
 	}
 	raw_spin_unlock_irqrestore(&c->lock, flags);
-	if (ok && empty)
-		gh_fixalloc_free(c->mags, empty);
-	return ok;
+	return mag;
 }
-GH_EXPORT_FOR_TESTS(gh_central_trade_empty);
+GH_EXPORT_FOR_TESTS(gh_central_take_batch);
 
 /* Take the oldest batch out, which has waited longest. */
 static struct gh_ent *tc_take_oldest(struct gh_central *c, bool only_idle)
@@ -519,7 +513,6 @@ static void central_init_shape(struct gh_shape *shape, size_t elemsize)
 	shape->elemsize = elemsize;
 	shape->npages = gh_span_npages(elemsize);
 	shape->nelems = gh_span_nelems(elemsize);
-	shape->divmul = shape->nelems > 1 ? gh_divmul(elemsize) : 0;
 	shape->state = GH_SPAN_OBJECTS;
 }
 
@@ -531,7 +524,7 @@ static void central_init_shape(struct gh_shape *shape, size_t elemsize)
 void gh_central_set_batch(struct gh_central *c, unsigned int batch)
 {
 	c->batch = batch;
-	c->mags = &c->heap->mags[batch <= 2 ? 0 : ilog2(batch - 1)];
+	c->mags = gh_mheap_mags(c->heap, batch);
 	c->tc_max = min_t(unsigned int, GH_TC_INITIAL, tc_limit(c));
 }
 GH_EXPORT_FOR_TESTS(gh_central_set_batch);

@@ -124,7 +124,7 @@ void gh_central_set_batch(struct gh_central *c, unsigned int batch);
 void gh_central_drain(struct gh_central *c);
 
 bool gh_central_trade_full(struct gh_central *c, struct gh_ent **mag);
-bool gh_central_trade_empty(struct gh_central *c, struct gh_ent **mag);
+struct gh_ent *gh_central_take_batch(struct gh_central *c);
 bool gh_central_age(struct gh_central *c);
 
 struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid);

@@ -359,8 +359,8 @@ static void span_cut(struct gh_span *s, const struct gh_shape *shape,
 {
 	s->elemsize = shape->elemsize;
 	s->npages = shape->npages;
-	s->divmul = shape->divmul;
 	s->nelems = shape->nelems;
+	s->large = shape->large;
 	s->tiny = tiny;
 	gh_span_start(s, meta);
 }
@@ -438,7 +438,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 	s = gh_spancache_take(&node->cache, shape);
 	if (likely(s)) {
 		s->needzero = true;
-		if (!gh_shape_is_large(shape))
+		if (!s->large)
 			span_renew(s);
 	} else {
 		s = span_make(h, node, shape, gfp);
@@ -459,8 +459,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 GH_EXPORT_FOR_TESTS(gh_mheap_alloc_span);
 
 /* The cache is full: replace what it has by what is freed now, bit by bit. */
-static noinline void heap_cache_anyway(struct gh_heap *h, struct gh_span *s,
-				       bool large)
+static noinline void heap_cache_anyway(struct gh_heap *h, struct gh_span *s)
 {
 	struct gh_spancache *c = &s->node->cache;
 	struct gh_span *victim = NULL;
@@ -469,9 +468,9 @@ static noinline void heap_cache_anyway(struct gh_heap *h, struct gh_span *s,
 		victim = gh_spancache_take_victim(c);
 	if (victim)
 		span_evict(h, victim);
-	if (gh_spancache_put(c, s, large))
+	if (gh_spancache_put(c, s))
 		return;
-	if (large)
+	if (s->large)
 		span_leave(s);
 	span_discard(h, s);
 }
@@ -485,14 +484,12 @@ static noinline void heap_cache_anyway(struct gh_heap *h, struct gh_span *s,
  */
 void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s)
 {
-	bool large = gh_span_is_large(s);
-
 	span_forget_kmemleak(s);
 	span_withdraw(s);
-	if (!large)
+	if (!s->large)
 		span_leave(s);
-	if (unlikely(!gh_spancache_put(&s->node->cache, s, large)))
-		heap_cache_anyway(h, s, large);
+	if (unlikely(!gh_spancache_put(&s->node->cache, s)))
+		heap_cache_anyway(h, s);
 	gh_mheap_kick(h);
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_free_span);

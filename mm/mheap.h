@@ -122,6 +122,12 @@ void gh_mheap_flush_pages(struct gh_heap *h, unsigned int cpu);
 void gh_mheap_walk_spans(struct gh_heap *h,
 			 void (*fn)(struct gh_span *s, void *arg), void *arg);
 
+/* Where magazines of room for @n objects come from, 1 to GH_BATCH_MAX. */
+static inline struct gh_fixalloc *gh_mheap_mags(struct gh_heap *h, unsigned int n)
+{
+	return &h->mags[n <= 2 ? 0 : ilog2(n - 1)];
+}
+
 unsigned long gh_mheap_released(const struct gh_heap *h);
 unsigned long gh_mheap_inuse(const struct gh_heap *h);
 unsigned long gh_mheap_idle_committed(const struct gh_heap *h);

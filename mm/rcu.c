@@ -15,15 +15,13 @@ static void free_rcu_callback(struct rcu_head *head)
 {
 	unsigned long addr = (unsigned long)head;
 	struct gh_span *s = gh_span_of(addr);
-	unsigned int idx;
 	void *obj;
 
 	if (!s) {
 		gh_report_bad_free(head, GOHEAP_BAD_WILD, NULL);
 		return;
 	}
-	idx = s->divmul ? gh_obj_index(addr - s->base, s->divmul) : 0;
-	obj = (void *)(s->base + idx * s->elemsize);
+	obj = (void *)(addr - (addr - s->base) % s->elemsize);
 	if (s->central->cache)
 		goheap_cache_free(s->central->cache, obj);
 	else

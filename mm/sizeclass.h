@@ -55,7 +55,6 @@
 extern const u16 gh_class_size[GH_NUM_CLASSES];		/* object, bytes */
 extern const u8 gh_class_npages[GH_NUM_CLASSES];	/* span, heap pages */
 extern const u16 gh_class_nelems[GH_NUM_CLASSES];	/* objects a span */
-extern const u32 gh_class_divmul[GH_NUM_CLASSES];	/* see gh_obj_index() */
 extern const u8 gh_class8[GH_STEP8_ENTRIES];
 extern const u8 gh_class128[GH_STEP128_ENTRIES];
 
@@ -104,34 +103,6 @@ static inline unsigned int gh_spanclass_class(unsigned int spanclass)
 static inline bool gh_spanclass_noscan(unsigned int spanclass)
 {
 	return spanclass & 1;
-}
-
-/**
- * gh_divmul() - the multiplier that divides span offsets by an object size
- * @size: object size in bytes, 1 or more
- *
- * Return: ceil(2^32 / @size), or 0 above GH_MAX_SMALL, where a span is one
- *	   object and every offset has index 0.
- */
-static inline u32 gh_divmul(size_t size)
-{
-	return size <= GH_MAX_SMALL ? ~0U / (u32)size + 1 : 0;
-}
-
-/**
- * gh_obj_index() - which object of a span an offset falls in
- * @offset: bytes from the start of the span
- * @divmul: gh_divmul() of the object size
- *
- * Exact where @offset * (@divmul * size - 2^32) < 2^32; the second factor is
- * less than the size, so any span below 128 KiB is safe.
- *
- * Return: @offset / size. May be the number of objects or more, for an
- *	   offset in the span's tail.
- */
-static inline u32 gh_obj_index(u32 offset, u32 divmul)
-{
-	return (u64)offset * divmul >> 32;
 }
 
 /**

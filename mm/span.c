@@ -126,24 +126,6 @@ unsigned int gh_span_carve(struct gh_span *s, struct gh_ent *ents,
 GH_EXPORT_FOR_TESTS(gh_span_carve);
 
 /**
- * gh_span_taken() - ask whether a place was handed out and did not come back
- * @s: the span
- * @idx: the place
- *
- * Context: any; the caller holds the span and its mcentral's lock.
- * Return: true if it is taken.
- */
-bool gh_span_taken(const struct gh_span *s, unsigned int idx)
-{
-	u64 bit = 1ULL << (idx % 64);
-
-	if (s->freed_bits[idx / 64] & bit)
-		return false;
-	return idx < s->freeindex || s->alloc_bits[idx / 64] & bit;
-}
-GH_EXPORT_FOR_TESTS(gh_span_taken);
-
-/**
  * gh_span_mark_freed() - note that an object came back
  * @s: the span
  * @idx: the object

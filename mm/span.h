@@ -90,20 +90,21 @@ struct gh_ent {
  * @tiny: words of tiny blocks, or NULL
  * @node: whose pages these are
  * @page: index of the first page in @node
- * @divmul: gh_divmul() of @elemsize; 0 in large spans
  * @nelems: number of objects
  * @freeindex: places below have been handed out since the last sweep
  * @alloc_count: places taken; those in @freed_bits are still counted
  * @nfreed: number of @freed_bits
+ * @large: of its own for one object, not one of a class's or cache's set
  * @noscan: the objects hold no pointers
  * @inline_state: @objstate of a span of one object
  * @inline_bits: @alloc_bits and @freed_bits of a span of one object
  *
  * What a free in the fast path looks at is in the first cache line.
  *
- * Records come from a fixalloc, whose memory stays a gh_span for good. So a
- * free of a bad pointer may look at a record that dies under it, and finds
- * that out from @nmalloc, @ncache or @state, and the state byte.
+ * Records come from a fixalloc, whose memory stays a gh_span for good (its list
+ * of free records is linked through @base). So a free of a bad pointer may look
+ * at a record that dies under it, and finds that out from @nmalloc, @ncache or
+ * @state, and the state byte; not, if meanwhile the record is another span's.
  */
 struct gh_span {
 	unsigned long base;
@@ -128,11 +129,11 @@ struct gh_span {
 	atomic_t *tiny;
 	struct gh_node *node;
 	unsigned long page;
-	u32 divmul;
 	u16 nelems;
 	u16 freeindex;
 	u16 alloc_count;
 	u16 nfreed;
+	bool large;
 	bool noscan;
 	u8 inline_state;
 	u64 inline_bits[2];
@@ -155,13 +156,6 @@ static inline u8 gh_span_state(const struct gh_span *s)
 {
 	/* Pairs with the release in span_publish(). */
 	return smp_load_acquire(&s->state);
-}
-
-/* A span of its own for one object: not one of a class's or cache's set. */
-static inline bool gh_span_is_large(const struct gh_span *s)
-{
-	return s->state == GH_SPAN_LARGE ||
-	       (s->state == GH_SPAN_STACK && s->nelems == 1);
 }
 
 static inline bool gh_span_full(const struct gh_span *s)
@@ -213,6 +207,5 @@ unsigned int gh_span_carve(struct gh_span *s, struct gh_ent *ents,
 bool gh_span_mark_freed(struct gh_span *s, unsigned int idx);
 void gh_span_sweep(struct gh_span *s);
 bool gh_span_verify(const struct gh_span *s);
-bool gh_span_taken(const struct gh_span *s, unsigned int idx);
 
 #endif /* _GOHEAP_SPAN_H */

@@ -52,14 +52,13 @@ void gh_spancache_init(struct gh_spancache *c)
  * gh_spancache_put() - keep a freed span
  * @c: the cache of its node
  * @s: the span, dead, in no list
- * @large: it had one object, and no bitmaps that count
  *
  * Context: any but NMI.
  * Return: false if it does not fit.
  */
-bool gh_spancache_put(struct gh_spancache *c, struct gh_span *s, bool large)
+bool gh_spancache_put(struct gh_spancache *c, struct gh_span *s)
 {
-	struct gh_spanbin *bin = gh_spancache_bin(c, s->elemsize, large);
+	struct gh_spanbin *bin = gh_spancache_bin(c, s->elemsize, s->large);
 	unsigned long flags;
 	bool ok;
 
@@ -123,15 +122,16 @@ bin_find(struct gh_spanbin *bin, const struct gh_shape *shape, bool large)
 struct gh_span *gh_spancache_take(struct gh_spancache *c,
 				  const struct gh_shape *shape)
 {
-	bool large = gh_shape_is_large(shape);
-	struct gh_spanbin *bin = gh_spancache_bin(c, shape->elemsize, large);
+	struct gh_spanbin *bin = gh_spancache_bin(c, shape->elemsize,
+						  shape->large);
 	struct gh_span *s;
 	unsigned long flags;
 
 	if (!READ_ONCE(bin->n))
 		return NULL;
 	raw_spin_lock_irqsave(&c->lock, flags);
-	s = large ? bin_find(bin, shape, true) : bin_find(bin, shape, false);
+	s = shape->large ? bin_find(bin, shape, true) :
+			   bin_find(bin, shape, false);
 	if (s)
 		spancache_unlink(c, bin, s);
 	raw_spin_unlock_irqrestore(&c->lock, flags);

@@ -58,7 +58,7 @@ static inline struct gh_spanbin *gh_spancache_bin(struct gh_spancache *c,
 }
 
 void gh_spancache_init(struct gh_spancache *c);
-bool gh_spancache_put(struct gh_spancache *c, struct gh_span *s, bool large);
+bool gh_spancache_put(struct gh_spancache *c, struct gh_span *s);
 struct gh_span *gh_spancache_take(struct gh_spancache *c,
 				  const struct gh_shape *shape);
 struct gh_span *gh_spancache_take_oldest(struct gh_spancache *c,

@@ -533,33 +533,30 @@ static void batches_come_back_last_in_first_out(struct kunit *test)
 	struct gh_ent *mag[3], *got;
 	int i;
 
-	got = NULL;
-	KUNIT_EXPECT_FALSE(test, gh_central_trade_empty(c, &got));
+	KUNIT_EXPECT_NULL(test, gh_central_take_batch(c));
 	for (i = 0; i < 3; i++) {
 		mag[i] = full_mag(test, c);
 		KUNIT_EXPECT_TRUE(test, trade_in(test, c, mag[i]));
 		KUNIT_EXPECT_EQ(test, c->tc_n, i + 1);
 	}
 	for (i = 2; i >= 0; i--) {
-		got = must_get_mag(test, c);
-		KUNIT_ASSERT_TRUE(test, gh_central_trade_empty(c, &got));
-		KUNIT_EXPECT_PTR_EQ(test, got, mag[i]);
+		got = gh_central_take_batch(c);
+		KUNIT_ASSERT_PTR_EQ(test, got, mag[i]);
 		gh_central_release(c, got, c->batch);
 		gh_fixalloc_free(c->mags, got);
 	}
-	got = NULL;
-	KUNIT_EXPECT_FALSE(test, gh_central_trade_empty(c, &got));
-	KUNIT_EXPECT_NULL(test, got);
+	KUNIT_EXPECT_NULL(test, gh_central_take_batch(c));
 }
 
 static void batches_move_without_touching_spans(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	struct gh_ent *mag = full_mag(test, c), *got = NULL;
+	struct gh_ent *mag = full_mag(test, c), *got;
 	unsigned long carved = c->carved, released = c->released;
 
 	KUNIT_EXPECT_TRUE(test, trade_in(test, c, mag));
-	KUNIT_EXPECT_TRUE(test, gh_central_trade_empty(c, &got));
+	got = gh_central_take_batch(c);
+	KUNIT_ASSERT_PTR_EQ(test, got, mag);
 	KUNIT_EXPECT_EQ(test, c->carved, carved);
 	KUNIT_EXPECT_EQ(test, c->released, released);
 	gh_central_release(c, got, c->batch);
@@ -628,8 +625,8 @@ static void batches_that_lie_idle_go_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->tc_n, 10);
 	/* Four of them are in use: taken and handed back. */
 	for (i = 0; i < 4; i++) {
-		got = NULL;
-		KUNIT_ASSERT_TRUE(test, gh_central_trade_empty(c, &got));
+		got = gh_central_take_batch(c);
+		KUNIT_ASSERT_NOT_NULL(test, got);
 		gh_central_release(c, got, c->batch);
 		gh_fixalloc_free(c->mags, got);
 	}

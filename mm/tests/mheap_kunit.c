@@ -20,6 +20,7 @@ static struct gh_shape large_shape(unsigned long npages)
 		.elemsize = npages << GH_PAGE_SHIFT,
 		.npages = npages,
 		.nelems = 1,
+		.large = true,
 		.state = GH_SPAN_LARGE,
 	};
 }
@@ -30,8 +31,6 @@ static struct gh_shape class_shape(unsigned int class)
 		.elemsize = gh_class_size[class],
 		.npages = gh_class_npages[class],
 		.nelems = gh_class_nelems[class],
-		.divmul = gh_class_nelems[class] > 1 ? gh_class_divmul[class] :
-						       0,
 		.state = GH_SPAN_OBJECTS,
 	};
 }

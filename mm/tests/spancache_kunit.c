@@ -26,6 +26,7 @@ static struct gh_span *get_span(struct kunit *test, unsigned long npages,
 		.elemsize = npages << GH_PAGE_SHIFT,
 		.npages = npages,
 		.nelems = 1,
+		.large = true,
 		.state = GH_SPAN_LARGE,
 	};
 
@@ -254,6 +255,7 @@ static void a_span_is_served_to_its_node_only(struct kunit *test)
 		.elemsize = LEN << GH_PAGE_SHIFT,
 		.npages = LEN,
 		.nelems = 1,
+		.large = true,
 		.state = GH_SPAN_LARGE,
 	};
 	struct gh_span *s[2];
@@ -312,6 +314,7 @@ static void stack_spans_are_counted_only_while_in_use(struct kunit *test)
 		.elemsize = LEN << GH_PAGE_SHIFT,
 		.npages = LEN,
 		.nelems = 1,
+		.large = true,
 		.state = GH_SPAN_STACK,
 	};
 

@@ -13,7 +13,6 @@
 #include <linux/sizes.h>
 #include <linux/vmstat.h>
 
-#include "../../mm/compat.h"
 #include "peers.h"
 
 /* Enough for one that takes the lowest free place to have some to choose from. */
@@ -21,6 +20,14 @@
 /* It keeps a bit for each place, and searches them: not made for large objects. */
 #define POOL_MAX_SIZE	SZ_4K
 #define POOL_MAX_COUNT	1024
+
+/*
+ * A slab cache of one's own. Before 6.5 it could not be asked for by name; a flag that
+ * only kmemleak looks at has the same effect.
+ */
+#ifndef SLAB_NO_MERGE
+#define SLAB_NO_MERGE SLAB_NOLEAKTRACE
+#endif
 
 const char *const bench_peer_names[BENCH_NR_PEERS] = {
 	[BENCH_FLOOR] = "floor",
@@ -173,7 +180,7 @@ bool bench_peer_can(const struct bench_shape *shape, enum bench_peer peer)
 static int slab_open(struct bench_shape *shape)
 {
 	shape->pools.slab = kmem_cache_create("goheap_bench", shape->size, 0,
-					      GH_SLAB_NO_MERGE, NULL);
+					      SLAB_NO_MERGE, NULL);
 	return shape->pools.slab ? 0 : -ENOMEM;
 }
 
