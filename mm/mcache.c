@@ -105,27 +105,31 @@ static void mcache_charge(const struct gh_central *c, long bytes)
 		this_cpu_add(c->heap->mcache->bytes, bytes);
 }
 
-static bool mcache_has_room(const struct gh_central *c, long more)
+/* Bytes by which @more would exceed the CPU's bound; 0 or less if it has room. */
+static long mcache_lack(const struct gh_central *c, long more)
 {
 	struct gh_mcache *mcache = this_cpu_ptr(c->heap->mcache);
 
 	if (!c->cache)
 		more += READ_ONCE(mcache->large.bytes);
-	return READ_ONCE(*mcache_bytes(c, mcache)) + more <=
+	return READ_ONCE(*mcache_bytes(c, mcache)) + more -
 	       (long)READ_ONCE(gh_percpu_bytes);
 }
 
-/* Take the room of one class, the next in turn that has any. */
-static void mcache_steal(struct gh_heap *h)
+/* Take the room of one class: the next in turn that has @lack bytes or more. */
+static void mcache_steal(struct gh_heap *h, long lack)
 {
 	struct gh_mcache *mcache = this_cpu_ptr(h->mcache);
 	unsigned int i;
 
+	if (lack > READ_ONCE(mcache->bytes))
+		return;
 	for (i = 0; i < GH_NUM_CENTRALS; i++) {
 		unsigned int v = mcache->victim++ % GH_NUM_CENTRALS;
 		struct gh_slot *slot = &mcache->slot[v];
 
-		if (slot->busy || !slot->cap)
+		if (slot->busy || !slot->cap ||
+		    slot_room(&h->central[v], slot->cap) < lack)
 			continue;
 		slot->busy = true;
 		barrier();
@@ -137,20 +141,17 @@ static void mcache_steal(struct gh_heap *h)
 }
 
 /*
- * Charge the CPU for @cap objects a magazine in place of what the slot has. One
- * other class pays for it if the bound is reached; if that is not enough, this
- * one does without.
+ * Charge the CPU for @cap objects a magazine in place of what the slot has. If
+ * the bound is reached, one other class pays for it all, or this one does without.
  */
 static bool slot_charge(struct gh_central *c, struct gh_slot *slot,
 			unsigned int cap)
 {
 	long more = slot_room(c, cap) - slot_room(c, slot->cap);
 
-	if (more > 0 && slot_room(c, cap) > (long)READ_ONCE(gh_percpu_bytes))
-		return false;
-	if (more > 0 && !c->cache && !mcache_has_room(c, more))
-		mcache_steal(c->heap);
-	if (more > 0 && !mcache_has_room(c, more))
+	if (more > 0 && !c->cache && mcache_lack(c, more) > 0)
+		mcache_steal(c->heap, mcache_lack(c, more));
+	if (more > 0 && mcache_lack(c, more) > 0)
 		return false;
 	mcache_charge(c, more);
 	return true;
@@ -162,10 +163,19 @@ static void slot_uncharge(struct gh_central *c, struct gh_slot *slot,
 	mcache_charge(c, slot_room(c, slot->cap) - slot_room(c, cap));
 }
 
+/* Room for the objects of a first magazine, or of the one after @cap. */
+static unsigned int slot_next_cap(const struct gh_central *c, unsigned int cap)
+{
+	if (cap)
+		return min(2 * cap, c->batch);
+	return clamp_t(unsigned long, CAP_BYTES / c->shape.elemsize, 1,
+		       min_t(unsigned int, CAP_INITIAL, c->batch));
+}
+
 /* Give a slot larger magazines, the spare one later. The slot is held. */
 static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 {
-	unsigned int cap = min(2U * slot->cap, c->batch);
+	unsigned int cap = slot_next_cap(c, slot->cap);
 	unsigned int n = gh_slot_n(slot);
 	struct gh_ent *mag;
 
@@ -178,7 +188,8 @@ static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 	}
 	gh_central_release(c, slot->spare, slot->nspare);
 	slot->nspare = 0;
-	memcpy(mag, slot->mag, n * sizeof(*mag));
+	if (n)
+		memcpy(mag, slot->mag, n * sizeof(*mag));
 	slot_free_mags(c, slot);
 	slot_set_mag(slot, mag, cap, n);
 	return true;
@@ -195,63 +206,58 @@ static bool slot_missed(struct gh_central *c, struct gh_slot *slot)
 	return slot_grow(c, slot);
 }
 
-static unsigned int slot_initial_cap(const struct gh_central *c)
+/* A miss of a slot without a magazine: has its class earned one? */
+static bool slot_earned(struct gh_central *c)
 {
-	return clamp_t(unsigned long, CAP_BYTES / c->shape.elemsize, 1,
-		       min_t(unsigned int, CAP_INITIAL, c->batch));
+	return c->shape.state != GH_SPAN_OBJECTS ||
+	       c->shape.elemsize < CAP_EARNED ||
+	       this_cpu_inc_return(c->slots->misses) * MISS_BYTES >=
+	       slot_room(c, slot_next_cap(c, 0));
 }
 
 /* Have a magazine at hand for a slot that is about to grow or to be full. */
-static void slot_stock(struct gh_central *c, unsigned int cap, gfp_t gfp)
+static bool slot_stock(struct gh_central *c, unsigned int cap, gfp_t gfp)
 {
 	struct gh_fixalloc *pool = gh_mheap_mags(c->heap, cap);
 
-	if (unlikely(READ_ONCE(pool->navail) < 2))
+	if (unlikely(gfp && READ_ONCE(pool->navail) < 2))
 		gh_fixalloc_prefill(pool, 2, gfp | __GFP_NOWARN);
+	return READ_ONCE(pool->navail);
 }
 
-/* See to it that this CPU's slot has what it needs. @gfp 0: from stock only. */
-static void slot_equip(struct gh_central *c, gfp_t gfp)
+/* Give this CPU's slot its first magazine. */
+static void slot_open(struct gh_central *c)
 {
-	unsigned int cap = this_cpu_read(c->slots->cap);
 	struct gh_slot *slot;
-	struct gh_ent *mag;
+	bool ok = false;
 
-	if (c->flags & GH_CENTRAL_DIRECT)
-		return;
-	if (likely(cap)) {
-		if (gfp)
-			slot_stock(c, min(2 * cap, c->batch), gfp);
-		return;
-	}
-	cap = slot_initial_cap(c);
-	if (c->shape.state == GH_SPAN_OBJECTS &&
-	    c->shape.elemsize >= CAP_EARNED &&
-	    this_cpu_inc_return(c->slots->misses) * MISS_BYTES <
-	    slot_room(c, cap))
-		return;
-	mag = gh_fixalloc_alloc(gh_mheap_mags(c->heap, cap), gfp);
-	if (!mag)
-		return;
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
 	if (!slot->busy) {
 		slot->busy = true;
 		barrier();
 		/* An interrupt may have been here before: look again. */
-		if (!slot->cap && slot_charge(c, slot, cap)) {
-			slot_set_mag(slot, mag, cap, 0);
-			slot->misses = 0;
-			mag = NULL;
-		}
+		ok = !slot->cap && slot_grow(c, slot);
+		/* If it cannot have the room, it has to earn it again. */
+		slot->misses = 0;
 		barrier();
 		slot->busy = false;
 	}
 	preempt_enable();
-	if (mag)
-		gh_fixalloc_free(gh_mheap_mags(c->heap, cap), mag);
 	/* It ages from now on. */
-	gh_mheap_kick(c->heap);
+	if (ok)
+		gh_mheap_kick(c->heap);
+}
+
+/* See to it that this CPU's slot has what it needs. @gfp 0: from stock only. */
+static void slot_equip(struct gh_central *c, gfp_t gfp)
+{
+	unsigned int cap = this_cpu_read(c->slots->cap);
+
+	if (c->flags & GH_CENTRAL_DIRECT || (!cap && !slot_earned(c)))
+		return;
+	if (slot_stock(c, slot_next_cap(c, cap), gfp) && !cap)
+		slot_open(c);
 }
 
 /* ---- allocation --------------------------------------------------------- */
@@ -282,7 +288,7 @@ static bool slot_adopt_batch(struct gh_central *c, struct gh_slot *slot)
 	struct gh_ent *full;
 
 	/* Out of free room only: nobody is robbed for what was not earned. */
-	if (!READ_ONCE(c->tc_n) || (more > 0 && !mcache_has_room(c, more)) ||
+	if (!READ_ONCE(c->tc_n) || (more > 0 && mcache_lack(c, more) > 0) ||
 	    !slot_charge(c, slot, c->batch))
 		return false;
 	full = gh_central_take_batch(c);
@@ -774,7 +780,7 @@ void gh_slot_age(struct gh_central *c)
 	struct gh_slot *slot = this_cpu_ptr(c->slots);
 
 	if (!slot->cap) {
-		/* A first magazine is earned within seconds, or not at all. */
+		/* What was missed long ago earns nothing. */
 		slot->misses /= 2;
 		return;
 	}

@@ -330,6 +330,72 @@ static void a_cpus_magazines_keep_to_their_bound(struct kunit *test)
 	KUNIT_EXPECT_GT(test, most, (long)gh_percpu_bytes / 2);
 }
 
+/* Allocate and free an object of a class as often as earns a first magazine. */
+static void earn_magazine(struct kunit *test, struct gh_central *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2 * c->shape.elemsize / 128; i++)
+		give(c, must_alloc(test, c));
+}
+
+static void a_class_gives_way_only_to_one_that_can_use_its_room(struct kunit *test)
+{
+	struct gh_central *large = central_of(test, SZ_32K);
+	struct gh_central *a = central_of(test, 64), *b = central_of(test, 128);
+	unsigned long bound = gh_percpu_bytes;
+	long *bytes;
+
+	migrate_disable();
+	bytes = &this_cpu_ptr(gh_test_heap(test)->mcache)->bytes;
+	give(a, must_alloc(test, a));
+	give(b, must_alloc(test, b));
+	KUNIT_EXPECT_GT(test, slot_of(a)->cap, 0);
+	KUNIT_EXPECT_GT(test, slot_of(b)->cap, 0);
+	/* Room for one magazine of the large class, if both of them were gone. */
+	gh_percpu_bytes = 2 * SZ_32K;
+	earn_magazine(test, large);
+	KUNIT_EXPECT_EQ(test, slot_of(large)->cap, 0);
+	KUNIT_EXPECT_GT(test, slot_of(a)->cap, 0);
+	KUNIT_EXPECT_GT(test, slot_of(b)->cap, 0);
+	/* If one of them is, the other pays for it. */
+	preempt_disable();
+	gh_slot_drain(a, smp_processor_id());
+	preempt_enable();
+	earn_magazine(test, large);
+	KUNIT_EXPECT_GT(test, slot_of(large)->cap, 0);
+	KUNIT_EXPECT_EQ(test, slot_of(b)->cap, 0);
+	KUNIT_EXPECT_EQ(test, *bytes, (long)gh_percpu_bytes);
+	gh_percpu_bytes = bound;
+	migrate_enable();
+}
+
+static void a_class_that_is_refused_room_takes_nothing(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	unsigned long bound = gh_percpu_bytes;
+	struct gh_fixalloc_stats st;
+	unsigned int i;
+	void *p;
+
+	migrate_disable();
+	gh_percpu_bytes = 0;
+	/* As long as it is there, no span is freed; that would wake it. */
+	p = must_alloc(test, c);
+	cancel_delayed_work_sync(&c->heap->background);
+	for (i = 0; i < MANY; i++)
+		give(c, must_alloc(test, c));
+	KUNIT_EXPECT_EQ(test, slot_of(c)->cap, 0);
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&c->heap->background));
+	for (i = 0; i < GH_NUM_MAGS; i++) {
+		gh_fixalloc_stats(&c->heap->mags[i], &st);
+		KUNIT_EXPECT_EQ(test, st.nalloc, 0UL);
+	}
+	give(c, p);
+	gh_percpu_bytes = bound;
+	migrate_enable();
+}
+
 static void a_drained_cpu_has_no_room_taken(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
@@ -1202,6 +1268,8 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(a_busy_tiny_block_is_left_alone),
 	KUNIT_CASE(magazines_grow_up_to_a_batch),
 	KUNIT_CASE(a_cpus_magazines_keep_to_their_bound),
+	KUNIT_CASE(a_class_gives_way_only_to_one_that_can_use_its_room),
+	KUNIT_CASE(a_class_that_is_refused_room_takes_nothing),
 	KUNIT_CASE(a_drained_cpu_has_no_room_taken),
 	KUNIT_CASE(many_frees_reach_the_transfer_cache_as_batches),
 	KUNIT_CASE(draining_empties_everything),
