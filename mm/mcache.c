@@ -254,7 +254,7 @@ static void slot_equip(struct gh_central *c, gfp_t gfp)
 {
 	unsigned int cap = this_cpu_read(c->slots->cap);
 
-	if (c->flags & GH_CENTRAL_DIRECT || (!cap && !slot_earned(c)))
+	if (c->flags & GH_CENTRAL_DIRECT || (cap ? !gfp : !slot_earned(c)))
 		return;
 	if (slot_stock(c, slot_next_cap(c, cap), gfp) && !cap)
 		slot_open(c);
