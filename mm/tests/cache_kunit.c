@@ -666,6 +666,7 @@ static void destroy_leaks_what_is_live(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
 	struct goheap_cache *cache = must_create(test, 3000, 0, 0, NULL);
+	struct goheap_cache *next;
 	struct gh_test_reports r;
 	struct gh_span *s;
 	void *p[12];
@@ -683,9 +684,14 @@ static void destroy_leaks_what_is_live(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, gh_test_filled(p[i], 3000, i));
 	/* There is no cache any more that they could be freed to. */
 	goheap_free(p[1]);
+	/* Nor to the next one, whose slots are mostly where those were. */
+	next = must_create(test, 64, 0, 0, NULL);
+	goheap_cache_free(next, must_alloc(test, next));
+	goheap_cache_free_bulk(next, 1, &p[2]);
 	gh_test_reports_end(&r);
-	KUNIT_EXPECT_EQ(test, r.n[GOHEAP_BAD_FOREIGN], 1);
-	KUNIT_EXPECT_EQ(test, gh_test_reports_sum(&r), 1);
+	KUNIT_EXPECT_EQ(test, r.n[GOHEAP_BAD_FOREIGN], 2);
+	KUNIT_EXPECT_EQ(test, gh_test_reports_sum(&r), 2);
+	gh_cache_destroy(next);
 	KUNIT_EXPECT_TRUE(test, goheap_owns(p[1]));
 
 	/* They are lost to goheap; the test knows that nobody has them. */

@@ -1113,6 +1113,11 @@ static void objects_are_of_the_node_that_was_named(struct kunit *test)
 			}
 			/* They lie in this CPU's magazine from now on. */
 			goheap_free_bulk(10, p);
+			p[0] = goheap_alloc(sizes[i], gfp);
+			KUNIT_ASSERT_NOT_NULL(test, p[0]);
+			KUNIT_EXPECT_EQ(test, span_of(p[0])->node->nid,
+					numa_mem_id());
+			goheap_free(p[0]);
 		}
 	}
 }

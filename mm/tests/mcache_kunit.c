@@ -721,6 +721,32 @@ static void the_last_resort_is_another_nodes_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, live(c), 0);
 }
 
+static void a_tiny_block_of_another_node_is_not_for_this_one(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_central *c = &h->central[GH_CENTRAL_TINY];
+	int here = numa_mem_id(), nid;
+	void *p, *q;
+
+	for_each_node_state(nid, N_MEMORY)
+		if (nid != here)
+			break;
+	if (nid == MAX_NUMNODES)
+		kunit_skip(test, "one NUMA node");
+	/* So that the CPU has a magazine, for the next to be freed into. */
+	give(c, must_alloc(test, c));
+	p = gh_slot_alloc_slow(c, GFP_KERNEL | __GFP_THISNODE, nid);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	give(c, p);
+	p = gh_malloc(h, 3, GFP_KERNEL, true, NUMA_NO_NODE);
+	KUNIT_EXPECT_EQ(test, gh_span_of((unsigned long)p)->node->nid, nid);
+	q = gh_malloc(h, 3, GFP_KERNEL | __GFP_THISNODE, true, NUMA_NO_NODE);
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	KUNIT_EXPECT_EQ(test, gh_span_of((unsigned long)q)->node->nid, here);
+	goheap_free(p);
+	goheap_free(q);
+}
+
 /* Frees from NMI context are put off; every kind of object comes home. */
 static void deferred_frees_come_home(struct kunit *test)
 {
@@ -948,6 +974,30 @@ static void interrupts_and_threads_do_not_disturb_each_other(struct kunit *test)
 
 /* ---- many CPUs ---------------------------------------------------------- */
 
+/* With nothing else to do, interrupts often fall where the block is taken away. */
+static void interrupts_do_not_confuse_the_ageing_of_tiny_blocks(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct disturb *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, d);
+	d->cpu = gh_test_pin();
+	disturb_begin(test, d);
+	for (i = 0; i < 4 * steps; i++) {
+		goheap_free(gh_malloc(h, 3, GFP_KERNEL, true, NUMA_NO_NODE));
+		preempt_disable();
+		gh_tiny_age(h);
+		gh_tiny_age(h);
+		preempt_enable();
+		if (i % 1024 == 0)
+			cond_resched();
+	}
+	disturb_end(d);
+	gh_reclaim_drain(h, NULL);
+	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0UL);
+}
+
 #define HAMMERS	4
 
 struct crew {
@@ -1103,6 +1153,33 @@ static void objects_only_freed_age_too(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, round, 60);
 	KUNIT_EXPECT_EQ(test, live(c), 0);
+	migrate_enable();
+}
+
+static void objects_age_at_once_if_they_cannot_be_set_aside(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	struct gh_ent *head = NULL, *mag;
+	struct gh_fixalloc *pool;
+
+	migrate_disable();
+	give(c, must_alloc(test, c));
+	KUNIT_EXPECT_NULL(test, slot_of(c)->spare);
+	/* Take all magazines there are; the first word of each links them. */
+	pool = gh_mheap_mags(c->heap, slot_of(c)->cap);
+	while ((mag = gh_fixalloc_alloc(pool, 0))) {
+		mag->obj = head;
+		head = mag;
+	}
+	grow_older(c);
+	KUNIT_EXPECT_EQ(test, gh_slot_cached(c), 0UL);
+	grow_older(c);
+	KUNIT_EXPECT_EQ(test, slot_of(c)->cap, 0);
+	while (head) {
+		mag = head;
+		head = mag->obj;
+		gh_fixalloc_free(pool, mag);
+	}
 	migrate_enable();
 }
 
@@ -1282,12 +1359,15 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(bulk_allocation_gives_distinct_objects),
 	KUNIT_CASE(bulk_allocation_says_how_far_it_got),
 	KUNIT_CASE(the_last_resort_is_another_nodes_memory),
+	KUNIT_CASE(a_tiny_block_of_another_node_is_not_for_this_one),
 	KUNIT_CASE(deferred_frees_come_home),
 	KUNIT_CASE(interrupts_and_threads_do_not_disturb_each_other),
+	KUNIT_CASE(interrupts_do_not_confuse_the_ageing_of_tiny_blocks),
 	KUNIT_CASE(threads_drains_and_ends_of_caches_go_together),
 	KUNIT_CASE(what_nobody_needs_goes_back_the_second_time),
 	KUNIT_CASE(what_is_needed_each_time_stays),
 	KUNIT_CASE(objects_only_freed_age_too),
+	KUNIT_CASE(objects_age_at_once_if_they_cannot_be_set_aside),
 	KUNIT_CASE(a_tiny_block_that_nobody_needs_goes),
 	KUNIT_CASE(a_large_object_freed_here_is_the_next_of_its_length),
 	KUNIT_CASE(a_cpu_holds_large_objects_up_to_its_bound),

@@ -255,8 +255,11 @@ static void an_empty_span_goes_back_to_the_heap(struct kunit *test)
 	gh_central_release(c, ents, NELEMS - 1);
 	KUNIT_EXPECT_EQ(test, nspans(c), 1);
 	KUNIT_EXPECT_PTR_EQ(test, gh_span_of(base), s);
+	KUNIT_EXPECT_EQ(test, s->nmalloc, NELEMS);
 	gh_central_release(c, &ents[NELEMS - 1], 1);
 	KUNIT_EXPECT_EQ(test, nspans(c), 0);
+	/* Whoever comes to the record too late finds no objects in it. */
+	KUNIT_EXPECT_EQ(test, s->nmalloc, 0);
 	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(c->heap), 0);
 	KUNIT_EXPECT_NULL(test, gh_span_of(base));
 }

@@ -11,7 +11,7 @@
 
 #include "../large.h"
 #include "../malloc.h"
-#include "../mcentral.h"
+#include "../mcache.h"
 #include "../reclaim.h"
 #include "../stats.h"
 
@@ -42,16 +42,20 @@ static struct gh_span *must_get_span(struct kunit *test, unsigned long npages)
 	return s;
 }
 
-static struct gh_span *must_get_small(struct kunit *test, unsigned int size)
+static struct gh_span *must_get_of(struct kunit *test, unsigned int central)
 {
 	struct gh_heap *h = gh_test_heap(test);
-	unsigned int sc = gh_make_spanclass(gh_size_to_class(size), false);
-	struct gh_central *c = &h->central[sc];
+	struct gh_central *c = &h->central[central];
 	struct gh_span *s = gh_mheap_alloc_span(h, &c->shape, c, GFP_KERNEL,
 						NUMA_NO_NODE);
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	return s;
+}
+
+static struct gh_span *must_get_small(struct kunit *test, unsigned int size)
+{
+	return must_get_of(test, gh_make_spanclass(gh_size_to_class(size), false));
 }
 
 static void put_span(struct kunit *test, struct gh_span *s)
@@ -196,6 +200,26 @@ static void another_cut_of_one_length_is_not_served(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cached(test), 2);
 	KUNIT_EXPECT_EQ(test, other->nelems, 1);
 	put_span(test, other);
+}
+
+static void another_cut_for_one_object_size_is_not_served(struct kunit *test)
+{
+	unsigned int stack_size = 1 << GH_STACK_MIN_SHIFT;
+	struct gh_span *a, *b;
+
+	/* Stack blocks are cut from longer spans, tiny blocks have words. */
+	a = must_get_of(test, GH_CENTRAL_STACK);
+	put_span(test, a);
+	b = must_get_small(test, stack_size);
+	KUNIT_EXPECT_EQ(test, b->elemsize, a->elemsize);
+	KUNIT_EXPECT_PTR_NE(test, b, a);
+	put_span(test, b);
+	a = must_get_of(test, GH_CENTRAL_TINY);
+	put_span(test, a);
+	b = must_get_small(test, GH_TINY_SIZE);
+	KUNIT_EXPECT_EQ(test, b->elemsize, a->elemsize);
+	KUNIT_EXPECT_PTR_NE(test, b, a);
+	put_span(test, b);
 }
 
 static void a_small_span_comes_back_clean(struct kunit *test)
@@ -363,7 +387,7 @@ static void of_two_frees_at_the_same_moment_one_is_refused(struct kunit *test)
 
 static void the_cache_is_bounded(struct kunit *test)
 {
-	struct gh_span *s[10];
+	struct gh_span *s[10], *longer = must_get_span(test, 6 * LEN);
 	unsigned int i;
 
 	set_max_pages(test, 5 * LEN + 1);
@@ -373,10 +397,10 @@ static void the_cache_is_bounded(struct kunit *test)
 		put_span(test, s[i]);
 		KUNIT_EXPECT_EQ(test, cached(test), min(i + 1, 5U) * LEN);
 	}
-	KUNIT_EXPECT_EQ(test, taken(test), 5 * LEN);
-	/* Longer than all of it. */
-	put_span(test, must_get_span(test, 6 * LEN));
-	KUNIT_EXPECT_LE(test, cached(test), 5 * LEN);
+	KUNIT_EXPECT_EQ(test, taken(test), 11 * LEN);
+	/* Longer than all of it: nobody makes room in vain. */
+	put_span(test, longer);
+	KUNIT_EXPECT_EQ(test, cached(test), 5 * LEN);
 	KUNIT_EXPECT_EQ(test, taken(test), cached(test));
 }
 
@@ -490,6 +514,64 @@ static void cached_pages_are_used_before_the_heap_grows(struct kunit *test)
 	put_span(test, s);
 }
 
+static void those_who_cannot_wait_evict_one_step(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_node *node = gh_mheap_node(h, numa_mem_id());
+	struct gh_span **piece, **between;
+	unsigned int i, n = 64;
+	unsigned long nfree;
+
+	if (!gh_test_has_ram(64 * SZ_1M))
+		kunit_skip(test, "not enough memory");
+	piece = kunit_kcalloc(test, 2 * n, sizeof(*piece), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, piece);
+	between = piece + n;
+	/* Nobody is to grow the node meanwhile. */
+	h->closing = true;
+	cancel_work_sync(&h->grow_work);
+	set_max_pages(test, ULONG_MAX);
+	for (i = 0; i < n; i++) {
+		piece[i] = must_get_span(test, LEN);
+		between[i] = must_get_span(test, LEN);
+	}
+	for (i = 0; i < n; i++)
+		put_span(test, piece[i]);
+	nfree = node->pa.nfree;
+	/* Longer than all that is free and cached: nothing is evicted in vain. */
+	KUNIT_EXPECT_NULL(test, get_span(test, nfree + n * LEN + 1,
+					 GFP_NOWAIT | __GFP_THISNODE));
+	KUNIT_EXPECT_EQ(test, cached(test), n * LEN);
+	/* There would be pages enough, but none of the pieces are neighbours. */
+	KUNIT_EXPECT_NULL(test, get_span(test, nfree + n * LEN / 2,
+					 GFP_NOWAIT | __GFP_THISNODE));
+	KUNIT_EXPECT_LT(test, cached(test), n * LEN);
+	KUNIT_EXPECT_GT(test, cached(test), n * LEN / 2);
+	for (i = 0; i < n; i++)
+		put_span(test, between[i]);
+	h->closing = false;
+}
+
+static void a_cpu_that_holds_only_pages_gives_them_back(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_pages_cpu *pcpu;
+
+	migrate_disable();
+	pcpu = this_cpu_ptr(h->pages_cpu);
+	put_span(test, must_get_span(test, 1));
+	gh_mheap_evict(h);
+	KUNIT_EXPECT_TRUE(test, gh_mcache_empty(h, smp_processor_id()));
+	KUNIT_EXPECT_NE(test, pcpu->pc.cache, 0ULL);
+	h->aged = jiffies - HZ;
+	mod_delayed_work(gh_wq, &h->background, 0);
+	flush_delayed_work(&h->background);
+	flush_work(&this_cpu_ptr(h->mcache)->age_work);
+	KUNIT_EXPECT_EQ(test, pcpu->pc.cache, 0ULL);
+	h->aged = jiffies + 3600 * HZ;
+	migrate_enable();
+}
+
 /* Spans too far apart are given up first; a long one only if all else fails. */
 static void cached_memory_is_used_when_the_system_has_none(struct kunit *test)
 {
@@ -567,6 +649,7 @@ static struct kunit_case spancache_cases[] = {
 	KUNIT_CASE(the_span_freed_last_is_served_first),
 	KUNIT_CASE(each_length_is_served_its_own),
 	KUNIT_CASE(another_cut_of_one_length_is_not_served),
+	KUNIT_CASE(another_cut_for_one_object_size_is_not_served),
 	KUNIT_CASE(a_small_span_comes_back_clean),
 	KUNIT_CASE(memory_that_is_reused_is_zeroed_if_asked),
 	KUNIT_CASE(those_who_cannot_wait_are_served),
@@ -583,6 +666,8 @@ static struct kunit_case spancache_cases[] = {
 	KUNIT_CASE(scavenging_takes_cached_spans_last),
 	KUNIT_CASE(cached_memory_is_used_before_new_memory),
 	KUNIT_CASE(cached_pages_are_used_before_the_heap_grows),
+	KUNIT_CASE(those_who_cannot_wait_evict_one_step),
+	KUNIT_CASE(a_cpu_that_holds_only_pages_gives_them_back),
 	KUNIT_CASE(cached_memory_is_used_when_the_system_has_none),
 	KUNIT_CASE(spans_of_many_cuts_come_and_go),
 	{}
