@@ -14,6 +14,7 @@
 #include "mm/mcache.h"
 #include "mm/reclaim.h"
 #include "mm/stats.h"
+#include "mm/uapi.h"
 
 #define PERCPU_KB_MIN	16
 #define PERCPU_KB_MAX	1048576UL
@@ -99,6 +100,32 @@ static int vmem_kind(enum gh_vmem_kind *kind)
 	return 0;
 }
 
+static int user_mb_set(const char *val, const struct kernel_param *kp)
+{
+	unsigned long mb;
+	int err = param_in_range(val, kp, 0, ULONG_MAX >> 20, &mb);
+
+	if (!err)
+		WRITE_ONCE(gh_user_max_pages,
+			   mb ? mb << (20 - GH_PAGE_SHIFT) : ULONG_MAX);
+	return err;
+}
+
+static int user_mb_get(char *buf, const struct kernel_param *kp)
+{
+	unsigned long max = READ_ONCE(gh_user_max_pages);
+
+	return sysfs_emit(buf, "%lu\n",
+			  max == ULONG_MAX ? 0 : max >> (20 - GH_PAGE_SHIFT));
+}
+
+static const struct kernel_param_ops user_mb_ops = {
+	.set = user_mb_set,
+	.get = user_mb_get,
+};
+module_param_cb(user_mb, &user_mb_ops, NULL, 0644);
+MODULE_PARM_DESC(user_mb, "MiB that all heaps of /dev/goheap may hold, 0 for no bound (default 0)");
+
 /* ---- init and exit ------------------------------------------------------ */
 
 static int __init heap_start(void)
@@ -111,7 +138,16 @@ static int __init heap_start(void)
 	gh_malloc_init(h);
 	err = gh_stats_init();
 	if (err)
-		gh_heap_destroy(h);
+		goto no_stats;
+	err = gh_uapi_init();
+	if (err)
+		goto no_uapi;
+	return 0;
+
+no_uapi:
+	gh_stats_exit();
+no_stats:
+	gh_heap_destroy(h);
 	return err;
 }
 
@@ -159,6 +195,7 @@ static void __exit goheap_exit(void)
 	unsigned long left;
 	bool clean;
 
+	gh_uapi_exit();
 	/* Callbacks of goheap_free_rcu() run code of this module. */
 	rcu_barrier();
 	gh_stats_exit();

@@ -11,6 +11,7 @@
 #include <linux/gfp.h>
 #include <linux/hrtimer.h>
 #include <linux/kconfig.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/shrinker.h>
 #include <linux/version.h>
@@ -118,6 +119,21 @@ gh_shrinker_register(const char *name,
 static inline void gh_shrinker_unregister(struct shrinker *s)
 {
 	unregister_shrinker(s);
+}
+#endif
+
+/* A VMA's flags are changed through functions from 6.3 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+/* They are in linux/mm.h. */
+#else
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
 }
 #endif
 

@@ -51,18 +51,23 @@ static void span_settle(struct gh_span *s)
 			       __ffs64(s->alloc_cache);
 }
 
-/* Make ready for gh_span_index(). */
-static void span_set_divisor(struct gh_span *s)
+/**
+ * gh_divisor_init() - make ready for gh_span_index()
+ * @size: bytes of an object
+ * @inverse: of the odd factor of @size, modulo 2^64
+ * @shift: twos in @size
+ */
+void gh_divisor_init(size_t size, u64 *inverse, u8 *shift)
 {
 	u64 odd, x;
 	int i;
 
-	s->shift = __ffs(s->elemsize);
-	odd = s->elemsize >> s->shift;
+	*shift = __ffs(size);
+	odd = size >> *shift;
 	/* Newton: 3 bits are right to begin with, twice as many each time. */
 	for (x = odd, i = 3; i < 64; i *= 2)
 		x *= 2 - odd * x;
-	s->inverse = x;
+	*inverse = x;
 }
 
 /**
@@ -91,7 +96,7 @@ void gh_span_start(struct gh_span *s, void *meta)
 	s->alloc_count = 0;
 	s->nfreed = 0;
 	s->freeindex = 0;
-	span_set_divisor(s);
+	gh_divisor_init(s->elemsize, &s->inverse, &s->shift);
 	span_load_word(s, 0);
 }
 GH_EXPORT_FOR_TESTS(gh_span_start);

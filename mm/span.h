@@ -201,6 +201,7 @@ static inline bool gh_span_find(const struct gh_span *s, unsigned long addr,
 	return i < s->nelems;
 }
 
+void gh_divisor_init(size_t size, u64 *inverse, u8 *shift);
 void gh_span_start(struct gh_span *s, void *meta);
 unsigned int gh_span_carve(struct gh_span *s, struct gh_ent *ents,
 			   unsigned int max);

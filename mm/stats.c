@@ -20,6 +20,7 @@
 #include "malloc.h"
 #include "mcache.h"
 #include "stats.h"
+#include "uapi.h"
 #include "tiny.h"
 
 static struct dentry *debugfs_dir;
@@ -421,6 +422,7 @@ int gh_stats_init(void)
 	debugfs_create_file("stats", 0400, debugfs_dir, NULL, &stats_fops);
 	debugfs_create_file("arena_map", 0400, debugfs_dir, NULL,
 			    &arena_map_fops);
+	gh_ustats_init(debugfs_dir);
 	return 0;
 }
 

@@ -54,6 +54,14 @@ struct goheap_cache;
  * power of two that divides their size, 8 at most.
  */
 
+/* Objects of processes, see Documentation/userspace.rst */
+struct goheap_user;
+
+struct goheap_user *goheap_user_get(int fd);
+void goheap_user_put(struct goheap_user *heap);
+void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len);
+void goheap_user_unpin(struct goheap_user *heap, void *addr);
+
 /* The general allocator */
 void *goheap_alloc(size_t size, gfp_t gfp) __alloc_size(1);
 void *goheap_alloc_data(size_t size, gfp_t gfp) __alloc_size(1);

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * /dev/goheap: heaps that processes share.
+ *
+ * open() makes a heap. mmap() of its file shows the heap's window: offset 0 of
+ * the file is offset 0 of the heap. GOHEAP_IOC_ATTACH gives a process its
+ * session, a file of its own, which owns what it allocates until it is given
+ * to the heap or freed. When a session ends, however its process died, all that
+ * it owned is freed.
+ *
+ * Rules of all structures: @size is sizeof() of the structure as the program
+ * knows it; a kernel that knows more takes the rest as zero, one that knows less
+ * refuses what it does not know unless it is zero (E2BIG). Reserved fields and
+ * unknown flags must be zero (EINVAL). Offsets and lengths are bytes. Unknown
+ * commands give ENOTTY.
+ */
+#ifndef _UAPI_LINUX_GOHEAP_H
+#define _UAPI_LINUX_GOHEAP_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* Counts up when something is added. */
+#define GOHEAP_ABI_VERSION	1
+
+/* Offsets for a batch, at most. */
+#define GOHEAP_MAX_BATCH	1024
+
+/* Root slots of a heap. */
+#define GOHEAP_NR_ROOTS		64
+
+/* Size classes, with class 0, which stands for large objects. */
+#define GOHEAP_NR_CLASSES	68
+
+/*
+ * Offsets for mmap() that are not offsets of the heap.
+ *
+ * GOHEAP_MMAP_MAP: the page map, read-only: a __u64 for each heap page, see
+ * GOHEAP_PAGE_CLASS() and so on. Any part of it can be mapped.
+ * GOHEAP_MMAP_ALLOC: allocates as many bytes as are mapped, zeroed, and maps
+ * them. The last munmap() frees them.
+ */
+#define GOHEAP_MMAP_MAP		(1ULL << 41)
+#define GOHEAP_MMAP_ALLOC	(1ULL << 42)
+
+/**
+ * DOC: Entries of the page map
+ *
+ * An entry is 0 for a page that is free. Else:
+ *
+ * * bits 0 to 31: session that owns the span; 0 is the heap itself
+ * * bits 32 to 39: size class; 0 for a large object
+ * * bit 40: GOHEAP_PAGE_GIVEN, some object of the span was given to the heap
+ * * bit 41: GOHEAP_PAGE_MMAP, the span is a mapping of GOHEAP_MMAP_ALLOC
+ * * bit 63: GOHEAP_PAGE_USED, set
+ * * bits 42 to 62: pages of the span before this one. Of a large object that
+ *   has more than 2^21 - 1 pages before this one, 2^21 - 1.
+ *
+ * The map is a picture for those who free and for tools. The kernel writes it
+ * and never reads it.
+ */
+#define GOHEAP_PAGE_GIVEN	(1ULL << 40)
+#define GOHEAP_PAGE_MMAP	(1ULL << 41)
+#define GOHEAP_PAGE_USED	(1ULL << 63)
+#define GOHEAP_PAGE_INDEX_MAX	((1ULL << 21) - 1)
+#define GOHEAP_PAGE_SESSION(e)	((__u32)(e))
+#define GOHEAP_PAGE_CLASS(e)	((__u8)((e) >> 32))
+#define GOHEAP_PAGE_INDEX(e)	(((e) >> 42) & GOHEAP_PAGE_INDEX_MAX)
+
+/**
+ * struct goheap_info - GOHEAP_IOC_INFO: what the heap is
+ * @size: sizeof(struct goheap_info)
+ * @version: out: GOHEAP_ABI_VERSION of the kernel
+ * @features: out: GOHEAP_FEATURE_* bits
+ * @window: out: bytes of the window; offsets are below
+ * @base: out: address at which all processes should try to map the window
+ * @page_size: out: bytes of a heap page
+ * @nr_classes: in: room in @classes, in entries; out: entries there are
+ * @classes: address of an array of struct goheap_class, or 0
+ * @max_batch: out: most offsets for a batch
+ * @nr_roots: out: root slots
+ * @max_small: out: largest size that has a class, bytes
+ * @map_stride: out: bytes of the page map for each 64 MiB of the window
+ */
+struct goheap_info {
+	__u32 size;
+	__u32 version;
+	__u64 features;
+	__u64 window;
+	__u64 base;
+	__u32 page_size;
+	__u32 nr_classes;
+	__u64 classes;
+	__u32 max_batch;
+	__u32 nr_roots;
+	__u32 max_small;
+	__u32 map_stride;
+};
+
+/**
+ * struct goheap_class - a size class
+ * @size: bytes of an object
+ * @npages: heap pages of a span
+ * @nelems: objects of a span
+ * @reserved: 0
+ */
+struct goheap_class {
+	__u32 size;
+	__u32 npages;
+	__u32 nelems;
+	__u32 reserved;
+};
+
+/* goheap_attach.flags: the file is not closed by exec(); the session ends. */
+#define GOHEAP_ATTACH_NO_CLOEXEC	(1U << 0)
+
+/**
+ * struct goheap_attach - GOHEAP_IOC_ATTACH: begin a session
+ * @size: sizeof(struct goheap_attach)
+ * @flags: GOHEAP_ATTACH_*
+ * @quota: bytes that the session may hold, or 0 for no bound of its own
+ * @fd: out: the session's file
+ * @session: out: the session's number
+ */
+struct goheap_attach {
+	__u32 size;
+	__u32 flags;
+	__u64 quota;
+	__s32 fd;
+	__u32 session;
+};
+
+/* goheap_alloc_req.flags: the objects are zero. */
+#define GOHEAP_ALLOC_ZERO	(1U << 0)
+/* goheap_alloc_req.flags: fail rather than allocate fewer than @count. */
+#define GOHEAP_ALLOC_ALL	(1U << 1)
+
+/**
+ * struct goheap_alloc_req - GOHEAP_IOC_ALLOC: allocate objects of one length
+ * @size: sizeof(struct goheap_alloc_req)
+ * @flags: GOHEAP_ALLOC_*
+ * @length: bytes of an object, 1 or more
+ * @offsets: address of an array of @count __u64; out: offsets of the objects
+ * @count: in: how many, 1 to GOHEAP_MAX_BATCH; out: how many there are
+ * @reserved: 0
+ * @align: alignment in bytes, 0 or a power of two up to 4 MiB
+ *
+ * Fewer than @count come only when memory or a quota ends, and none only with
+ * an error.
+ */
+struct goheap_alloc_req {
+	__u32 size;
+	__u32 flags;
+	__u64 length;
+	__u64 offsets;
+	__u32 count;
+	__u32 reserved;
+	__u64 align;
+};
+
+/**
+ * struct goheap_batch - GOHEAP_IOC_FREE, GOHEAP_IOC_GIVE: a batch of objects
+ * @size: sizeof(struct goheap_batch)
+ * @flags: 0
+ * @offsets: address of an array of @count __u64, starts of objects
+ * @count: how many, 1 to GOHEAP_MAX_BATCH
+ * @bad: out, with EINVAL, EPERM, EBUSY or ENOENT: index of the first offset
+ *	that was refused. Then nothing has changed.
+ */
+struct goheap_batch {
+	__u32 size;
+	__u32 flags;
+	__u64 offsets;
+	__u32 count;
+	__u32 bad;
+};
+
+/**
+ * struct goheap_resize - GOHEAP_IOC_RESIZE: change a large object's length
+ * @size: sizeof(struct goheap_resize)
+ * @flags: 0
+ * @offset: start of the object
+ * @length: bytes it should have, more than goheap_info.max_small
+ *
+ * The object stays where it is, or the call fails and nothing changed. Pages
+ * that are added are zero.
+ */
+struct goheap_resize {
+	__u32 size;
+	__u32 flags;
+	__u64 offset;
+	__u64 length;
+};
+
+/* goheap_root.flags: compare and exchange; without it, only @value is read. */
+#define GOHEAP_ROOT_CMPXCHG	(1U << 0)
+
+/**
+ * struct goheap_root - GOHEAP_IOC_ROOT: a word that all processes find
+ * @size: sizeof(struct goheap_root)
+ * @flags: GOHEAP_ROOT_*
+ * @index: which, below GOHEAP_NR_ROOTS
+ * @reserved: 0
+ * @expect: what the word should be, to be exchanged
+ * @value: in: what it should become; out: what it was. The exchange was made
+ *	if that is @expect.
+ */
+struct goheap_root {
+	__u32 size;
+	__u32 flags;
+	__u32 index;
+	__u32 reserved;
+	__u64 expect;
+	__u64 value;
+};
+
+/* goheap_limit.flags: set the bound; without it, it is only read. */
+#define GOHEAP_LIMIT_SET	(1U << 0)
+
+/**
+ * struct goheap_limit - GOHEAP_IOC_LIMIT: the bound of a heap or a session
+ * @size: sizeof(struct goheap_limit)
+ * @flags: GOHEAP_LIMIT_*
+ * @limit: in: bytes, 0 for none; out: the bound as it is now
+ * @used: out: bytes held against it
+ *
+ * On the heap's file it is the heap's bound, which may be set by its creator's
+ * user and by CAP_SYS_RESOURCE; on a session's file it is the session's, which
+ * its process may set. A bound below what is held only refuses more.
+ */
+struct goheap_limit {
+	__u32 size;
+	__u32 flags;
+	__u64 limit;
+	__u64 used;
+};
+
+/**
+ * struct goheap_usage - GOHEAP_IOC_STATS: what a heap and a session hold
+ * @size: sizeof(struct goheap_usage)
+ * @session: out: number of the session, 0 on the heap's file
+ * @heap_bytes: out: pages of all spans, bytes
+ * @heap_limit: out: the heap's bound, 0 for none
+ * @session_bytes: out: pages of the session's spans, bytes
+ * @session_limit: out: the session's bound, 0 for none
+ * @objects: out: objects allocated in the heap now
+ * @object_bytes: out: their bytes
+ * @given: out: those of them that were given to the heap
+ * @spans: out: spans of the heap
+ * @sessions: out: sessions alive
+ * @deaths: out: sessions that ended, ever
+ * @allocs: out: objects allocated, ever
+ * @frees: out: objects freed, ever, by whomever
+ * @reclaimed: out: those of them that the end of a session freed
+ * @pinned: out: objects that the kernel holds
+ * @peak_bytes: out: largest @heap_bytes
+ * @bad: out: offsets refused, ever
+ */
+struct goheap_usage {
+	__u32 size;
+	__u32 session;
+	__u64 heap_bytes;
+	__u64 heap_limit;
+	__u64 session_bytes;
+	__u64 session_limit;
+	__u64 objects;
+	__u64 object_bytes;
+	__u64 given;
+	__u64 spans;
+	__u64 sessions;
+	__u64 deaths;
+	__u64 allocs;
+	__u64 frees;
+	__u64 reclaimed;
+	__u64 pinned;
+	__u64 peak_bytes;
+	__u64 bad;
+};
+
+/**
+ * struct goheap_trim - GOHEAP_IOC_TRIM: give free memory back
+ * @size: sizeof(struct goheap_trim)
+ * @flags: 0
+ * @bytes: out: bytes given back
+ */
+struct goheap_trim {
+	__u32 size;
+	__u32 flags;
+	__u64 bytes;
+};
+
+#define GOHEAP_IOC_MAGIC	0xB9
+
+/* On the heap's file and on a session's. */
+#define GOHEAP_IOC_INFO		_IOWR(GOHEAP_IOC_MAGIC, 0, struct goheap_info)
+#define GOHEAP_IOC_ROOT		_IOWR(GOHEAP_IOC_MAGIC, 1, struct goheap_root)
+#define GOHEAP_IOC_LIMIT	_IOWR(GOHEAP_IOC_MAGIC, 2, struct goheap_limit)
+#define GOHEAP_IOC_STATS	_IOWR(GOHEAP_IOC_MAGIC, 3, struct goheap_usage)
+#define GOHEAP_IOC_TRIM		_IOWR(GOHEAP_IOC_MAGIC, 4, struct goheap_trim)
+/* On the heap's file. */
+#define GOHEAP_IOC_ATTACH	_IOWR(GOHEAP_IOC_MAGIC, 16, struct goheap_attach)
+/* On a session's file, by the process that attached. */
+#define GOHEAP_IOC_ALLOC	_IOWR(GOHEAP_IOC_MAGIC, 32, struct goheap_alloc_req)
+#define GOHEAP_IOC_FREE		_IOWR(GOHEAP_IOC_MAGIC, 33, struct goheap_batch)
+#define GOHEAP_IOC_GIVE		_IOWR(GOHEAP_IOC_MAGIC, 34, struct goheap_batch)
+#define GOHEAP_IOC_RESIZE	_IOWR(GOHEAP_IOC_MAGIC, 35, struct goheap_resize)
+
+#endif /* _UAPI_LINUX_GOHEAP_H */

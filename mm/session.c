@@ -1,0 +1,1018 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * session: a process's share of a user heap.
+ *
+ * A session owns whole spans, so sessions do not meet over objects: what a
+ * process allocates and frees is under a lock of its own. Only who frees
+ * what another session gave away takes the heap's lock, and then the owner's.
+ *
+ * When a session ends, however that came about, what it had not given is freed.
+ * Spans in which something given is left go to the heap's own session, and from
+ * there to whoever needs one of the class.
+ */
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+
+#include <linux/goheap.h>
+
+#include "session.h"
+#include "upin.h"
+
+/* Spans of a session that ends, looked at under one hold of the heap's lock. */
+#define REAP_SPANS	256
+
+/* ---- spans of a session; its lock is held ------------------------------- */
+
+static void partial_add(struct gh_uspan *s)
+{
+	if (!s->partial && s->class) {
+		list_add(&s->plist, &s->owner->partial[s->class]);
+		s->partial = true;
+	}
+}
+
+static void partial_del(struct gh_uspan *s)
+{
+	if (s->partial) {
+		list_del_init(&s->plist);
+		s->partial = false;
+	}
+}
+
+static void span_join(struct gh_usession *ss, struct gh_uspan *s)
+{
+	s->owner = ss;
+	list_add_tail(&s->list, &ss->spans);
+	if (s->nfree)
+		partial_add(s);
+}
+
+static void span_part(struct gh_uspan *s)
+{
+	partial_del(s);
+	list_del_init(&s->list);
+}
+
+/* A free span is kept if it is the only one of its class with a free object. */
+static bool span_is_spare(const struct gh_uspan *s)
+{
+	return !s->class || !list_is_singular(&s->owner->partial[s->class]);
+}
+
+/* ---- objects; the owner's lock is held ---------------------------------- */
+
+static void obj_count(struct gh_uspan *s, int n)
+{
+	struct gh_ucount *count = &s->owner->count;
+
+	count->objects += n;
+	count->bytes += n * (s64)s->elemsize;
+}
+
+/* Take up to @n free objects. */
+static unsigned int span_pick(struct gh_uspan *s, u64 *offsets, unsigned int n)
+{
+	unsigned int words = DIV_ROUND_UP(s->nelems, 64);
+	unsigned int w, got = 0;
+
+	if (s->nelems == 1) {
+		s->state[0] = GH_UOBJ_PRIVATE;
+		offsets[got++] = s->base;
+	} else {
+		for (w = s->hint; w < words && got < n; w++) {
+			u64 free = s->free[w];
+
+			while (free && got < n) {
+				unsigned int i = w * 64 + __ffs64(free);
+
+				free &= free - 1;
+				s->state[i] = GH_UOBJ_PRIVATE;
+				offsets[got++] = s->base + i * s->elemsize;
+			}
+			s->free[w] = free;
+			if (free)
+				break;
+		}
+		s->hint = min(w, words - 1);
+	}
+	s->nfree -= got;
+	if (!s->nfree)
+		partial_del(s);
+	obj_count(s, got);
+	s->owner->count.allocs += got;
+	return got;
+}
+
+static void obj_set_free(struct gh_uspan *s, unsigned int i)
+{
+	s->state[i] = GH_UOBJ_FREE;
+	if (s->nelems > 1) {
+		s->free[i / 64] |= BIT_ULL(i % 64);
+		s->hint = min(s->hint, i / 64);
+	}
+	s->nfree++;
+	if (s->nfree == 1)
+		partial_add(s);
+	obj_count(s, -1);
+	s->owner->count.frees++;
+}
+
+/* Undo it; nobody had the object since. */
+static void obj_unset_free(struct gh_uspan *s, unsigned int i, u8 state)
+{
+	s->state[i] = state;
+	if (s->nelems > 1)
+		s->free[i / 64] &= ~BIT_ULL(i % 64);
+	s->nfree--;
+	if (!s->nfree)
+		partial_del(s);
+	obj_count(s, 1);
+	s->owner->count.frees--;
+}
+
+/* What was given is the first of its span, or the last: the page map says so. */
+static void obj_note_given(struct gh_uspan *s, int n)
+{
+	s->ngiven += n;
+	s->owner->count.given += n;
+	if (n > 0 ? s->ngiven == 1 : !s->ngiven)
+		gh_uspan_show(s);
+}
+
+/* ---- allocation --------------------------------------------------------- */
+
+static void obj_zero(struct gh_uheap *h, u64 offset, size_t len)
+{
+	while (len) {
+		struct page *page = gh_uheap_frame(h, offset >> PAGE_SHIFT);
+		size_t at = offset_in_page(offset);
+		size_t n = min_t(size_t, len, PAGE_SIZE - at);
+
+		memset(page_address(page) + at, 0, n);
+		offset += n;
+		len -= n;
+	}
+}
+
+/*
+ * The smallest class that is long and aligned enough; 0 for a large object.
+ * Spans begin on a heap page, so objects have the alignment of their size.
+ */
+static unsigned int class_for(u64 length, u64 align)
+{
+	unsigned int class;
+
+	if (length > GH_MAX_SMALL || align > GH_MAX_NATURAL_ALIGN)
+		return 0;
+	for (class = gh_size_to_class(length); class < GH_NUM_CLASSES; class++)
+		if (gh_natural_align(gh_class_size[class]) >= align)
+			return class;
+	return 0;
+}
+
+/* Let a span, with its objects, change hands. Under the heap's lock. */
+static void span_move(struct gh_uspan *s, struct gh_usession *to)
+{
+	struct gh_usession *from = s->owner;
+	u64 n = s->nelems - s->nfree;
+
+	spin_lock(&from->lock);
+	span_part(s);
+	from->count.objects -= n;
+	from->count.bytes -= n * s->elemsize;
+	from->count.given -= s->ngiven;
+	spin_unlock(&from->lock);
+	spin_lock(&to->lock);
+	to->count.objects += n;
+	to->count.bytes += n * s->elemsize;
+	to->count.given += s->ngiven;
+	span_join(to, s);
+	gh_uspan_show(s);
+	spin_unlock(&to->lock);
+}
+
+/* Take a span of the class that outlived its session. */
+static struct gh_uspan *session_adopt(struct gh_usession *ss, unsigned int class)
+{
+	struct gh_uheap *h = ss->heap;
+	struct gh_usession *own = &h->own;
+	struct gh_uspan *s = NULL;
+
+	if (list_empty_careful(&own->partial[class]))
+		return NULL;
+	mutex_lock(&h->lock);
+	s = list_first_entry_or_null(&own->partial[class], struct gh_uspan,
+				     plist);
+	if (s && (READ_ONCE(ss->dead) || gh_uspan_recharge(s, ss)))
+		s = NULL;
+	if (s)
+		span_move(s, ss);
+	mutex_unlock(&h->lock);
+	return s;
+}
+
+/* Release spans that are in no list of their owner. */
+static unsigned long spans_give_back(struct gh_uheap *h,
+				     struct list_head *spans)
+{
+	struct gh_uspan *s;
+
+	if (list_empty(spans))
+		return 0;
+	mutex_lock(&h->lock);
+	list_for_each_entry(s, spans, list)
+		gh_uspan_withdraw(h, s);
+	mutex_unlock(&h->lock);
+	return gh_uspan_release(h, spans);
+}
+
+static void span_give_back(struct gh_uheap *h, struct gh_uspan *s)
+{
+	LIST_HEAD(spans);
+
+	list_add(&s->list, &spans);
+	spans_give_back(h, &spans);
+}
+
+/* Returns 0 if the session has a span with a free object, perhaps. */
+static int session_refill(struct gh_usession *ss, const struct gh_ushape *shape)
+{
+	struct gh_uspan *s;
+	bool dead;
+
+	if (shape->class && session_adopt(ss, shape->class))
+		return 0;
+	s = gh_uspan_make(ss, shape);
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	spin_lock(&ss->lock);
+	dead = ss->dead;
+	if (!dead)
+		span_join(ss, s);
+	spin_unlock(&ss->lock);
+	if (dead)
+		span_give_back(ss->heap, s);
+	return dead ? -EOWNERDEAD : 0;
+}
+
+static int session_alloc_small(struct gh_usession *ss, unsigned int class,
+			       u64 *offsets, unsigned int *n)
+{
+	struct gh_ushape shape = {
+		.class = class,
+		.npages = gh_class_npages[class],
+		.align = 1,
+	};
+	unsigned int got = 0;
+	int err = 0;
+
+	while (!err) {
+		struct gh_uspan *s;
+
+		spin_lock(&ss->lock);
+		while (got < *n && !ss->dead) {
+			s = list_first_entry_or_null(&ss->partial[class],
+						     struct gh_uspan, plist);
+			if (!s)
+				break;
+			got += span_pick(s, offsets + got, *n - got);
+		}
+		spin_unlock(&ss->lock);
+		if (got == *n)
+			break;
+		err = session_refill(ss, &shape);
+	}
+	*n = got;
+	return err;
+}
+
+static void span_join_full(struct gh_usession *ss, struct gh_uspan *s,
+			   u64 *offset)
+{
+	span_join(ss, s);
+	span_pick(s, offset, 1);
+}
+
+static int session_alloc_large(struct gh_usession *ss, u64 length, u64 align,
+			       u64 *offsets, unsigned int *n)
+{
+	struct gh_ushape shape = {
+		.npages = DIV_ROUND_UP(length, GH_PAGE_SIZE),
+		.align = max_t(u64, align >> GH_PAGE_SHIFT, 1),
+	};
+	unsigned int got;
+	int err = 0;
+
+	for (got = 0; got < *n; got++) {
+		struct gh_uspan *s = gh_uspan_make(ss, &shape);
+
+		if (IS_ERR(s)) {
+			err = PTR_ERR(s);
+			break;
+		}
+		spin_lock(&ss->lock);
+		if (ss->dead)
+			err = -EOWNERDEAD;
+		else
+			span_join_full(ss, s, offsets + got);
+		spin_unlock(&ss->lock);
+		if (err) {
+			span_give_back(ss->heap, s);
+			break;
+		}
+	}
+	*n = got;
+	return err;
+}
+
+/**
+ * gh_usession_alloc() - allocate objects of one length
+ * @ss: the session
+ * @length: bytes, 1 or more
+ * @align: bytes, 0 or a power of two up to GH_UALIGN_MAX
+ * @zero: fill them with zeroes
+ * @offsets: where they go
+ * @n: how many, 1 or more; set to how many there are
+ *
+ * Context: process context, may sleep.
+ * Return: 0 if there are all; else why not: -ENOMEM, -EDQUOT, -EINTR, or
+ * -EOWNERDEAD if the session ended.
+ */
+int gh_usession_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
+		      u64 *offsets, unsigned int *n)
+{
+	unsigned int i, class = class_for(length, align);
+	int err = -ENOMEM;
+
+	if (length > GH_UWINDOW) {
+		*n = 0;
+		return err;
+	}
+	if (!class)
+		return session_alloc_large(ss, length, align, offsets, n);
+	err = session_alloc_small(ss, class, offsets, n);
+	for (i = 0; zero && i < *n; i++)
+		obj_zero(ss->heap, offsets[i], gh_class_size[class]);
+	return err;
+}
+
+/* ---- freeing ------------------------------------------------------------ */
+
+/* How what is in such a state is refused to whom it does not belong. */
+static int obj_refusal(u8 state)
+{
+	switch (state) {
+	case GH_UOBJ_FREE:
+		return -ENOENT;
+	case GH_UOBJ_PRIVATE:
+	case GH_UOBJ_GIVEN:
+		return -EPERM;
+	default:
+		return -EBUSY;
+	}
+}
+
+/* Find an object. With the heap's lock, or the owner's if that is expected. */
+static int obj_find(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
+		    unsigned int *idx, struct gh_usession *owner)
+{
+	struct gh_uspan *s = gh_uspan_of(h, offset);
+	u64 i;
+
+	if (unlikely(!s))
+		return -EINVAL;
+	if (unlikely(owner && READ_ONCE(s->owner) != owner))
+		return -EPERM;
+	i = gh_uspan_index(s, offset);
+	if (unlikely(i >= s->nelems || s->mmap))
+		return -EINVAL;
+	*sp = s;
+	*idx = i;
+	return 0;
+}
+
+/* Free what is private, and pinned by nobody, in a span of the session's. */
+static bool own_free_one(struct gh_usession *ss, u64 offset,
+			 struct list_head *empty)
+{
+	struct gh_uspan *s;
+	unsigned int i;
+
+	if (unlikely(obj_find(ss->heap, offset, &s, &i, ss) || s->npins ||
+		     s->state[i] != GH_UOBJ_PRIVATE))
+		return false;
+	obj_set_free(s, i);
+	if (s->nfree == s->nelems)
+		list_move(&s->list, empty);
+	return true;
+}
+
+/* Nobody had them since: the lock was held. */
+static void own_undo_frees(struct gh_usession *ss, const u64 *offsets,
+			   unsigned int n, struct list_head *empty)
+{
+	struct gh_uspan *s;
+	unsigned int i;
+
+	list_splice_init(empty, &ss->spans);
+	while (n--)
+		if (!obj_find(ss->heap, offsets[n], &s, &i, ss))
+			obj_unset_free(s, i, GH_UOBJ_PRIVATE);
+}
+
+/* Of spans without objects, leave in the list those that are not worth keeping. */
+static void own_keep_some(struct gh_usession *ss, struct list_head *empty)
+{
+	struct gh_uspan *s, *next;
+
+	list_for_each_entry_safe(s, next, empty, list) {
+		if (span_is_spare(s))
+			partial_del(s);
+		else
+			list_move(&s->list, &ss->spans);
+	}
+}
+
+/*
+ * The quick way, which nearly always is all there is to it: everything is the
+ * session's own. If not, nothing changes.
+ */
+static int own_free(struct gh_usession *ss, const u64 *offsets, unsigned int n)
+{
+	LIST_HEAD(empty);
+	unsigned int i;
+	int err = 0;
+
+	spin_lock(&ss->lock);
+	if (ss->dead) {
+		spin_unlock(&ss->lock);
+		return -EOWNERDEAD;
+	}
+	for (i = 0; i < n; i++)
+		if (unlikely(!own_free_one(ss, offsets[i], &empty)))
+			break;
+	if (unlikely(i < n)) {
+		own_undo_frees(ss, offsets, i, &empty);
+		err = -EAGAIN;
+	} else if (unlikely(!list_empty(&empty))) {
+		own_keep_some(ss, &empty);
+	}
+	spin_unlock(&ss->lock);
+	spans_give_back(ss->heap, &empty);
+	return err;
+}
+
+/* Under the heap's lock, which keeps owners and spans as they are. */
+static int any_claim_one(struct gh_usession *ss, u64 offset)
+{
+	struct gh_uspan *s;
+	unsigned int i;
+	int err;
+
+	err = obj_find(ss->heap, offset, &s, &i, NULL);
+	if (err)
+		return err;
+	if (s->npins && gh_uobj_pinned(s, i))
+		return -EBUSY;
+	spin_lock(&s->owner->lock);
+	if (s->state[i] == GH_UOBJ_GIVEN)
+		s->state[i] = GH_UOBJ_CLAIMED_GIVEN;
+	else if (s->state[i] == GH_UOBJ_PRIVATE && s->owner == ss)
+		s->state[i] = GH_UOBJ_CLAIMED;
+	else if (s->state[i] == GH_UOBJ_DOOMED)
+		err = -EBUSY;
+	else	/* claimed means: earlier in this batch */
+		err = s->state[i] == GH_UOBJ_PRIVATE ? -EPERM : -ENOENT;
+	spin_unlock(&s->owner->lock);
+	return err;
+}
+
+static void any_unclaim_one(struct gh_uheap *h, u64 offset)
+{
+	struct gh_uspan *s;
+	unsigned int i;
+
+	if (obj_find(h, offset, &s, &i, NULL))
+		return;
+	spin_lock(&s->owner->lock);
+	s->state[i] = s->state[i] == GH_UOBJ_CLAIMED ? GH_UOBJ_PRIVATE :
+						       GH_UOBJ_GIVEN;
+	spin_unlock(&s->owner->lock);
+}
+
+/* An object of a span is free now; should the span be too? Its owner's lock. */
+static void span_shed(struct gh_uspan *s, struct list_head *empty)
+{
+	if (s->nfree == s->nelems && span_is_spare(s)) {
+		span_part(s);
+		list_add(&s->list, empty);
+	}
+}
+
+static void any_free_one(struct gh_uheap *h, u64 offset, struct list_head *empty)
+{
+	struct gh_usession *owner;
+	struct gh_uspan *s;
+	unsigned int i;
+
+	if (obj_find(h, offset, &s, &i, NULL))
+		return;
+	owner = s->owner;
+	spin_lock(&owner->lock);
+	if (s->state[i] == GH_UOBJ_CLAIMED_GIVEN)
+		obj_note_given(s, -1);
+	obj_set_free(s, i);
+	span_shed(s, empty);
+	spin_unlock(&owner->lock);
+}
+
+/**
+ * gh_uobj_bury() - free an object that outlived its session because it was pinned
+ * @h: the heap
+ * @s: its span
+ * @i: its index
+ * @empty: gets the span, withdrawn, if nothing is left in it
+ *
+ * Context: the heap's lock is held.
+ */
+void gh_uobj_bury(struct gh_uheap *h, struct gh_uspan *s, unsigned int i,
+		  struct list_head *empty)
+{
+	struct gh_usession *owner = s->owner;
+	unsigned int before;
+
+	spin_lock(&owner->lock);
+	obj_set_free(s, i);
+	owner->count.reclaimed++;
+	before = list_empty(empty);
+	span_shed(s, empty);
+	spin_unlock(&owner->lock);
+	if (before && !list_empty(empty))
+		gh_uspan_withdraw(h, s);
+}
+
+/* Whatever may be freed: also what others gave. All or nothing. */
+static int any_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
+		    unsigned int *bad)
+{
+	struct gh_uheap *h = ss->heap;
+	struct gh_uspan *s;
+	LIST_HEAD(empty);
+	unsigned int i;
+	int err = 0;
+
+	mutex_lock(&h->lock);
+	for (i = 0; i < n && !err; i++)
+		err = any_claim_one(ss, offsets[i]);
+	if (err) {
+		*bad = --i;
+		while (i--)
+			any_unclaim_one(h, offsets[i]);
+	} else {
+		for (i = 0; i < n; i++)
+			any_free_one(h, offsets[i], &empty);
+		list_for_each_entry(s, &empty, list)
+			gh_uspan_withdraw(h, s);
+	}
+	mutex_unlock(&h->lock);
+	gh_uspan_release(h, &empty);
+	return err;
+}
+
+/**
+ * gh_usession_free() - free objects
+ * @ss: the session
+ * @offsets: starts of objects that the session owns, or anybody gave
+ * @n: how many
+ * @bad: set to the index of the first that is refused
+ *
+ * Context: process context, may sleep.
+ * Return: 0; or, with nothing changed, -EINVAL if no object starts there, -ENOENT
+ * if it is free, also for the second of two equal offsets, -EPERM if it is another
+ * session's, -EBUSY if the kernel holds it, or -EOWNERDEAD if the session ended.
+ */
+int gh_usession_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
+		     unsigned int *bad)
+{
+	int err = own_free(ss, offsets, n);
+
+	if (unlikely(err == -EAGAIN))
+		err = any_free(ss, offsets, n, bad);
+	if (unlikely(err))
+		atomic64_inc(&ss->heap->bad);
+	return err;
+}
+
+/* ---- giving ------------------------------------------------------------- */
+
+static int give_one(struct gh_usession *ss, u64 offset)
+{
+	struct gh_uspan *s;
+	unsigned int i;
+	int err;
+
+	err = obj_find(ss->heap, offset, &s, &i, ss);
+	if (err)
+		return err;
+	if (s->state[i] != GH_UOBJ_PRIVATE)
+		return obj_refusal(s->state[i]);
+	s->state[i] = GH_UOBJ_GIVEN;
+	obj_note_given(s, 1);
+	return 0;
+}
+
+static void ungive_one(struct gh_usession *ss, u64 offset)
+{
+	struct gh_uspan *s;
+	unsigned int i;
+
+	if (obj_find(ss->heap, offset, &s, &i, ss))
+		return;
+	s->state[i] = GH_UOBJ_PRIVATE;
+	obj_note_given(s, -1);
+}
+
+/**
+ * gh_usession_give() - give objects to the heap
+ * @ss: the session
+ * @offsets: starts of objects that the session owns
+ * @n: how many
+ * @bad: set to the index of the first that is refused
+ *
+ * From then on anybody may free them, and they outlive the session.
+ *
+ * Context: process context, may sleep.
+ * Return: 0; or, with nothing changed, as gh_usession_free(); -EPERM also for what
+ * was given before.
+ */
+int gh_usession_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
+		     unsigned int *bad)
+{
+	unsigned int i;
+	int err = 0;
+
+	spin_lock(&ss->lock);
+	if (ss->dead)
+		err = -EOWNERDEAD;
+	for (i = 0; i < n && !err; i++)
+		err = give_one(ss, offsets[i]);
+	if (err && i) {
+		*bad = --i;
+		while (i--)
+			ungive_one(ss, offsets[i]);
+	}
+	spin_unlock(&ss->lock);
+	if (err)
+		atomic64_inc(&ss->heap->bad);
+	return err;
+}
+
+/* ---- resizing ----------------------------------------------------------- */
+
+/* Claim a large object of the session's, so that it stays what it is. */
+static int large_claim(struct gh_usession *ss, u64 offset, struct gh_uspan **sp)
+{
+	unsigned int i;
+	int err;
+
+	err = obj_find(ss->heap, offset, sp, &i, ss);
+	if (err)
+		return err;
+	if ((*sp)->class)
+		return -EINVAL;
+	if ((*sp)->npins)
+		return -EBUSY;
+	if ((*sp)->state[0] != GH_UOBJ_PRIVATE)
+		return obj_refusal((*sp)->state[0]);
+	(*sp)->state[0] = GH_UOBJ_CLAIMED;
+	return 0;
+}
+
+/**
+ * gh_usession_resize() - change the length of a large object where it is
+ * @ss: the session
+ * @offset: start of an object that the session owns
+ * @length: bytes, more than GH_MAX_SMALL
+ *
+ * Context: process context, may sleep.
+ * Return: 0; or, with nothing changed, -EINVAL if no large object starts there,
+ * -EPERM if it is not the session's alone, -EBUSY if the kernel holds it, -ENOSPC
+ * if what lies behind it is not free, or what gh_usession_alloc() returns.
+ */
+int gh_usession_resize(struct gh_usession *ss, u64 offset, u64 length)
+{
+	struct gh_uheap *h = ss->heap;
+	struct gh_uspan *s = NULL;
+	size_t before;
+	int err;
+
+	if (length > GH_UWINDOW)
+		return -ENOMEM;
+	mutex_lock(&h->lock);
+	spin_lock(&ss->lock);
+	err = ss->dead ? -EOWNERDEAD : large_claim(ss, offset, &s);
+	spin_unlock(&ss->lock);
+	if (!err) {
+		before = s->elemsize;
+		err = gh_uspan_resize(h, s, DIV_ROUND_UP(length, GH_PAGE_SIZE));
+		spin_lock(&ss->lock);
+		s->state[0] = GH_UOBJ_PRIVATE;
+		ss->count.bytes += s->elemsize - before;
+		gh_uspan_show(s);
+		spin_unlock(&ss->lock);
+	}
+	mutex_unlock(&h->lock);
+	return err;
+}
+
+/* ---- giving memory back ------------------------------------------------- */
+
+/* Under the heap's lock. */
+static void session_shed_all(struct gh_usession *ss, struct list_head *empty)
+{
+	struct gh_uspan *s, *next;
+
+	spin_lock(&ss->lock);
+	list_for_each_entry_safe(s, next, &ss->spans, list) {
+		if (s->nfree == s->nelems && !s->mmap) {
+			span_part(s);
+			list_add(&s->list, empty);
+		}
+	}
+	spin_unlock(&ss->lock);
+	list_for_each_entry(s, empty, list)
+		if (s->owner)
+			gh_uspan_withdraw(ss->heap, s);
+}
+
+/**
+ * gh_usession_trim() - give memory that a session does not use back
+ * @ss: the session
+ *
+ * Context: process context, may sleep.
+ * Return: bytes.
+ */
+unsigned long gh_usession_trim(struct gh_usession *ss)
+{
+	LIST_HEAD(empty);
+
+	mutex_lock(&ss->heap->lock);
+	session_shed_all(ss, &empty);
+	mutex_unlock(&ss->heap->lock);
+	return gh_uspan_release(ss->heap, &empty) << GH_PAGE_SHIFT;
+}
+
+/**
+ * gh_uheap_trim() - give memory that no session uses back
+ * @h: the heap
+ *
+ * Context: process context, may sleep.
+ * Return: bytes.
+ */
+unsigned long gh_uheap_trim(struct gh_uheap *h)
+{
+	struct gh_usession *ss;
+	LIST_HEAD(empty);
+
+	mutex_lock(&h->lock);
+	session_shed_all(&h->own, &empty);
+	list_for_each_entry(ss, &h->sessions, list)
+		session_shed_all(ss, &empty);
+	mutex_unlock(&h->lock);
+	return gh_uspan_release(h, &empty) << GH_PAGE_SHIFT;
+}
+
+/* ---- the life of a session ---------------------------------------------- */
+
+/**
+ * gh_usession_init() - make a session ready for use
+ * @ss: the session, zeroed
+ * @h: its heap
+ * @id: its number
+ * @limit: bound on its heap pages
+ */
+void gh_usession_init(struct gh_usession *ss, struct gh_uheap *h, u32 id,
+		      unsigned long limit)
+{
+	unsigned int i;
+
+	ss->heap = h;
+	ss->id = id;
+	ss->limit = limit;
+	spin_lock_init(&ss->lock);
+	INIT_LIST_HEAD(&ss->list);
+	INIT_LIST_HEAD(&ss->spans);
+	for (i = 0; i < GH_NUM_CLASSES; i++)
+		INIT_LIST_HEAD(&ss->partial[i]);
+}
+
+/* Numbers come around after 2^32 sessions; 0 is the heap's own. */
+static u32 session_new_id(struct gh_uheap *h)
+{
+	struct gh_usession *ss;
+	bool taken;
+
+	do {
+		taken = !++h->next_id;
+		list_for_each_entry(ss, &h->sessions, list)
+			taken |= ss->id == h->next_id;
+	} while (taken);
+	return h->next_id;
+}
+
+/**
+ * gh_usession_begin() - attach this process to a heap
+ * @h: the heap
+ * @limit: bound on its heap pages
+ *
+ * Context: process context, may sleep.
+ * Return: the session, or -ENOMEM, or -EUSERS if there are too many.
+ */
+struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
+{
+	struct gh_usession *ss = goheap_zalloc(sizeof(*ss), GFP_KERNEL_ACCOUNT);
+	int err = 0;
+
+	if (!ss)
+		return ERR_PTR(-ENOMEM);
+	gh_usession_init(ss, h, 0, limit);
+	ss->files = current->files;
+	ss->pid = task_tgid_nr(current);
+	get_task_comm(ss->comm, current);
+	mutex_lock(&h->lock);
+	if (h->nsessions == GH_USESSIONS_MAX) {
+		err = -EUSERS;
+	} else {
+		h->nsessions++;
+		ss->id = session_new_id(h);
+		ss->seen = atomic64_read(&h->deaths);
+		list_add_tail(&ss->list, &h->sessions);
+	}
+	mutex_unlock(&h->lock);
+	if (err) {
+		goheap_free(ss);
+		return ERR_PTR(err);
+	}
+	kref_get(&h->ref);
+	return ss;
+}
+
+/* Free what was not given. */
+static void span_reap_objects(struct gh_usession *ss, struct gh_uspan *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->nelems; i++) {
+		if (s->state[i] != GH_UOBJ_PRIVATE)
+			continue;
+		if (s->npins && gh_uobj_pinned(s, i)) {
+			s->state[i] = GH_UOBJ_DOOMED;
+			continue;
+		}
+		obj_set_free(s, i);
+		ss->count.reclaimed++;
+	}
+}
+
+/* What is left of a span goes to the heap's own session. */
+static void span_bequeath(struct gh_usession *ss, struct gh_uspan *s)
+{
+	s->owner->npages -= s->npages;
+	ss->heap->own.npages += s->npages;
+	span_move(s, &ss->heap->own);
+}
+
+/* Under the heap's lock. Returns false if there is nothing left. */
+static bool session_reap_some(struct gh_usession *ss, struct list_head *empty)
+{
+	unsigned int n = REAP_SPANS;
+
+	while (n--) {
+		struct gh_uspan *s;
+
+		spin_lock(&ss->lock);
+		s = list_first_entry_or_null(&ss->spans, struct gh_uspan, list);
+		if (s) {
+			span_reap_objects(ss, s);
+			if (s->nfree == s->nelems) {
+				span_part(s);
+				list_add(&s->list, empty);
+			}
+		}
+		spin_unlock(&ss->lock);
+		if (!s)
+			return false;
+		if (s->nfree == s->nelems)
+			gh_uspan_withdraw(ss->heap, s);
+		else
+			span_bequeath(ss, s);
+	}
+	return true;
+}
+
+/* Nobody can reach the session any more but through the heap's list. */
+static void session_leave(struct gh_usession *ss)
+{
+	struct gh_uheap *h = ss->heap;
+
+	mutex_lock(&h->lock);
+	list_del_init(&ss->list);
+	h->nsessions--;
+	h->gone.allocs += ss->count.allocs;
+	h->gone.frees += ss->count.frees;
+	h->gone.reclaimed += ss->count.reclaimed;
+	mutex_unlock(&h->lock);
+	atomic64_inc(&h->deaths);
+	wake_up_interruptible_all(&h->wait);
+}
+
+/**
+ * gh_usession_end() - free all that a session owns
+ * @ss: the session; nothing happens the second time
+ *
+ * Context: process context, may sleep.
+ */
+void gh_usession_end(struct gh_usession *ss)
+{
+	struct gh_uheap *h = ss->heap;
+	LIST_HEAD(empty);
+	bool more;
+
+	spin_lock(&ss->lock);
+	more = !ss->dead;
+	ss->dead = true;
+	spin_unlock(&ss->lock);
+	if (!more)
+		return;
+	while (more) {
+		mutex_lock(&h->lock);
+		more = session_reap_some(ss, &empty);
+		mutex_unlock(&h->lock);
+		gh_uspan_release(h, &empty);
+		cond_resched();
+	}
+	session_leave(ss);
+}
+
+/**
+ * gh_usession_put() - end a session whose file is gone
+ * @ss: the session
+ *
+ * Context: process context, may sleep.
+ */
+void gh_usession_put(struct gh_usession *ss)
+{
+	struct gh_uheap *h = ss->heap;
+
+	gh_usession_end(ss);
+	goheap_free(ss);
+	gh_uheap_put(h);
+}
+
+/* ---- allocation by mmap() ----------------------------------------------- */
+
+/**
+ * gh_umapping_alloc() - allocate a span for a mapping of its own
+ * @h: the heap, which owns it
+ * @len: bytes, 1 or more
+ *
+ * Context: process context, may sleep.
+ * Return: the span, or an error as a pointer, see gh_uspan_make().
+ */
+struct gh_uspan *gh_umapping_alloc(struct gh_uheap *h, u64 len)
+{
+	struct gh_ushape shape = {
+		.npages = DIV_ROUND_UP_ULL(len, GH_PAGE_SIZE),
+		.align = 1,
+		.mmap = true,
+	};
+	struct gh_uspan *s;
+	u64 offset;
+
+	if (len > GH_UWINDOW)
+		return ERR_PTR(-ENOMEM);
+	s = gh_uspan_make(&h->own, &shape);
+	if (IS_ERR(s))
+		return s;
+	spin_lock(&h->own.lock);
+	span_join_full(&h->own, s, &offset);
+	spin_unlock(&h->own.lock);
+	return s;
+}
+
+/**
+ * gh_umapping_free() - free the span of a mapping
+ * @h: the heap
+ * @s: the span, which nobody maps any more
+ *
+ * Context: process context, may sleep.
+ */
+void gh_umapping_free(struct gh_uheap *h, struct gh_uspan *s)
+{
+	spin_lock(&h->own.lock);
+	obj_set_free(s, 0);
+	span_part(s);
+	spin_unlock(&h->own.lock);
+	span_give_back(h, s);
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * upin: objects of user heaps that kernel code holds.
+ *
+ * A pinned object cannot be freed: who tries is told that it is busy, and when
+ * its session ends, it is freed with the last pin.
+ */
+#include <linux/export.h>
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+
+#include <linux/goheap.h>
+
+#include "session.h"
+#include "uapi.h"
+#include "upin.h"
+
+/**
+ * struct gh_upin - a pin
+ * @list: in the heap's list, under its lock
+ * @span: the object's span
+ * @idx: which object of it
+ * @addr: what the holder was given
+ * @mapped: what vmap() returned, or NULL
+ */
+struct gh_upin {
+	struct list_head list;
+	struct gh_uspan *span;
+	unsigned int idx;
+	void *addr;
+	void *mapped;
+};
+
+/**
+ * gh_uobj_pinned() - does kernel code hold an object?
+ * @s: the span, which has pins
+ * @idx: the object
+ *
+ * Context: the heap's lock is held.
+ * Return: whether it does.
+ */
+bool gh_uobj_pinned(const struct gh_uspan *s, unsigned int idx)
+{
+	struct gh_upin *pin;
+
+	list_for_each_entry(pin, &s->owner->heap->pins, list)
+		if (pin->span == s && pin->idx == idx)
+			return true;
+	return false;
+}
+
+/**
+ * goheap_user_get() - a user heap, by file descriptor
+ * @fd: descriptor of the calling process, of /dev/goheap
+ *
+ * Context: process context.
+ * Return: the heap, to be given back with goheap_user_put(); or -EBADF if @fd is
+ * no open file, -EINVAL if it is not a heap, -EACCES if it is not open for writing.
+ */
+struct goheap_user *goheap_user_get(int fd)
+{
+	struct file *file = fget(fd);
+	struct gh_uheap *h;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	h = gh_uheap_of_file(file);
+	if (!h)
+		h = ERR_PTR(-EINVAL);
+	else if (!(file->f_mode & FMODE_WRITE))
+		h = ERR_PTR(-EACCES);
+	else
+		kref_get(&h->ref);
+	fput(file);
+	return (struct goheap_user *)h;
+}
+EXPORT_SYMBOL_GPL(goheap_user_get);
+
+/**
+ * goheap_user_put() - give a user heap back
+ * @heap: what goheap_user_get() returned; it has no pins of the caller's left
+ *
+ * Context: process context, may sleep.
+ */
+void goheap_user_put(struct goheap_user *heap)
+{
+	gh_uheap_put((struct gh_uheap *)heap);
+}
+EXPORT_SYMBOL_GPL(goheap_user_put);
+
+/* Make the kernel's own mapping of a stretch of the window. */
+static int pin_map(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
+		   size_t len)
+{
+	unsigned long first = offset >> PAGE_SHIFT;
+	unsigned long n = ((offset + len - 1) >> PAGE_SHIFT) - first + 1;
+	struct page **pages;
+	unsigned long i;
+
+	if (n == 1) {
+		pin->addr = page_address(gh_uheap_frame(h, first)) +
+			    offset_in_page(offset);
+		return 0;
+	}
+	pages = goheap_alloc(array_size(n, sizeof(*pages)), GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		pages[i] = gh_uheap_frame(h, first + i);
+	pin->mapped = vmap(pages, n, VM_MAP, PAGE_KERNEL);
+	goheap_free(pages);
+	if (!pin->mapped)
+		return -ENOMEM;
+	pin->addr = pin->mapped + offset_in_page(offset);
+	return 0;
+}
+
+/* Under the heap's lock. */
+static int pin_object(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
+		      size_t len)
+{
+	struct gh_uspan *s = gh_uspan_of(h, offset);
+	u64 at, i;
+	u8 state;
+
+	if (!s || s->mmap)
+		return -EINVAL;
+	at = offset - s->base;
+	i = div64_u64(at, s->elemsize);
+	if (i >= s->nelems || len > s->elemsize ||
+	    at - i * s->elemsize > s->elemsize - len)
+		return -EINVAL;
+	pin->span = s;
+	pin->idx = i;
+	spin_lock(&s->owner->lock);
+	state = s->state[i];
+	if (state == GH_UOBJ_PRIVATE || state == GH_UOBJ_GIVEN) {
+		s->npins++;
+		s->owner->count.pinned++;
+	}
+	spin_unlock(&s->owner->lock);
+	if (state == GH_UOBJ_FREE)
+		return -ENOENT;
+	return state == GH_UOBJ_PRIVATE || state == GH_UOBJ_GIVEN ? 0 : -EBUSY;
+}
+
+/* Under the heap's lock, with the pin out of the list. */
+static void unpin_object(struct gh_uheap *h, struct gh_upin *pin,
+			 struct list_head *empty)
+{
+	struct gh_uspan *s = pin->span;
+
+	spin_lock(&s->owner->lock);
+	s->npins--;
+	s->owner->count.pinned--;
+	spin_unlock(&s->owner->lock);
+	if (s->state[pin->idx] == GH_UOBJ_DOOMED && !gh_uobj_pinned(s, pin->idx))
+		gh_uobj_bury(h, s, pin->idx, empty);
+}
+
+/**
+ * goheap_user_pin() - hold an object of a user heap
+ * @heap: the heap
+ * @offset: of the first byte, in the window
+ * @len: bytes, 1 or more, all in one object
+ *
+ * The object stays allocated until it is unpinned, whatever becomes of its
+ * process. What is in it, processes can change at any time: check what was
+ * copied from it, not what is there.
+ *
+ * Context: process context, may sleep.
+ * Return: address of the byte at @offset in the kernel; or -EINVAL if the bytes are
+ * not in one object, -ENOENT if that is free, -EBUSY if it is being freed or
+ * resized, or -ENOMEM.
+ */
+void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
+{
+	struct gh_uheap *h = (struct gh_uheap *)heap;
+	struct gh_upin *pin;
+	LIST_HEAD(empty);
+	int err;
+
+	if (!len || offset >= GH_UWINDOW || len > GH_UWINDOW - offset)
+		return ERR_PTR(-EINVAL);
+	pin = goheap_zalloc(sizeof(*pin), GFP_KERNEL);
+	if (!pin)
+		return ERR_PTR(-ENOMEM);
+	mutex_lock(&h->lock);
+	err = pin_object(h, pin, offset, len);
+	if (!err) {
+		err = pin_map(h, pin, offset, len);
+		if (err)
+			unpin_object(h, pin, &empty);
+		else
+			list_add(&pin->list, &h->pins);
+	}
+	mutex_unlock(&h->lock);
+	if (err) {
+		goheap_free(pin);
+		return ERR_PTR(err);
+	}
+	kref_get(&h->ref);
+	return pin->addr;
+}
+EXPORT_SYMBOL_GPL(goheap_user_pin);
+
+/**
+ * goheap_user_unpin() - let go of an object of a user heap
+ * @heap: the heap
+ * @addr: what goheap_user_pin() returned
+ *
+ * Context: process context, may sleep.
+ */
+void goheap_user_unpin(struct goheap_user *heap, void *addr)
+{
+	struct gh_uheap *h = (struct gh_uheap *)heap;
+	struct gh_upin *pin, *found = NULL;
+	LIST_HEAD(empty);
+
+	mutex_lock(&h->lock);
+	list_for_each_entry(pin, &h->pins, list) {
+		if (pin->addr == addr) {
+			found = pin;
+			break;
+		}
+	}
+	if (found) {
+		list_del(&found->list);
+		vunmap(found->mapped);
+		unpin_object(h, found, &empty);
+	}
+	mutex_unlock(&h->lock);
+	if (WARN_ONCE(!found, "goheap: unpinned what was not pinned\n"))
+		return;
+	gh_uspan_release(h, &empty);
+	goheap_free(found);
+	gh_uheap_put(h);
+}
+EXPORT_SYMBOL_GPL(goheap_user_unpin);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * upin: objects of user heaps that kernel code holds.
+ */
+#ifndef _GOHEAP_UPIN_H
+#define _GOHEAP_UPIN_H
+
+#include "uheap.h"
+
+bool gh_uobj_pinned(const struct gh_uspan *s, unsigned int idx);
+
+#endif /* _GOHEAP_UPIN_H */

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ustats: what user heaps hold, for ioctl(), /proc and debugfs.
+ */
+#include <linux/debugfs.h>
+#include <linux/seq_file.h>
+
+#include "session.h"
+#include "uapi.h"
+#include "uheap.h"
+
+/* Under the heap's lock. */
+static void usage_add(struct goheap_usage *u, struct gh_usession *ss)
+{
+	struct gh_ucount c;
+
+	spin_lock(&ss->lock);
+	c = ss->count;
+	spin_unlock(&ss->lock);
+	u->objects += c.objects;
+	u->object_bytes += c.bytes;
+	u->given += c.given;
+	u->allocs += c.allocs;
+	u->frees += c.frees;
+	u->reclaimed += c.reclaimed;
+	u->pinned += c.pinned;
+}
+
+static u64 pages_to_bytes(unsigned long npages)
+{
+	return npages == ULONG_MAX ? 0 : (u64)npages << GH_PAGE_SHIFT;
+}
+
+/**
+ * gh_uheap_usage() - what a heap, and a session, hold
+ * @h: the heap
+ * @ss: the session, or NULL
+ * @u: set, but for its size
+ *
+ * Exact while nobody allocates or frees.
+ *
+ * Context: process context, may sleep.
+ */
+void gh_uheap_usage(struct gh_uheap *h, struct gh_usession *ss,
+		    struct goheap_usage *u)
+{
+	struct gh_usession *each;
+
+	memset(u, 0, sizeof(*u));
+	mutex_lock(&h->lock);
+	usage_add(u, &h->own);
+	list_for_each_entry(each, &h->sessions, list)
+		usage_add(u, each);
+	u->allocs += h->gone.allocs;
+	u->frees += h->gone.frees;
+	u->reclaimed += h->gone.reclaimed;
+	u->heap_bytes = pages_to_bytes(h->npages);
+	u->heap_limit = pages_to_bytes(h->limit);
+	u->peak_bytes = pages_to_bytes(h->peak);
+	u->spans = h->nspans;
+	u->sessions = h->nsessions;
+	if (ss) {
+		u->session = ss->id;
+		u->session_bytes = pages_to_bytes(ss->npages);
+		u->session_limit = pages_to_bytes(ss->limit);
+	}
+	mutex_unlock(&h->lock);
+	u->deaths = atomic64_read(&h->deaths);
+	u->bad = atomic64_read(&h->bad);
+}
+
+/**
+ * gh_uheap_fdinfo() - lines of /proc/<pid>/fdinfo/<fd>
+ * @m: where they go
+ * @h: the heap
+ * @ss: the session, or NULL for the heap's own file
+ */
+void gh_uheap_fdinfo(struct seq_file *m, struct gh_uheap *h,
+		     struct gh_usession *ss)
+{
+	struct goheap_usage u;
+
+	gh_uheap_usage(h, ss, &u);
+	seq_printf(m, "goheap-heap:\t%u\n", h->id);
+	seq_printf(m, "goheap-heap-bytes:\t%llu\n", u.heap_bytes);
+	seq_printf(m, "goheap-heap-limit:\t%llu\n", u.heap_limit);
+	seq_printf(m, "goheap-objects:\t%llu\n", u.objects);
+	seq_printf(m, "goheap-object-bytes:\t%llu\n", u.object_bytes);
+	seq_printf(m, "goheap-given:\t%llu\n", u.given);
+	seq_printf(m, "goheap-sessions:\t%llu\n", u.sessions);
+	seq_printf(m, "goheap-deaths:\t%llu\n", u.deaths);
+	if (!ss)
+		return;
+	seq_printf(m, "goheap-session:\t%u\n", ss->id);
+	seq_printf(m, "goheap-session-bytes:\t%llu\n", u.session_bytes);
+	seq_printf(m, "goheap-session-limit:\t%llu\n", u.session_limit);
+	seq_printf(m, "goheap-session-state:\t%s\n",
+		   READ_ONCE(ss->dead) ? "ended" : "alive");
+}
+
+/* ---- debugfs ------------------------------------------------------------ */
+
+static void heaps_show_session(struct seq_file *m, struct gh_usession *ss)
+{
+	struct gh_ucount c;
+
+	spin_lock(&ss->lock);
+	c = ss->count;
+	spin_unlock(&ss->lock);
+	seq_printf(m, "  session %u pid %d comm %s bytes %llu limit %llu objects %llu object_bytes %llu given %llu allocs %llu frees %llu\n",
+		   ss->id, ss->pid, ss->id ? ss->comm : "-",
+		   pages_to_bytes(ss->npages), pages_to_bytes(ss->limit),
+		   c.objects, c.bytes, c.given, c.allocs, c.frees);
+}
+
+static void heaps_show_one(struct seq_file *m, struct gh_uheap *h)
+{
+	struct gh_usession *ss;
+
+	mutex_lock(&h->lock);
+	seq_printf(m, "heap %u uid %u bytes %llu limit %llu peak %llu spans %lu sessions %u deaths %lld refused %lld arenas %u\n",
+		   h->id, from_kuid_munged(seq_user_ns(m), h->creator),
+		   pages_to_bytes(h->npages), pages_to_bytes(h->limit),
+		   pages_to_bytes(h->peak), h->nspans, h->nsessions,
+		   atomic64_read(&h->deaths), atomic64_read(&h->bad),
+		   h->narenas);
+	heaps_show_session(m, &h->own);
+	list_for_each_entry(ss, &h->sessions, list)
+		heaps_show_session(m, ss);
+	mutex_unlock(&h->lock);
+}
+
+static int heaps_show(struct seq_file *m, void *v)
+{
+	struct gh_uheap *h;
+
+	mutex_lock(&gh_uheaps_lock);
+	list_for_each_entry(h, &gh_uheaps, list)
+		heaps_show_one(m, h);
+	mutex_unlock(&gh_uheaps_lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(heaps);
+
+/**
+ * gh_ustats_init() - show user heaps in debugfs
+ * @dir: goheap's directory there, which goes with all it has
+ */
+void gh_ustats_init(struct dentry *dir)
+{
+	debugfs_create_file("heaps", 0400, dir, NULL, &heaps_fops);
+}
