@@ -184,15 +184,13 @@ static int ioc_attach(struct uctx *c, void *arg)
 {
 	struct goheap_attach *attach = arg;
 	struct gh_usession *ss;
-	int fd, flags = O_CLOEXEC;
+	int fd;
 
-	if (attach->flags & ~GOHEAP_ATTACH_NO_CLOEXEC)
+	if (attach->flags)
 		return -EINVAL;
 	if (!c->writable)
 		return -EBADF;
-	if (attach->flags & GOHEAP_ATTACH_NO_CLOEXEC)
-		flags = 0;
-	fd = get_unused_fd_flags(flags);
+	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
 	ss = gh_usession_begin(c->h, limit_pages(attach->quota));

@@ -107,10 +107,11 @@ static void heaps_show_session(struct seq_file *m, struct gh_usession *ss)
 	spin_lock(&ss->lock);
 	c = ss->count;
 	spin_unlock(&ss->lock);
-	seq_printf(m, "  session %u pid %d comm %s bytes %llu limit %llu objects %llu object_bytes %llu given %llu allocs %llu frees %llu\n",
-		   ss->id, ss->pid, ss->id ? ss->comm : "-",
-		   pages_to_bytes(ss->npages), pages_to_bytes(ss->limit),
-		   c.objects, c.bytes, c.given, c.allocs, c.frees);
+	/* Last, as it may be anything. */
+	seq_printf(m, "  session %u pid %d bytes %llu limit %llu objects %llu object_bytes %llu given %llu allocs %llu frees %llu comm %*pE\n",
+		   ss->id, ss->pid, pages_to_bytes(ss->npages),
+		   pages_to_bytes(ss->limit), c.objects, c.bytes, c.given,
+		   c.allocs, c.frees, (int)strlen(ss->comm), ss->comm);
 }
 
 static void heaps_show_one(struct seq_file *m, struct gh_uheap *h)

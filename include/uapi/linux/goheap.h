@@ -111,16 +111,18 @@ struct goheap_class {
 	__u32 reserved;
 };
 
-/* goheap_attach.flags: the file is not closed by exec(); the session ends. */
-#define GOHEAP_ATTACH_NO_CLOEXEC	(1U << 0)
-
 /**
  * struct goheap_attach - GOHEAP_IOC_ATTACH: begin a session
  * @size: sizeof(struct goheap_attach)
- * @flags: GOHEAP_ATTACH_*
+ * @flags: 0
  * @quota: bytes that the session may hold, or 0 for no bound of its own
  * @fd: out: the session's file
  * @session: out: the session's number
+ *
+ * The file is closed by exec(), and the session ends with it, unless the process
+ * says otherwise by fcntl(); but it belongs to this process, whoever else gets
+ * the file: its calls fail with EPERM for others, and when this process has no
+ * descriptor of it any more, with EOWNERDEAD.
  */
 struct goheap_attach {
 	__u32 size;
