@@ -76,25 +76,17 @@ static unsigned int span_pick(struct gh_uspan *s, u64 *offsets, unsigned int n)
 	unsigned int words = DIV_ROUND_UP(s->nelems, 64);
 	unsigned int w, got = 0;
 
-	if (s->nelems == 1) {
-		s->state[0] = GH_UOBJ_PRIVATE;
-		offsets[got++] = s->base;
-	} else {
-		for (w = s->hint; w < words && got < n; w++) {
-			u64 free = s->free[w];
+	for (w = 0; w < words && got < n; w++) {
+		u64 free = s->free[w];
 
-			while (free && got < n) {
-				unsigned int i = w * 64 + __ffs64(free);
+		while (free && got < n) {
+			unsigned int i = w * 64 + __ffs64(free);
 
-				free &= free - 1;
-				s->state[i] = GH_UOBJ_PRIVATE;
-				offsets[got++] = s->base + i * s->elemsize;
-			}
-			s->free[w] = free;
-			if (free)
-				break;
+			free &= free - 1;
+			s->state[i] = GH_UOBJ_PRIVATE;
+			offsets[got++] = s->base + i * s->elemsize;
 		}
-		s->hint = min(w, words - 1);
+		s->free[w] = free;
 	}
 	s->nfree -= got;
 	if (!s->nfree)
@@ -104,31 +96,31 @@ static unsigned int span_pick(struct gh_uspan *s, u64 *offsets, unsigned int n)
 	return got;
 }
 
+/* Objects of a span have become free, or are not free after all. */
+static void span_note_free(struct gh_uspan *s, int n)
+{
+	s->nfree += n;
+	if (s->nfree)
+		partial_add(s);
+	else
+		partial_del(s);
+	obj_count(s, -n);
+	s->owner->count.frees += n;
+}
+
 static void obj_set_free(struct gh_uspan *s, unsigned int i)
 {
 	s->state[i] = GH_UOBJ_FREE;
-	if (s->nelems > 1) {
-		s->free[i / 64] |= BIT_ULL(i % 64);
-		s->hint = min(s->hint, i / 64);
-	}
-	s->nfree++;
-	if (s->nfree == 1)
-		partial_add(s);
-	obj_count(s, -1);
-	s->owner->count.frees++;
+	s->free[i / 64] |= BIT_ULL(i % 64);
+	span_note_free(s, 1);
 }
 
 /* Undo it; nobody had the object since. */
 static void obj_unset_free(struct gh_uspan *s, unsigned int i, u8 state)
 {
 	s->state[i] = state;
-	if (s->nelems > 1)
-		s->free[i / 64] &= ~BIT_ULL(i % 64);
-	s->nfree--;
-	if (!s->nfree)
-		partial_del(s);
-	obj_count(s, 1);
-	s->owner->count.frees--;
+	s->free[i / 64] &= ~BIT_ULL(i % 64);
+	span_note_free(s, -1);
 }
 
 /* What was given is the first of its span, or the last: the page map says so. */
@@ -392,20 +384,35 @@ static int obj_find(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
 	return 0;
 }
 
-/* Free what is private, and pinned by nobody, in a span of the session's. */
-static bool own_free_one(struct gh_usession *ss, u64 offset,
-			 struct list_head *empty)
+/* Free an object if it is one of the span's, and private. */
+static __always_inline bool own_free_one(struct gh_uspan *s, u64 offset)
 {
-	struct gh_uspan *s;
+	u64 i = gh_uspan_index(s, offset);
+
+	if (unlikely(i >= s->nelems || s->state[i] != GH_UOBJ_PRIVATE))
+		return false;
+	s->state[i] = GH_UOBJ_FREE;
+	s->free[i / 64] |= BIT_ULL(i % 64);
+	return true;
+}
+
+/* Objects of one span often come one after the other: how many of these do? */
+static unsigned int own_free_run(struct gh_usession *ss, const u64 *offsets,
+				 unsigned int n, struct list_head *empty)
+{
+	struct gh_uspan *s = gh_uspan_of(ss->heap, offsets[0]);
 	unsigned int i;
 
-	if (unlikely(obj_find(ss->heap, offset, &s, &i, ss) || s->npins ||
-		     s->state[i] != GH_UOBJ_PRIVATE))
-		return false;
-	obj_set_free(s, i);
+	if (unlikely(!s || READ_ONCE(s->owner) != ss || s->npins))
+		return 0;
+	for (i = 0; i < n; i++)
+		if (!own_free_one(s, offsets[i]))
+			break;
+	if (i)
+		span_note_free(s, i);
 	if (s->nfree == s->nelems)
 		list_move(&s->list, empty);
-	return true;
+	return i;
 }
 
 /* Nobody had them since: the lock was held. */
@@ -440,8 +447,8 @@ static void own_keep_some(struct gh_usession *ss, struct list_head *empty)
  */
 static int own_free(struct gh_usession *ss, const u64 *offsets, unsigned int n)
 {
+	unsigned int run, done = 0;
 	LIST_HEAD(empty);
-	unsigned int i;
 	int err = 0;
 
 	spin_lock(&ss->lock);
@@ -449,11 +456,12 @@ static int own_free(struct gh_usession *ss, const u64 *offsets, unsigned int n)
 		spin_unlock(&ss->lock);
 		return -EOWNERDEAD;
 	}
-	for (i = 0; i < n; i++)
-		if (unlikely(!own_free_one(ss, offsets[i], &empty)))
-			break;
-	if (unlikely(i < n)) {
-		own_undo_frees(ss, offsets, i, &empty);
+	do {
+		run = own_free_run(ss, offsets + done, n - done, &empty);
+		done += run;
+	} while (run && done < n);
+	if (unlikely(done < n)) {
+		own_undo_frees(ss, offsets, done, &empty);
 		err = -EAGAIN;
 	} else if (unlikely(!list_empty(&empty))) {
 		own_keep_some(ss, &empty);

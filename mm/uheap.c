@@ -331,26 +331,22 @@ static void uspan_cut(struct gh_uspan *s, const struct gh_ushape *shape,
 	unsigned int words = DIV_ROUND_UP(s->nelems, 64);
 	unsigned int i;
 
+	s->free = meta ?: &s->one_free;
+	s->state = meta ? (u8 *)(meta + words) : &s->one_state;
+	for (i = 0; i < words; i++)
+		s->free[i] = ~0ULL;
+	if (s->nelems % 64)
+		s->free[words - 1] = BIT_ULL(s->nelems % 64) - 1;
+	memset(s->state, GH_UOBJ_FREE, s->nelems);
 	s->class = shape->class;
 	s->mmap = shape->mmap;
 	s->npages = shape->npages;
 	s->elemsize = s->class ? gh_class_size[s->class] :
 				 shape->npages << GH_PAGE_SHIFT;
 	gh_divisor_init(s->elemsize, &s->inverse, &s->shift);
-	s->free = meta;
-	s->state = &s->one_state;
-	if (meta) {
-		s->state = (u8 *)(meta + words);
-		for (i = 0; i < words; i++)
-			meta[i] = ~0ULL;
-		if (s->nelems % 64)
-			meta[words - 1] = BIT_ULL(s->nelems % 64) - 1;
-	}
-	memset(s->state, GH_UOBJ_FREE, s->nelems);
 	s->nfree = s->nelems;
 	s->ngiven = 0;
 	s->npins = 0;
-	s->hint = 0;
 	s->partial = false;
 	atomic_set(&s->nmaps, 0);
 }

@@ -82,7 +82,6 @@ enum gh_uobj {
  * @class: size class, 0 for a large object
  * @mmap: a mapping of GOHEAP_MMAP_ALLOC; it has no objects that can be freed
  * @partial: @plist is on its owner's list
- * @hint: word of @free that may have a bit set; none before it has
  * @free: bit set: the object is free
  * @elemsize: bytes of an object
  * @npages: heap pages
@@ -92,6 +91,7 @@ enum gh_uobj {
  * @nmaps: VMAs of a span for mmap()
  * @npins: pins of objects
  * @one_state: @state of a span of one object
+ * @one_free: @free of such a span
  *
  * Records come from a fixalloc. A look at one that was found without the heap's
  * lock must be made again with it, unless its owner's lock was held.
@@ -108,7 +108,6 @@ struct gh_uspan {
 	u8 class;
 	bool mmap;
 	bool partial;
-	u32 hint;
 	u64 *free;
 
 	size_t elemsize;
@@ -119,6 +118,7 @@ struct gh_uspan {
 	atomic_t nmaps;
 	u32 npins;
 	u8 one_state;
+	u64 one_free;
 };
 
 /**
