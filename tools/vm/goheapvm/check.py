@@ -113,6 +113,7 @@ class Plan:
         names = self.workspace.dir / "tests.list"
         names.write_text("".join(f"{name} {seconds}\n" for name, seconds in self.tests))
         files = [f for f in self.workspace.guest_selftests() if f[1] != "/selftests/tests.list"]
+        files += self.workspace.guest_programs()
         files += [*self.modules, (names, "/selftests/tests.list"), (GUEST_CHECK, "/goheap/check")]
         seconds = sum(seconds for _, seconds in self.tests)
         limit = self.limit or (BASE_SECONDS + seconds) * self.slow

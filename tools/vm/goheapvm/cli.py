@@ -135,7 +135,7 @@ def do_boot(args):
     if not args.no_modules:
         if not args.no_build:
             workspace.build()
-        files += workspace.guest_modules()
+        files += workspace.guest_modules() + workspace.guest_programs()
     guest.require_qemu(workspace.kernel)
     result = guest.boot(workspace.kernel, args.run + "\n", files,
                         args.out or workspace.dir / "boot", machine_options(args))

@@ -18,6 +18,9 @@ PRODUCTS = (".o", ".ko", ".cmd", ".mod", ".mod.c", ".symvers", ".order", ".a", "
 GENERATED = {"gen_sizeclasses", "sizeclass_tables.h"}
 SKIPPED_DIRS = {".git", "build", "__pycache__", "Documentation"}
 
+# Where there are programs for guests, each with a Makefile that knows O= and LDFLAGS=.
+PROGRAM_DIRS = ("tools/goheapctl", "samples")
+
 # What is built: with internals exported to tests, or as users build it, and
 # measured. Both set both variables: the caller's environment must not matter.
 FLAVOURS = {
@@ -36,6 +39,7 @@ class Workspace:
         name = kernel.name if flavour == "test" else f"{kernel.name}-{flavour}"
         self.dir = Path(work or self.repo / "build/vm").resolve() / name
         self.src = self.dir / "src"
+        self.programs = self.dir / "programs"
         self.dir.mkdir(parents=True, exist_ok=True)
 
     def built_modules(self):
@@ -62,9 +66,15 @@ class Workspace:
             if source.exists() and not is_newer(program, source):
                 run(["gcc", "-static", "-O2", "-Wall", "-pthread", f"-I{self.src}/include/uapi",
                      "-o", program, source])
+        for name in PROGRAM_DIRS:
+            if (self.src / name / "Makefile").exists():
+                run(["make", "-s", "-C", self.src / name, f"O={self.programs}", "LDFLAGS=-static"])
 
     def guest_modules(self):
         return [(path, f"/lib/goheap/{path.name}") for path in self.built_modules()]
+
+    def guest_programs(self):
+        return [(path, f"/usr/bin/{path.name}") for path in sorted(self.programs.glob("*"))]
 
     def guest_selftests(self):
         """Scripts, their helpers and the built programs, but no sources."""
