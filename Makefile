@@ -14,7 +14,15 @@ KERNEL ?= stock 6.1-debug 7.2 um
 DKMS_SRC := /usr/src/goheap-$(GOHEAP_VERSION)
 DKMS_FILES := Kbuild Makefile LICENSE dkms.conf goheap_mod.c include mm samples
 
-.PHONY: all modules install modules_install clean help
+# Where what is installed goes: nothing outside of it is touched.
+INSTALL_ROOT := $(or $(DESTDIR),$(INSTALL_MOD_PATH))
+UDEV_RULES := $(INSTALL_ROOT)/usr/lib/udev/rules.d
+SYSUSERS := $(INSTALL_ROOT)/usr/lib/sysusers.d
+
+# Programs, and the library, for processes.
+TOOLS := $(patsubst %/Makefile,%,$(wildcard tools/libgoheap/Makefile tools/goheapctl/Makefile))
+
+.PHONY: all modules install modules_install udev-install tools tools-install clean help
 all: modules
 
 modules: kdir
@@ -25,24 +33,37 @@ kdir:
 	@test -e $(KDIR)/Makefile || { echo "No kernel to build for at $(KDIR): install" \
 		"linux-headers-$$(uname -r), or say KDIR=, or try make demo" >&2; exit 1; }
 
-install: modules_install
+install: modules_install udev-install
 
 modules_install: modules
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(INSTALL_ROOT) modules_install
 	release=$$(sed 's/.*"\(.*\)"/\1/' $(KDIR)/include/generated/utsrelease.h) && \
-		depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $$release
+		depmod $(if $(INSTALL_ROOT),-b $(INSTALL_ROOT)) $$release
+
+udev-install:
+	install -D -m 644 tools/udev/60-goheap.rules $(UDEV_RULES)/60-goheap.rules
+	install -D -m 644 tools/udev/goheap-sysusers.conf $(SYSUSERS)/goheap.conf
+
+# PREFIX= and DESTDIR= reach them.
+tools:
+	set -e; for dir in $(TOOLS); do $(MAKE) -C $$dir all; done
+
+tools-install:
+	set -e; for dir in $(TOOLS); do $(MAKE) -C $$dir install; done
 
 clean: kdir
 	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
 # ---- DKMS --------------------------------------------------------------------
 
-.PHONY: dkms-install dkms-remove
-dkms-install:
+.PHONY: dkms-copy dkms-install dkms-remove
+dkms-copy:
 	rm -rf $(DKMS_SRC)
 	mkdir -p $(DKMS_SRC)
 	cp -r $(DKMS_FILES) $(DKMS_SRC)
 	find $(DKMS_SRC) -name '*.o' -delete -o -name '*.ko' -delete -o -name '*.cmd' -delete
+
+dkms-install: dkms-copy udev-install
 	dkms install -m goheap -v $(GOHEAP_VERSION)
 
 dkms-remove:
@@ -85,7 +106,9 @@ help:
 	@echo 'goheap $(GOHEAP_VERSION): the Go memory allocator as a Linux kernel module'
 	@echo
 	@echo '  make                  build goheap.ko for the running kernel (KDIR= for another)'
-	@echo '  make install          build and install it for that kernel'
+	@echo '  make install          build and install it for that kernel, and the udev rule'
+	@echo '  make tools            libgoheap and goheapctl, for processes'
+	@echo '  make tools-install    install them (PREFIX=/usr/local)'
 	@echo '  make dkms-install     have DKMS build and install it, now and for new kernels'
 	@echo '  make dkms-remove      undo that'
 	@echo '  make clean            remove what the build made'
