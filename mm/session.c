@@ -11,6 +11,7 @@
  * there to whoever needs one of the class.
  */
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
@@ -134,17 +135,27 @@ static void obj_note_given(struct gh_uspan *s, int n)
 
 /* ---- allocation --------------------------------------------------------- */
 
+/*
+ * The caller's lock is gone: another thread may have guessed the offset and freed
+ * the object, or ended the session. Then its pages stay, or are gone, as long as
+ * the mapping's lock is held.
+ */
 static void obj_zero(struct gh_uheap *h, u64 offset, size_t len)
 {
+	struct address_space *mapping = h->inode->i_mapping;
+
+	filemap_invalidate_lock_shared(mapping);
 	while (len) {
 		struct page *page = gh_uheap_frame(h, offset >> PAGE_SHIFT);
 		size_t at = offset_in_page(offset);
 		size_t n = min_t(size_t, len, PAGE_SIZE - at);
 
-		memset(page_address(page) + at, 0, n);
+		if (likely(page))
+			memset(page_address(page) + at, 0, n);
 		offset += n;
 		len -= n;
 	}
+	filemap_invalidate_unlock_shared(mapping);
 }
 
 /*
