@@ -185,11 +185,13 @@ static void span_move(struct gh_uspan *s, struct gh_usession *to)
 	from->count.objects -= n;
 	from->count.bytes -= n * s->elemsize;
 	from->count.given -= s->ngiven;
+	from->count.pinned -= s->npins;
 	spin_unlock(&from->lock);
 	spin_lock(&to->lock);
 	to->count.objects += n;
 	to->count.bytes += n * s->elemsize;
 	to->count.given += s->ngiven;
+	to->count.pinned += s->npins;
 	span_join(to, s);
 	gh_uspan_show(s);
 	spin_unlock(&to->lock);
