@@ -421,8 +421,10 @@ static unsigned int own_free_run(struct gh_usession *ss, const u64 *offsets,
 	for (i = 0; i < n; i++)
 		if (!own_free_one(s, offsets[i]))
 			break;
-	if (i)
-		span_note_free(s, i);
+	/* Without objects it may be in the hands of another thread. */
+	if (!i)
+		return 0;
+	span_note_free(s, i);
 	if (s->nfree == s->nelems)
 		list_move(&s->list, empty);
 	return i;
