@@ -517,10 +517,15 @@ fail:
  */
 void gh_uspan_withdraw(struct gh_uheap *h, struct gh_uspan *s)
 {
+	struct gh_usession *owner = s->owner;
+
 	uspan_set_table(h, s->base >> GH_PAGE_SHIFT, s->npages, NULL);
 	h->nspans--;
-	s->owner->npages -= s->npages;
+	owner->npages -= s->npages;
+	/* Who found it in the table before, and holds the lock, is still at it. */
+	spin_lock(&owner->lock);
 	s->owner = NULL;
+	spin_unlock(&owner->lock);
 }
 
 /**
