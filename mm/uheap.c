@@ -568,19 +568,25 @@ static int uspan_reserve_more(struct gh_uspan *s, unsigned long npages)
 	unsigned long nscav;
 	int err;
 
-	while (page + npages > (unsigned long)h->narenas * GH_ARENA_PAGES) {
-		err = uheap_add_arena(h);
-		if (err)
-			return err;
-	}
+	if (npages > (GH_UWINDOW >> GH_PAGE_SHIFT) - page)
+		return -ENOSPC;
 	err = uheap_charge(owner, s->user, npages);
 	if (err)
 		return err;
+	while (page + npages > (unsigned long)h->narenas * GH_ARENA_PAGES) {
+		err = fatal_signal_pending(current) ? -EINTR :
+						      uheap_add_arena(h);
+		if (err)
+			goto uncharge;
+		cond_resched();
+	}
 	if (gh_pagealloc_alloc_at(&h->pa, page, npages, &nscav))
 		return 0;
+	err = -ENOSPC;
+uncharge:
 	owner->npages -= npages;
 	uheap_uncharge(h, s->user, npages);
-	return -ENOSPC;
+	return err;
 }
 
 static int uspan_extend(struct gh_uheap *h, struct gh_uspan *s,
