@@ -125,9 +125,10 @@ static int ioc_root(struct uctx *c, void *arg)
 	return 0;
 }
 
+/* Bounds are of whole heap pages, at least one: 0 stands for none. */
 static unsigned long limit_pages(u64 bytes)
 {
-	return bytes ? min_t(u64, bytes >> GH_PAGE_SHIFT, ULONG_MAX) :
+	return bytes ? clamp_t(u64, bytes >> GH_PAGE_SHIFT, 1, ULONG_MAX) :
 		       ULONG_MAX;
 }
 
