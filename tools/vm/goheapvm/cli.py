@@ -134,7 +134,7 @@ def do_boot(args):
     files = [tuple(item.split(":", 1)) for item in args.file]
     if not args.no_modules:
         if not args.no_build:
-            workspace.build()
+            workspace.build(tests=False)
         files += workspace.guest_modules() + workspace.guest_programs()
     guest.require_qemu(workspace.kernel)
     result = guest.boot(workspace.kernel, args.run + "\n", files,

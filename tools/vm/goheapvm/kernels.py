@@ -45,6 +45,9 @@ SUITES = {
     "7.2": ("trixie-backports", "forky", "sid"),
 }
 
+# Whose kselftest_harness.h is taken for a kernel that has none.
+KSELFTEST_VERSION = "6.1"
+
 # What a finished kernel consists of, per architecture.
 IMAGES = {"x86_64": "arch/x86/boot/bzImage", "um": "linux"}
 
@@ -125,6 +128,14 @@ def fetch_source(version):
         fresh_dir(scratch).rmdir()
     remember(package, exact)
     return exact
+
+
+def kselftest_dir(kernel):
+    """Where kselftest_harness.h is. The headers of a stock kernel come without it."""
+    where = Path("tools/testing/selftests")
+    if (kernel.source / where).exists():
+        return kernel.source / where
+    return source_tree(KSELFTEST_VERSION)[0] / where
 
 
 # ---- configuration ----------------------------------------------------------

@@ -10,6 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
+from . import kernels
 from .util import Failure, jobs, locked_file, run, run_logged
 
 PRODUCTS = (".o", ".ko", ".cmd", ".mod", ".mod.c", ".symvers", ".order", ".a", ".d",
@@ -48,8 +49,8 @@ class Workspace:
     def copy(self):
         copy_sources(self.repo, self.src)
 
-    def build(self, extra=()):
-        """Copy the sources and build all modules and test programs."""
+    def build(self, extra=(), tests=True):
+        """Copy the sources and build all modules and programs, and the test programs."""
         with locked_file(self.dir / "build.lock", self.dir):
             self.copy()
             run_logged(["make", "-C", self.kernel.kdir, f"M={self.src}", f"-j{jobs()}",
@@ -57,18 +58,25 @@ class Workspace:
                        self.dir / "modules.log", f"modules for {self.dir.name}")
             if self.flavour == "test":
                 self.build_programs()
+                if tests:
+                    self.build_tests()
         return self.built_modules()
 
     def build_programs(self):
-        for name, _ in test_list(self.src):
-            source = self.src / "selftests" / f"{name}.c"
-            program = source.with_suffix("")
-            if source.exists() and not is_newer(program, source):
-                run(["gcc", "-static", "-O2", "-Wall", "-pthread", f"-I{self.src}/include/uapi",
-                     "-o", program, source])
         for name in PROGRAM_DIRS:
             if (self.src / name / "Makefile").exists():
                 run(["make", "-s", "-C", self.src / name, f"O={self.programs}", "LDFLAGS=-static"])
+
+    def build_tests(self):
+        """The self tests that are C programs, with the kernel's own harness for such."""
+        tests = self.src / "selftests"
+        headers = [*tests.glob("*.h"), *self.src.glob("include/uapi/linux/*.h")]
+        for name, _ in test_list(self.src):
+            source = tests / f"{name}.c"
+            program = source.with_suffix("")
+            if source.exists() and not all(is_newer(program, s) for s in (source, *headers)):
+                run(["gcc", "-static", "-O2", "-Wall", "-pthread", f"-I{self.src}/include/uapi",
+                     f"-I{kernels.kselftest_dir(self.kernel)}", "-o", program, source])
 
     def guest_modules(self):
         return [(path, f"/lib/goheap/{path.name}") for path in self.built_modules()]

@@ -26,6 +26,8 @@ CHECKPATCH_EXCEPTIONS = (
     ("LINE_SPACING", r"^GH_EXPORT"),
     # It takes the file name for a comparison, and a macro's argument for a block.
     ("SPACING", r"__has_include\(<"),
+    # It takes a pointer to what kselftest's macros name for a product.
+    ("SPACING", r"\bFIXTURE_(DATA|VARIANT)\(\w+\) \*"),
     # A string that a generator prints.
     ("SPDX_LICENSE_TAG", r"\".*SPDX-License-Identifier"),
     ("SUSPECT_CODE_INDENT", r"^DEFINE_FREE\("),
