@@ -72,13 +72,17 @@ dkms-remove:
 
 # ---- virtual machines; nothing is ever loaded into this machine's kernel -----
 
-.PHONY: setup demo check check-style bench bench-check docs
+.PHONY: setup demo demo-crash check check-style bench bench-check docs
 setup:
 	tools/setup
 
 demo:
 	tools/setup
 	tools/demo/run
+
+demo-crash:
+	tools/setup g++ libboost-dev
+	tools/demo/crash/run
 
 check:
 	tools/setup
@@ -114,6 +118,7 @@ help:
 	@echo '  make clean            remove what the build made'
 	@echo
 	@echo '  make demo             a real program'"'"'s allocations, replayed in a virtual machine'
+	@echo '  make demo-crash       what killed processes do to a shared heap: boost.interprocess, goheap'
 	@echo '  make check            all tests in virtual machines (KERNEL="$(KERNEL)")'
 	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc'
 	@echo '  make bench            goheap beside SLUB and others in virtual machines (QUICK=1)'
