@@ -31,6 +31,10 @@ CHECKPATCH_EXCEPTIONS = (
     # A string that a generator prints.
     ("SPDX_LICENSE_TAG", r"\".*SPDX-License-Identifier"),
     ("SUSPECT_CODE_INDENT", r"^DEFINE_FREE\("),
+    # libgoheap is no part of the kernel, and its users know the standard's types.
+    ("PREFER_KERNEL_TYPES", r"\bu?int(8|32|64)_t\b"),
+    # The attribute's macro, where there is none yet.
+    ("PREFER_DEFINED_ATTRIBUTE_MACRO", r"^#define noinline"),
     # They make a peer a constant: they are expanded once for each.
     ("MACRO_ARG_REUSE", r"^#define (PEER_CASE|peer_dispatch)\("),
     # The name of a member cannot stand in parentheses.

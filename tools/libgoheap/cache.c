@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * cache: the magazines of a thread.
+ *
+ * A magazine has little room at first. Each time that it is empty or full when it
+ * should not be, it gets twice as much, up to the class's bound; the thread has
+ * so many bytes of room for all, and when they are used up, other magazines give
+ * theirs, in turn. The room, not the objects, is what is counted.
+ *
+ * A cache belongs to a thread and a slot for ever: a heap that is closed leaves
+ * the caches of other threads without objects and without a heap.
+ */
+#include <sys/mman.h>
+
+#include "lib.h"
+
+/* Room of a thread's magazines in a heap, bytes. */
+#define CACHE_BYTES	(2UL << 20)
+/* Of a magazine that is new. */
+#define FIRST_BYTES	2048
+#define FIRST_MAX	32
+
+static struct gh_cache no_cache;
+
+__thread struct gh_cache *gh_tls[GH_HEAPS] = {
+	[0 ... GH_HEAPS - 1] = &no_cache,
+};
+
+/* The thread's destructor has run: from now on it does without. */
+static __thread bool exiting;
+
+static struct gh_cache *all_caches;	/* of threads that live */
+static struct gh_cache *spare_caches;	/* of threads that ended */
+static pthread_key_t thread_key;
+
+static struct goheap *heap_of(const struct gh_cache *c)
+{
+	unsigned int i;
+
+	for (i = 0; c->id && i < GH_HEAPS; i++)
+		if (gh_heaps[i].id == c->id)
+			return &gh_heaps[i];
+	return NULL;
+}
+
+static size_t cache_size(const struct goheap *h)
+{
+	size_t n = 0;
+	unsigned int i;
+
+	for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+		n += h->class[i].max;
+	return sizeof(struct gh_cache) + n * sizeof(void *);
+}
+
+static uint32_t first_cap(const struct gh_class *k)
+{
+	uint32_t cap = FIRST_BYTES / k->size;
+
+	if (cap > FIRST_MAX)
+		cap = FIRST_MAX;
+	return cap ? cap : 1;
+}
+
+static void cache_setup(struct goheap *h, struct gh_cache *c)
+{
+	void **slots = c->slots;
+	unsigned int i;
+
+	c->bytes = 0;
+	c->hand = 0;
+	c->nlater = 0;
+	c->trims = h->trims;
+	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
+		const struct gh_class *k = &h->class[i];
+
+		c->mag[i] = (struct gh_mag){
+			.slot = slots,
+			.cap = first_cap(k),
+			.inverse = k->inverse,
+			.shift = k->shift,
+			.nelems = k->nelems,
+		};
+		slots += k->max;
+		c->bytes += (size_t)c->mag[i].cap * k->size;
+	}
+	c->id = h->id;
+}
+
+/* Nothing is in it, and nothing goes in. */
+static void cache_reset(struct gh_cache *c)
+{
+	memset(c->mag, 0, sizeof(c->mag));
+	c->nlater = 0;
+	c->id = 0;
+}
+
+static struct gh_cache *cache_new(struct goheap *h)
+{
+	struct gh_cache *c;
+
+	pthread_mutex_lock(&gh_lock);
+	c = spare_caches;
+	if (c)
+		spare_caches = c->next;
+	else
+		c = gh_map_memory(cache_size(h));
+	if (c) {
+		c->next = all_caches;
+		all_caches = c;
+	}
+	pthread_mutex_unlock(&gh_lock);
+	return c;
+}
+
+/**
+ * gh_cache_get() - this thread's cache
+ * @h: the heap
+ *
+ * Return: the cache; NULL if the thread is about to end, or without memory.
+ */
+struct gh_cache *gh_cache_get(struct goheap *h)
+{
+	struct gh_cache *c = gh_tls[h->slot];
+
+	if (likely(c->id == h->id))
+		return c;
+	if (exiting)
+		return NULL;
+	if (c == &no_cache) {
+		c = cache_new(h);
+		if (!c)
+			return NULL;
+		gh_tls[h->slot] = c;
+		pthread_setspecific(thread_key, &no_cache);
+	}
+	cache_setup(h, c);
+	return c;
+}
+
+static void later_flush(struct goheap *h, struct gh_cache *c)
+{
+	unsigned int n = c->nlater;
+
+	c->nlater = 0;
+	gh_kernel_free(h, c->later, n);
+}
+
+/* Give back everything. */
+void gh_cache_empty(struct goheap *h, struct gh_cache *c)
+{
+	unsigned int i;
+
+	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
+		struct gh_mag *m = &c->mag[i];
+		unsigned int n = m->n;
+
+		m->n = 0;
+		gh_stock_put(h, i, m->slot, n);
+	}
+	later_flush(h, c);
+}
+
+static void check_trims(struct goheap *h, struct gh_cache *c)
+{
+	unsigned int trims = __atomic_load_n(&h->trims, __ATOMIC_RELAXED);
+
+	if (likely(c->trims == trims))
+		return;
+	c->trims = trims;
+	gh_cache_empty(h, c);
+}
+
+/* ---- room --------------------------------------------------------------- */
+
+/* Give the oldest objects of a magazine to the stock. */
+static void spill(struct goheap *h, struct gh_mag *m, unsigned int class,
+		  unsigned int n)
+{
+	gh_stock_put(h, class, m->slot, n);
+	m->n -= n;
+	memmove(m->slot, m->slot + n, m->n * sizeof(*m->slot));
+}
+
+/* Take half of the room of other magazines until there is enough for @need. */
+static bool make_room(struct goheap *h, struct gh_cache *c, unsigned int class,
+		      size_t need)
+{
+	unsigned int tries = GOHEAP_NR_CLASSES;
+
+	while (c->bytes + need > CACHE_BYTES && tries--) {
+		struct gh_mag *m;
+
+		c->hand = c->hand % (GOHEAP_NR_CLASSES - 1) + 1;
+		m = &c->mag[c->hand];
+		if (c->hand == class || m->cap < 2)
+			continue;
+		c->bytes -= (size_t)(m->cap - m->cap / 2) *
+			    h->class[c->hand].size;
+		m->cap /= 2;
+		if (m->n > m->cap)
+			spill(h, m, c->hand, m->n - m->cap);
+	}
+	return c->bytes + need <= CACHE_BYTES;
+}
+
+static void grow(struct goheap *h, struct gh_cache *c, unsigned int class)
+{
+	const struct gh_class *k = &h->class[class];
+	struct gh_mag *m = &c->mag[class];
+	uint32_t more = k->max - m->cap;
+
+	if (more > m->cap)
+		more = m->cap;
+	if (more && make_room(h, c, class, (size_t)more * k->size)) {
+		m->cap += more;
+		c->bytes += (size_t)more * k->size;
+	}
+}
+
+/* ---- calls that the magazines alone cannot serve ------------------------ */
+
+static void *alloc_one(struct goheap *h, unsigned int class)
+{
+	void *p;
+
+	if (!gh_stock_take(h, class, &p, 1))
+		return NULL;
+	gh_set_word(p, 0);
+	return p;
+}
+
+/**
+ * gh_alloc_slow() - allocate an object when the magazine is empty
+ * @h: the heap
+ * @class: its size class
+ *
+ * Return: the object, or NULL with errno.
+ */
+void *gh_alloc_slow(struct goheap *h, unsigned int class)
+{
+	struct gh_cache *c = gh_cache_get(h);
+	struct gh_mag *m;
+	unsigned int n;
+
+	if (!c)
+		return alloc_one(h, class);
+	check_trims(h, c);
+	grow(h, c, class);
+	m = &c->mag[class];
+	n = h->class[class].batch;
+	if (n > m->cap)
+		n = m->cap;
+	m->n = gh_stock_take(h, class, m->slot, n);
+	if (!m->n)
+		return NULL;
+	return gh_alloc_class(h, class);
+}
+
+static void free_push(struct goheap *h, struct gh_cache *c, void *p,
+		      unsigned int class)
+{
+	struct gh_mag *m = &c->mag[class];
+	unsigned int n;
+
+	check_trims(h, c);
+	if (m->n >= m->cap)
+		grow(h, c, class);
+	if (m->n >= m->cap) {
+		n = h->class[class].batch;
+		spill(h, m, class, n < m->n ? n : m->n);
+	}
+	m->slot[m->n++] = p;
+}
+
+/**
+ * gh_free_slow() - free an object of our own, whatever there is about it
+ * @h: the heap
+ * @p: an address in a span of this session
+ * @class: its size class, 0 for a large object
+ */
+void gh_free_slow(struct goheap *h, void *p, unsigned int class)
+{
+	const struct gh_class *k = &h->class[class];
+	const struct gh_mag m = {
+		.inverse = k->inverse,
+		.shift = k->shift,
+		.nelems = k->nelems,
+	};
+	struct gh_cache *c;
+
+	if (class && !gh_starts_object(&m, gh_map_entry(h, p),
+				       (uintptr_t)p - h->base))
+		return gh_bad_free(h, p, EINVAL);
+	if (class && gh_word(p) == gh_cookie(h, p))
+		return gh_bad_free(h, p, ENOENT);
+	if (!class)
+		return gh_large_free(h, p);
+	gh_set_word(p, gh_cookie(h, p));
+	c = gh_cache_get(h);
+	if (c)
+		free_push(h, c, p, class);
+	else
+		gh_stock_put(h, class, &p, 1);
+}
+
+/**
+ * gh_free_later() - let the kernel free an object, with others
+ * @h: the heap
+ * @p: an address in the window
+ */
+void gh_free_later(struct goheap *h, void *p)
+{
+	struct gh_cache *c = gh_cache_get(h);
+
+	if (!c)
+		return gh_kernel_free(h, &p, 1);
+	c->later[c->nlater++] = p;
+	if (c->nlater == GH_LATER)
+		later_flush(h, c);
+}
+
+/* ---- threads and heaps that end ----------------------------------------- */
+
+static void all_caches_del(struct gh_cache *c)
+{
+	struct gh_cache **at = &all_caches;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+}
+
+static void thread_exit(void *unused)
+{
+	unsigned int i;
+
+	(void)unused;
+	exiting = true;
+	for (i = 0; i < GH_HEAPS; i++) {
+		struct gh_cache *c = gh_tls[i];
+		struct goheap *h;
+
+		if (c == &no_cache)
+			continue;
+		pthread_mutex_lock(&gh_lock);
+		gh_tls[i] = &no_cache;
+		h = heap_of(c);
+		if (h)
+			gh_cache_empty(h, c);
+		cache_reset(c);
+		all_caches_del(c);
+		c->next = spare_caches;
+		spare_caches = c;
+		pthread_mutex_unlock(&gh_lock);
+	}
+}
+
+/* Forget what all threads have of a heap. gh_lock is held, and nobody uses it. */
+void gh_caches_forget(struct goheap *h)
+{
+	struct gh_cache *c;
+
+	for (c = all_caches; c; c = c->next)
+		if (c->id == h->id)
+			cache_reset(c);
+}
+
+/* Bytes in the magazines of all threads, while they change. */
+size_t gh_caches_bytes(struct goheap *h)
+{
+	struct gh_cache *c;
+	size_t bytes = 0;
+	unsigned int i;
+
+	pthread_mutex_lock(&gh_lock);
+	for (c = all_caches; c; c = c->next)
+		for (i = 1; c->id == h->id && i < GOHEAP_NR_CLASSES; i++)
+			bytes += (size_t)__atomic_load_n(&c->mag[i].n,
+							 __ATOMIC_RELAXED) *
+				 h->class[i].size;
+	pthread_mutex_unlock(&gh_lock);
+	return bytes;
+}
+
+/* Once a process. */
+int gh_caches_init(void)
+{
+	return pthread_key_create(&thread_key, thread_exit);
+}

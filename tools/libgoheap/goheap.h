@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * libgoheap: an allocator on top of /dev/goheap.
+ *
+ * A heap is memory that processes share; its bookkeeping is the kernel's. Each
+ * thread keeps magazines of free objects, so most calls are no system calls.
+ * Pages that nobody uses go back to the system.
+ *
+ * Calls that return a pointer return NULL, calls that return an int return -1,
+ * with errno set, when they fail. All may be called by any thread, but not by
+ * signal handlers. Link with -lgoheap.
+ */
+#ifndef GOHEAP_H
+#define GOHEAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/goheap.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An open heap, with this process's session. */
+struct goheap;
+
+/*
+ * goheap_open() flags. After fork(), the child has a private copy of all memory
+ * of the heap, and a new heap for what it allocates. Without it, parent and child
+ * share the heap; the child gets a session of its own when it first allocates.
+ */
+#define GOHEAP_FORK_COPY	0x1
+
+/**
+ * goheap_open() - make a heap
+ * @path: the device, or NULL for /dev/goheap
+ * @flags: GOHEAP_FORK_COPY or 0
+ *
+ * Return: the heap, or NULL with errno: what open() sets; EMFILE also if the
+ * process has 16 heaps open already; EPROTO if the file is no goheap; ENOMEM if
+ * there is no room in the address space.
+ */
+struct goheap *goheap_open(const char *path, unsigned int flags);
+
+/**
+ * goheap_open_fd() - use a heap that another process made
+ * @fd: a descriptor of it, inherited or passed; the library keeps a duplicate
+ * @flags: 0
+ *
+ * Return: as goheap_open().
+ */
+struct goheap *goheap_open_fd(int fd, unsigned int flags);
+
+/**
+ * goheap_close() - leave a heap
+ * @h: the heap; NULL is ignored. No thread may use it any more.
+ *
+ * What this process allocated and did not give is freed, and the window unmapped.
+ */
+void goheap_close(struct goheap *h);
+
+/**
+ * goheap_fd() - the heap's descriptor, to be passed to other processes
+ * @h: the heap
+ *
+ * Return: the descriptor, which stays the library's.
+ */
+int goheap_fd(const struct goheap *h);
+
+/**
+ * goheap_session() - attach to the heap, if that has not happened
+ * @h: the heap
+ *
+ * Return: the number of this process's session, or 0 with errno.
+ */
+uint32_t goheap_session(struct goheap *h);
+
+/**
+ * goheap_malloc() - allocate memory
+ * @h: the heap
+ * @size: bytes
+ *
+ * Return: @size bytes or more, aligned to 16, with any content; or NULL with
+ * ENOMEM, also when a quota is used up, or EOWNERDEAD if the session ended.
+ */
+void *goheap_malloc(struct goheap *h, size_t size);
+
+/**
+ * goheap_calloc() - allocate zeroed memory for an array
+ * @h: the heap
+ * @n: elements
+ * @size: bytes of an element
+ *
+ * Return: as goheap_malloc().
+ */
+void *goheap_calloc(struct goheap *h, size_t n, size_t size);
+
+/**
+ * goheap_memalign() - allocate aligned memory
+ * @h: the heap
+ * @align: bytes, a power of two up to 4 MiB
+ * @size: bytes
+ *
+ * Return: as goheap_malloc(); NULL with EINVAL if @align is not possible.
+ */
+void *goheap_memalign(struct goheap *h, size_t align, size_t size);
+
+/**
+ * goheap_realloc() - change the size of what was allocated
+ * @h: the heap
+ * @p: start of it, or NULL to allocate
+ * @size: bytes; 0 frees it
+ *
+ * Large objects grow and shrink where they are if they can.
+ *
+ * Return: where it is now; NULL with errno, and @p as it was; NULL if @size is 0
+ * and @p is not NULL.
+ */
+void *goheap_realloc(struct goheap *h, void *p, size_t size);
+
+/**
+ * goheap_free() - free memory
+ * @h: the heap
+ * @p: start of it, or NULL: an object of this process, or one that was given
+ *
+ * What cannot be freed is left alone and reported, see goheap_on_bad_free();
+ * objects that were given, or that others own, with a delay. errno is kept.
+ */
+void goheap_free(struct goheap *h, void *p);
+
+/**
+ * goheap_usable_size() - how long an object really is
+ * @h: the heap
+ * @p: start of it, or NULL
+ *
+ * Return: bytes; 0 if there is none.
+ */
+size_t goheap_usable_size(struct goheap *h, const void *p);
+
+/**
+ * goheap_give() - give objects to the heap
+ * @h: the heap
+ * @objects: starts of objects that this process allocated
+ * @n: how many
+ *
+ * From then on any process may free them, and they outlive this one.
+ *
+ * Return: 0; or -1 with EINVAL, ENOENT, EPERM or EOWNERDEAD: of each 1024
+ * @objects, all were given or none.
+ */
+int goheap_give(struct goheap *h, void *const *objects, size_t n);
+
+/**
+ * goheap_offset() - what all processes call an object
+ * @h: the heap
+ * @p: in the window
+ *
+ * Return: the offset in the heap. It may be 0.
+ */
+uint64_t goheap_offset(const struct goheap *h, const void *p);
+
+/**
+ * goheap_pointer() - where an offset is in this process
+ * @h: the heap
+ * @offset: of goheap_offset(), perhaps another process's
+ *
+ * Return: the address, or NULL if this process does not map it.
+ */
+void *goheap_pointer(const struct goheap *h, uint64_t offset);
+
+/**
+ * goheap_ref() - a pointer to keep in shared memory and root slots
+ * @h: the heap
+ * @p: in the window, or NULL
+ *
+ * Return: the offset plus 1; 0 for NULL, which root slots hold at first.
+ */
+static inline uint64_t goheap_ref(const struct goheap *h, const void *p)
+{
+	return p ? goheap_offset(h, p) + 1 : 0;
+}
+
+/**
+ * goheap_deref() - the pointer of a goheap_ref()
+ * @h: the heap
+ * @ref: of any process
+ *
+ * Return: the pointer, NULL for 0.
+ */
+static inline void *goheap_deref(const struct goheap *h, uint64_t ref)
+{
+	return ref ? goheap_pointer(h, ref - 1) : NULL;
+}
+
+/**
+ * goheap_root_get() - read a root slot
+ * @h: the heap
+ * @index: which, below GOHEAP_NR_ROOTS
+ * @value: set to what it holds
+ *
+ * Return: 0, or -1 with EINVAL.
+ */
+int goheap_root_get(struct goheap *h, unsigned int index, uint64_t *value);
+
+/**
+ * goheap_root_cas() - compare and exchange a root slot
+ * @h: the heap
+ * @index: which, below GOHEAP_NR_ROOTS
+ * @expect: what it should hold; set to what it held
+ * @value: what it should hold then
+ *
+ * Return: 1 if it was exchanged, 0 if it held something else, -1 with EINVAL.
+ */
+int goheap_root_cas(struct goheap *h, unsigned int index, uint64_t *expect,
+		    uint64_t value);
+
+/**
+ * goheap_set_quota() - bound what this process's session may hold
+ * @h: the heap
+ * @bytes: the bound, 0 for none
+ *
+ * Return: 0, or -1 with errno.
+ */
+int goheap_set_quota(struct goheap *h, uint64_t bytes);
+
+/**
+ * goheap_usage() - what the heap and the session hold
+ * @h: the heap
+ * @usage: filled in
+ *
+ * The kernel counts what lies in magazines as allocated.
+ *
+ * Return: 0, or -1 with errno.
+ */
+int goheap_usage(struct goheap *h, struct goheap_usage *usage);
+
+/**
+ * goheap_cached() - what this process keeps free for its own use
+ * @h: the heap
+ *
+ * Return: bytes in magazines and caches, about.
+ */
+size_t goheap_cached(struct goheap *h);
+
+/**
+ * goheap_trim() - give memory that is not used back to the system
+ * @h: the heap
+ *
+ * Other threads' magazines are emptied when they next need or give back objects.
+ *
+ * Return: bytes that this call gave back.
+ */
+size_t goheap_trim(struct goheap *h);
+
+/**
+ * typedef goheap_bad_free_fn - is told of what could not be freed
+ * @h: the heap; NULL if the address is in none
+ * @p: the address
+ * @err: EINVAL: no object starts there; ENOENT: it is free already; EPERM:
+ *	another session's
+ *
+ * It may be called from any call, and must not call the library.
+ */
+typedef void (*goheap_bad_free_fn)(struct goheap *h, const void *p, int err);
+
+/**
+ * goheap_on_bad_free() - choose what happens at a bad free
+ * @fn: called instead of the default, which is a line on stderr and abort();
+ *	NULL for the default
+ *
+ * Return: what it was, NULL for the default.
+ */
+goheap_bad_free_fn goheap_on_bad_free(goheap_bad_free_fn fn);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* GOHEAP_H */

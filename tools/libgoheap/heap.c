@@ -1,0 +1,588 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * heap: opening and closing, and the calls of the library.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib.h"
+
+#define DEVICE		"/dev/goheap"
+
+/* Objects that move at once, and those of a magazine at most. */
+#define BATCH_BYTES	(64UL << 10)
+#define BATCH_MAX	128
+#define MAG_BYTES	(256UL << 10)
+#define MAG_MAX		1024
+
+/* Batches of a class in the stock. */
+#define STOCK_BATCHES	16
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE	0x100000
+#endif
+
+struct goheap gh_heaps[GH_HEAPS];
+pthread_mutex_t gh_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static uint64_t last_id;
+
+/* Zeroed memory, or NULL. It must not come from malloc(), which may be us. */
+void *gh_map_memory(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void gh_unmap_memory(void *p, size_t bytes)
+{
+	if (p)
+		munmap(p, bytes);
+}
+
+/* ---- size classes ------------------------------------------------------- */
+
+static uint32_t inverse_of(uint32_t odd)
+{
+	uint32_t x = odd;
+	int i;
+
+	/* Newton: each step doubles the bits that are right, at first 3. */
+	for (i = 0; i < 4; i++)
+		x *= 2 - odd * x;
+	return x;
+}
+
+static uint32_t clamp(uint32_t value, uint32_t lo, uint32_t hi)
+{
+	return value < lo ? lo : value > hi ? hi : value;
+}
+
+static void class_setup(struct gh_class *k, const struct goheap_class *from)
+{
+	k->size = from->size;
+	k->nelems = from->nelems;
+	k->shift = __builtin_ctz(from->size);
+	k->inverse = inverse_of(from->size >> k->shift);
+	k->batch = clamp(BATCH_BYTES / from->size, 2, BATCH_MAX);
+	k->max = clamp(MAG_BYTES / from->size, 2, MAG_MAX);
+}
+
+/* The smallest class for each size that keeps GH_ALIGN. */
+static void class_table(struct goheap *h)
+{
+	unsigned int i, class = 1;
+
+	for (i = 0; i <= GH_MAX_SMALL / GH_QUANTUM; i++) {
+		while (h->class[class].size < i * GH_QUANTUM ||
+		       h->class[class].size % GH_ALIGN)
+			class++;
+		h->class_of[i] = class;
+	}
+}
+
+static int read_classes(struct goheap *h, struct goheap_info *info)
+{
+	struct goheap_class from[GOHEAP_NR_CLASSES] = { 0 };
+	unsigned int i;
+
+	*info = (struct goheap_info){
+		.size = sizeof(*info),
+		.nr_classes = GOHEAP_NR_CLASSES,
+		.classes = (uintptr_t)from,
+	};
+	if (ioctl(h->fd, GOHEAP_IOC_INFO, info) ||
+	    info->nr_classes != GOHEAP_NR_CLASSES ||
+	    info->page_size != GH_PAGE_SIZE ||
+	    info->max_small != GH_MAX_SMALL ||
+	    info->map_stride !=
+		    (GH_ARENA_SIZE >> GH_PAGE_SHIFT) * sizeof(uint64_t)) {
+		errno = EPROTO;
+		return -1;
+	}
+	for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+		class_setup(&h->class[i], &from[i]);
+	class_table(h);
+	return 0;
+}
+
+/* ---- mappings ----------------------------------------------------------- */
+
+static uint64_t map_bytes(const struct goheap *h)
+{
+	return (h->window >> GH_PAGE_SHIFT) * sizeof(uint64_t);
+}
+
+static void *try_window(struct goheap *h, uintptr_t at)
+{
+	int flags = MAP_SHARED | MAP_NORESERVE;
+
+	return mmap((void *)at, h->window, PROT_READ | PROT_WRITE,
+		    at ? flags | MAP_FIXED_NOREPLACE : flags, h->fd, 0);
+}
+
+/*
+ * Where all processes should, else anywhere, else as much as there is room for:
+ * what lies beyond is then not for this process.
+ */
+static int map_window(struct goheap *h, const struct goheap_info *info)
+{
+	void *p;
+
+	h->window = info->window;
+	p = try_window(h, info->base);
+	/* A kernel that does not know the flag takes the address for a hint. */
+	while (p == MAP_FAILED && h->window >= GH_ARENA_SIZE) {
+		p = try_window(h, 0);
+		if (p == MAP_FAILED)
+			h->window /= 2;
+	}
+	if (p == MAP_FAILED)
+		return -1;
+	h->base = (uintptr_t)p;
+	p = mmap(NULL, map_bytes(h), PROT_READ, MAP_SHARED | MAP_NORESERVE,
+		 h->fd, GOHEAP_MMAP_MAP);
+	if (p == MAP_FAILED) {
+		munmap((void *)h->base, h->window);
+		return -1;
+	}
+	h->map = p;
+	return 0;
+}
+
+static void unmap_window(struct goheap *h)
+{
+	if (!h->map)
+		return;
+	munmap((void *)h->base, h->window);
+	munmap((void *)h->map, map_bytes(h));
+	h->map = NULL;
+}
+
+/* ---- stock -------------------------------------------------------------- */
+
+static uint32_t stock_cap(const struct gh_class *k)
+{
+	return k->batch * STOCK_BATCHES;
+}
+
+size_t gh_stock_room(const struct goheap *h)
+{
+	size_t n = 0;
+	unsigned int i;
+
+	for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+		n += stock_cap(&h->class[i]);
+	return n * sizeof(void *);
+}
+
+static int stock_setup(struct goheap *h)
+{
+	void **slot = gh_map_memory(gh_stock_room(h));
+	unsigned int i;
+
+	if (!slot)
+		return -1;
+	h->stock_slots = slot;
+	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
+		h->stock[i].slot = slot;
+		h->stock[i].cap = stock_cap(&h->class[i]);
+		slot += h->stock[i].cap;
+	}
+	return 0;
+}
+
+/* ---- the life of a heap ------------------------------------------------- */
+
+static uint64_t random_word(void)
+{
+	struct timespec now;
+	uint64_t word;
+
+	/* Early at boot there is no randomness; it serves only to be unlikely. */
+	if (getrandom(&word, sizeof(word), GRND_NONBLOCK) == sizeof(word))
+		return word | 1;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return ((uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15ULL) | 1;
+}
+
+static void init_locks(struct goheap *h)
+{
+	unsigned int i;
+
+	pthread_rwlock_init(&h->io, NULL);
+	pthread_mutex_init(&h->session_lock, NULL);
+	pthread_mutex_init(&h->large.lock, NULL);
+	for (i = 0; i < GOHEAP_NR_CLASSES; i++)
+		pthread_mutex_init(&h->stock[i].lock, NULL);
+}
+
+static void heap_reset(struct goheap *h)
+{
+	memset(h, 0, sizeof(*h));
+	h->slot = h - gh_heaps;
+	h->fd = -1;
+	h->session_fd = -1;
+	/* No entry of the page map is like this. */
+	h->own = ~0ULL;
+	h->cookie = random_word();
+	init_locks(h);
+}
+
+/* What @h->fd shows becomes the heap; on failure the descriptor stays. */
+static int heap_begin(struct goheap *h)
+{
+	struct goheap_info info;
+
+	if (read_classes(h, &info) || map_window(h, &info))
+		return -1;
+	if (!h->stock_slots && stock_setup(h)) {
+		unmap_window(h);
+		return -1;
+	}
+	return 0;
+}
+
+static int open_device(const char *path)
+{
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+/* After fork(): a heap in the place of the parent's. */
+int gh_reopen(struct goheap *h)
+{
+	h->fd = open_device(h->path);
+	if (h->fd < 0)
+		return -1;
+	if (heap_begin(h)) {
+		close(h->fd);
+		h->fd = -1;
+		return -1;
+	}
+	return 0;
+}
+
+/* After fork(): the parent's descriptors. */
+void gh_drop_files(struct goheap *h)
+{
+	if (h->session_fd >= 0)
+		close(h->session_fd);
+	h->session_fd = -1;
+	h->session = 0;
+	h->own = ~0ULL;
+	h->stock_bytes = 0;
+	for (unsigned int i = 0; i < GOHEAP_NR_CLASSES; i++)
+		h->stock[i].n = 0;
+	h->large.n = 0;
+	h->large.bytes = 0;
+	init_locks(h);
+}
+
+static struct goheap *heap_slot(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < GH_HEAPS; i++)
+		if (!gh_heaps[i].id)
+			return &gh_heaps[i];
+	errno = EMFILE;
+	return NULL;
+}
+
+static int init_once(void)
+{
+	static bool done;
+
+	if (done)
+		return 0;
+	errno = gh_caches_init();
+	if (!errno)
+		errno = gh_fork_init();
+	done = !errno;
+	return done ? 0 : -1;
+}
+
+/* Takes the descriptor over, also if it fails. */
+static struct goheap *heap_open(int fd, const char *path, unsigned int flags)
+{
+	struct goheap *h;
+	int err;
+
+	if (fd < 0)
+		return NULL;
+	pthread_mutex_lock(&gh_lock);
+	h = init_once() ? NULL : heap_slot();
+	if (h) {
+		heap_reset(h);
+		h->fd = fd;
+		h->flags = flags;
+		memcpy(h->path, path, strlen(path) + 1);
+		if (heap_begin(h))
+			h = NULL;
+		else
+			h->id = ++last_id;
+	}
+	err = errno;
+	pthread_mutex_unlock(&gh_lock);
+	if (!h)
+		close(fd);
+	errno = err;
+	return h;
+}
+
+GH_EXPORT struct goheap *goheap_open(const char *path, unsigned int flags)
+{
+	if (!path)
+		path = DEVICE;
+	if (flags & ~GOHEAP_FORK_COPY ||
+	    strlen(path) >= sizeof(gh_heaps[0].path)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return heap_open(open_device(path), path, flags);
+}
+
+GH_EXPORT struct goheap *goheap_open_fd(int fd, unsigned int flags)
+{
+	if (flags) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return heap_open(fcntl(fd, F_DUPFD_CLOEXEC, 0), "", flags);
+}
+
+GH_EXPORT void goheap_close(struct goheap *h)
+{
+	struct gh_cache *c;
+
+	if (!h)
+		return;
+	/* What this thread frees for others must not be lost. */
+	c = gh_tls[h->slot];
+	if (c->id == h->id)
+		gh_cache_empty(h, c);
+	pthread_mutex_lock(&gh_lock);
+	gh_caches_forget(h);
+	if (h->session_fd >= 0)
+		close(h->session_fd);
+	unmap_window(h);
+	gh_unmap_memory(h->stock_slots, gh_stock_room(h));
+	if (h->fd >= 0)
+		close(h->fd);
+	heap_reset(h);
+	pthread_mutex_unlock(&gh_lock);
+}
+
+GH_EXPORT int goheap_fd(const struct goheap *h)
+{
+	return h->fd;
+}
+
+GH_EXPORT uint32_t goheap_session(struct goheap *h)
+{
+	return gh_kernel_attach(h) < 0 ? 0 : h->session;
+}
+
+/* ---- allocation --------------------------------------------------------- */
+
+GH_EXPORT void *goheap_malloc(struct goheap *h, size_t size)
+{
+	return gh_malloc(h, size);
+}
+
+GH_EXPORT void goheap_free(struct goheap *h, void *p)
+{
+	gh_free(h, p);
+}
+
+GH_EXPORT void *goheap_calloc(struct goheap *h, size_t n, size_t size)
+{
+	size_t bytes;
+	void *p;
+
+	if (__builtin_mul_overflow(n, size, &bytes)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (bytes > GH_MAX_SMALL)
+		return gh_large_alloc(h, bytes, 0, true);
+	p = gh_alloc_class(h, gh_class_of(h, bytes));
+	return p ? memset(p, 0, bytes) : NULL;
+}
+
+/* Objects have the alignment of their size, up to that of a page. */
+static unsigned int aligned_class(struct goheap *h, size_t align, size_t size)
+{
+	unsigned int class;
+
+	if (size > GH_MAX_SMALL || align > GH_PAGE_SIZE)
+		return 0;
+	for (class = gh_class_of(h, size); class < GOHEAP_NR_CLASSES; class++)
+		if (!(h->class[class].size % align))
+			return class;
+	return 0;
+}
+
+GH_EXPORT void *goheap_memalign(struct goheap *h, size_t align, size_t size)
+{
+	unsigned int class;
+
+	if (!align || align & (align - 1) || align > 4UL << 20) {
+		errno = EINVAL;
+		return NULL;
+	}
+	class = aligned_class(h, align, size);
+	if (class)
+		return gh_alloc_class(h, class);
+	return gh_large_alloc(h, size > GH_MAX_SMALL ? size : GH_MAX_SMALL + 1,
+			      align, false);
+}
+
+GH_EXPORT size_t goheap_usable_size(struct goheap *h, const void *p)
+{
+	if (gh_inherited(p))
+		return gh_inherited_size(p);
+	return p ? gh_object_size(h, p) : 0;
+}
+
+/* Whether an object of @old bytes will do for @size, where it is. */
+static bool fits(struct goheap *h, void *p, size_t old, size_t size)
+{
+	if (gh_inherited(p))
+		return size <= old;
+	if (old > GH_MAX_SMALL && size > GH_MAX_SMALL)
+		return (size <= old && size > old - old / 8) ||
+		       !gh_kernel_resize(h, p, size);
+	return size <= old && size >= old / 2;
+}
+
+GH_EXPORT void *goheap_realloc(struct goheap *h, void *p, size_t size)
+{
+	size_t old;
+	void *new;
+
+	if (!p)
+		return gh_malloc(h, size);
+	if (!size) {
+		gh_free(h, p);
+		return NULL;
+	}
+	if (size > PTRDIFF_MAX) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	old = goheap_usable_size(h, p);
+	if (!old) {
+		gh_bad_free(h, p, EINVAL);
+		errno = EINVAL;
+		return NULL;
+	}
+	if (fits(h, p, old, size))
+		return p;
+	new = gh_malloc(h, size);
+	if (!new)
+		return NULL;
+	memcpy(new, p, old < size ? old : size);
+	gh_free(h, p);
+	return new;
+}
+
+/* ---- sharing ------------------------------------------------------------ */
+
+GH_EXPORT uint64_t goheap_offset(const struct goheap *h, const void *p)
+{
+	return (uintptr_t)p - h->base;
+}
+
+GH_EXPORT void *goheap_pointer(const struct goheap *h, uint64_t offset)
+{
+	return offset < h->window ? (void *)(h->base + offset) : NULL;
+}
+
+static int root(struct goheap *h, struct goheap_root *req)
+{
+	return ioctl(h->fd, GOHEAP_IOC_ROOT, req);
+}
+
+GH_EXPORT int goheap_root_get(struct goheap *h, unsigned int index,
+			      uint64_t *value)
+{
+	struct goheap_root req = { .size = sizeof(req), .index = index };
+
+	if (root(h, &req))
+		return -1;
+	*value = req.value;
+	return 0;
+}
+
+GH_EXPORT int goheap_root_cas(struct goheap *h, unsigned int index,
+			      uint64_t *expect, uint64_t value)
+{
+	struct goheap_root req = {
+		.size = sizeof(req),
+		.flags = GOHEAP_ROOT_CMPXCHG,
+		.index = index,
+		.expect = *expect,
+		.value = value,
+	};
+
+	if (root(h, &req))
+		return -1;
+	*expect = req.value;
+	return req.value == req.expect;
+}
+
+/* ---- limits, statistics, trimming --------------------------------------- */
+
+GH_EXPORT int goheap_set_quota(struct goheap *h, uint64_t bytes)
+{
+	struct goheap_limit req = {
+		.size = sizeof(req),
+		.flags = GOHEAP_LIMIT_SET,
+		.limit = bytes,
+	};
+	int fd = gh_kernel_attach(h);
+
+	return fd < 0 ? -1 : ioctl(fd, GOHEAP_IOC_LIMIT, &req);
+}
+
+GH_EXPORT int goheap_usage(struct goheap *h, struct goheap_usage *usage)
+{
+	int fd = gh_kernel_attach(h);
+
+	*usage = (struct goheap_usage){ .size = sizeof(*usage) };
+	return fd < 0 ? -1 : ioctl(fd, GOHEAP_IOC_STATS, usage);
+}
+
+GH_EXPORT size_t goheap_cached(struct goheap *h)
+{
+	return gh_caches_bytes(h) + h->large.bytes +
+	       __atomic_load_n(&h->stock_bytes, __ATOMIC_RELAXED);
+}
+
+GH_EXPORT size_t goheap_trim(struct goheap *h)
+{
+	struct goheap_usage before, after;
+	struct gh_cache *c = gh_tls[h->slot];
+
+	if (goheap_usage(h, &before))
+		return 0;
+	__atomic_add_fetch(&h->trims, 1, __ATOMIC_RELAXED);
+	if (c->id == h->id)
+		gh_cache_empty(h, c);
+	gh_stock_empty(h);
+	gh_large_empty(h);
+	gh_kernel_trim(h);
+	if (goheap_usage(h, &after) ||
+	    after.session_bytes > before.session_bytes)
+		return 0;
+	return before.session_bytes - after.session_bytes;
+}

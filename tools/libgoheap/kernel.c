@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * kernel: the system calls that allocate and free.
+ */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "lib.h"
+
+static int session_fd(struct goheap *h)
+{
+	int fd = __atomic_load_n(&h->session_fd, __ATOMIC_ACQUIRE);
+
+	return fd >= 0 ? fd : gh_kernel_attach(h);
+}
+
+/* Away from the numbers that shells and daemons close without asking. */
+static int high_fd(int fd)
+{
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, 900);
+
+	if (high < 0)
+		return fd;
+	close(fd);
+	return high;
+}
+
+static int attach(struct goheap *h)
+{
+	struct goheap_attach req = { .size = sizeof(req) };
+
+	if (h->fd < 0 && gh_reopen(h))
+		return -1;
+	if (ioctl(h->fd, GOHEAP_IOC_ATTACH, &req))
+		return -1;
+	h->session = req.session;
+	h->own = GOHEAP_PAGE_USED | req.session;
+	__atomic_store_n(&h->session_fd, high_fd(req.fd), __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* Begin the session. Returns its descriptor, or -1 with errno. */
+int gh_kernel_attach(struct goheap *h)
+{
+	int fd;
+
+	pthread_mutex_lock(&h->session_lock);
+	if (h->session_fd < 0)
+		attach(h);
+	fd = h->session_fd;
+	pthread_mutex_unlock(&h->session_lock);
+	return fd;
+}
+
+/*
+ * A quota, or memory, may be found in what is kept. A session that ended says so
+ * in several ways: its descriptor may be closed, or be something else now.
+ */
+static int alloc_error(int err)
+{
+	bool ended = err == EBADF || err == ENOTTY || err == EOWNERDEAD;
+
+	return ended ? EOWNERDEAD : ENOMEM;
+}
+
+/* The heap has page maps as far as it has objects. */
+static void note_known(struct goheap *h, uint64_t end)
+{
+	uint64_t known = __atomic_load_n(&h->known, __ATOMIC_RELAXED);
+
+	end = (end + GH_ARENA_SIZE - 1) & -GH_ARENA_SIZE;
+	while (end > known && end <= h->window &&
+	       !__atomic_compare_exchange_n(&h->known, &known, end, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+static int free_offsets(struct goheap *h, uint64_t *offsets, unsigned int n,
+			unsigned int *bad)
+{
+	struct goheap_batch req = {
+		.size = sizeof(req),
+		.offsets = (uintptr_t)offsets,
+		.count = n,
+	};
+	int err = 0;
+
+	if (ioctl(h->session_fd, GOHEAP_IOC_FREE, &req))
+		err = errno;
+	*bad = req.bad;
+	return err;
+}
+
+/* Offsets beyond what is mapped here are of no use: give them back. */
+static unsigned int to_pointers(struct goheap *h, void **objects,
+				unsigned int n, size_t size)
+{
+	unsigned int i, bad, got = 0;
+
+	for (i = 0; i < n; i++) {
+		uint64_t offset = (uintptr_t)objects[i];
+
+		if (likely(offset + size <= h->window)) {
+			note_known(h, offset + size);
+			objects[got++] = (void *)(h->base + offset);
+		} else {
+			free_offsets(h, &offset, 1, &bad);
+		}
+	}
+	return got;
+}
+
+static int alloc_once(struct goheap *h, struct goheap_alloc_req *req)
+{
+	int ret, fd = session_fd(h);
+
+	if (fd < 0)
+		return -1;
+	do
+		ret = ioctl(fd, GOHEAP_IOC_ALLOC, req);
+	while (ret && errno == EINTR);
+	return ret;
+}
+
+/**
+ * gh_kernel_alloc() - get objects from the kernel
+ * @h: the heap
+ * @size: bytes
+ * @align: bytes, or 0
+ * @objects: where they go
+ * @n: how many, up to GOHEAP_MAX_BATCH
+ *
+ * If there is not enough, what is kept is given back and it is tried once more.
+ *
+ * Return: how many there are; errno is set if there are none.
+ */
+unsigned int gh_kernel_alloc(struct goheap *h, size_t size, size_t align,
+			     void **objects, unsigned int n)
+{
+	unsigned int tries = 2, got = 0;
+	int err = 0;
+
+	while (!got && tries--) {
+		struct goheap_alloc_req req = {
+			.size = sizeof(req),
+			.length = size,
+			.align = align,
+			.offsets = (uintptr_t)objects,
+			.count = n,
+		};
+
+		if (err) {
+			gh_stock_empty(h);
+			gh_large_empty(h);
+		}
+		pthread_rwlock_rdlock(&h->io);
+		if (alloc_once(h, &req))
+			err = alloc_error(errno);
+		else
+			got = to_pointers(h, objects, req.count, size);
+		pthread_rwlock_unlock(&h->io);
+		if (err == EOWNERDEAD)
+			break;
+	}
+	if (!got)
+		errno = err ? err : ENOMEM;
+	return got;
+}
+
+/* The one that was refused is told of and left out. */
+static void refused(struct goheap *h, uint64_t *offsets, unsigned int n,
+		    unsigned int bad, int err)
+{
+	uint64_t offset = offsets[bad];
+
+	memmove(offsets + bad, offsets + bad + 1,
+		(n - bad - 1) * sizeof(*offsets));
+	gh_bad_free(h, (void *)(h->base + offset), err);
+}
+
+static void free_some(struct goheap *h, uint64_t *offsets, unsigned int n)
+{
+	unsigned int bad = 0;
+	int err;
+
+	while (n) {
+		pthread_rwlock_rdlock(&h->io);
+		err = session_fd(h) < 0 ? errno : free_offsets(h, offsets, n,
+							       &bad);
+		pthread_rwlock_unlock(&h->io);
+		if (err == EINTR)
+			continue;
+		/* If the session ended, all of it is free. */
+		if (!err || alloc_error(err) == EOWNERDEAD || bad >= n)
+			return;
+		refused(h, offsets, n, bad, err);
+		n--;
+	}
+}
+
+/**
+ * gh_kernel_free() - give objects to the kernel
+ * @h: the heap
+ * @objects: addresses in the window
+ * @n: how many
+ *
+ * Those that are refused are reported. errno is kept.
+ */
+void gh_kernel_free(struct goheap *h, void **objects, unsigned int n)
+{
+	uint64_t offsets[GH_MAX_BATCH];
+	int saved = errno;
+
+	while (n) {
+		unsigned int i, some = n < GH_MAX_BATCH ? n : GH_MAX_BATCH;
+
+		for (i = 0; i < some; i++)
+			offsets[i] = (uintptr_t)objects[i] - h->base;
+		free_some(h, offsets, some);
+		objects += some;
+		n -= some;
+	}
+	errno = saved;
+}
+
+/**
+ * gh_kernel_resize() - change the length of a large object where it is
+ * @h: the heap
+ * @p: its start
+ * @size: bytes, more than GH_MAX_SMALL
+ *
+ * Return: 0, or -1 with errno.
+ */
+int gh_kernel_resize(struct goheap *h, void *p, size_t size)
+{
+	struct goheap_resize req = {
+		.size = sizeof(req),
+		.offset = (uintptr_t)p - h->base,
+		.length = size,
+	};
+	int err = -1;
+
+	if (req.offset + size > h->window)
+		return -1;
+	pthread_rwlock_rdlock(&h->io);
+	if (session_fd(h) >= 0)
+		err = ioctl(h->session_fd, GOHEAP_IOC_RESIZE, &req);
+	if (!err)
+		note_known(h, req.offset + size);
+	pthread_rwlock_unlock(&h->io);
+	return err;
+}
+
+/* Returns the bytes that the session gave back. */
+size_t gh_kernel_trim(struct goheap *h)
+{
+	struct goheap_trim req = { .size = sizeof(req) };
+
+	pthread_rwlock_rdlock(&h->io);
+	if (h->session_fd >= 0)
+		ioctl(h->session_fd, GOHEAP_IOC_TRIM, &req);
+	pthread_rwlock_unlock(&h->io);
+	return req.bytes;
+}
+
+GH_EXPORT int goheap_give(struct goheap *h, void *const *objects, size_t n)
+{
+	uint64_t offsets[GOHEAP_MAX_BATCH];
+
+	while (n) {
+		struct goheap_batch req = {
+			.size = sizeof(req),
+			.offsets = (uintptr_t)offsets,
+			.count = n < GOHEAP_MAX_BATCH ? n : GOHEAP_MAX_BATCH,
+		};
+		unsigned int i;
+		int err;
+
+		for (i = 0; i < req.count; i++)
+			offsets[i] = (uintptr_t)objects[i] - h->base;
+		if (session_fd(h) < 0)
+			return -1;
+		pthread_rwlock_rdlock(&h->io);
+		err = ioctl(h->session_fd, GOHEAP_IOC_GIVE, &req);
+		pthread_rwlock_unlock(&h->io);
+		if (err)
+			return -1;
+		objects += req.count;
+		n -= req.count;
+	}
+	return 0;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * lib: what the parts of libgoheap share.
+ *
+ * An object that is free lies in a thread's magazine of its class, in the central
+ * stock of its class, or in the kernel. A thread works on its own magazines
+ * without locks; what they lack or have too much of moves in batches to and from
+ * the stock, and from there to and from the kernel.
+ *
+ * Nothing in the window is trusted: other processes can write there. What an
+ * object is, the kernel's page map says. The first word of a free object holds a
+ * cookie, which only serves to notice double frees early: the kernel refuses them
+ * anyway when a batch reaches it.
+ *
+ * Locks, outermost first:
+ *
+ *   gh_lock         which heaps are open, all caches
+ *   goheap.io       shared around calls that change the heap, held by fork()
+ *   goheap.session_lock
+ *   gh_stock.lock, gh_large.lock
+ */
+#ifndef GH_LIB_H
+#define GH_LIB_H
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "goheap.h"
+
+#define GH_EXPORT	__attribute__((__visibility__("default")))
+#define noinline	__attribute__((__noinline__))
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+/* An offset takes the place of a pointer in a batch. */
+static_assert(sizeof(void *) == sizeof(uint64_t), "64-bit systems only");
+
+#define GH_HEAPS		16
+#define GH_PAGE_SHIFT		13
+#define GH_PAGE_SIZE		8192UL
+#define GH_ARENA_SIZE		(64UL << 20)
+#define GH_MAX_SMALL		32768
+#define GH_ALIGN		16
+/* Size classes are looked up by multiples of this. */
+#define GH_QUANTUM		8
+#define GH_MAX_BATCH		256
+
+/* Of an entry of the page map: what must match for an object of our own. */
+#define GH_OWN_MASK	(GOHEAP_PAGE_USED | GOHEAP_PAGE_GIVEN |		\
+			 GOHEAP_PAGE_MMAP | 0xffffffffULL)
+
+/**
+ * struct gh_class - a size class
+ * @size: bytes of an object
+ * @inverse: of the odd factor of @size, modulo 2^32
+ * @shift: twos in @size
+ * @nelems: objects of a span
+ * @batch: objects that move at once
+ * @max: capacity of a magazine, at most
+ */
+struct gh_class {
+	uint32_t size;
+	uint32_t inverse;
+	uint32_t shift;
+	uint32_t nelems;
+	uint32_t batch;
+	uint32_t max;
+};
+
+/**
+ * struct gh_mag - a magazine: a thread's free objects of a class
+ * @slot: the objects
+ * @n: how many
+ * @cap: how many there may be; adapts
+ * @inverse: as in &struct gh_class, as are the others
+ * @shift: see there
+ * @nelems: 0 in a cache that is not in use, which makes all calls slow ones
+ */
+struct gh_mag {
+	void **slot;
+	uint32_t n;
+	uint32_t cap;
+	uint32_t inverse;
+	uint32_t shift;
+	uint32_t nelems;
+};
+
+#define GH_LATER	64
+
+/**
+ * struct gh_cache - a thread's share of a heap
+ * @mag: magazines by class
+ * @id: &struct goheap.id; 0 if the cache is of no heap
+ * @bytes: room of all magazines
+ * @hand: class that is to give up room next
+ * @trims: &struct goheap.trims when the magazines were last emptied
+ * @next: in the list of all caches, or of those that no thread has
+ * @nlater: objects in @later
+ * @later: objects that are not simply ours, to be freed by the kernel
+ * @slots: room for objects
+ */
+struct gh_cache {
+	struct gh_mag mag[GOHEAP_NR_CLASSES];
+	uint64_t id;
+	size_t bytes;
+	unsigned int hand;
+	unsigned int trims;
+	struct gh_cache *next;
+	unsigned int nlater;
+	void *later[GH_LATER];
+	void *slots[];
+};
+
+/**
+ * struct gh_stock - free objects of a class that no thread has
+ * @lock: protects the rest
+ * @n: how many
+ * @cap: how many there may be
+ * @slot: the objects
+ */
+struct gh_stock {
+	pthread_mutex_t lock;
+	uint32_t n;
+	uint32_t cap;
+	void **slot;
+};
+
+#define GH_LARGE_KEPT		64
+#define GH_LARGE_BYTES		(32UL << 20)
+/* A kept object goes back after so many other calls. */
+#define GH_LARGE_AGE		4096
+
+/**
+ * struct gh_large - large objects that are free and kept
+ * @lock: protects the rest
+ * @n: how many
+ * @bytes: their bytes
+ * @now: counts calls
+ * @kept: the objects, in the order they were freed
+ */
+struct gh_large {
+	pthread_mutex_t lock;
+	unsigned int n;
+	size_t bytes;
+	unsigned long now;
+	struct {
+		void *p;
+		size_t bytes;
+		unsigned long when;
+	} kept[GH_LARGE_KEPT];
+};
+
+/**
+ * struct goheap - an open heap
+ * @base: address of offset 0
+ * @known: bytes of the window that surely have a page map
+ * @own: what GH_OWN_MASK of a page map entry is for objects of our own
+ * @map: the page map
+ * @cookie: first word of a free object, before the address is added
+ * @slot: index of the heap, and of its cache in each thread
+ * @id: number that no other heap of this process ever had; 0: not open
+ * @window: bytes mapped
+ * @fd: the heap
+ * @session_fd: the session; -1 if there is none yet
+ * @session: its number
+ * @flags: of goheap_open()
+ * @path: of the device
+ * @trims: calls of goheap_trim()
+ * @stock_bytes: bytes in @stock
+ * @io: see above
+ * @session_lock: protects the making of @session_fd
+ * @large: large objects
+ * @class: size classes
+ * @stock: by class
+ * @stock_slots: room of all
+ * @class_of: size class by multiples of GH_QUANTUM
+ */
+struct goheap {
+	uintptr_t base;
+	uint64_t known;
+	uint64_t own;
+	const uint64_t *map;
+	uint64_t cookie;
+	unsigned int slot;
+	uint64_t id;
+
+	uint64_t window;
+	int fd;
+	int session_fd;
+	uint32_t session;
+	unsigned int flags;
+	char path[128];
+	unsigned int trims;
+	size_t stock_bytes;
+	pthread_rwlock_t io;
+	pthread_mutex_t session_lock;
+	struct gh_large large;
+	struct gh_class class[GOHEAP_NR_CLASSES];
+	struct gh_stock stock[GOHEAP_NR_CLASSES];
+	void *stock_slots;
+	uint8_t class_of[GH_MAX_SMALL / GH_QUANTUM + 1];
+};
+
+extern struct goheap gh_heaps[GH_HEAPS];
+extern pthread_mutex_t gh_lock;
+extern __thread struct gh_cache *gh_tls[GH_HEAPS];
+
+/* heap.c */
+void *gh_map_memory(size_t bytes);
+void gh_unmap_memory(void *p, size_t bytes);
+size_t gh_stock_room(const struct goheap *h);
+int gh_reopen(struct goheap *h);
+void gh_drop_files(struct goheap *h);
+
+/* kernel.c: the calls that change the heap */
+int gh_kernel_attach(struct goheap *h);
+unsigned int gh_kernel_alloc(struct goheap *h, size_t size, size_t align,
+			     void **objects, unsigned int n);
+void gh_kernel_free(struct goheap *h, void **objects, unsigned int n);
+int gh_kernel_resize(struct goheap *h, void *p, size_t size);
+size_t gh_kernel_trim(struct goheap *h);
+
+/* cache.c: magazines */
+void *gh_alloc_slow(struct goheap *h, unsigned int class);
+void gh_free_slow(struct goheap *h, void *p, unsigned int class);
+void gh_free_later(struct goheap *h, void *p);
+struct gh_cache *gh_cache_get(struct goheap *h);
+void gh_cache_empty(struct goheap *h, struct gh_cache *c);
+void gh_caches_forget(struct goheap *h);
+int gh_caches_init(void);
+size_t gh_caches_bytes(struct goheap *h);
+
+/* stock.c */
+unsigned int gh_stock_take(struct goheap *h, unsigned int class, void **objects,
+			   unsigned int n);
+void gh_stock_put(struct goheap *h, unsigned int class, void **objects,
+		  unsigned int n);
+void gh_stock_empty(struct goheap *h);
+void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero);
+void gh_large_free(struct goheap *h, void *p);
+void gh_large_empty(struct goheap *h);
+
+/* object.c: what an address is */
+bool gh_map_readable(struct goheap *h, uint64_t offset);
+uint64_t gh_map_entry(struct goheap *h, const void *p);
+size_t gh_object_size(struct goheap *h, const void *p);
+void gh_free_other(struct goheap *h, void *p);
+void gh_bad_free(struct goheap *h, const void *p, int err);
+
+/* fork.c */
+int gh_fork_init(void);
+bool gh_inherited(const void *p);
+size_t gh_inherited_size(const void *p);
+void gh_inherited_free(void *p);
+
+/* glibc's own allocator, for preload.c. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void *__libc_memalign(size_t align, size_t size);
+void __libc_free(void *p);
+
+/* ---- the quick ways ----------------------------------------------------- */
+
+static inline uint64_t gh_cookie(const struct goheap *h, const void *p)
+{
+	return h->cookie + (uintptr_t)p;
+}
+
+/* The word may be anybody's: it is only compared. */
+static inline uint64_t gh_word(const void *p)
+{
+	return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED);
+}
+
+static inline void gh_set_word(void *p, uint64_t value)
+{
+	__atomic_store_n((uint64_t *)p, value, __ATOMIC_RELAXED);
+}
+
+static inline unsigned int gh_class_of(const struct goheap *h, size_t size)
+{
+	return h->class_of[(size + GH_QUANTUM - 1) / GH_QUANTUM];
+}
+
+static inline void *gh_alloc_class(struct goheap *h, unsigned int class)
+{
+	struct gh_mag *m = &gh_tls[h->slot]->mag[class];
+	void *p;
+
+	if (unlikely(!m->n))
+		return gh_alloc_slow(h, class);
+	p = m->slot[--m->n];
+	gh_set_word(p, 0);
+	return p;
+}
+
+static inline void *gh_malloc(struct goheap *h, size_t size)
+{
+	if (likely(size <= GH_MAX_SMALL))
+		return gh_alloc_class(h, gh_class_of(h, size));
+	return gh_large_alloc(h, size, 0, false);
+}
+
+/*
+ * Whether @offset, in a page with @entry, starts an object: multiplied by the
+ * inverse, multiples of the size, and they alone, become small.
+ */
+static inline bool gh_starts_object(const struct gh_mag *m, uint64_t entry,
+				    uint64_t offset)
+{
+	uint32_t at = ((uint32_t)(entry >> (42 - GH_PAGE_SHIFT)) &
+		       -(uint32_t)GH_PAGE_SIZE) |
+		      ((uint32_t)offset & (GH_PAGE_SIZE - 1));
+	uint32_t i = at * m->inverse;
+
+	i = i >> m->shift | i << (-m->shift & 31);
+	return i < m->nelems;
+}
+
+static inline void gh_free(struct goheap *h, void *p)
+{
+	uint64_t entry, offset = (uintptr_t)p - h->base;
+	unsigned int class;
+	struct gh_mag *m;
+
+	if (unlikely(offset >= h->known))
+		return gh_free_other(h, p);
+	entry = __atomic_load_n(&h->map[offset >> GH_PAGE_SHIFT],
+				__ATOMIC_RELAXED);
+	if (unlikely((entry & GH_OWN_MASK) != h->own))
+		return gh_free_other(h, p);
+	class = GOHEAP_PAGE_CLASS(entry);
+	m = &gh_tls[h->slot]->mag[class];
+	if (unlikely(!gh_starts_object(m, entry, offset) ||
+		     gh_word(p) == gh_cookie(h, p) || m->n >= m->cap))
+		return gh_free_slow(h, p, class);
+	gh_set_word(p, gh_cookie(h, p));
+	m->slot[m->n++] = p;
+}
+
+#endif /* GH_LIB_H */

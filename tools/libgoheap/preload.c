@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * preload: malloc() and its like on a heap that is the process's own.
+ *
+ * LD_PRELOAD=libgoheap-malloc.so. The first call opens the heap; glibc's own
+ * allocator serves what is asked for meanwhile, and everything if there is no
+ * heap to be had. Whose a pointer is, its address says.
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib.h"
+
+enum state {
+	NEW,
+	OPENING,
+	READY,
+	NONE,
+};
+
+static enum state state;
+
+/* The only heap: the first slot. Until it is open, all magazines are empty. */
+#define HEAP	(&gh_heaps[0])
+
+/* ---- opening ------------------------------------------------------------ */
+
+static void say_why(const char *path)
+{
+	const char *const says[] = {
+		"goheap: cannot use ", path, ": ", strerrordesc_np(errno),
+		"; malloc() is glibc's\n",
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(says) / sizeof(*says); i++)
+		if (says[i] && write(STDERR_FILENO, says[i],
+				     strlen(says[i])) < 0)
+			break;
+}
+
+static enum state open_heap(void)
+{
+	const char *path = secure_getenv("GOHEAP_DEVICE");
+	struct goheap *h;
+
+	if (!path)
+		path = "/dev/goheap";
+	h = goheap_open(path, GOHEAP_FORK_COPY);
+	if (h && goheap_session(h))
+		return READY;
+	say_why(path);
+	goheap_close(h);
+	return NONE;
+}
+
+/* A child has to open a heap of its own. */
+static enum state attach_heap(void)
+{
+	if (gh_kernel_attach(HEAP) >= 0)
+		return READY;
+	say_why(HEAP->path);
+	return NONE;
+}
+
+/* Whether the heap is open. Whoever comes while it is being opened is told no. */
+static bool ready(void)
+{
+	enum state was = NEW;
+	int saved = errno;
+
+	if (likely(__atomic_load_n(&state, __ATOMIC_ACQUIRE) == READY &&
+		   __atomic_load_n(&HEAP->session_fd, __ATOMIC_RELAXED) >= 0))
+		return true;
+	if (__atomic_compare_exchange_n(&state, &was, OPENING, false,
+					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+		was = open_heap();
+	else if (was == READY)
+		was = attach_heap();
+	else
+		return false;
+	__atomic_store_n(&state, was, __ATOMIC_RELEASE);
+	errno = saved;
+	return was == READY;
+}
+
+static bool is_ours(const void *p)
+{
+	return (uintptr_t)p - HEAP->base < HEAP->window || gh_inherited(p);
+}
+
+/* ---- the calls ---------------------------------------------------------- */
+
+static void *no_memory(void *p)
+{
+	/* malloc() has no other error. */
+	if (unlikely(!p))
+		errno = ENOMEM;
+	return p;
+}
+
+static noinline void *malloc_slow(size_t size)
+{
+	return ready() ? no_memory(gh_malloc(HEAP, size)) : __libc_malloc(size);
+}
+
+GH_EXPORT void *malloc(size_t size)
+{
+	struct gh_mag *m;
+	void *p;
+
+	if (unlikely(size > GH_MAX_SMALL))
+		return malloc_slow(size);
+	m = &gh_tls[0]->mag[gh_class_of(HEAP, size)];
+	if (unlikely(!m->n))
+		return malloc_slow(size);
+	p = m->slot[--m->n];
+	gh_set_word(p, 0);
+	return p;
+}
+
+static noinline void free_slow(void *p)
+{
+	if (is_ours(p))
+		gh_free(HEAP, p);
+	else
+		__libc_free(p);
+}
+
+GH_EXPORT void free(void *p)
+{
+	if (likely((uintptr_t)p - HEAP->base < HEAP->known))
+		gh_free(HEAP, p);
+	else if (p)
+		free_slow(p);
+}
+
+GH_EXPORT void cfree(void *p)
+{
+	free(p);
+}
+
+GH_EXPORT void *calloc(size_t n, size_t size)
+{
+	return ready() ? no_memory(goheap_calloc(HEAP, n, size)) :
+			 __libc_calloc(n, size);
+}
+
+GH_EXPORT void *realloc(void *p, size_t size)
+{
+	if (!p)
+		return malloc(size);
+	if (!is_ours(p))
+		return __libc_realloc(p, size);
+	p = goheap_realloc(HEAP, p, size);
+	return size ? no_memory(p) : NULL;
+}
+
+GH_EXPORT void *reallocarray(void *p, size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		return no_memory(NULL);
+	return realloc(p, bytes);
+}
+
+/* As glibc's: an alignment that is no power of two is rounded up. */
+GH_EXPORT void *memalign(size_t align, size_t size)
+{
+	size_t up = GH_ALIGN;
+
+	if (!ready())
+		return __libc_memalign(align, size);
+	if (align > 4UL << 20) {
+		errno = EINVAL;
+		return NULL;
+	}
+	while (up < align)
+		up *= 2;
+	return no_memory(goheap_memalign(HEAP, up, size));
+}
+
+GH_EXPORT void *aligned_alloc(size_t align, size_t size)
+{
+	return memalign(align, size);
+}
+
+GH_EXPORT int posix_memalign(void **to, size_t align, size_t size)
+{
+	int err = EINVAL, saved = errno;
+	void *p;
+
+	if (!align || align & (align - 1) || align % sizeof(void *))
+		return err;
+	p = memalign(align, size);
+	err = p ? 0 : ENOMEM;
+	errno = saved;
+	if (p)
+		*to = p;
+	return err;
+}
+
+GH_EXPORT void *valloc(size_t size)
+{
+	return memalign(sysconf(_SC_PAGESIZE), size);
+}
+
+GH_EXPORT void *pvalloc(size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	if (size > PTRDIFF_MAX)
+		return no_memory(NULL);
+	return memalign(page, (size + page - 1) & -page);
+}
+
+/* glibc's chunks have their length in the word before. */
+static size_t libc_usable_size(const void *p)
+{
+	size_t head = ((const size_t *)p)[-1];
+
+	return (head & ~7UL) - (head & 2 ? 16 : 8);
+}
+
+GH_EXPORT size_t malloc_usable_size(void *p)
+{
+	if (!p)
+		return 0;
+	return is_ours(p) ? goheap_usable_size(HEAP, p) : libc_usable_size(p);
+}
+
+GH_EXPORT int malloc_trim(size_t pad)
+{
+	(void)pad;
+	return ready() && goheap_trim(HEAP) > 0;
+}

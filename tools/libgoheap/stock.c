@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * stock: free objects of all threads, and large ones.
+ */
+#include "lib.h"
+
+/* Small objects in the stock, bytes, at most. */
+#define STOCK_BYTES	(8UL << 20)
+
+/* ---- small objects ------------------------------------------------------ */
+
+/**
+ * gh_stock_take() - get objects
+ * @h: the heap
+ * @class: size class
+ * @objects: where they go
+ * @n: how many, up to GH_MAX_BATCH
+ *
+ * Return: how many there are; with none, errno is set.
+ */
+unsigned int gh_stock_take(struct goheap *h, unsigned int class, void **objects,
+			   unsigned int n)
+{
+	const struct gh_class *k = &h->class[class];
+	struct gh_stock *s = &h->stock[class];
+	unsigned int got;
+
+	pthread_mutex_lock(&s->lock);
+	got = s->n < n ? s->n : n;
+	s->n -= got;
+	memcpy(objects, s->slot + s->n, got * sizeof(*objects));
+	pthread_mutex_unlock(&s->lock);
+	if (!got)
+		return gh_kernel_alloc(h, k->size, 0, objects, n);
+	__atomic_sub_fetch(&h->stock_bytes, (size_t)got * k->size,
+			   __ATOMIC_RELAXED);
+	return got;
+}
+
+/**
+ * gh_stock_put() - give objects back
+ * @h: the heap
+ * @class: size class
+ * @objects: the objects, each with its cookie
+ * @n: how many
+ */
+void gh_stock_put(struct goheap *h, unsigned int class, void **objects,
+		  unsigned int n)
+{
+	const struct gh_class *k = &h->class[class];
+	struct gh_stock *s = &h->stock[class];
+	unsigned int room = 0;
+
+	if (!n)
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (__atomic_load_n(&h->stock_bytes, __ATOMIC_RELAXED) < STOCK_BYTES)
+		room = s->cap - s->n;
+	if (room > n)
+		room = n;
+	memcpy(s->slot + s->n, objects, room * sizeof(*objects));
+	s->n += room;
+	__atomic_add_fetch(&h->stock_bytes, (size_t)room * k->size,
+			   __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&s->lock);
+	gh_kernel_free(h, objects + room, n - room);
+}
+
+static void stock_empty_class(struct goheap *h, unsigned int class)
+{
+	struct gh_stock *s = &h->stock[class];
+	void *some[GH_MAX_BATCH];
+	unsigned int n;
+
+	do {
+		pthread_mutex_lock(&s->lock);
+		n = s->n < GH_MAX_BATCH ? s->n : GH_MAX_BATCH;
+		s->n -= n;
+		memcpy(some, s->slot + s->n, n * sizeof(*some));
+		pthread_mutex_unlock(&s->lock);
+		__atomic_sub_fetch(&h->stock_bytes,
+				   (size_t)n * h->class[class].size,
+				   __ATOMIC_RELAXED);
+		gh_kernel_free(h, some, n);
+	} while (n);
+}
+
+/* Give all of it to the kernel. */
+void gh_stock_empty(struct goheap *h)
+{
+	unsigned int i;
+
+	for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+		stock_empty_class(h, i);
+}
+
+/* ---- large objects ------------------------------------------------------ */
+
+/* Under the lock. */
+static void *large_remove(struct gh_large *l, unsigned int i)
+{
+	void *p = l->kept[i].p;
+
+	l->bytes -= l->kept[i].bytes;
+	l->n--;
+	memmove(l->kept + i, l->kept + i + 1, (l->n - i) * sizeof(*l->kept));
+	return p;
+}
+
+/* The youngest that is long enough and not much too long. */
+static void *large_take(struct gh_large *l, size_t size)
+{
+	unsigned int i;
+	void *p = NULL;
+
+	pthread_mutex_lock(&l->lock);
+	l->now++;
+	for (i = l->n; i-- && !p;)
+		if (l->kept[i].bytes >= size &&
+		    l->kept[i].bytes <= size + size / 8)
+			p = large_remove(l, i);
+	pthread_mutex_unlock(&l->lock);
+	return p;
+}
+
+/* Whether the eldest should go; the next one comes with @bytes. */
+static bool large_too_much(const struct gh_large *l, size_t bytes)
+{
+	return l->n && (l->n == GH_LARGE_KEPT ||
+			l->bytes + bytes > GH_LARGE_BYTES ||
+			l->now - l->kept[0].when > GH_LARGE_AGE);
+}
+
+/* Keep one; returns how many others have to go. */
+static unsigned int large_keep(struct gh_large *l, void *p, size_t bytes,
+			       void **out)
+{
+	unsigned int n = 0;
+
+	pthread_mutex_lock(&l->lock);
+	l->now++;
+	while (large_too_much(l, bytes))
+		out[n++] = large_remove(l, 0);
+	l->kept[l->n].p = p;
+	l->kept[l->n].bytes = bytes;
+	l->kept[l->n++].when = l->now;
+	l->bytes += bytes;
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
+/**
+ * gh_large_alloc() - allocate a large object
+ * @h: the heap
+ * @size: bytes
+ * @align: bytes, a power of two, or 0
+ * @zero: it shall be zero
+ *
+ * Return: the object, or NULL with errno.
+ */
+void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
+{
+	size_t bytes = (size + GH_PAGE_SIZE - 1) & -GH_PAGE_SIZE;
+	void *p = NULL;
+
+	if (size > PTRDIFF_MAX) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (align <= GH_PAGE_SIZE && bytes <= GH_LARGE_BYTES / 2)
+		p = large_take(&h->large, bytes);
+	if (p && zero)
+		memset(p, 0, size);
+	else if (p)
+		gh_set_word(p, 0);
+	/* What comes from the kernel is zero. */
+	else if (!gh_kernel_alloc(h, bytes, align, &p, 1))
+		return NULL;
+	return p;
+}
+
+/**
+ * gh_large_free() - free a large object of our own
+ * @h: the heap
+ * @p: an address in it
+ */
+void gh_large_free(struct goheap *h, void *p)
+{
+	size_t bytes = gh_object_size(h, p);
+	void *out[GH_LARGE_KEPT];
+
+	if (!bytes)
+		return gh_bad_free(h, p, EINVAL);
+	if (gh_word(p) == gh_cookie(h, p))
+		return gh_bad_free(h, p, ENOENT);
+	if (bytes > GH_LARGE_BYTES / 2)
+		return gh_kernel_free(h, &p, 1);
+	gh_set_word(p, gh_cookie(h, p));
+	gh_kernel_free(h, out, large_keep(&h->large, p, bytes, out));
+}
+
+/* Give all that is kept to the kernel. */
+void gh_large_empty(struct goheap *h)
+{
+	struct gh_large *l = &h->large;
+	void *out[GH_LARGE_KEPT];
+	unsigned int n = 0;
+
+	pthread_mutex_lock(&l->lock);
+	while (l->n)
+		out[n++] = large_remove(l, 0);
+	pthread_mutex_unlock(&l->lock);
+	gh_kernel_free(h, out, n);
+}
