@@ -164,7 +164,12 @@ static void frames_install(struct gh_uheap *h, struct list_head *frames,
 
 	filemap_invalidate_lock(mapping);
 	list_for_each_entry_safe(page, next, frames, lru) {
+		struct folio *folio = page_folio(page);
+
 		list_del_init(&page->lru);
+		/* Futexes of several processes are known by these. */
+		folio->index = nr;
+		folio->mapping = mapping;
 		*frame_slot(h, nr++) = page;
 	}
 	filemap_invalidate_unlock(mapping);
@@ -181,6 +186,7 @@ static void frames_remove(struct gh_uheap *h, struct list_head *frames,
 	for (i = 0; i < n; i++) {
 		struct page **slot = frame_slot(h, nr + i);
 
+		page_folio(*slot)->mapping = NULL;
 		list_add_tail(&(*slot)->lru, frames);
 		*slot = NULL;
 	}
