@@ -15,7 +15,10 @@ static std::unique_ptr<ipc::managed_shared_memory> segment;
 
 extern "C" {
 
-const char heap_name[] = "boost.interprocess";
+const char *heap_name(void)
+{
+	return "boost.interprocess";
+}
 
 void heap_make(void)
 {

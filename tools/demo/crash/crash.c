@@ -115,7 +115,7 @@ static bool one_heap(int heap, int kills)
 		trouble = probe();
 	}
 	after = heap_held();
-	printf("%s: heap %d: %d killed; ", heap_name, heap, n);
+	printf("%s: heap %d: %d killed; ", heap_name(), heap, n);
 	if (trouble)
 		printf("LOST: the next process to allocate %s; ", trouble);
 	else
@@ -134,6 +134,6 @@ int main(int argc, char **argv)
 	srand(argc > 3 ? atoi(argv[3]) : getpid());
 	for (i = 1; i <= heaps; i++)
 		whole += one_heap(i, kills);
-	printf("%s: %d of %d heaps whole\n", heap_name, whole, heaps);
+	printf("%s: %d of %d heaps whole\n", heap_name(), whole, heaps);
 	return whole == heaps ? 0 : 2;
 }

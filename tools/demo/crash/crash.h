@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-extern const char heap_name[];
+const char *heap_name(void);
 
 /* A new heap, which processes that are forked from now on share; the last one goes. */
 void heap_make(void);

@@ -13,12 +13,15 @@
 #include "crash.h"
 
 /* The part of the window that is mapped: far more than the script needs. */
-#define MAPPED	(1UL << 30)
-
-const char heap_name[] = "goheap";
+#define MAPPED	0x40000000UL
 
 static int heap = -1, session = -1;
 static char *window;
+
+const char *heap_name(void)
+{
+	return "goheap";
+}
 
 void heap_make(void)
 {
