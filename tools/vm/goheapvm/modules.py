@@ -82,7 +82,8 @@ class Workspace:
         return [(path, f"/lib/goheap/{path.name}") for path in self.built_modules()]
 
     def guest_programs(self):
-        return [(path, f"/usr/bin/{path.name}") for path in sorted(self.programs.glob("*"))]
+        return [(path, f"/usr/bin/{path.name}") for path in sorted(self.programs.glob("*"))
+                if path.is_file()]
 
     def guest_selftests(self):
         """Scripts, their helpers and the built programs, but no sources."""

@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The samples that are programs run, and nothing is left of them.
+. ./lib.sh
+
+[ -c /dev/goheap ] || skip_all "no /dev/goheap"
+
+# run PROGRAM ARGUMENT...
+run()
+{
+	"$@" >/tmp/sample.out 2>&1
+	status=$?
+	sed 's/^/# /' /tmp/sample.out
+	return $status
+}
+
+check "a producer and a consumer share messages" run goheap_pipeline
+check "all of them" grep -q "^5000 messages" /tmp/sample.out
+check "and free all" grep -q "^given and not freed: 0" /tmp/sample.out
+
+check "a shared cache survives 300 kills" run goheap_cachedemo -k 300
+check "with as many workers as it can have" run goheap_cachedemo -w 15 -k 50
+check_not "too many are refused" run goheap_cachedemo -w 16
+
+check "no heap is left" [ -z "$(cat $DEBUGFS/heaps)" ]
+finish
