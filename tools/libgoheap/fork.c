@@ -86,7 +86,7 @@ static void give_up(const char *why)
 	_exit(127);
 }
 
-/* Copy @bytes at @from, of which @used() says which pages, and take its place. */
+/* Copy an arena's used pages, and put the copy in its place. */
 static void copy_arena(struct goheap *h, uintptr_t from)
 {
 	uint64_t page, first = (from - h->base) >> GH_PAGE_SHIFT;
@@ -125,7 +125,6 @@ static void copy_heap(struct goheap *h)
 		give_up("no memory for a copy of the heap");
 	for (at = h->base; at < end; at += GH_ARENA_SIZE)
 		copy_arena(h, at);
-	munmap((void *)end, h->window - h->known);
 	in->heap.base = h->base;
 	in->heap.known = h->known;
 	in->heap.window = h->known;
@@ -134,11 +133,13 @@ static void copy_heap(struct goheap *h)
 	in->end = end;
 	in->next = inherited;
 	inherited = in;
-	munmap((void *)h->map, (h->window >> GH_PAGE_SHIFT) * sizeof(uint64_t));
 }
 
-static void forget_heap(struct goheap *h)
+static void leave_heap(struct goheap *h)
 {
+	if (h->known < h->window)
+		munmap((void *)(h->base + h->known), h->window - h->known);
+	munmap((void *)h->map, (h->window >> GH_PAGE_SHIFT) * sizeof(uint64_t));
 	close(h->fd);
 	h->fd = -1;
 	h->base = 0;
@@ -223,8 +224,9 @@ static void in_child(void)
 		if (copies(h)) {
 			if (done_pipe[0] < 0)
 				give_up("no descriptor is left");
-			copy_heap(h);
-			forget_heap(h);
+			if (h->known)
+				copy_heap(h);
+			leave_heap(h);
 		}
 		gh_caches_forget(h);
 		gh_drop_files(h);

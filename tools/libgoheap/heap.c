@@ -253,7 +253,7 @@ static int heap_begin(struct goheap *h)
 
 static int open_device(const char *path)
 {
-	return open(path, O_RDWR | O_CLOEXEC);
+	return gh_high_fd(open(path, O_RDWR | O_CLOEXEC));
 }
 
 /* After fork(): a heap in the place of the parent's. */
@@ -568,19 +568,26 @@ GH_EXPORT size_t goheap_cached(struct goheap *h)
 	       __atomic_load_n(&h->stock_bytes, __ATOMIC_RELAXED);
 }
 
-GH_EXPORT size_t goheap_trim(struct goheap *h)
+/* All that is kept, but for other threads' magazines, which will follow. */
+void gh_give_all_back(struct goheap *h)
 {
-	struct goheap_usage before, after;
 	struct gh_cache *c = gh_tls[h->slot];
 
-	if (goheap_usage(h, &before))
-		return 0;
 	__atomic_add_fetch(&h->trims, 1, __ATOMIC_RELAXED);
 	if (c->id == h->id)
 		gh_cache_empty(h, c);
 	gh_stock_empty(h);
 	gh_large_empty(h);
 	gh_kernel_trim(h);
+}
+
+GH_EXPORT size_t goheap_trim(struct goheap *h)
+{
+	struct goheap_usage before, after;
+
+	if (goheap_usage(h, &before))
+		return 0;
+	gh_give_all_back(h);
 	if (goheap_usage(h, &after) ||
 	    after.session_bytes > before.session_bytes)
 		return 0;

@@ -15,10 +15,10 @@ static int session_fd(struct goheap *h)
 	return fd >= 0 ? fd : gh_kernel_attach(h);
 }
 
-/* Away from the numbers that shells and daemons close without asking. */
-static int high_fd(int fd)
+/* Move a descriptor away from those that shells and daemons close unasked. */
+int gh_high_fd(int fd)
 {
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, 900);
+	int high = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 900);
 
 	if (high < 0)
 		return fd;
@@ -36,7 +36,7 @@ static int attach(struct goheap *h)
 		return -1;
 	h->session = req.session;
 	h->own = GOHEAP_PAGE_USED | req.session;
-	__atomic_store_n(&h->session_fd, high_fd(req.fd), __ATOMIC_RELEASE);
+	__atomic_store_n(&h->session_fd, gh_high_fd(req.fd), __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -83,6 +83,8 @@ static int free_offsets(struct goheap *h, uint64_t *offsets, unsigned int n,
 		.size = sizeof(req),
 		.offsets = (uintptr_t)offsets,
 		.count = n,
+		/* If the call itself is refused, as after vfork(). */
+		.bad = n,
 	};
 	int err = 0;
 
@@ -150,10 +152,8 @@ unsigned int gh_kernel_alloc(struct goheap *h, size_t size, size_t align,
 			.count = n,
 		};
 
-		if (err) {
-			gh_stock_empty(h);
-			gh_large_empty(h);
-		}
+		if (err)
+			gh_give_all_back(h);
 		pthread_rwlock_rdlock(&h->io);
 		if (alloc_once(h, &req))
 			err = alloc_error(errno);
@@ -181,7 +181,7 @@ static void refused(struct goheap *h, uint64_t *offsets, unsigned int n,
 
 static void free_some(struct goheap *h, uint64_t *offsets, unsigned int n)
 {
-	unsigned int bad = 0;
+	unsigned int bad = n;
 	int err;
 
 	while (n) {
@@ -252,8 +252,8 @@ int gh_kernel_resize(struct goheap *h, void *p, size_t size)
 	return err;
 }
 
-/* Returns the bytes that the session gave back. */
-size_t gh_kernel_trim(struct goheap *h)
+/* Let the kernel give back what it keeps for the session. */
+void gh_kernel_trim(struct goheap *h)
 {
 	struct goheap_trim req = { .size = sizeof(req) };
 
@@ -261,7 +261,6 @@ size_t gh_kernel_trim(struct goheap *h)
 	if (h->session_fd >= 0)
 		ioctl(h->session_fd, GOHEAP_IOC_TRIM, &req);
 	pthread_rwlock_unlock(&h->io);
-	return req.bytes;
 }
 
 GH_EXPORT int goheap_give(struct goheap *h, void *const *objects, size_t n)

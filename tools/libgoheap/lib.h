@@ -212,16 +212,18 @@ extern __thread struct gh_cache *gh_tls[GH_HEAPS];
 void *gh_map_memory(size_t bytes);
 void gh_unmap_memory(void *p, size_t bytes);
 size_t gh_stock_room(const struct goheap *h);
+void gh_give_all_back(struct goheap *h);
 int gh_reopen(struct goheap *h);
 void gh_drop_files(struct goheap *h);
 
 /* kernel.c: the calls that change the heap */
+int gh_high_fd(int fd);
 int gh_kernel_attach(struct goheap *h);
 unsigned int gh_kernel_alloc(struct goheap *h, size_t size, size_t align,
 			     void **objects, unsigned int n);
 void gh_kernel_free(struct goheap *h, void **objects, unsigned int n);
 int gh_kernel_resize(struct goheap *h, void *p, size_t size);
-size_t gh_kernel_trim(struct goheap *h);
+void gh_kernel_trim(struct goheap *h);
 
 /* cache.c: magazines */
 void *gh_alloc_slow(struct goheap *h, unsigned int class);

@@ -129,11 +129,14 @@ void gh_free_other(struct goheap *h, void *p)
 	entry = gh_map_entry(h, p);
 	if (entry && (entry & GH_OWN_MASK) == h->own)
 		return gh_free_slow(h, p, GOHEAP_PAGE_CLASS(entry));
-	if (!gh_object_size(h, p))
+	if ((uintptr_t)p - h->base >= h->window)
 		return gh_bad_free(h, p, EINVAL);
-	if (!(entry & GOHEAP_PAGE_GIVEN) && GOHEAP_PAGE_SESSION(entry))
-		return gh_bad_free(h, p, EPERM);
-	gh_free_later(h, p);
+	/* What is refused should be refused now; if the session ended, it is not. */
+	if (gh_object_size(h, p) &&
+	    (entry & GOHEAP_PAGE_GIVEN || !GOHEAP_PAGE_SESSION(entry)))
+		gh_free_later(h, p);
+	else
+		gh_kernel_free(h, &p, 1);
 }
 
 /* ---- bad frees ---------------------------------------------------------- */

@@ -20,7 +20,7 @@ GENERATED = {"gen_sizeclasses", "sizeclass_tables.h"}
 SKIPPED_DIRS = {".git", "build", "__pycache__", "Documentation"}
 
 # Where there are programs for guests, each with a Makefile that knows O= and LDFLAGS=.
-PROGRAM_DIRS = ("tools/goheapctl", "samples")
+PROGRAM_DIRS = ("tools/goheapctl", "samples", "tools/libgoheap/tests")
 
 # What is built: with internals exported to tests, or as users build it, and
 # measured. Both set both variables: the caller's environment must not matter.

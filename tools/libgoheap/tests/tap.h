@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * tap: how the tests of libgoheap tell what they found.
+ */
+#ifndef GH_TAP_H
+#define GH_TAP_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+static int tap_results, tap_failures;
+
+static inline void check(bool good, const char *what)
+{
+	printf("%sok %d %s\n", good ? "" : "not ", ++tap_results, what);
+	fflush(stdout);
+	tap_failures += !good;
+}
+
+static inline int tap_end(void)
+{
+	printf("1..%d\n", tap_results);
+	return tap_failures ? 1 : 0;
+}
+
+#endif /* GH_TAP_H */
