@@ -23,5 +23,11 @@ check "a shared cache survives 300 kills" run goheap_cachedemo -k 300
 check "with as many workers as it can have" run goheap_cachedemo -w 15 -k 50
 check_not "too many are refused" run goheap_cachedemo -w 16
 
+for i in 1 2; do
+	check "program $i of README.md runs" run readme_$i
+	check "and says what it should" grep -q "^hello from [0-9]" \
+		/tmp/sample.out
+done
+
 check "no heap is left" [ -z "$(cat $DEBUGFS/heaps)" ]
 finish

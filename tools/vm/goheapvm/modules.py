@@ -83,7 +83,7 @@ class Workspace:
 
     def guest_programs(self):
         return [(path, f"/usr/bin/{path.name}") for path in sorted(self.programs.glob("*"))
-                if path.is_file()]
+                if path.is_file() and not path.name.endswith(".c")]
 
     def guest_selftests(self):
         """Scripts, their helpers and the built programs, but no sources."""
