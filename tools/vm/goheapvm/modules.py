@@ -82,8 +82,10 @@ class Workspace:
         return [(path, f"/lib/goheap/{path.name}") for path in self.built_modules()]
 
     def guest_programs(self):
+        """Programs, and what they need in directories named after them."""
         return [(path, f"/usr/bin/{path.name}") for path in sorted(self.programs.glob("*"))
-                if path.is_file() and not path.name.endswith(".c")]
+                if path.name.startswith("goheap-") or
+                path.is_file() and not path.name.endswith(".c")]
 
     def guest_selftests(self):
         """Scripts, their helpers and the built programs, but no sources."""
