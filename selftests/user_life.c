@@ -1,0 +1,636 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Lives of heaps and sessions: who ends them, who cannot, and what is left.
+ */
+#include "user_test.h"
+
+#include <pthread.h>
+#include "kselftest_harness.h"
+
+#define LARGE		(100UL << 10)
+#define NR_DEATHS	1000
+#define NR_THREADS	8
+
+FIXTURE(life)
+{
+	int heap;
+	int ss;
+	__u8 *win;
+};
+
+FIXTURE_SETUP(life)
+{
+	peek_init();
+	self->heap = heap_open();
+	ASSERT_LE(0, self->heap);
+	self->ss = attach(self->heap);
+	ASSERT_LE(0, self->ss);
+	self->win = window(self->heap, ARENA);
+	ASSERT_NE(MAP_FAILED, self->win);
+}
+
+FIXTURE_TEARDOWN(life)
+{
+	struct goheap_usage u;
+
+	EXPECT_TRUE(identities(self->heap));
+	close(self->ss);
+	u = usage(self->heap);
+	EXPECT_EQ(0, u.sessions);
+	EXPECT_EQ(u.given, u.objects);
+	EXPECT_TRUE(identities(self->heap));
+	munmap(self->win, ARENA);
+	close(self->heap);
+}
+
+/* ---- heaps -------------------------------------------------------------- */
+
+TEST_F(life, every_open_is_a_heap_of_its_own)
+{
+	int other = heap_open();
+
+	ASSERT_LE(0, other);
+	ASSERT_LE(0, alloc_one(self->ss, 64));
+	ASSERT_TRUE(root_swap(self->heap, 0, 0, 5));
+	EXPECT_EQ(0, usage(other).heap_bytes);
+	EXPECT_EQ(0, root_get(other, 0));
+	close(other);
+}
+
+TEST_F(life, heap_lives_as_long_as_a_session)
+{
+	int heap = heap_open(), ss = attach(heap), more;
+	__u64 at;
+
+	ASSERT_LE(0, ss);
+	close(heap);
+	at = alloc_one(ss, LARGE);
+	EXPECT_EQ(0, give_one(ss, at));
+	EXPECT_EQ(1, usage(ss).objects);
+	EXPECT_EQ(0, free_one(ss, at));
+	/* Nobody can attach any more: that takes the heap's file. */
+	more = attach(ss);
+	EXPECT_EQ(-ENOTTY, more);
+	close(ss);
+}
+
+TEST_F(life, heap_lives_as_long_as_a_mapping)
+{
+	int heap = heap_open(), ss = attach(heap);
+	__u64 at = alloc_one(ss, LARGE);
+	__u8 *win = window(heap, ARENA);
+
+	ASSERT_NE(MAP_FAILED, win);
+	win[at] = 1;
+	ASSERT_EQ(0, give_one(ss, at));
+	close(heap);
+	close(ss);
+	EXPECT_EQ(1, win[at]);
+	EXPECT_EQ(0, poke(win + at + LARGE - 1, 2));
+	munmap(win, ARENA);
+}
+
+static int use_heap(int sock)
+{
+	int heap = receive_fd(sock), ss = attach(heap);
+	__u64 at = root_get(heap, 0);
+	__u8 *win = window(heap, ARENA);
+
+	if (ss < 0 || win == MAP_FAILED || strcmp((char *)win + at, "hello"))
+		return 1;
+	memcpy(win + at, "world", 6);
+	return free_one(ss, root_get(heap, 1)) ? 2 : 0;
+}
+
+TEST_F(life, heap_can_be_passed_over_a_socket)
+{
+	__u64 at[2];
+	int pair[2];
+	pid_t child;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	child = fork();
+	if (!child) {
+		close(self->heap);
+		_exit(use_heap(pair[1]));
+	}
+	ASSERT_EQ(2, alloc_many(self->ss, 100, at, 2, 0));
+	memcpy(self->win + at[0], "hello", 6);
+	ASSERT_EQ(0, batch(self->ss, GOHEAP_IOC_GIVE, at, 2, NULL));
+	ASSERT_TRUE(root_swap(self->heap, 0, 0, at[0]));
+	ASSERT_TRUE(root_swap(self->heap, 1, 0, at[1]));
+	ASSERT_EQ(0, send_fd(pair[0], self->heap));
+	EXPECT_EQ(0, wait_for(child));
+	EXPECT_STREQ("world", (char *)self->win + at[0]);
+	EXPECT_EQ(1, usage(self->heap).objects);
+}
+
+/* ---- whose a session is ------------------------------------------------- */
+
+TEST_F(life, fork_keeps_the_session_with_the_parent)
+{
+	__u64 at = alloc_one(self->ss, 64);
+
+	EXPECT_EQ(EPERM, IN_CHILD(-alloc_one(self->ss, 64)));
+	EXPECT_EQ(EPERM, IN_CHILD(-free_one(self->ss, at)));
+	EXPECT_EQ(EPERM, IN_CHILD(-give_one(self->ss, at)));
+	EXPECT_EQ(0, IN_CHILD(close(self->ss)));
+	EXPECT_EQ(0, free_one(self->ss, at));
+	EXPECT_LE(0, alloc_one(self->ss, 64));
+	EXPECT_EQ(0, usage(self->heap).deaths);
+}
+
+TEST_F(life, vforked_child_cannot_use_the_session)
+{
+	pid_t child = vfork();
+
+	if (!child)
+		_exit(-alloc_one(self->ss, 64));
+	EXPECT_EQ(EPERM, wait_for(child));
+	EXPECT_LE(0, alloc_one(self->ss, 64));
+}
+
+TEST_F(life, session_passed_over_a_socket_stays_the_senders)
+{
+	int pair[2];
+	pid_t child;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	child = fork();
+	if (!child) {
+		close(self->ss);
+		_exit(-alloc_one(receive_fd(pair[1]), 64));
+	}
+	ASSERT_EQ(0, send_fd(pair[0], self->ss));
+	EXPECT_EQ(EPERM, wait_for(child));
+	EXPECT_LE(0, alloc_one(self->ss, 64));
+}
+
+TEST_F(life, session_ends_with_its_last_descriptor)
+{
+	int ss = attach(self->heap), copy = dup(ss), third = 100;
+	__u64 at = alloc_one(ss, LARGE);
+
+	ASSERT_LE(0, copy);
+	ASSERT_EQ(third, dup2(copy, third));
+	close(ss);
+	EXPECT_EQ(0, peek(self->win + at));
+	EXPECT_LE(0, alloc_one(copy, 64));
+	close(copy);
+	EXPECT_LE(0, alloc_one(third, 64));
+	EXPECT_EQ(0, usage(self->heap).deaths);
+	/* Replacing it closes it. */
+	ASSERT_EQ(third, dup2(self->heap, third));
+	EXPECT_EQ(1, usage(self->heap).deaths);
+	EXPECT_EQ(SIGBUS, peek(self->win + at));
+	close(third);
+}
+
+TEST_F(life, session_ends_though_a_child_has_its_file)
+{
+	int ss = attach(self->heap), pipes[2];
+	__u64 at = alloc_one(ss, LARGE);
+	pid_t child;
+	char c;
+
+	ASSERT_EQ(0, pipe(pipes));
+	child = fork();
+	if (!child) {
+		close(pipes[1]);
+		_exit(read(pipes[0], &c, 1));
+	}
+	close(ss);
+	EXPECT_EQ(1, usage(self->heap).deaths);
+	EXPECT_EQ(SIGBUS, peek(self->win + at));
+	close(pipes[1]);
+	EXPECT_EQ(0, wait_for(child));
+}
+
+/* The child attaches and ends; the grandchild has the file for longer. */
+static int child_with_grandchild(int heap, const int *pipes)
+{
+	int ss = attach(heap);
+	char c;
+
+	if (ss < 0 || alloc_one(ss, LARGE) < 0)
+		return 1;
+	if (!fork()) {
+		close(pipes[1]);
+		_exit(read(pipes[0], &c, 1));
+	}
+	return 0;
+}
+
+TEST_F(life, session_ends_with_its_process_not_with_its_heirs)
+{
+	int pipes[2];
+
+	ASSERT_EQ(0, pipe(pipes));
+	EXPECT_EQ(0, IN_CHILD(child_with_grandchild(self->heap, pipes)));
+	EXPECT_EQ(1, usage(self->heap).deaths);
+	EXPECT_EQ(1, usage(self->heap).sessions);
+	EXPECT_EQ(0, usage(self->heap).heap_bytes);
+	close(pipes[1]);
+}
+
+static int exec_true(int ss, bool keep)
+{
+	if (keep)
+		fcntl(ss, F_SETFD, 0);
+	execl("/bin/busybox", "true", NULL);
+	return 99;
+}
+
+static int exec_with_session(int heap, bool keep)
+{
+	int ss = attach(heap);
+
+	return alloc_one(ss, LARGE) < 0 ? 98 : exec_true(ss, keep);
+}
+
+TEST_F(life, exec_ends_the_session)
+{
+	EXPECT_EQ(0, IN_CHILD(exec_with_session(self->heap, false)));
+	EXPECT_EQ(1, usage(self->heap).deaths);
+	EXPECT_EQ(0, IN_CHILD(exec_with_session(self->heap, true)));
+	EXPECT_EQ(2, usage(self->heap).deaths);
+	EXPECT_EQ(0, usage(self->heap).heap_bytes);
+}
+
+TEST_F(life, kill_ends_the_session)
+{
+	__u64 shared = alloc_one(self->ss, 64);
+	pid_t child = fork();
+	int tries = 1000;
+
+	if (!child) {
+		int ss = attach(self->heap);
+		__u64 at[100];
+
+		alloc_many(ss, 1000, at, 100, 0);
+		alloc_one(ss, LARGE);
+		batch(ss, GOHEAP_IOC_GIVE, at, 10, NULL);
+		root_swap(self->heap, 0, 0, at[3]);
+		pause();
+	}
+	while (!root_get(self->heap, 0) && --tries)
+		usleep(5000);
+	EXPECT_EQ(102, usage(self->heap).objects);
+	kill(child, SIGKILL);
+	EXPECT_EQ(128 + SIGKILL, wait_for(child));
+	EXPECT_EQ(1, usage(self->heap).deaths);
+	EXPECT_EQ(11, usage(self->heap).objects);
+	EXPECT_EQ(91, usage(self->heap).reclaimed);
+	/* What was given is the heap's, and anybody may free it. */
+	EXPECT_EQ(0, free_one(self->ss, root_get(self->heap, 0)));
+	EXPECT_EQ(0, free_one(self->ss, shared));
+}
+
+TEST_F(life, ids_are_not_used_again_soon)
+{
+	__u32 last = usage(self->ss).session;
+	unsigned int i;
+
+	for (i = 0; i < 100; i++) {
+		int ss = attach(self->heap);
+		__u32 id = usage(ss).session;
+
+		EXPECT_LT(last, id);
+		last = id;
+		close(ss);
+	}
+}
+
+/* ---- threads ------------------------------------------------------------ */
+
+struct worker {
+	int ss;
+	__u8 *win;
+	unsigned int id;
+	unsigned int wrong;
+};
+
+static void *thread_mix(void *arg)
+{
+	struct worker *w = arg;
+	unsigned int round, i;
+	__u64 at[50];
+
+	for (round = 0; round < 100; round++) {
+		size_t length = 16 << (round % 8);
+
+		if (alloc_many(w->ss, length, at, 50, 0) != 50) {
+			w->wrong++;
+			break;
+		}
+		for (i = 0; i < 50; i++)
+			memset(w->win + at[i], w->id, length);
+		if (round % 3 == 0)
+			batch(w->ss, GOHEAP_IOC_GIVE, at, 50, NULL);
+		for (i = 0; i < 50; i++)
+			w->wrong += !all_are(w->win + at[i], w->id, length);
+		w->wrong += !!batch(w->ss, GOHEAP_IOC_FREE, at, 50, NULL);
+	}
+	return NULL;
+}
+
+static unsigned int run_threads(int ss, __u8 *win, void *(*fn)(void *))
+{
+	struct worker w[NR_THREADS];
+	pthread_t threads[NR_THREADS];
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < NR_THREADS; i++) {
+		w[i] = (struct worker){ .ss = ss, .win = win, .id = i + 1 };
+		if (pthread_create(&threads[i], NULL, fn, &w[i]))
+			return 1;
+	}
+	for (i = 0; i < NR_THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		wrong += w[i].wrong;
+	}
+	return wrong;
+}
+
+TEST_F_TIMEOUT(life, threads_share_a_session, 240)
+{
+	EXPECT_EQ(0, run_threads(self->ss, self->win, thread_mix));
+	EXPECT_EQ(0, usage(self->heap).objects);
+	trim(self->heap);
+	EXPECT_EQ(0, usage(self->heap).heap_bytes);
+}
+
+/*
+ * Some threads allocate, others free what they guess was allocated. Each object
+ * is freed once, by one or the other.
+ */
+static void *thread_guess(void *arg)
+{
+	struct worker *w = arg;
+	unsigned int i;
+	__u64 at[16];
+
+	for (i = 0; i < 1500; i++) {
+		size_t length = i % 4 ? 8192 : 40000;
+
+		if (w->id % 2) {
+			int n = alloc_many(w->ss, length, at, 4,
+					   GOHEAP_ALLOC_ZERO);
+
+			while (n-- > 0)
+				free_one(w->ss, at[n]);
+		} else {
+			for (at[0] = 0; at[0] < 24 * 8192; at[0] += 8192)
+				free_one(w->ss, at[0]);
+		}
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(life, threads_may_free_what_they_guess, 240)
+{
+	EXPECT_EQ(0, run_threads(self->ss, self->win, thread_guess));
+	EXPECT_EQ(0, usage(self->heap).objects);
+	trim(self->heap);
+	EXPECT_EQ(0, usage(self->heap).heap_bytes);
+	EXPECT_EQ(0, usage(self->heap).spans);
+}
+
+/* The session ends while threads are in the middle of calls. */
+static void *thread_until_dead(void *arg)
+{
+	struct worker *w = arg;
+	unsigned int i;
+	__u64 at[16];
+
+	for (i = 0; i < 5000; i++) {
+		int n = alloc_many(w->ss, i % 5 ? 8192 : 40000, at, 16,
+				   GOHEAP_ALLOC_ZERO);
+
+		if (n == -EBADF)
+			break;
+		if (n < 0 && n != -EOWNERDEAD)
+			w->wrong++;
+		batch(w->ss, GOHEAP_IOC_GIVE, at, n > 2 ? 2 : 0, NULL);
+		batch(w->ss, GOHEAP_IOC_FREE, at, n > 0 ? n : 0, NULL);
+	}
+	return NULL;
+}
+
+static void *close_soon(void *arg)
+{
+	struct worker *w = arg;
+
+	usleep(2000 + w->id * 500);
+	close(w->ss);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(life, session_may_end_under_its_threads, 240)
+{
+	unsigned int round;
+
+	for (round = 0; round < 20; round++) {
+		struct worker end = { .ss = attach(self->heap), .id = round };
+		struct worker w[3] = { end, end, end };
+		pthread_t threads[4];
+		unsigned int i;
+
+		for (i = 0; i < 3; i++)
+			ASSERT_EQ(0, pthread_create(&threads[i], NULL,
+						    thread_until_dead, &w[i]));
+		ASSERT_EQ(0, pthread_create(&threads[3], NULL, close_soon,
+					    &end));
+		for (i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
+		for (i = 0; i < 3; i++)
+			EXPECT_EQ(0, w[i].wrong);
+	}
+	EXPECT_EQ(20, usage(self->heap).deaths);
+	EXPECT_EQ(usage(self->heap).given, usage(self->heap).objects);
+}
+
+/* ---- deaths are told ---------------------------------------------------- */
+
+static int poll_in(int fd, int timeout)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, timeout);
+}
+
+TEST_F(life, poll_and_read_tell_deaths)
+{
+	__u64 n = 0;
+
+	EXPECT_EQ(0, poll_in(self->heap, 0));
+	EXPECT_EQ(-1, read(self->heap, &n, 7));
+	EXPECT_EQ(EINVAL, errno);
+	fcntl(self->heap, F_SETFL, O_NONBLOCK);
+	EXPECT_EQ(-1, read(self->heap, &n, sizeof(n)));
+	EXPECT_EQ(EAGAIN, errno);
+	close(attach(self->heap));
+	close(attach(self->heap));
+	EXPECT_EQ(1, poll_in(self->heap, 0));
+	EXPECT_EQ(1, poll_in(self->ss, 0));
+	EXPECT_EQ(-1, syscall(SYS_read, self->heap, 8, sizeof(n)));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(8, read(self->heap, &n, sizeof(n)));
+	EXPECT_EQ(2, n);
+	EXPECT_EQ(0, poll_in(self->heap, 0));
+	/* Each file has seen what was read from it. */
+	EXPECT_EQ(1, poll_in(self->ss, 0));
+	EXPECT_EQ(8, read(self->ss, &n, sizeof(n)));
+	EXPECT_EQ(2, n);
+	EXPECT_EQ(0, poll_in(self->ss, 0));
+}
+
+TEST_F(life, reader_waits_for_a_death)
+{
+	pid_t child = fork();
+	__u64 n = 0;
+
+	if (!child) {
+		attach(self->heap);
+		usleep(100000);
+		_exit(0);
+	}
+	EXPECT_EQ(8, read(self->heap, &n, sizeof(n)));
+	EXPECT_EQ(1, n);
+	EXPECT_EQ(0, wait_for(child));
+	child = fork();
+	if (!child) {
+		attach(self->heap);
+		usleep(100000);
+		_exit(0);
+	}
+	EXPECT_EQ(1, poll_in(self->ss, 20000));
+	EXPECT_EQ(0, wait_for(child));
+}
+
+TEST_F(life, reader_can_be_killed)
+{
+	pid_t child = fork();
+	__u64 n;
+
+	if (!child) {
+		/* It must not wait for its own death. */
+		close(self->ss);
+		_exit(read(self->heap, &n, sizeof(n)) < 0);
+	}
+	usleep(100000);
+	kill(child, SIGTERM);
+	EXPECT_EQ(128 + SIGTERM, wait_for(child));
+}
+
+/* ---- what deaths leave -------------------------------------------------- */
+
+/* Allocates, gives one, and dies. */
+static int give_and_die(int heap, unsigned int i)
+{
+	int ss = attach(heap);
+	__u64 at[20];
+
+	if (alloc_many(ss, 200, at, 20, 0) != 20 || alloc_one(ss, LARGE) < 0)
+		return 1;
+	return give_one(ss, at[i % 20]) || !root_swap(heap, 0, 0, at[i % 20]);
+}
+
+TEST_F_TIMEOUT(life, many_deaths_leave_nothing, 600)
+{
+	__u64 first = 0, given;
+	struct goheap_usage u;
+	unsigned int i;
+
+	for (i = 0; i < NR_DEATHS; i++) {
+		ASSERT_EQ(0, IN_CHILD(give_and_die(self->heap, i)));
+		given = root_get(self->heap, 0);
+		ASSERT_TRUE(root_swap(self->heap, 0, given, 0));
+		u = usage(self->heap);
+		if (!i)
+			first = u.heap_bytes;
+		ASSERT_EQ(1, u.objects);
+		ASSERT_EQ(1, u.given);
+		/* Every second one stays for the next session to adopt. */
+		EXPECT_GE(2 * first, u.heap_bytes);
+		ASSERT_EQ(0, free_one(self->ss, given));
+	}
+	trim(self->heap);
+	u = usage(self->heap);
+	EXPECT_EQ(NR_DEATHS, u.deaths);
+	EXPECT_EQ(0, u.objects);
+	EXPECT_EQ(0, u.heap_bytes);
+	EXPECT_EQ(0, u.spans);
+	EXPECT_EQ(21 * NR_DEATHS, u.allocs);
+	EXPECT_EQ(20 * NR_DEATHS, u.reclaimed);
+}
+
+/* Spans that outlived their session serve the next one. */
+TEST_F(life, spans_of_the_dead_are_adopted)
+{
+	struct goheap_usage u;
+	unsigned int i;
+
+	for (i = 0; i < 50; i++) {
+		int ss = attach(self->heap);
+		__u64 at = alloc_one(ss, 64);
+
+		EXPECT_EQ(0, give_one(ss, at));
+		close(ss);
+	}
+	u = usage(self->heap);
+	EXPECT_EQ(50, u.given);
+	EXPECT_EQ(HEAP_PAGE, u.heap_bytes);
+	EXPECT_LE(0, alloc_one(self->ss, 64));
+	EXPECT_EQ(HEAP_PAGE, usage(self->ss).session_bytes);
+}
+
+static int adopt_two(int ss, __u64 *at)
+{
+	/* A quota that does not have room for the span. */
+	return set_limit(ss, HEAP_PAGE) ?: alloc_many(ss, 1500, at, 2, 0);
+}
+
+TEST_F(life, adoption_keeps_to_the_quota)
+{
+	int ss = attach(self->heap);
+	__u64 at[2], given = alloc_one(ss, 12288);
+
+	ASSERT_EQ(0, give_one(ss, given));
+	close(ss);
+	/* 12 KiB objects: spans of more than one page. */
+	ASSERT_EQ(0, set_limit(self->ss, HEAP_PAGE));
+	EXPECT_EQ(-EDQUOT, alloc_one(self->ss, 12288));
+	EXPECT_EQ(0, usage(self->ss).session_bytes);
+	EXPECT_LE(1, adopt_two(self->ss, at));
+	EXPECT_EQ(0, set_limit(self->ss, 0));
+	EXPECT_LE(0, alloc_one(self->ss, 12288));
+	EXPECT_EQ(0, free_one(self->ss, given));
+}
+
+/* ---- what is told elsewhere --------------------------------------------- */
+
+static bool fdinfo_has(int fd, const char *line)
+{
+	char name[64], text[4096] = "";
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
+	f = fopen(name, "r");
+	if (!f || !fread(text, 1, sizeof(text) - 1, f))
+		return false;
+	fclose(f);
+	return strstr(text, line);
+}
+
+TEST_F(life, fdinfo_tells_what_is_held)
+{
+	ASSERT_LE(0, alloc_one(self->ss, 16 * HEAP_PAGE));
+	EXPECT_TRUE(fdinfo_has(self->heap, "goheap-heap-bytes:\t131072\n"));
+	EXPECT_TRUE(fdinfo_has(self->heap, "goheap-objects:\t1\n"));
+	EXPECT_FALSE(fdinfo_has(self->heap, "goheap-session:"));
+	EXPECT_TRUE(fdinfo_has(self->ss, "goheap-session-bytes:\t131072\n"));
+	EXPECT_TRUE(fdinfo_has(self->ss, "goheap-session-state:\talive\n"));
+}
+
+TEST_HARNESS_MAIN
