@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every call and every kind of mapping of /dev/goheap, with arguments that are
+ * right, nearly right and random, from several processes that share heaps.
+ * Nothing but an errno may come of it, and afterwards all memory is back.
+ *
+ *   user_fuzz [CALLS [SEED]]
+ *
+ * CALLS is for each of the processes. A seed makes each process do the same again;
+ * how they interleave cannot be had again.
+ */
+#include "user_test.h"
+
+#include <sys/sysinfo.h>
+#include "kselftest.h"
+
+#define NR_PROCESSES	4
+#define NR_HEAPS	2
+#define NR_KNOWN	64
+#define NR_MAPS		8
+#define DEFAULT_CALLS	20000
+#define HEAP_BYTES	(32UL << 20)
+/* What may differ in MemAvailable, KiB. */
+#define MARGIN_KB	(24L << 10)
+
+static const struct {
+	unsigned long cmd;
+	size_t size;
+} cmds[] = {
+	{ GOHEAP_IOC_INFO, sizeof(struct goheap_info) },
+	{ GOHEAP_IOC_ROOT, sizeof(struct goheap_root) },
+	{ GOHEAP_IOC_STATS, sizeof(struct goheap_usage) },
+	{ GOHEAP_IOC_TRIM, sizeof(struct goheap_trim) },
+	{ GOHEAP_IOC_ATTACH, sizeof(struct goheap_attach) },
+	{ GOHEAP_IOC_ALLOC, sizeof(struct goheap_alloc_req) },
+	{ GOHEAP_IOC_ALLOC, sizeof(struct goheap_alloc_req) },
+	{ GOHEAP_IOC_FREE, sizeof(struct goheap_batch) },
+	{ GOHEAP_IOC_FREE, sizeof(struct goheap_batch) },
+	{ GOHEAP_IOC_GIVE, sizeof(struct goheap_batch) },
+	{ GOHEAP_IOC_RESIZE, sizeof(struct goheap_resize) },
+};
+
+static __u64 rng;
+static int heaps[NR_HEAPS];
+static int sessions[NR_HEAPS];
+static __u64 known[NR_KNOWN];
+static __u64 offsets[GOHEAP_MAX_BATCH];
+static void *maps[NR_MAPS];
+static size_t map_lens[NR_MAPS];
+
+static __u64 rand64(void)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return rng;
+}
+
+static __u64 below(__u64 n)
+{
+	return rand64() % n;
+}
+
+/* ---- values ------------------------------------------------------------- */
+
+/* A number that may be near something that matters. */
+static __u64 value(void)
+{
+	static const __u64 special[] = {
+		0, 1, 8, 4096, HEAP_PAGE, MAX_SMALL, MAX_SMALL + 1, ARENA,
+		WINDOW, GOHEAP_MMAP_MAP, GOHEAP_MMAP_ALLOC, 1ULL << 31,
+		1ULL << 32, 1ULL << 63, ~0ULL,
+	};
+
+	switch (below(5)) {
+	case 0:
+		return special[below(ARRAY_SIZE(special))] + below(3) - 1;
+	case 1:
+		return 1ULL << below(64);
+	case 2:
+		return rand64();
+	case 3:
+		return known[below(NR_KNOWN)];
+	default:
+		return below(1 << 16);
+	}
+}
+
+static __u64 pointer(void *good)
+{
+	switch (below(8)) {
+	case 0:
+		return value();
+	case 1:
+		return (uintptr_t)good + below(16);
+	default:
+		return (uintptr_t)good;
+	}
+}
+
+static void *argument(void)
+{
+	static union {
+		__u32 size;
+		struct goheap_alloc_req alloc;
+		struct goheap_batch batch;
+		struct goheap_resize resize;
+		struct goheap_root root;
+		__u64 words[512];
+	} arg;
+
+	memset(&arg, 0, sizeof(arg));
+	return &arg;
+}
+
+/* ---- calls -------------------------------------------------------------- */
+
+static void fill_alloc(struct goheap_alloc_req *r)
+{
+	r->length = below(4) ? below(1 << (4 + below(14))) + 1 : value();
+	r->offsets = pointer(offsets);
+	r->count = below(8) ? 1 + below(32) : value();
+	r->flags = below(8) ? below(4) : rand64();
+	r->align = below(4) ? 0 : value();
+}
+
+static void fill_batch(struct goheap_batch *b)
+{
+	unsigned int i;
+
+	b->offsets = pointer(offsets);
+	b->count = below(8) ? 1 + below(6) : value();
+	for (i = 0; i < 8; i++)
+		offsets[i] = below(10) ? known[below(NR_KNOWN)] : value();
+}
+
+/* Objects that are there, by the count that came back. */
+static void note(const struct goheap_alloc_req *r)
+{
+	unsigned int i;
+
+	if (r->offsets != (uintptr_t)offsets)
+		return;
+	for (i = 0; i < r->count && i < GOHEAP_MAX_BATCH; i++)
+		known[below(NR_KNOWN)] = offsets[i];
+}
+
+static int random_file(void)
+{
+	return below(5) ? sessions[below(NR_HEAPS)] : heaps[below(NR_HEAPS)];
+}
+
+static void fuzz_ioctl(void)
+{
+	unsigned int which = below(ARRAY_SIZE(cmds));
+	unsigned long cmd = cmds[which].cmd;
+	__u64 *words = argument();
+	int fd = random_file(), err;
+
+	*(__u32 *)words = cmds[which].size;
+	if (cmd == GOHEAP_IOC_ALLOC) {
+		fill_alloc((void *)words);
+	} else if (cmd == GOHEAP_IOC_FREE || cmd == GOHEAP_IOC_GIVE) {
+		fill_batch((void *)words);
+	} else if (cmd == GOHEAP_IOC_RESIZE) {
+		words[1] = known[below(NR_KNOWN)];
+		words[2] = below(4) ? below(1 << 20) : value();
+	} else if (cmd == GOHEAP_IOC_ATTACH) {
+		fd = heaps[below(NR_HEAPS)];
+	}
+	/* Now and then a word, the size or the command is not what it was. */
+	if (!below(6))
+		words[below(cmds[which].size / 8)] = value();
+	if (!below(12))
+		*(__u32 *)words = value();
+	if (!below(30))
+		cmd = _IOC(below(4), below(30) ? 0xB9 : below(256), below(256),
+			   below(1 << 14));
+	err = call(fd, cmd, (void *)(uintptr_t)(below(40) ? (uintptr_t)words :
+						pointer(words)));
+	if (!err && cmd == GOHEAP_IOC_ALLOC)
+		note((void *)words);
+	if (!err && cmd == GOHEAP_IOC_ATTACH)
+		close(((struct goheap_attach *)words)->fd);
+}
+
+/* ---- mappings ----------------------------------------------------------- */
+
+static void fuzz_mmap(void)
+{
+	static const __u64 at[] = { 0, GOHEAP_MMAP_MAP, GOHEAP_MMAP_ALLOC };
+	unsigned int i = below(NR_MAPS);
+	__u64 offset = below(6) ? at[below(3)] : value() & ~4095ULL;
+	int flags = below(10) ? MAP_SHARED : (int)below(1 << 20);
+	int prot = below(10) ? PROT_READ | PROT_WRITE : (int)below(8);
+	size_t len = below(10) ? below(1 << 18) + 1 : value();
+
+	if (offset == GOHEAP_MMAP_MAP && below(4))
+		prot = PROT_READ;
+	/* Not over what the process lives on, and not in huge pieces. */
+	flags &= ~(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_POPULATE | MAP_LOCKED);
+	flags &= ~MAP_ANONYMOUS;
+	if (maps[i]) {
+		munmap(maps[i], map_lens[i]);
+		maps[i] = NULL;
+	}
+	maps[i] = mmap(NULL, len, prot, flags, heaps[below(NR_HEAPS)], offset);
+	map_lens[i] = len;
+	if (maps[i] == MAP_FAILED)
+		maps[i] = NULL;
+}
+
+static void fuzz_map(void)
+{
+	unsigned int i = below(NR_MAPS);
+	__u8 *p = maps[i];
+	size_t from = map_lens[i] ? below(map_lens[i]) : 0;
+
+	if (!p)
+		return;
+	switch (below(5)) {
+	case 0:
+		poke(p + from, rand64());
+		break;
+	case 1:
+		peek(p + from);
+		break;
+	case 2:
+		mprotect(p + (from & ~4095UL), 4096, below(8));
+		break;
+	case 3:
+		madvise(p + (from & ~4095UL), 4096, below(26));
+		break;
+	default:
+		munmap(p + (from & ~4095UL), 4096);
+	}
+}
+
+/* ---- processes ---------------------------------------------------------- */
+
+static void fuzz_session(void)
+{
+	unsigned int i = below(NR_HEAPS);
+
+	if (sessions[i] >= 0)
+		close(sessions[i]);
+	sessions[i] = attach(heaps[i]);
+}
+
+static int fuzz(unsigned long calls, __u64 seed)
+{
+	unsigned int i;
+
+	peek_init();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	rng = seed * 0x9e3779b97f4a7c15ULL | 1;
+	for (i = 0; i < NR_HEAPS; i++)
+		sessions[i] = attach(heaps[i]);
+	while (calls--) {
+		unsigned int what = below(100);
+
+		if (what < 80)
+			fuzz_ioctl();
+		else if (what < 88)
+			fuzz_mmap();
+		else if (what < 99)
+			fuzz_map();
+		else if (!below(10))
+			fuzz_session();
+	}
+	return 0;
+}
+
+static int fuzz_all(unsigned long calls, __u64 seed)
+{
+	pid_t pids[NR_PROCESSES];
+	unsigned int i;
+	int bad = 0;
+
+	for (i = 0; i < NR_PROCESSES; i++) {
+		pids[i] = fork();
+		if (!pids[i])
+			_exit(fuzz(calls, seed * NR_PROCESSES + i));
+	}
+	for (i = 0; i < NR_PROCESSES; i++) {
+		int status = wait_for(pids[i]);
+
+		if (status)
+			ksft_print_msg("process %u ends with %d\n", i, status);
+		bad |= status;
+	}
+	return bad;
+}
+
+static long available_kb(void)
+{
+	char line[128];
+	long kb = -1;
+	FILE *f = fopen("/proc/meminfo", "r");
+
+	while (f && kb < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %ld", &kb) != 1)
+			kb = -1;
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+/* What is left are given objects; nobody else's memory is gone. */
+static void check_heap(unsigned int i)
+{
+	struct goheap_usage u;
+
+	trim(heaps[i]);
+	u = usage(heaps[i]);
+	ksft_test_result(identities(heaps[i]) && u.objects == u.given &&
+			 !u.sessions && u.spans <= u.given,
+			 "heap %u has nothing but given objects (%llu)\n", i,
+			 u.objects);
+	ksft_print_msg("heap %u: %llu allocations, %llu refused, peak %llu\n",
+		       i, u.allocs, u.bad, u.peak_bytes);
+	close(heaps[i]);
+}
+
+static void open_heaps(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_HEAPS; i++) {
+		heaps[i] = heap_open();
+		if (set_limit(heaps[i], HEAP_BYTES))
+			ksft_exit_fail_msg("no heap\n");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long calls = argc > 1 ? atol(argv[1]) : DEFAULT_CALLS;
+	__u64 seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+	long before, lost;
+	unsigned int i;
+
+	ksft_print_header();
+	ksft_set_plan(2 + NR_HEAPS);
+	ksft_print_msg("%lu calls in each of %u processes, seed %llu\n", calls,
+		       NR_PROCESSES, seed);
+	before = available_kb();
+	open_heaps();
+	ksft_test_result(!fuzz_all(calls, seed), "every process got through\n");
+	for (i = 0; i < NR_HEAPS; i++)
+		check_heap(i);
+	/* Files and mounts go a little after the last close. */
+	usleep(500000);
+	lost = before - available_kb();
+	ksft_test_result(lost < MARGIN_KB, "memory is back (%ld KiB less)\n",
+			 lost);
+	ksft_finished();
+}
