@@ -11,7 +11,6 @@
  * there to whoever needs one of the class.
  */
 #include <linux/mm.h>
-#include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
@@ -20,17 +19,26 @@
 #include "session.h"
 #include "upin.h"
 
+/* Bytes that are zeroed under one hold of a session's lock, or one object. */
+#define ZERO_BYTES	16384U
+
 /* Spans of a session that ends, looked at under one hold of the heap's lock. */
 #define REAP_SPANS	256
 
 /* ---- spans of a session; its lock is held ------------------------------- */
 
+/* Spans in which nothing is left come last: they may yet be given back. */
 static void partial_add(struct gh_uspan *s)
 {
-	if (!s->partial && s->class) {
-		list_add(&s->plist, &s->owner->partial[s->class]);
-		s->partial = true;
-	}
+	struct list_head *list = &s->owner->partial[s->class];
+
+	if (!s->class)
+		return;
+	if (s->nfree == s->nelems)
+		list_move_tail(&s->plist, list);
+	else if (!s->partial)
+		list_add(&s->plist, list);
+	s->partial = true;
 }
 
 static void partial_del(struct gh_uspan *s)
@@ -58,7 +66,10 @@ static void span_part(struct gh_uspan *s)
 /* A free span is kept if it is the only one of its class with a free object. */
 static bool span_is_spare(const struct gh_uspan *s)
 {
-	return !s->class || !list_is_singular(&s->owner->partial[s->class]);
+	struct gh_usession *owner = s->owner;
+
+	return !s->class || owner == &owner->heap->own ||
+	       !list_is_singular(&owner->partial[s->class]);
 }
 
 /* ---- objects; the owner's lock is held ---------------------------------- */
@@ -135,27 +146,18 @@ static void obj_note_given(struct gh_uspan *s, int n)
 
 /* ---- allocation --------------------------------------------------------- */
 
-/*
- * The caller's lock is gone: another thread may have guessed the offset and freed
- * the object, or ended the session. Then its pages stay, or are gone, as long as
- * the mapping's lock is held.
- */
+/* Under the owner's lock, which keeps the object and its pages. */
 static void obj_zero(struct gh_uheap *h, u64 offset, size_t len)
 {
-	struct address_space *mapping = h->inode->i_mapping;
-
-	filemap_invalidate_lock_shared(mapping);
 	while (len) {
 		struct page *page = gh_uheap_frame(h, offset >> PAGE_SHIFT);
 		size_t at = offset_in_page(offset);
 		size_t n = min_t(size_t, len, PAGE_SIZE - at);
 
-		if (likely(page))
-			memset(page_address(page) + at, 0, n);
+		memset(page_address(page) + at, 0, n);
 		offset += n;
 		len -= n;
 	}
-	filemap_invalidate_unlock_shared(mapping);
 }
 
 /*
@@ -195,6 +197,7 @@ static void span_move(struct gh_uspan *s, struct gh_usession *to)
 	span_join(to, s);
 	gh_uspan_show(s);
 	spin_unlock(&to->lock);
+	gh_uspan_show_rest(s);
 }
 
 /* Take a span of the class that outlived its session. */
@@ -261,8 +264,32 @@ static int session_refill(struct gh_usession *ss, const struct gh_ushape *shape)
 	return dead ? -EOWNERDEAD : 0;
 }
 
+/* Pick objects of the session's spans, as many as one hold of its lock allows. */
+static unsigned int session_pick(struct gh_usession *ss, unsigned int class,
+				 bool zero, u64 *offsets, unsigned int n)
+{
+	unsigned int i, got = 0;
+
+	if (zero)
+		n = min(n, DIV_ROUND_UP(ZERO_BYTES, gh_class_size[class]));
+	spin_lock(&ss->lock);
+	while (got < n && !ss->dead) {
+		struct gh_uspan *s;
+
+		s = list_first_entry_or_null(&ss->partial[class],
+					     struct gh_uspan, plist);
+		if (!s)
+			break;
+		got += span_pick(s, offsets + got, n - got);
+	}
+	for (i = 0; zero && i < got; i++)
+		obj_zero(ss->heap, offsets[i], gh_class_size[class]);
+	spin_unlock(&ss->lock);
+	return got;
+}
+
 static int session_alloc_small(struct gh_usession *ss, unsigned int class,
-			       u64 *offsets, unsigned int *n)
+			       bool zero, u64 *offsets, unsigned int *n)
 {
 	struct gh_ushape shape = {
 		.class = class,
@@ -272,21 +299,13 @@ static int session_alloc_small(struct gh_usession *ss, unsigned int class,
 	unsigned int got = 0;
 	int err = 0;
 
-	while (!err) {
-		struct gh_uspan *s;
+	while (!err && got < *n) {
+		unsigned int more;
 
-		spin_lock(&ss->lock);
-		while (got < *n && !ss->dead) {
-			s = list_first_entry_or_null(&ss->partial[class],
-						     struct gh_uspan, plist);
-			if (!s)
-				break;
-			got += span_pick(s, offsets + got, *n - got);
-		}
-		spin_unlock(&ss->lock);
-		if (got == *n)
-			break;
-		err = session_refill(ss, &shape);
+		more = session_pick(ss, class, zero, offsets + got, *n - got);
+		got += more;
+		if (!more)
+			err = session_refill(ss, &shape);
 	}
 	*n = got;
 	return err;
@@ -347,19 +366,15 @@ static int session_alloc_large(struct gh_usession *ss, u64 length, u64 align,
 int gh_usession_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
 		      u64 *offsets, unsigned int *n)
 {
-	unsigned int i, class = class_for(length, align);
-	int err = -ENOMEM;
+	unsigned int class = class_for(length, align);
 
 	if (length > GH_UWINDOW) {
 		*n = 0;
-		return err;
+		return -ENOMEM;
 	}
 	if (!class)
 		return session_alloc_large(ss, length, align, offsets, n);
-	err = session_alloc_small(ss, class, offsets, n);
-	for (i = 0; zero && i < *n; i++)
-		obj_zero(ss->heap, offsets[i], gh_class_size[class]);
-	return err;
+	return session_alloc_small(ss, class, zero, offsets, n);
 }
 
 /* ---- freeing ------------------------------------------------------------ */
@@ -503,7 +518,8 @@ static int any_claim_one(struct gh_usession *ss, u64 offset)
 		s->state[i] = GH_UOBJ_CLAIMED_GIVEN;
 	else if (s->state[i] == GH_UOBJ_PRIVATE && s->owner == ss)
 		s->state[i] = GH_UOBJ_CLAIMED;
-	else if (s->state[i] == GH_UOBJ_DOOMED)
+	else if (s->state[i] == GH_UOBJ_DOOMED ||
+		 s->state[i] == GH_UOBJ_RESIZING)
 		err = -EBUSY;
 	else	/* claimed means: earlier in this batch */
 		err = s->state[i] == GH_UOBJ_PRIVATE ? -EPERM : -ENOENT;
@@ -708,7 +724,7 @@ static int large_claim(struct gh_usession *ss, u64 offset, struct gh_uspan **sp)
 		return -EBUSY;
 	if ((*sp)->state[0] != GH_UOBJ_PRIVATE)
 		return obj_refusal((*sp)->state[0]);
-	(*sp)->state[0] = GH_UOBJ_CLAIMED;
+	(*sp)->state[0] = GH_UOBJ_RESIZING;
 	return 0;
 }
 
@@ -725,27 +741,23 @@ static int large_claim(struct gh_usession *ss, u64 offset, struct gh_uspan **sp)
  */
 int gh_usession_resize(struct gh_usession *ss, u64 offset, u64 length)
 {
-	struct gh_uheap *h = ss->heap;
 	struct gh_uspan *s = NULL;
-	size_t before;
 	int err;
 
 	if (length > GH_UWINDOW)
 		return -ENOMEM;
-	mutex_lock(&h->lock);
+	mutex_lock(&ss->resize);
 	spin_lock(&ss->lock);
 	err = ss->dead ? -EOWNERDEAD : large_claim(ss, offset, &s);
 	spin_unlock(&ss->lock);
 	if (!err) {
-		before = s->elemsize;
-		err = gh_uspan_resize(h, s, DIV_ROUND_UP(length, GH_PAGE_SIZE));
+		err = gh_uspan_resize(ss->heap, s,
+				      DIV_ROUND_UP(length, GH_PAGE_SIZE));
 		spin_lock(&ss->lock);
 		s->state[0] = GH_UOBJ_PRIVATE;
-		ss->count.bytes += s->elemsize - before;
-		gh_uspan_show(s);
 		spin_unlock(&ss->lock);
 	}
-	mutex_unlock(&h->lock);
+	mutex_unlock(&ss->resize);
 	return err;
 }
 
@@ -754,19 +766,25 @@ int gh_usession_resize(struct gh_usession *ss, u64 offset, u64 length)
 /* Under the heap's lock. */
 static void session_shed_all(struct gh_usession *ss, struct list_head *empty)
 {
-	struct gh_uspan *s, *next;
+	struct gh_uspan *s;
+	LIST_HEAD(mine);
+	unsigned int i;
 
 	spin_lock(&ss->lock);
-	list_for_each_entry_safe(s, next, &ss->spans, list) {
-		if (s->nfree == s->nelems && !s->mmap) {
+	for (i = 1; i < GH_NUM_CLASSES; i++) {
+		while (!list_empty(&ss->partial[i])) {
+			s = list_last_entry(&ss->partial[i], struct gh_uspan,
+					    plist);
+			if (s->nfree < s->nelems)
+				break;
 			span_part(s);
-			list_add(&s->list, empty);
+			list_add(&s->list, &mine);
 		}
 	}
 	spin_unlock(&ss->lock);
-	list_for_each_entry(s, empty, list)
-		if (s->owner)
-			gh_uspan_withdraw(ss->heap, s);
+	list_for_each_entry(s, &mine, list)
+		gh_uspan_withdraw(ss->heap, s);
+	list_splice(&mine, empty);
 }
 
 /**
@@ -800,8 +818,12 @@ unsigned long gh_uheap_trim(struct gh_uheap *h)
 
 	mutex_lock(&h->lock);
 	session_shed_all(&h->own, &empty);
-	list_for_each_entry(ss, &h->sessions, list)
+	list_for_each_entry(ss, &h->sessions, list) {
+		if (fatal_signal_pending(current))
+			break;
 		session_shed_all(ss, &empty);
+		cond_resched();
+	}
 	mutex_unlock(&h->lock);
 	return gh_uspan_release(h, &empty) << GH_PAGE_SHIFT;
 }
@@ -824,6 +846,7 @@ void gh_usession_init(struct gh_usession *ss, struct gh_uheap *h, u32 id,
 	ss->id = id;
 	ss->limit = limit;
 	spin_lock_init(&ss->lock);
+	mutex_init(&ss->resize);
 	INIT_LIST_HEAD(&ss->list);
 	INIT_LIST_HEAD(&ss->spans);
 	for (i = 0; i < GH_NUM_CLASSES; i++)
@@ -854,7 +877,7 @@ static u32 session_new_id(struct gh_uheap *h)
  */
 struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 {
-	struct gh_usession *ss = goheap_zalloc(sizeof(*ss), GFP_KERNEL_ACCOUNT);
+	struct gh_usession *ss = goheap_zalloc(sizeof(*ss), GH_UMETA_GFP);
 	int err = 0;
 
 	if (!ss)
@@ -968,6 +991,9 @@ void gh_usession_end(struct gh_usession *ss)
 	spin_unlock(&ss->lock);
 	if (!more)
 		return;
+	/* Nothing is resized any more after this. */
+	mutex_lock(&ss->resize);
+	mutex_unlock(&ss->resize);
 	while (more) {
 		mutex_lock(&h->lock);
 		more = session_reap_some(ss, &empty);

@@ -29,7 +29,7 @@
  * struct uctx - a call
  * @h: the heap
  * @ss: the session, NULL on the heap's own file
- * @writable: the file is open for writing
+ * @writable: the file is open for writing, or is a session of the caller's
  * @file: to be installed as @fd once the result has reached the program
  * @fd: its descriptor
  */
@@ -57,7 +57,7 @@ static int batch_get(struct ubatch *b, unsigned int n)
 	b->offsets = b->on_stack;
 	if (n > STACK_BATCH)
 		b->offsets = goheap_alloc(array_size(n, sizeof(u64)),
-					  GFP_KERNEL);
+					  GH_UMETA_GFP);
 	return b->offsets ? 0 : -ENOMEM;
 }
 
@@ -215,11 +215,21 @@ static int ioc_attach(struct uctx *c, void *arg)
 	return 0;
 }
 
+/* One by one: another thread may have guessed and freed one. */
+static void alloc_undo(struct gh_usession *ss, const u64 *offsets,
+		       unsigned int n)
+{
+	unsigned int bad;
+
+	while (n--)
+		gh_usession_free(ss, offsets + n, 1, &bad);
+}
+
 static int ioc_alloc(struct uctx *c, void *arg)
 {
 	struct goheap_alloc_req *req = arg;
 	void __user *to = u64_to_user_ptr(req->offsets);
-	unsigned int bad, n = req->count;
+	unsigned int n = req->count;
 	struct ubatch b;
 	int err;
 
@@ -238,8 +248,8 @@ static int ioc_alloc(struct uctx *c, void *arg)
 		err = -EFAULT;
 	if (!err)
 		req->count = n;
-	else if (n)
-		gh_usession_free(c->ss, b.offsets, n, &bad);
+	else
+		alloc_undo(c->ss, b.offsets, n);
 	batch_put(&b);
 	return err;
 }
@@ -288,7 +298,7 @@ static int ioc_resize(struct uctx *c, void *arg)
 
 #define ON_HEAP		BIT(0)
 #define ON_SESSION	BIT(1)
-/* On a session: only its own process may. */
+/* On a session: only its own process may; others may look. */
 #define BY_OWNER	BIT(2)
 
 struct uioc {
@@ -379,7 +389,7 @@ static long uapi_ioctl(struct uctx *c, unsigned int cmd, void __user *uarg)
 
 	if (!ioc)
 		return -ENOTTY;
-	if (c->ss && ioc->flags & BY_OWNER && c->ss->files != current->files)
+	if (ioc->flags & BY_OWNER && c->ss && !c->writable)
 		return -EPERM;
 	if (get_user(size, (u32 __user *)uarg))
 		return -EFAULT;
@@ -414,16 +424,15 @@ static ssize_t deaths_read(struct gh_uheap *h, u64 *seen, struct file *file,
 
 	if (len < sizeof(n))
 		return -EINVAL;
-	if (!(file->f_flags & O_NONBLOCK)) {
+	/* Another reader may be quicker. */
+	while ((n = atomic64_read(&h->deaths)) == READ_ONCE(*seen)) {
+		if (file->f_flags & O_NONBLOCK)
+			return -EAGAIN;
 		err = wait_event_interruptible(h->wait,
-					       atomic64_read(&h->deaths) !=
-					       READ_ONCE(*seen));
+					       atomic64_read(&h->deaths) != n);
 		if (err)
 			return err;
 	}
-	n = atomic64_read(&h->deaths);
-	if (n == READ_ONCE(*seen))
-		return -EAGAIN;
 	if (copy_to_user(buf, &n, sizeof(n)))
 		return -EFAULT;
 	WRITE_ONCE(*seen, n);
@@ -537,7 +546,11 @@ static long session_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
 	struct gh_usession *ss = file->private_data;
-	struct uctx c = { .h = ss->heap, .ss = ss, .writable = true };
+	struct uctx c = {
+		.h = ss->heap,
+		.ss = ss,
+		.writable = ss->files == current->files,
+	};
 
 	return uapi_ioctl(&c, cmd, (void __user *)arg);
 }

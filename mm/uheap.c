@@ -23,12 +23,7 @@
 #include "span.h"
 #include "uheap.h"
 
-/*
- * Fails rather than have the OOM killer end somebody, of the system's or of the
- * memory cgroup's.
- */
-#define UPAGE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |	\
-			 __GFP_RETRY_MAYFAIL)
+#define UPAGE_GFP	(GH_UMETA_GFP | __GFP_ZERO)
 
 /* Windows are suggested in these TiB of the address space, one a heap. */
 #define UBASE_FIRST	16
@@ -45,16 +40,30 @@ static u32 uheap_next_id;
 
 /* ---- who pays ----------------------------------------------------------- */
 
+/* Add only if the sum keeps to the bound: who is refused is in nobody's way. */
+static bool counter_add(atomic_long_t *counter, unsigned long n,
+			unsigned long max)
+{
+	long old = atomic_long_read(counter);
+
+	do {
+		if (n > max || old > max - n)
+			return false;
+	} while (!atomic_long_try_cmpxchg(counter, &old, old + n));
+	return true;
+}
+
 static bool user_charge(struct user_struct *user, unsigned long npages)
 {
 	unsigned long max = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 	long frames = npages * GH_UPAGE_FRAMES;
 
-	if (atomic_long_add_return(frames, &user->locked_vm) <= max ||
-	    capable(CAP_IPC_LOCK))
+	if (counter_add(&user->locked_vm, frames, max))
 		return true;
-	atomic_long_sub(frames, &user->locked_vm);
-	return false;
+	if (!ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK))
+		return false;
+	atomic_long_add(frames, &user->locked_vm);
+	return true;
 }
 
 static void user_uncharge(struct user_struct *user, unsigned long npages)
@@ -71,18 +80,16 @@ static int uheap_charge(struct gh_usession *owner, struct user_struct *user,
 	if (npages > h->limit || h->npages > h->limit - npages ||
 	    npages > owner->limit || owner->npages > owner->limit - npages)
 		return -EDQUOT;
-	if (atomic_long_add_return(npages, &gh_user_pages) >
-	    READ_ONCE(gh_user_max_pages))
-		goto too_many;
-	if (!user_charge(user, npages))
-		goto too_many;
+	if (!counter_add(&gh_user_pages, npages, READ_ONCE(gh_user_max_pages)))
+		return -ENOMEM;
+	if (!user_charge(user, npages)) {
+		atomic_long_sub(npages, &gh_user_pages);
+		return -ENOMEM;
+	}
 	h->npages += npages;
 	h->peak = max(h->peak, h->npages);
 	owner->npages += npages;
 	return 0;
-too_many:
-	atomic_long_sub(npages, &gh_user_pages);
-	return -ENOMEM;
 }
 
 /* The rest of it; the owner's share went when the span was withdrawn. */
@@ -128,6 +135,7 @@ static void frames_free(struct list_head *frames)
 
 	list_for_each_entry_safe(page, next, frames, lru) {
 		list_del(&page->lru);
+		page_folio(page)->mapping = NULL;
 		put_page(page);
 		cond_resched();
 	}
@@ -162,7 +170,6 @@ static void frames_install(struct gh_uheap *h, struct list_head *frames,
 	struct address_space *mapping = h->inode->i_mapping;
 	struct page *page, *next;
 
-	filemap_invalidate_lock(mapping);
 	list_for_each_entry_safe(page, next, frames, lru) {
 		struct folio *folio = page_folio(page);
 
@@ -170,9 +177,10 @@ static void frames_install(struct gh_uheap *h, struct list_head *frames,
 		/* Futexes of several processes are known by these. */
 		folio->index = nr;
 		folio->mapping = mapping;
-		*frame_slot(h, nr++) = page;
+		/* Pairs with the acquire in gh_uheap_frame(). */
+		smp_store_release(frame_slot(h, nr++), page);
+		cond_resched();
 	}
-	filemap_invalidate_unlock(mapping);
 }
 
 /* Take it away again, from everybody who maps it. */
@@ -182,16 +190,16 @@ static void frames_remove(struct gh_uheap *h, struct list_head *frames,
 	struct address_space *mapping = h->inode->i_mapping;
 	unsigned long i;
 
-	filemap_invalidate_lock(mapping);
 	for (i = 0; i < n; i++) {
 		struct page **slot = frame_slot(h, nr + i);
 
-		page_folio(*slot)->mapping = NULL;
 		list_add_tail(&(*slot)->lru, frames);
-		*slot = NULL;
+		WRITE_ONCE(*slot, NULL);
+		cond_resched();
 	}
+	/* Faults from now on find nothing; let those end that found something. */
+	filemap_invalidate_lock(mapping);
 	filemap_invalidate_unlock(mapping);
-	/* Faults from now on find nothing; earlier ones have mapped. */
 	unmap_mapping_range(mapping, (loff_t)nr << PAGE_SHIFT,
 			    (loff_t)n << PAGE_SHIFT, 1);
 }
@@ -212,7 +220,10 @@ struct page *gh_uheap_frame(struct gh_uheap *h, unsigned long nr)
 		return NULL;
 	/* Pairs with the release in uheap_add_arena(). */
 	arena = smp_load_acquire(&h->arena[nr / GH_UARENA_FRAMES]);
-	return arena ? arena->frame[nr % GH_UARENA_FRAMES] : NULL;
+	if (!arena)
+		return NULL;
+	/* Pairs with the release in frames_install(). */
+	return smp_load_acquire(&arena->frame[nr % GH_UARENA_FRAMES]);
 }
 
 /**
@@ -275,7 +286,7 @@ static int uheap_add_arena(struct gh_uheap *h)
 
 	if (h->narenas == GH_UARENAS)
 		return -ENOMEM;
-	err = gh_pagealloc_prepare(&h->pa, page, GH_ARENA_PAGES, GFP_KERNEL);
+	err = gh_pagealloc_prepare(&h->pa, page, GH_ARENA_PAGES, GH_UMETA_GFP);
 	if (err)
 		return err;
 	arena = uarena_new();
@@ -361,14 +372,14 @@ static struct gh_uspan *uspan_record(struct gh_uheap *h,
 				     const struct gh_ushape *shape)
 {
 	unsigned int nelems = shape->class ? gh_class_nelems[shape->class] : 1;
-	struct gh_uspan *s = gh_fixalloc_alloc(&h->span_recs, GFP_KERNEL);
+	struct gh_uspan *s = gh_fixalloc_alloc(&h->span_recs, GH_UMETA_GFP);
 	u64 *meta = NULL;
 
 	if (!s)
 		return NULL;
 	if (nelems > 1) {
 		meta = gh_fixalloc_alloc(&h->meta[umeta_index(nelems)],
-					 GFP_KERNEL);
+					 GH_UMETA_GFP);
 		if (!meta) {
 			gh_fixalloc_free(&h->span_recs, s);
 			return NULL;
@@ -406,15 +417,35 @@ static void umap_set(struct gh_uheap *h, unsigned long page, u64 entry)
  * gh_uspan_show() - enter a span in the page map
  * @s: the span
  *
+ * Of a large object only the first page, which is where those look who free it.
+ *
  * Context: the owner's lock is held.
  */
 void gh_uspan_show(struct gh_uspan *s)
 {
 	unsigned long page = s->base >> GH_PAGE_SHIFT;
+	unsigned long i, n = s->class ? s->npages : 1;
+
+	for (i = 0; i < n; i++)
+		umap_set(s->owner->heap, page + i, umap_entry(s, i));
+}
+
+/**
+ * gh_uspan_show_rest() - enter the other pages of a large object in the page map
+ * @s: its span
+ *
+ * Context: the heap's lock is held, and no spinlock.
+ */
+void gh_uspan_show_rest(struct gh_uspan *s)
+{
+	unsigned long page = s->base >> GH_PAGE_SHIFT;
 	unsigned long i;
 
-	for (i = 0; i < s->npages; i++)
-		umap_set(s->owner->heap, page + i, umap_entry(s, i));
+	for (i = 1; !s->class && i < s->npages; i++) {
+		umap_set(s->owner->heap, page + i,
+			 umap_entry(s, i) & ~GOHEAP_PAGE_GIVEN);
+		cond_resched();
+	}
 }
 
 static void uspan_set_table(struct gh_uheap *h, unsigned long page,
@@ -427,6 +458,7 @@ static void uspan_set_table(struct gh_uheap *h, unsigned long page,
 		smp_store_release(&arena->span[page % GH_ARENA_PAGES], entry);
 		if (!entry)
 			umap_set(h, page, 0);
+		cond_resched();
 	}
 }
 
@@ -450,7 +482,6 @@ static int uspan_reserve(struct gh_uspan *s, struct gh_usession *owner,
 		goto out;
 	}
 	s->base = (u64)page << GH_PAGE_SHIFT;
-	s->owner = owner;
 out:
 	mutex_unlock(&h->lock);
 	return err;
@@ -497,8 +528,10 @@ struct gh_uspan *gh_uspan_make(struct gh_usession *owner,
 	h->nspans++;
 	uspan_set_table(h, s->base >> GH_PAGE_SHIFT, s->npages, s);
 	spin_lock(&owner->lock);
+	s->owner = owner;
 	gh_uspan_show(s);
 	spin_unlock(&owner->lock);
+	gh_uspan_show_rest(s);
 	mutex_unlock(&h->lock);
 	return s;
 
@@ -558,6 +591,11 @@ unsigned long gh_uspan_release(struct gh_uheap *h, struct list_head *spans)
 		done += s->npages;
 		uspan_unreserve(h, s);
 		uspan_put_record(h, s);
+		if (need_resched()) {
+			mutex_unlock(&h->lock);
+			cond_resched();
+			mutex_lock(&h->lock);
+		}
 	}
 	mutex_unlock(&h->lock);
 	return done;
@@ -595,6 +633,29 @@ uncharge:
 	return err;
 }
 
+/* Under the heap's lock. */
+static void uspan_unreserve_some(struct gh_uheap *h, struct gh_uspan *s,
+				 unsigned long page, unsigned long npages)
+{
+	gh_pagealloc_free_scav(&h->pa, page, npages, true);
+	s->owner->npages -= npages;
+	uheap_uncharge(h, s->user, npages);
+}
+
+/* Under the heap's lock. */
+static void uspan_set_length(struct gh_uspan *s, unsigned long npages)
+{
+	struct gh_usession *owner = s->owner;
+
+	spin_lock(&owner->lock);
+	owner->count.bytes -= s->elemsize;
+	s->npages = npages;
+	s->elemsize = npages << GH_PAGE_SHIFT;
+	owner->count.bytes += s->elemsize;
+	gh_divisor_init(s->elemsize, &s->inverse, &s->shift);
+	spin_unlock(&owner->lock);
+}
+
 static int uspan_extend(struct gh_uheap *h, struct gh_uspan *s,
 			unsigned long npages)
 {
@@ -602,19 +663,24 @@ static int uspan_extend(struct gh_uheap *h, struct gh_uspan *s,
 	LIST_HEAD(frames);
 	int err;
 
+	mutex_lock(&h->lock);
 	err = uspan_reserve_more(s, npages);
+	mutex_unlock(&h->lock);
 	if (err)
 		return err;
 	err = frames_alloc(&frames, npages * GH_UPAGE_FRAMES);
+	if (!err)
+		frames_install(h, &frames, page * GH_UPAGE_FRAMES);
+	mutex_lock(&h->lock);
 	if (err) {
-		gh_pagealloc_free_scav(&h->pa, page, npages, true);
-		s->owner->npages -= npages;
-		uheap_uncharge(h, s->user, npages);
-		return err;
+		uspan_unreserve_some(h, s, page, npages);
+	} else {
+		uspan_set_table(h, page, npages, s);
+		uspan_set_length(s, s->npages + npages);
+		gh_uspan_show_rest(s);
 	}
-	frames_install(h, &frames, page * GH_UPAGE_FRAMES);
-	uspan_set_table(h, page, npages, s);
-	return 0;
+	mutex_unlock(&h->lock);
+	return err;
 }
 
 static void uspan_cut_short(struct gh_uheap *h, struct gh_uspan *s,
@@ -623,39 +689,35 @@ static void uspan_cut_short(struct gh_uheap *h, struct gh_uspan *s,
 	unsigned long page = (s->base >> GH_PAGE_SHIFT) + s->npages - npages;
 	LIST_HEAD(frames);
 
+	mutex_lock(&h->lock);
 	uspan_set_table(h, page, npages, NULL);
+	uspan_set_length(s, s->npages - npages);
+	mutex_unlock(&h->lock);
 	frames_remove(h, &frames, page * GH_UPAGE_FRAMES,
 		      npages * GH_UPAGE_FRAMES);
 	frames_free(&frames);
-	gh_pagealloc_free_scav(&h->pa, page, npages, true);
-	s->owner->npages -= npages;
-	uheap_uncharge(h, s->user, npages);
+	mutex_lock(&h->lock);
+	uspan_unreserve_some(h, s, page, npages);
+	mutex_unlock(&h->lock);
 }
 
 /**
  * gh_uspan_resize() - change the length of a large object where it is
  * @h: the heap
- * @s: its span; the caller claimed the object
+ * @s: its span; the object is GH_UOBJ_RESIZING, and its session cannot end
  * @npages: heap pages it should have
  *
- * Context: process context, may sleep; the heap's lock is held.
- * Return: 0; or -ENOSPC if the pages behind it are not free, -ENOMEM or -EDQUOT,
- * with nothing changed.
+ * Context: process context, may sleep; no lock of the heap's is held.
+ * Return: 0; or -ENOSPC if the pages behind it are not free, -ENOMEM, -EDQUOT or
+ * -EINTR, with nothing changed.
  */
 int gh_uspan_resize(struct gh_uheap *h, struct gh_uspan *s,
 		    unsigned long npages)
 {
-	int err = 0;
-
 	if (npages > s->npages)
-		err = uspan_extend(h, s, npages - s->npages);
-	else if (npages < s->npages)
+		return uspan_extend(h, s, npages - s->npages);
+	if (npages < s->npages)
 		uspan_cut_short(h, s, s->npages - npages);
-	if (err)
-		return err;
-	s->npages = npages;
-	s->elemsize = npages << GH_PAGE_SHIFT;
-	gh_divisor_init(s->elemsize, &s->inverse, &s->shift);
 	return 0;
 }
 
@@ -710,7 +772,7 @@ static void uheap_init(struct gh_uheap *h)
 	h->base = (UBASE_FIRST + (u64)get_random_u32() % UBASE_NR) << 40;
 	gh_usession_init(&h->own, h, 0, ULONG_MAX);
 	gh_fixalloc_init_aligned(&h->span_recs, "user spans",
-				 sizeof(struct gh_uspan), SMP_CACHE_BYTES, true,
+				 sizeof(struct gh_uspan), SMP_CACHE_BYTES, false,
 				 NULL, NULL);
 	for (i = 0; i < GH_NUM_META; i++)
 		gh_fixalloc_init(&h->meta[i], "user span bitmaps",

@@ -9,6 +9,7 @@
  * Locks, outermost first:
  *
  *   mmap_lock            of a process, around faults and mmap()
+ *   gh_usession.resize
  *   gh_uheap.lock        page allocator, span tables, owners, list of sessions
  *   invalidate_lock      of the heap's mapping: pages against faults
  *   gh_usession.lock     objects of the spans that a session owns
@@ -46,6 +47,12 @@
 	DIV_ROUND_UP(GH_ARENA_PAGES * sizeof(u64), PAGE_SIZE)
 #define GH_UMAP_PER_FRAME	(PAGE_SIZE / sizeof(u64))
 
+/*
+ * Fails rather than have the OOM killer end somebody, of the system's or of the
+ * memory cgroup's.
+ */
+#define GH_UMETA_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
 /* Sessions of a heap. */
 #define GH_USESSIONS_MAX	65536
 
@@ -64,8 +71,9 @@ enum gh_uobj {
 	GH_UOBJ_FREE,
 	GH_UOBJ_PRIVATE,	/* its session's */
 	GH_UOBJ_GIVEN,		/* the heap's: anybody may free it */
-	GH_UOBJ_CLAIMED,	/* private, about to be freed or resized */
+	GH_UOBJ_CLAIMED,	/* private, about to be freed */
 	GH_UOBJ_CLAIMED_GIVEN,	/* given, about to be freed */
+	GH_UOBJ_RESIZING,	/* private, of a length that changes */
 	GH_UOBJ_DOOMED,		/* to be freed once nothing pins it */
 };
 
@@ -186,6 +194,7 @@ struct gh_ucount {
  * @count: statistics
  * @list: in the heap's list, under its lock
  * @seen: deaths that read() has reported
+ * @resize: held while an object is being resized; the session cannot end then
  */
 struct gh_usession {
 	struct gh_uheap *heap;
@@ -202,6 +211,7 @@ struct gh_usession {
 	struct gh_ucount count;
 	struct list_head list;
 	u64 seen;
+	struct mutex resize;	/* an object is of no certain length */
 };
 
 /**
@@ -319,6 +329,7 @@ int gh_uspan_resize(struct gh_uheap *h, struct gh_uspan *s,
 		    unsigned long npages);
 int gh_uspan_recharge(struct gh_uspan *s, struct gh_usession *to);
 void gh_uspan_show(struct gh_uspan *s);
+void gh_uspan_show_rest(struct gh_uspan *s);
 struct page *gh_uheap_frame(struct gh_uheap *h, unsigned long nr);
 struct page *gh_uheap_map_frame(struct gh_uheap *h, unsigned long nr);
 

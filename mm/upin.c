@@ -103,7 +103,8 @@ static int pin_map(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 			    offset_in_page(offset);
 		return 0;
 	}
-	pages = goheap_alloc(array_size(n, sizeof(*pages)), GFP_KERNEL);
+	pages = goheap_alloc(array_size(n, sizeof(*pages)),
+			     GH_UMETA_GFP);
 	if (!pages)
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
@@ -183,7 +184,7 @@ void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 
 	if (!len || offset >= GH_UWINDOW || len > GH_UWINDOW - offset)
 		return ERR_PTR(-EINVAL);
-	pin = goheap_zalloc(sizeof(*pin), GFP_KERNEL);
+	pin = goheap_zalloc(sizeof(*pin), GH_UMETA_GFP);
 	if (!pin)
 		return ERR_PTR(-ENOMEM);
 	mutex_lock(&h->lock);

@@ -50,7 +50,8 @@
  *
  * * bits 0 to 31: session that owns the span; 0 is the heap itself
  * * bits 32 to 39: size class; 0 for a large object
- * * bit 40: GOHEAP_PAGE_GIVEN, some object of the span was given to the heap
+ * * bit 40: GOHEAP_PAGE_GIVEN, some object of the span was given to the heap;
+ *   of a large object in the entry of its first page only
  * * bit 41: GOHEAP_PAGE_MMAP, the span is a mapping of GOHEAP_MMAP_ALLOC
  * * bit 63: GOHEAP_PAGE_USED, set
  * * bits 42 to 62: pages of the span before this one. Of a large object that
@@ -121,8 +122,9 @@ struct goheap_class {
  *
  * The file is closed by exec(), and the session ends with it, unless the process
  * says otherwise by fcntl(); but it belongs to this process, whoever else gets
- * the file: its calls fail with EPERM for others, and when this process has no
- * descriptor of it any more, with EOWNERDEAD.
+ * the file: others may look (INFO, STATS, the value of a root), but what would
+ * change something fails with EPERM for them, and with EOWNERDEAD when this process
+ * has no descriptor of it any more.
  */
 struct goheap_attach {
 	__u32 size;
