@@ -155,6 +155,9 @@ void gh_cache_empty(struct goheap *h, struct gh_cache *c)
 		struct gh_mag *m = &c->mag[i];
 		unsigned int n = m->n;
 
+		if (!n)
+			continue;
+		m->slot[0] = m->top;
 		m->n = 0;
 		gh_stock_put(h, i, m->slot, n);
 	}
@@ -173,13 +176,14 @@ static void check_trims(struct goheap *h, struct gh_cache *c)
 
 /* ---- room --------------------------------------------------------------- */
 
-/* Give the oldest objects of a magazine to the stock. */
+/* Give the oldest objects of a magazine to the stock, but not the last. */
 static void spill(struct goheap *h, struct gh_mag *m, unsigned int class,
 		  unsigned int n)
 {
-	gh_stock_put(h, class, m->slot, n);
+	gh_stock_put(h, class, m->slot + 1, n);
 	m->n -= n;
-	memmove(m->slot, m->slot + n, m->n * sizeof(*m->slot));
+	memmove(m->slot + 1, m->slot + 1 + n,
+		(m->n - 1) * sizeof(*m->slot));
 }
 
 /* Take half of the room of other magazines until there is enough for @need. */
@@ -254,7 +258,8 @@ void *gh_alloc_slow(struct goheap *h, unsigned int class)
 	m->n = gh_stock_take(h, class, m->slot, n);
 	if (!m->n)
 		return NULL;
-	return gh_alloc_class(h, class);
+	m->top = m->slot[0];
+	return gh_pop(m);
 }
 
 static void free_push(struct goheap *h, struct gh_cache *c, void *p,
@@ -266,11 +271,13 @@ static void free_push(struct goheap *h, struct gh_cache *c, void *p,
 	check_trims(h, c);
 	if (m->n >= m->cap)
 		grow(h, c, class);
-	if (m->n >= m->cap) {
-		n = h->class[class].batch;
-		spill(h, m, class, n < m->n ? n : m->n);
-	}
-	m->slot[m->n++] = p;
+	n = h->class[class].batch;
+	if (m->n >= m->cap && m->n > 1)
+		spill(h, m, class, n < m->n ? n : m->n - 1);
+	if (m->n >= m->cap)
+		return gh_stock_put(h, class, &p, 1);
+	m->slot[m->n++] = m->top;
+	m->top = p;
 }
 
 /**

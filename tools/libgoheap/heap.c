@@ -155,6 +155,7 @@ static int map_window(struct goheap *h, const struct goheap_info *info)
 		return -1;
 	}
 	h->map = p;
+	h->map_at = (uintptr_t)p - (h->base >> GH_PAGE_SHIFT) * sizeof(*h->map);
 	return 0;
 }
 

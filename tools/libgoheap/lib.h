@@ -72,21 +72,28 @@ struct gh_class {
 
 /**
  * struct gh_mag - a magazine: a thread's free objects of a class
- * @slot: the objects
- * @n: how many
+ * @top: the object that was freed last
+ * @slot: the others, from slot[1] on
+ * @n: how many there are
  * @cap: how many there may be; adapts
  * @inverse: as in &struct gh_class, as are the others
  * @shift: see there
  * @nelems: 0 in a cache that is not in use, which makes all calls slow ones
+ *
+ * @top has a place of its own so that malloc() after free() need not wait for @n
+ * to know the object: that is half of the time that both take.
  */
 struct gh_mag {
+	void *top;
 	void **slot;
 	uint32_t n;
 	uint32_t cap;
 	uint32_t inverse;
-	uint32_t shift;
-	uint32_t nelems;
+	uint16_t shift;
+	uint16_t nelems;
 };
+
+static_assert(sizeof(struct gh_mag) == 32, "see gh_mag_of()");
 
 #define GH_LATER	64
 
@@ -158,6 +165,7 @@ struct gh_large {
  * @base: address of offset 0
  * @known: bytes of the window that surely have a page map
  * @own: what GH_OWN_MASK of a page map entry is for objects of our own
+ * @map_at: where the page map would be if the window were at address 0
  * @map: the page map
  * @cookie: first word of a free object, before the address is added
  * @slot: index of the heap, and of its cache in each thread
@@ -182,11 +190,12 @@ struct goheap {
 	uintptr_t base;
 	uint64_t known;
 	uint64_t own;
-	const uint64_t *map;
+	uintptr_t map_at;
 	uint64_t cookie;
 	unsigned int slot;
 	uint64_t id;
 
+	const uint64_t *map;
 	uint64_t window;
 	int fd;
 	int session_fd;
@@ -288,16 +297,23 @@ static inline unsigned int gh_class_of(const struct goheap *h, size_t size)
 	return h->class_of[(size + GH_QUANTUM - 1) / GH_QUANTUM];
 }
 
+/* Of a magazine that is not empty. */
+static inline void *gh_pop(struct gh_mag *m)
+{
+	unsigned int n = m->n - 1;
+	void *p = m->top;
+
+	m->n = n;
+	m->top = m->slot[n];
+	gh_set_word(p, 0);
+	return p;
+}
+
 static inline void *gh_alloc_class(struct goheap *h, unsigned int class)
 {
 	struct gh_mag *m = &gh_tls[h->slot]->mag[class];
-	void *p;
 
-	if (unlikely(!m->n))
-		return gh_alloc_slow(h, class);
-	p = m->slot[--m->n];
-	gh_set_word(p, 0);
-	return p;
+	return likely(m->n) ? gh_pop(m) : gh_alloc_slow(h, class);
 }
 
 static inline void *gh_malloc(struct goheap *h, size_t size)
@@ -323,25 +339,39 @@ static inline bool gh_starts_object(const struct gh_mag *m, uint64_t entry,
 	return i < m->nelems;
 }
 
-static inline void gh_free(struct goheap *h, void *p)
+/* The magazine for objects in a page with @entry: that of its class. */
+static inline struct gh_mag *gh_mag_of(struct gh_cache *c, uint64_t entry)
+{
+	return (void *)((char *)c->mag + (entry >> (32 - 5) & 0xff << 5));
+}
+
+/* @c is this thread's cache. */
+static inline void gh_free_to(struct goheap *h, struct gh_cache *c, void *p)
 {
 	uint64_t entry, offset = (uintptr_t)p - h->base;
-	unsigned int class;
 	struct gh_mag *m;
+	unsigned int n;
 
 	if (unlikely(offset >= h->known))
 		return gh_free_other(h, p);
-	entry = __atomic_load_n(&h->map[offset >> GH_PAGE_SHIFT],
-				__ATOMIC_RELAXED);
+	entry = gh_word((void *)(h->map_at + ((uintptr_t)p >> GH_PAGE_SHIFT) *
+					     sizeof(entry)));
 	if (unlikely((entry & GH_OWN_MASK) != h->own))
 		return gh_free_other(h, p);
-	class = GOHEAP_PAGE_CLASS(entry);
-	m = &gh_tls[h->slot]->mag[class];
+	m = gh_mag_of(c, entry);
+	n = m->n;
 	if (unlikely(!gh_starts_object(m, entry, offset) ||
-		     gh_word(p) == gh_cookie(h, p) || m->n >= m->cap))
-		return gh_free_slow(h, p, class);
+		     gh_word(p) == gh_cookie(h, p) || n >= m->cap))
+		return gh_free_slow(h, p, GOHEAP_PAGE_CLASS(entry));
+	m->slot[n] = m->top;
+	m->n = n + 1;
+	m->top = p;
 	gh_set_word(p, gh_cookie(h, p));
-	m->slot[m->n++] = p;
+}
+
+static inline void gh_free(struct goheap *h, void *p)
+{
+	gh_free_to(h, gh_tls[h->slot], p);
 }
 
 #endif /* GH_LIB_H */

@@ -109,16 +109,11 @@ static noinline void *malloc_slow(size_t size)
 GH_EXPORT void *malloc(size_t size)
 {
 	struct gh_mag *m;
-	void *p;
 
 	if (unlikely(size > GH_MAX_SMALL))
 		return malloc_slow(size);
 	m = &gh_tls[0]->mag[gh_class_of(HEAP, size)];
-	if (unlikely(!m->n))
-		return malloc_slow(size);
-	p = m->slot[--m->n];
-	gh_set_word(p, 0);
-	return p;
+	return likely(m->n) ? gh_pop(m) : malloc_slow(size);
 }
 
 static noinline void free_slow(void *p)
@@ -132,7 +127,7 @@ static noinline void free_slow(void *p)
 GH_EXPORT void free(void *p)
 {
 	if (likely((uintptr_t)p - HEAP->base < HEAP->known))
-		gh_free(HEAP, p);
+		gh_free_to(HEAP, gh_tls[0], p);
 	else if (p)
 		free_slow(p);
 }
