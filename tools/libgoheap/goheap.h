@@ -257,7 +257,7 @@ size_t goheap_trim(struct goheap *h);
  * @h: the heap; NULL if the address is in none
  * @p: the address
  * @err: EINVAL: no object starts there; ENOENT: it is free already; EPERM:
- *	another session's
+ *	another session's; EBUSY: the kernel holds it
  *
  * It may be called from any call, and must not call the library.
  */
@@ -265,8 +265,8 @@ typedef void (*goheap_bad_free_fn)(struct goheap *h, const void *p, int err);
 
 /**
  * goheap_on_bad_free() - choose what happens at a bad free
- * @fn: called instead of the default, which is a line on stderr and abort();
- *	NULL for the default
+ * @fn: called instead of the default, which is a line on stderr and, but for
+ *	EBUSY, abort(); NULL for the default
  *
  * Return: what it was, NULL for the default.
  */
