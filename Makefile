@@ -72,7 +72,7 @@ dkms-remove:
 
 # ---- virtual machines; nothing is ever loaded into this machine's kernel -----
 
-.PHONY: setup demo demo-crash check check-style bench bench-check docs
+.PHONY: setup demo demo-crash check check-programs check-style bench bench-check docs
 setup:
 	tools/setup
 
@@ -98,6 +98,10 @@ bench-check:
 	tools/setup
 	tools/bench/run --check
 
+check-programs:
+	tools/setup
+	tools/programs/run
+
 check-style:
 	tools/setup sparse
 	tools/check-style
@@ -120,6 +124,7 @@ help:
 	@echo '  make demo             a real program'"'"'s allocations, replayed in a virtual machine'
 	@echo '  make demo-crash       what killed processes do to a shared heap: boost.interprocess, goheap'
 	@echo '  make check            all tests in virtual machines (KERNEL="$(KERNEL)")'
+	@echo '  make check-programs   lua, sqlite3, python3 and others with malloc() of libgoheap'
 	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc'
 	@echo '  make bench            goheap beside SLUB and others in virtual machines (QUICK=1)'
 	@echo '  make bench-check      instruction counts of the fast paths against tools/bench/budget'
