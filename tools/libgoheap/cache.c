@@ -70,6 +70,7 @@ static void cache_setup(struct goheap *h, struct gh_cache *c)
 	c->bytes = 0;
 	c->hand = 0;
 	c->nlater = 0;
+	c->nbig = 0;
 	c->trims = h->trims;
 	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
 		const struct gh_class *k = &h->class[i];
@@ -91,6 +92,7 @@ static void cache_setup(struct goheap *h, struct gh_cache *c)
 static void cache_reset(struct gh_cache *c)
 {
 	memset(c->mag, 0, sizeof(c->mag));
+	c->nbig = 0;
 	c->nlater = 0;
 	c->id = 0;
 }
@@ -138,6 +140,71 @@ struct gh_cache *gh_cache_get(struct goheap *h)
 	return c;
 }
 
+/* Whether somebody called goheap_trim() since. */
+static void check_trims(struct goheap *h, struct gh_cache *c)
+{
+	unsigned int trims = __atomic_load_n(&h->trims, __ATOMIC_RELAXED);
+
+	if (likely(c->trims == trims))
+		return;
+	c->trims = trims;
+	gh_cache_empty(h, c);
+}
+
+/* ---- large objects ------------------------------------------------------ */
+
+static void *big_remove(struct gh_cache *c, unsigned int i)
+{
+	void *p = c->big[i].p;
+
+	c->nbig--;
+	memmove(c->big + i, c->big + i + 1, (c->nbig - i) * sizeof(*c->big));
+	return p;
+}
+
+/**
+ * gh_big_take() - find a large object that this thread freed
+ * @h: the heap
+ * @bytes: it must not be shorter, nor much longer
+ *
+ * Return: the object or NULL.
+ */
+void *gh_big_take(struct goheap *h, size_t bytes)
+{
+	struct gh_cache *c = gh_tls[h->slot];
+	unsigned int i = c->nbig;
+
+	while (i--)
+		if (c->big[i].bytes >= bytes &&
+		    c->big[i].bytes <= bytes + bytes / 8)
+			return big_remove(c, i);
+	return NULL;
+}
+
+/**
+ * gh_big_put() - keep a large object for this thread, or for all
+ * @h: the heap
+ * @p: the object, with its cookie
+ * @bytes: its length
+ */
+void gh_big_put(struct goheap *h, void *p, size_t bytes)
+{
+	struct gh_cache *c = gh_cache_get(h);
+
+	if (!c || bytes > GH_BIG_BYTES)
+		return gh_large_keep(h, p, bytes);
+	check_trims(h, c);
+	if (c->nbig == GH_BIG) {
+		size_t old = c->big[0].bytes;
+
+		gh_large_keep(h, big_remove(c, 0), old);
+	}
+	c->big[c->nbig].p = p;
+	c->big[c->nbig++].bytes = bytes;
+}
+
+/* ---- giving back -------------------------------------------------------- */
+
 static void later_flush(struct goheap *h, struct gh_cache *c)
 {
 	unsigned int n = c->nlater;
@@ -162,16 +229,11 @@ void gh_cache_empty(struct goheap *h, struct gh_cache *c)
 		gh_stock_put(h, i, m->slot, n);
 	}
 	later_flush(h, c);
-}
+	while (c->nbig) {
+		size_t bytes = c->big[0].bytes;
 
-static void check_trims(struct goheap *h, struct gh_cache *c)
-{
-	unsigned int trims = __atomic_load_n(&h->trims, __ATOMIC_RELAXED);
-
-	if (likely(c->trims == trims))
-		return;
-	c->trims = trims;
-	gh_cache_empty(h, c);
+		gh_large_keep(h, big_remove(c, 0), bytes);
+	}
 }
 
 /* ---- room --------------------------------------------------------------- */
@@ -381,11 +443,16 @@ size_t gh_caches_bytes(struct goheap *h)
 	unsigned int i;
 
 	pthread_mutex_lock(&gh_lock);
-	for (c = all_caches; c; c = c->next)
-		for (i = 1; c->id == h->id && i < GOHEAP_NR_CLASSES; i++)
+	for (c = all_caches; c; c = c->next) {
+		if (c->id != h->id)
+			continue;
+		for (i = 1; i < GOHEAP_NR_CLASSES; i++)
 			bytes += (size_t)__atomic_load_n(&c->mag[i].n,
 							 __ATOMIC_RELAXED) *
 				 h->class[i].size;
+		for (i = 0; i < GH_BIG && i < c->nbig; i++)
+			bytes += c->big[i].bytes;
+	}
 	pthread_mutex_unlock(&gh_lock);
 	return bytes;
 }

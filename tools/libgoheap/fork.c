@@ -139,7 +139,8 @@ static void leave_heap(struct goheap *h)
 {
 	if (h->known < h->window)
 		munmap((void *)(h->base + h->known), h->window - h->known);
-	munmap((void *)h->map, (h->window >> GH_PAGE_SHIFT) * sizeof(uint64_t));
+	munmap((void *)h->map, (h->window >> GH_PAGE_SHIFT) * sizeof(*h->map));
+	munmap(h->npages, (h->window >> GH_PAGE_SHIFT) * sizeof(*h->npages));
 	close(h->fd);
 	h->fd = -1;
 	h->base = 0;

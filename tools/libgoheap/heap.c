@@ -121,6 +121,11 @@ static uint64_t map_bytes(const struct goheap *h)
 	return (h->window >> GH_PAGE_SHIFT) * sizeof(uint64_t);
 }
 
+static uint64_t npages_bytes(const struct goheap *h)
+{
+	return (h->window >> GH_PAGE_SHIFT) * sizeof(*h->npages);
+}
+
 static void *try_window(struct goheap *h, uintptr_t at)
 {
 	int flags = MAP_SHARED | MAP_NORESERVE;
@@ -154,6 +159,12 @@ static int map_window(struct goheap *h, const struct goheap_info *info)
 		munmap((void *)h->base, h->window);
 		return -1;
 	}
+	h->npages = gh_map_memory(npages_bytes(h));
+	if (!h->npages) {
+		munmap((void *)h->base, h->window);
+		munmap(p, map_bytes(h));
+		return -1;
+	}
 	h->map = p;
 	h->map_at = (uintptr_t)p - (h->base >> GH_PAGE_SHIFT) * sizeof(*h->map);
 	return 0;
@@ -164,6 +175,7 @@ static void unmap_window(struct goheap *h)
 	if (!h->map)
 		return;
 	munmap((void *)h->base, h->window);
+	munmap(h->npages, npages_bytes(h));
 	munmap((void *)h->map, map_bytes(h));
 	h->map = NULL;
 }

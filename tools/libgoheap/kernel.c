@@ -105,6 +105,9 @@ static unsigned int to_pointers(struct goheap *h, void **objects,
 
 		if (likely(offset + size <= h->window)) {
 			note_known(h, offset + size);
+			if (size > GH_MAX_SMALL)
+				h->npages[offset >> GH_PAGE_SHIFT] =
+					size >> GH_PAGE_SHIFT;
 			objects[got++] = (void *)(h->base + offset);
 		} else {
 			free_offsets(h, &offset, 1, &bad);
@@ -246,8 +249,11 @@ int gh_kernel_resize(struct goheap *h, void *p, size_t size)
 	pthread_rwlock_rdlock(&h->io);
 	if (session_fd(h) >= 0)
 		err = ioctl(h->session_fd, GOHEAP_IOC_RESIZE, &req);
-	if (!err)
+	if (!err) {
 		note_known(h, req.offset + size);
+		h->npages[req.offset >> GH_PAGE_SHIFT] =
+			(size + GH_PAGE_SIZE - 1) >> GH_PAGE_SHIFT;
+	}
 	pthread_rwlock_unlock(&h->io);
 	return err;
 }

@@ -8,9 +8,10 @@
  * the stock, and from there to and from the kernel.
  *
  * Nothing in the window is trusted: other processes can write there. What an
- * object is, the kernel's page map says. The first word of a free object holds a
+ * object is, the kernel's page map says. The second word of a free object holds a
  * cookie, which only serves to notice double frees early: the kernel refuses them
- * anyway when a batch reaches it.
+ * anyway when a batch reaches it. The first would be slower: a byte that was just
+ * written cannot be read as part of a word at once.
  *
  * Locks, outermost first:
  *
@@ -96,6 +97,9 @@ struct gh_mag {
 static_assert(sizeof(struct gh_mag) == 32, "see gh_mag_of()");
 
 #define GH_LATER	64
+/* Large objects that a thread keeps, and the longest that it does, in bytes. */
+#define GH_BIG		8
+#define GH_BIG_BYTES	1048576UL
 
 /**
  * struct gh_cache - a thread's share of a heap
@@ -105,6 +109,8 @@ static_assert(sizeof(struct gh_mag) == 32, "see gh_mag_of()");
  * @hand: class that is to give up room next
  * @trims: &struct goheap.trims when the magazines were last emptied
  * @next: in the list of all caches, or of those that no thread has
+ * @nbig: large objects in @big
+ * @big: large objects, the eldest first
  * @nlater: objects in @later
  * @later: objects that are not simply ours, to be freed by the kernel
  * @slots: room for objects
@@ -116,6 +122,11 @@ struct gh_cache {
 	unsigned int hand;
 	unsigned int trims;
 	struct gh_cache *next;
+	unsigned int nbig;
+	struct {
+		void *p;
+		size_t bytes;
+	} big[GH_BIG];
 	unsigned int nlater;
 	void *later[GH_LATER];
 	void *slots[];
@@ -167,7 +178,7 @@ struct gh_large {
  * @own: what GH_OWN_MASK of a page map entry is for objects of our own
  * @map_at: where the page map would be if the window were at address 0
  * @map: the page map
- * @cookie: first word of a free object, before the address is added
+ * @cookie: second word of a free object, before the address is added
  * @slot: index of the heap, and of its cache in each thread
  * @id: number that no other heap of this process ever had; 0: not open
  * @window: bytes mapped
@@ -176,6 +187,7 @@ struct gh_large {
  * @session: its number
  * @flags: of goheap_open()
  * @path: of the device
+ * @npages: heap pages of our own large objects, at the index of their first
  * @trims: calls of goheap_trim()
  * @stock_bytes: bytes in @stock
  * @io: see above
@@ -196,6 +208,7 @@ struct goheap {
 	uint64_t id;
 
 	const uint64_t *map;
+	uint32_t *npages;
 	uint64_t window;
 	int fd;
 	int session_fd;
@@ -238,6 +251,8 @@ void gh_kernel_trim(struct goheap *h);
 void *gh_alloc_slow(struct goheap *h, unsigned int class);
 void gh_free_slow(struct goheap *h, void *p, unsigned int class);
 void gh_free_later(struct goheap *h, void *p);
+void *gh_big_take(struct goheap *h, size_t bytes);
+void gh_big_put(struct goheap *h, void *p, size_t bytes);
 struct gh_cache *gh_cache_get(struct goheap *h);
 void gh_cache_empty(struct goheap *h, struct gh_cache *c);
 void gh_caches_forget(struct goheap *h);
@@ -250,6 +265,7 @@ unsigned int gh_stock_take(struct goheap *h, unsigned int class, void **objects,
 void gh_stock_put(struct goheap *h, unsigned int class, void **objects,
 		  unsigned int n);
 void gh_stock_empty(struct goheap *h);
+void gh_large_keep(struct goheap *h, void *p, size_t bytes);
 void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero);
 void gh_large_free(struct goheap *h, void *p);
 void gh_large_empty(struct goheap *h);
@@ -281,15 +297,15 @@ static inline uint64_t gh_cookie(const struct goheap *h, const void *p)
 	return h->cookie + (uintptr_t)p;
 }
 
-/* The word may be anybody's: it is only compared. */
+/* It may be anybody's: it is only compared. */
 static inline uint64_t gh_word(const void *p)
 {
-	return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED);
+	return __atomic_load_n((const uint64_t *)p + 1, __ATOMIC_RELAXED);
 }
 
 static inline void gh_set_word(void *p, uint64_t value)
 {
-	__atomic_store_n((uint64_t *)p, value, __ATOMIC_RELAXED);
+	__atomic_store_n((uint64_t *)p + 1, value, __ATOMIC_RELAXED);
 }
 
 static inline unsigned int gh_class_of(const struct goheap *h, size_t size)
@@ -354,8 +370,9 @@ static inline void gh_free_to(struct goheap *h, struct gh_cache *c, void *p)
 
 	if (unlikely(offset >= h->known))
 		return gh_free_other(h, p);
-	entry = gh_word((void *)(h->map_at + ((uintptr_t)p >> GH_PAGE_SHIFT) *
-					     sizeof(entry)));
+	entry = __atomic_load_n((uint64_t *)(h->map_at +
+				((uintptr_t)p >> GH_PAGE_SHIFT) * sizeof(entry)),
+				__ATOMIC_RELAXED);
 	if (unlikely((entry & GH_OWN_MASK) != h->own))
 		return gh_free_other(h, p);
 	m = gh_mag_of(c, entry);

@@ -132,7 +132,7 @@ static bool large_too_much(const struct gh_large *l, size_t bytes)
 }
 
 /* Keep one; returns how many others have to go. */
-static unsigned int large_keep(struct gh_large *l, void *p, size_t bytes,
+static unsigned int large_add(struct gh_large *l, void *p, size_t bytes,
 			       void **out)
 {
 	unsigned int n = 0;
@@ -167,8 +167,11 @@ void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (align <= GH_PAGE_SIZE && bytes <= GH_LARGE_BYTES / 2)
-		p = large_take(&h->large, bytes);
+	if (align <= GH_PAGE_SIZE && bytes <= GH_LARGE_BYTES / 2) {
+		p = gh_big_take(h, bytes);
+		if (!p)
+			p = large_take(&h->large, bytes);
+	}
 	if (p && zero)
 		memset(p, 0, size);
 	else if (p)
@@ -186,17 +189,31 @@ void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
  */
 void gh_large_free(struct goheap *h, void *p)
 {
-	size_t bytes = gh_object_size(h, p);
-	void *out[GH_LARGE_KEPT];
+	uint64_t offset = (uintptr_t)p - h->base;
+	size_t bytes = GH_PAGE_SIZE * h->npages[offset >> GH_PAGE_SHIFT];
 
-	if (!bytes)
+	if (offset % GH_PAGE_SIZE || GOHEAP_PAGE_INDEX(gh_map_entry(h, p)) ||
+	    !bytes)
 		return gh_bad_free(h, p, EINVAL);
 	if (gh_word(p) == gh_cookie(h, p))
 		return gh_bad_free(h, p, ENOENT);
 	if (bytes > GH_LARGE_BYTES / 2)
 		return gh_kernel_free(h, &p, 1);
 	gh_set_word(p, gh_cookie(h, p));
-	gh_kernel_free(h, out, large_keep(&h->large, p, bytes, out));
+	gh_big_put(h, p, bytes);
+}
+
+/**
+ * gh_large_keep() - keep a large object for any thread
+ * @h: the heap
+ * @p: the object, with its cookie
+ * @bytes: its length
+ */
+void gh_large_keep(struct goheap *h, void *p, size_t bytes)
+{
+	void *out[GH_LARGE_KEPT];
+
+	gh_kernel_free(h, out, large_add(&h->large, p, bytes, out));
 }
 
 /* Give all that is kept to the kernel. */
