@@ -19,6 +19,7 @@
  * @GH_FAULT_VMAP: reserving address space
  * @GH_FAULT_FIXALLOC: getting a chunk for off-heap records
  * @GH_FAULT_META: getting the metadata of an arena
+ * @GH_FAULT_USER: getting what a user heap, a session, a call or a pin needs
  * @GH_NR_FAULTS: number of points
  */
 enum gh_fault_point {
@@ -26,6 +27,7 @@ enum gh_fault_point {
 	GH_FAULT_VMAP,
 	GH_FAULT_FIXALLOC,
 	GH_FAULT_META,
+	GH_FAULT_USER,
 	GH_NR_FAULTS,
 };
 

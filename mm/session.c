@@ -16,6 +16,7 @@
 
 #include <linux/goheap.h>
 
+#include "fault.h"
 #include "session.h"
 #include "upin.h"
 
@@ -877,9 +878,11 @@ static u32 session_new_id(struct gh_uheap *h)
  */
 struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 {
-	struct gh_usession *ss = goheap_zalloc(sizeof(*ss), GH_UMETA_GFP);
+	struct gh_usession *ss = NULL;
 	int err = 0;
 
+	if (!gh_fault(GH_FAULT_USER))
+		ss = goheap_zalloc(sizeof(*ss), GH_UMETA_GFP);
 	if (!ss)
 		return ERR_PTR(-ENOMEM);
 	gh_usession_init(ss, h, 0, limit);

@@ -18,6 +18,7 @@
 
 #include <linux/goheap.h>
 
+#include "fault.h"
 #include "session.h"
 #include "uapi.h"
 #include "uheap.h"
@@ -56,8 +57,8 @@ static int batch_get(struct ubatch *b, unsigned int n)
 		return -EINVAL;
 	b->offsets = b->on_stack;
 	if (n > STACK_BATCH)
-		b->offsets = goheap_alloc(array_size(n, sizeof(u64)),
-					  GH_UMETA_GFP);
+		b->offsets = gh_fault(GH_FAULT_USER) ? NULL :
+			goheap_alloc(array_size(n, sizeof(u64)), GH_UMETA_GFP);
 	return b->offsets ? 0 : -ENOMEM;
 }
 

@@ -746,7 +746,8 @@ static struct inode *ufs_get_inode(void)
 
 	if (err)
 		return ERR_PTR(err);
-	inode = alloc_anon_inode(ufs_mnt->mnt_sb);
+	inode = gh_fault(GH_FAULT_USER) ? ERR_PTR(-ENOMEM) :
+					  alloc_anon_inode(ufs_mnt->mnt_sb);
 	if (IS_ERR(inode))
 		simple_release_fs(&ufs_mnt, &ufs_count);
 	return inode;
@@ -787,8 +788,10 @@ static void uheap_init(struct gh_uheap *h)
  */
 struct gh_uheap *gh_uheap_create(void)
 {
-	struct gh_uheap *h = __vmalloc(sizeof(*h), UPAGE_GFP);
+	struct gh_uheap *h = NULL;
 
+	if (!gh_fault(GH_FAULT_USER))
+		h = __vmalloc(sizeof(*h), UPAGE_GFP);
 	if (!h)
 		return ERR_PTR(-ENOMEM);
 	if (gh_pagealloc_init(&h->pa)) {

@@ -12,6 +12,7 @@
 
 #include <linux/goheap.h>
 
+#include "fault.h"
 #include "session.h"
 #include "uapi.h"
 #include "upin.h"
@@ -103,13 +104,14 @@ static int pin_map(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 			    offset_in_page(offset);
 		return 0;
 	}
-	pages = goheap_alloc(array_size(n, sizeof(*pages)),
-			     GH_UMETA_GFP);
+	pages = gh_fault(GH_FAULT_USER) ? NULL :
+		goheap_alloc(array_size(n, sizeof(*pages)), GH_UMETA_GFP);
 	if (!pages)
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
 		pages[i] = gh_uheap_frame(h, first + i);
-	pin->mapped = vmap(pages, n, VM_MAP, PAGE_KERNEL);
+	if (!gh_fault(GH_FAULT_USER))
+		pin->mapped = vmap(pages, n, VM_MAP, PAGE_KERNEL);
 	goheap_free(pages);
 	if (!pin->mapped)
 		return -ENOMEM;
@@ -184,7 +186,8 @@ void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 
 	if (!len || offset >= GH_UWINDOW || len > GH_UWINDOW - offset)
 		return ERR_PTR(-EINVAL);
-	pin = goheap_zalloc(sizeof(*pin), GH_UMETA_GFP);
+	pin = gh_fault(GH_FAULT_USER) ? NULL :
+					goheap_zalloc(sizeof(*pin), GH_UMETA_GFP);
 	if (!pin)
 		return ERR_PTR(-ENOMEM);
 	mutex_lock(&h->lock);

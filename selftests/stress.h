@@ -138,4 +138,8 @@ void stress_charge(void);
 void stress_overcharge(void);
 void stress_uncharge(void);
 
+/* ---- for processes (stress_user.c) -------------------------------------- */
+
+void stress_user_init(struct dentry *dir);
+
 #endif /* _GOHEAP_STRESS_H */

@@ -22,8 +22,10 @@
 #define FAULT_OBJS	40
 /* A point that is hit more often than this does not come to an end. */
 #define FAULT_MAX	2000
+/* The last point is of the heaps of processes: see user_faults.c. */
+#define NR_POINTS	GH_FAULT_USER
 
-static const char * const point_names[GH_NR_FAULTS] = {
+static const char * const point_names[NR_POINTS] = {
 	[GH_FAULT_PAGE] = "getting pages",
 	[GH_FAULT_VMAP] = "reserving address space",
 	[GH_FAULT_FIXALLOC] = "getting records",
@@ -196,7 +198,7 @@ static void faults_worker(struct st_worker *w)
 {
 	unsigned int point, nth;
 
-	for (point = 0; point < GH_NR_FAULTS; point++) {
+	for (point = 0; point < NR_POINTS; point++) {
 		for (nth = 1; nth < FAULT_MAX; nth++) {
 			if (!heap_try(point, nth))
 				break;

@@ -270,6 +270,7 @@ static int __init stress_init(void)
 	dir = debugfs_create_dir("goheap_stress", NULL);
 	debugfs_create_file("run", 0200, dir, NULL, &run_fops);
 	debugfs_create_file("result", 0400, dir, NULL, &result_fops);
+	stress_user_init(dir);
 	return 0;
 }
 module_init(stress_init);

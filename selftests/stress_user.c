@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Lets a process make steps of its own calls fail, in debugfs goheap_stress/fault.
+ *
+ * Who writes "POINT NTH" arms, for itself: POINT is an enum gh_fault_point. Who
+ * reads disarms, and gets "1" if the step was reached, else "0".
+ */
+#include <linux/debugfs.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/uaccess.h>
+
+#include "../mm/fault.h"
+#include "stress.h"
+
+static ssize_t fault_write(struct file *file, const char __user *from,
+			   size_t count, loff_t *pos)
+{
+	unsigned int point, nth;
+	char words[32];
+
+	if (count >= sizeof(words))
+		return -EINVAL;
+	if (copy_from_user(words, from, count))
+		return -EFAULT;
+	words[count] = '\0';
+	if (sscanf(words, "%u %u", &point, &nth) != 2 ||
+	    point >= GH_NR_FAULTS || !nth)
+		return -EINVAL;
+	gh_fault_arm(point, nth);
+	return count;
+}
+
+static ssize_t fault_read(struct file *file, char __user *to, size_t count,
+			  loff_t *pos)
+{
+	char hit = gh_fault_disarm() ? '1' : '0';
+
+	if (!count)
+		return 0;
+	return copy_to_user(to, &hit, 1) ? -EFAULT : 1;
+}
+
+/* Nothing stays armed for a task that is gone. */
+static int fault_release(struct inode *inode, struct file *file)
+{
+	gh_fault_disarm();
+	return 0;
+}
+
+static const struct file_operations fault_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.read = fault_read,
+	.write = fault_write,
+	.release = fault_release,
+};
+
+/**
+ * stress_user_init() - make the files that processes use
+ * @dir: the module's directory in debugfs
+ */
+void stress_user_init(struct dentry *dir)
+{
+	debugfs_create_file("fault", 0600, dir, NULL, &fault_fops);
+}
