@@ -370,7 +370,7 @@ static void *thread_guess(void *arg)
 	unsigned int i;
 	__u64 at[16];
 
-	for (i = 0; i < 1500; i++) {
+	for (i = 0; i < 400; i++) {
 		size_t length = i % 4 ? 8192 : 40000;
 
 		if (w->id % 2) {

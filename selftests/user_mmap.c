@@ -239,7 +239,7 @@ TEST_F_TIMEOUT(mmap, what_is_freed_is_gone_whoever_touches_it, 240)
 	t.at = alloc_one(self->ss, MAX_SMALL + 1);
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, touch, &t));
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < 600; i++) {
 		__u64 at = alloc_one(self->ss, MAX_SMALL + 1);
 
 		__atomic_store_n(&t.at, at, __ATOMIC_RELAXED);
