@@ -133,7 +133,7 @@ static bool large_too_much(const struct gh_large *l, size_t bytes)
 
 /* Keep one; returns how many others have to go. */
 static unsigned int large_add(struct gh_large *l, void *p, size_t bytes,
-			       void **out)
+			      void **out)
 {
 	unsigned int n = 0;
 
