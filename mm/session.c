@@ -83,24 +83,37 @@ static void obj_count(struct gh_uspan *s, int n)
 	count->bytes += n * (s64)s->elemsize;
 }
 
+/*
+ * Take up to @n objects of a word of free bits. In loops over objects, what is
+ * needed of the span is read once: as far as the compiler knows, any store of a
+ * state changes it.
+ */
+static unsigned int word_pick(struct gh_uspan *s, unsigned int w, u64 *offsets,
+			      unsigned int n)
+{
+	const u64 size = s->elemsize, base = s->base + w * 64 * size;
+	u64 *to = offsets, *end = offsets + n;
+	u8 *state = s->state + w * 64;
+	u64 i, free;
+
+	for (free = s->free[w]; free && to < end; free &= free - 1) {
+		i = __ffs64(free);
+		state[i] = GH_UOBJ_PRIVATE;
+		*to++ = base + i * size;
+	}
+	s->free[w] = free;
+	return to - offsets;
+}
+
 /* Take up to @n free objects. */
 static unsigned int span_pick(struct gh_uspan *s, u64 *offsets, unsigned int n)
 {
 	unsigned int words = DIV_ROUND_UP(s->nelems, 64);
 	unsigned int w, got = 0;
 
-	for (w = 0; w < words && got < n; w++) {
-		u64 free = s->free[w];
-
-		while (free && got < n) {
-			unsigned int i = w * 64 + __ffs64(free);
-
-			free &= free - 1;
-			s->state[i] = GH_UOBJ_PRIVATE;
-			offsets[got++] = s->base + i * s->elemsize;
-		}
-		s->free[w] = free;
-	}
+	for (w = 0; w < words && got < n; w++)
+		if (s->free[w])
+			got += word_pick(s, w, offsets + got, n - got);
 	s->nfree -= got;
 	if (!s->nfree)
 		partial_del(s);
@@ -413,16 +426,26 @@ static int obj_find(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
 	return 0;
 }
 
-/* Free an object if it is one of the span's, and private. */
-static __always_inline bool own_free_one(struct gh_uspan *s, u64 offset)
+/* Free objects from the first on while they are of the span, and private. */
+static unsigned int own_free_some(struct gh_uspan *s, const u64 *offsets,
+				  unsigned int n)
 {
-	u64 i = gh_uspan_index(s, offset);
+	const u64 base = s->base, inverse = s->inverse;
+	const u32 shift = s->shift, nelems = s->nelems;
+	u64 *free = s->free;
+	u8 *state = s->state;
+	unsigned int done;
 
-	if (unlikely(i >= s->nelems || s->state[i] != GH_UOBJ_PRIVATE))
-		return false;
-	s->state[i] = GH_UOBJ_FREE;
-	s->free[i / 64] |= BIT_ULL(i % 64);
-	return true;
+	for (done = 0; done < n; done++) {
+		/* As gh_uspan_index(). */
+		u64 i = ror64((offsets[done] - base) * inverse, shift);
+
+		if (unlikely(i >= nelems || state[i] != GH_UOBJ_PRIVATE))
+			break;
+		state[i] = GH_UOBJ_FREE;
+		free[i / 64] |= BIT_ULL(i % 64);
+	}
+	return done;
 }
 
 /* Objects of one span often come one after the other: how many of these do? */
@@ -434,9 +457,7 @@ static unsigned int own_free_run(struct gh_usession *ss, const u64 *offsets,
 
 	if (unlikely(!s || READ_ONCE(s->owner) != ss || s->npins))
 		return 0;
-	for (i = 0; i < n; i++)
-		if (!own_free_one(s, offsets[i]))
-			break;
+	i = own_free_some(s, offsets, n);
 	/* Without objects it may be in the hands of another thread. */
 	if (!i)
 		return 0;

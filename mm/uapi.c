@@ -46,6 +46,7 @@ static const struct file_operations session_fops;
 
 /* ---- batches ------------------------------------------------------------ */
 
+/* Only as much of @on_stack is read as was written: it need not be zeroed. */
 struct ubatch {
 	u64 on_stack[STACK_BATCH];
 	u64 *offsets;
@@ -231,7 +232,7 @@ static int ioc_alloc(struct uctx *c, void *arg)
 	struct goheap_alloc_req *req = arg;
 	void __user *to = u64_to_user_ptr(req->offsets);
 	unsigned int n = req->count;
-	struct ubatch b;
+	struct ubatch b __uninitialized;
 	int err;
 
 	if (req->flags & ~(GOHEAP_ALLOC_ZERO | GOHEAP_ALLOC_ALL) ||
@@ -260,7 +261,7 @@ static int batch_do(struct uctx *c, struct goheap_batch *req,
 			      unsigned int n, unsigned int *bad))
 {
 	const void __user *from = u64_to_user_ptr(req->offsets);
-	struct ubatch b;
+	struct ubatch b __uninitialized;
 	int err;
 
 	if (req->flags)
