@@ -10,6 +10,8 @@
 #include <linux/sched.h>
 #include <linux/types.h>
 
+struct dentry;
+
 /* ---- results (stress_main.c) -------------------------------------------- */
 
 /*
