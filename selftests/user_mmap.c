@@ -296,7 +296,8 @@ TEST_F(mmap, page_map_says_what_is_where)
 	}
 	EXPECT_EQ(0, map[large / HEAP_PAGE + n]);
 	ASSERT_EQ(0, give_one(self->ss, large));
-	EXPECT_NE(0, map[large / HEAP_PAGE + n - 1] & GOHEAP_PAGE_GIVEN);
+	EXPECT_NE(0, map[large / HEAP_PAGE] & GOHEAP_PAGE_GIVEN);
+	EXPECT_EQ(0, map[large / HEAP_PAGE + n - 1] & GOHEAP_PAGE_GIVEN);
 	close(self->ss);
 	EXPECT_EQ(0, map[small / HEAP_PAGE]);
 	EXPECT_EQ(0, GOHEAP_PAGE_SESSION(map[large / HEAP_PAGE]));
