@@ -147,6 +147,7 @@ static void leave_heap(struct goheap *h)
 	h->known = 0;
 	h->window = 0;
 	h->map = NULL;
+	h->npages = NULL;
 }
 
 /* ---- the handlers ------------------------------------------------------- */

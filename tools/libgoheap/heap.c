@@ -126,58 +126,102 @@ static uint64_t npages_bytes(const struct goheap *h)
 	return (h->window >> GH_PAGE_SHIFT) * sizeof(*h->npages);
 }
 
-static void *try_window(struct goheap *h, uintptr_t at)
+/* Where all processes should. */
+static void *map_suggested(const struct goheap *h, uintptr_t at)
 {
-	int flags = MAP_SHARED | MAP_NORESERVE;
+	void *p = mmap((void *)at, h->window, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+		       h->fd, 0);
 
-	return mmap((void *)at, h->window, PROT_READ | PROT_WRITE,
-		    at ? flags | MAP_FIXED_NOREPLACE : flags, h->fd, 0);
+	/* A kernel that does not know the flag takes the address for a hint. */
+	if (p != MAP_FAILED && (uintptr_t)p != at) {
+		munmap(p, h->window);
+		p = MAP_FAILED;
+	}
+	return p;
+}
+
+/*
+ * Anywhere. mmap() aligns to the system's pages, which are smaller than the heap's
+ * and than what goheap_memalign() promises: so map more, and cut it to size.
+ */
+static void *map_anywhere(const struct goheap *h)
+{
+	size_t room = h->window + GH_MAX_ALIGN;
+	char *from = mmap(NULL, room, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *at, *p;
+
+	if (from == MAP_FAILED)
+		return MAP_FAILED;
+	at = (char *)(((uintptr_t)from + GH_MAX_ALIGN - 1) & -GH_MAX_ALIGN);
+	p = mmap(at, h->window, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_NORESERVE | MAP_FIXED, h->fd, 0);
+	if (p == MAP_FAILED) {
+		munmap(from, room);
+		return MAP_FAILED;
+	}
+	if (at > from)
+		munmap(from, at - from);
+	munmap(at + h->window, from + room - (at + h->window));
+	return p;
 }
 
 /*
  * Where all processes should, else anywhere, else as much as there is room for:
  * what lies beyond is then not for this process.
  */
-static int map_window(struct goheap *h, const struct goheap_info *info)
+static void *map_window(struct goheap *h, const struct goheap_info *info)
 {
-	void *p;
+	void *p = MAP_FAILED;
 
 	h->window = info->window;
-	p = try_window(h, info->base);
-	/* A kernel that does not know the flag takes the address for a hint. */
+	if (info->base && !(info->base % GH_MAX_ALIGN))
+		p = map_suggested(h, info->base);
 	while (p == MAP_FAILED && h->window >= GH_ARENA_SIZE) {
-		p = try_window(h, 0);
+		p = map_anywhere(h);
 		if (p == MAP_FAILED)
 			h->window /= 2;
 	}
-	if (p == MAP_FAILED)
-		return -1;
-	h->base = (uintptr_t)p;
-	p = mmap(NULL, map_bytes(h), PROT_READ, MAP_SHARED | MAP_NORESERVE,
-		 h->fd, GOHEAP_MMAP_MAP);
-	if (p == MAP_FAILED) {
-		munmap((void *)h->base, h->window);
-		return -1;
-	}
-	h->npages = gh_map_memory(npages_bytes(h));
-	if (!h->npages) {
-		munmap((void *)h->base, h->window);
-		munmap(p, map_bytes(h));
-		return -1;
-	}
-	h->map = p;
-	h->map_at = (uintptr_t)p - (h->base >> GH_PAGE_SHIFT) * sizeof(*h->map);
-	return 0;
+	return p == MAP_FAILED ? NULL : p;
 }
 
-static void unmap_window(struct goheap *h)
+/* No address is in it any more. */
+static void unmap_all(struct goheap *h)
 {
-	if (!h->map)
-		return;
-	munmap((void *)h->base, h->window);
-	munmap(h->npages, npages_bytes(h));
-	munmap((void *)h->map, map_bytes(h));
+	if (h->base)
+		munmap((void *)h->base, h->window);
+	if (h->map)
+		munmap((void *)h->map, map_bytes(h));
+	gh_unmap_memory(h->npages, npages_bytes(h));
+	h->base = 0;
+	h->known = 0;
 	h->map = NULL;
+	h->npages = NULL;
+	h->window = 0;
+}
+
+static int map_all(struct goheap *h, const struct goheap_info *info)
+{
+	void *map;
+
+	h->base = (uintptr_t)map_window(h, info);
+	if (!h->base)
+		goto fail;
+	map = mmap(NULL, map_bytes(h), PROT_READ, MAP_SHARED | MAP_NORESERVE,
+		   h->fd, GOHEAP_MMAP_MAP);
+	if (map == MAP_FAILED)
+		goto fail;
+	h->map = map;
+	h->map_at = (uintptr_t)map -
+		    (h->base >> GH_PAGE_SHIFT) * sizeof(*h->map);
+	h->npages = gh_map_memory(npages_bytes(h));
+	if (!h->npages)
+		goto fail;
+	return 0;
+fail:
+	unmap_all(h);
+	return -1;
 }
 
 /* ---- stock -------------------------------------------------------------- */
@@ -255,10 +299,11 @@ static int heap_begin(struct goheap *h)
 {
 	struct goheap_info info;
 
-	if (read_classes(h, &info) || map_window(h, &info))
+	if (read_classes(h, &info) || map_all(h, &info))
 		return -1;
 	if (!h->stock_slots && stock_setup(h)) {
-		unmap_window(h);
+		unmap_all(h);
+		errno = ENOMEM;
 		return -1;
 	}
 	return 0;
@@ -338,10 +383,14 @@ static struct goheap *heap_open(int fd, const char *path, unsigned int flags)
 		h->fd = fd;
 		h->flags = flags;
 		memcpy(h->path, path, strlen(path) + 1);
-		if (heap_begin(h))
+		if (heap_begin(h)) {
+			err = errno;
+			heap_reset(h);
 			h = NULL;
-		else
+			errno = err;
+		} else {
 			h->id = ++last_id;
+		}
 	}
 	err = errno;
 	pthread_mutex_unlock(&gh_lock);
@@ -386,7 +435,7 @@ GH_EXPORT void goheap_close(struct goheap *h)
 	gh_caches_forget(h);
 	if (h->session_fd >= 0)
 		close(h->session_fd);
-	unmap_window(h);
+	unmap_all(h);
 	gh_unmap_memory(h->stock_slots, gh_stock_room(h));
 	if (h->fd >= 0)
 		close(h->fd);
@@ -448,7 +497,7 @@ GH_EXPORT void *goheap_memalign(struct goheap *h, size_t align, size_t size)
 {
 	unsigned int class;
 
-	if (!align || align & (align - 1) || align > 4UL << 20) {
+	if (!align || align & (align - 1) || align > GH_MAX_ALIGN) {
 		errno = EINVAL;
 		return NULL;
 	}

@@ -45,6 +45,8 @@ static_assert(sizeof(void *) == sizeof(uint64_t), "64-bit systems only");
 #define GH_ARENA_SIZE		(64UL << 20)
 #define GH_MAX_SMALL		32768
 #define GH_ALIGN		16
+/* What the kernel can align objects to, and therefore where windows lie. */
+#define GH_MAX_ALIGN		(4UL << 20)
 /* Size classes are looked up by multiples of this. */
 #define GH_QUANTUM		8
 #define GH_MAX_BATCH		256

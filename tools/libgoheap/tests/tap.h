@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* What --wrap=ioctl makes of calls of ioctl(), and what the real one is called. */
+int __wrap_ioctl(int fd, unsigned long cmd, ...);
+int __real_ioctl(int fd, unsigned long cmd, ...);
+
 static int tap_results, tap_failures;
 
 static inline void check(bool good, const char *what)
