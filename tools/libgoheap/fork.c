@@ -141,7 +141,7 @@ static void leave_heap(struct goheap *h)
 		munmap((void *)(h->base + h->known), h->window - h->known);
 	munmap((void *)h->map, (h->window >> GH_PAGE_SHIFT) * sizeof(*h->map));
 	munmap(h->npages, (h->window >> GH_PAGE_SHIFT) * sizeof(*h->npages));
-	close(h->fd);
+	gh_close(h->fd);
 	h->fd = -1;
 	h->base = 0;
 	h->known = 0;
@@ -200,11 +200,11 @@ static void in_parent(void)
 	char c;
 
 	if (done_pipe[0] >= 0) {
-		close(done_pipe[1]);
+		gh_close(done_pipe[1]);
 		/* Ends also if there is no child, or it has died. */
 		while (read(done_pipe[0], &c, 1) < 0 && errno == EINTR)
 			;
-		close(done_pipe[0]);
+		gh_close(done_pipe[0]);
 	}
 	for (i = 0; i < GH_HEAPS; i++)
 		if (gh_heaps[i].id)
@@ -234,8 +234,8 @@ static void in_child(void)
 		gh_drop_files(h);
 	}
 	if (done_pipe[0] >= 0) {
-		close(done_pipe[0]);
-		close(done_pipe[1]);
+		gh_close(done_pipe[0]);
+		gh_close(done_pipe[1]);
 	}
 }
 

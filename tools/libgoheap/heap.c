@@ -321,7 +321,7 @@ int gh_reopen(struct goheap *h)
 	if (h->fd < 0)
 		return -1;
 	if (heap_begin(h)) {
-		close(h->fd);
+		gh_close(h->fd);
 		h->fd = -1;
 		return -1;
 	}
@@ -332,7 +332,7 @@ int gh_reopen(struct goheap *h)
 void gh_drop_files(struct goheap *h)
 {
 	if (h->session_fd >= 0)
-		close(h->session_fd);
+		gh_close(h->session_fd);
 	h->session_fd = -1;
 	h->session = 0;
 	h->own = ~0ULL;
@@ -395,7 +395,7 @@ static struct goheap *heap_open(int fd, const char *path, unsigned int flags)
 	err = errno;
 	pthread_mutex_unlock(&gh_lock);
 	if (!h)
-		close(fd);
+		gh_close(fd);
 	errno = err;
 	return h;
 }
@@ -434,11 +434,11 @@ GH_EXPORT void goheap_close(struct goheap *h)
 	pthread_mutex_lock(&gh_lock);
 	gh_caches_forget(h);
 	if (h->session_fd >= 0)
-		close(h->session_fd);
+		gh_close(h->session_fd);
 	unmap_all(h);
 	gh_unmap_memory(h->stock_slots, gh_stock_room(h));
 	if (h->fd >= 0)
-		close(h->fd);
+		gh_close(h->fd);
 	heap_reset(h);
 	pthread_mutex_unlock(&gh_lock);
 }

@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib.h"
@@ -15,6 +16,12 @@ static int session_fd(struct goheap *h)
 	return fd >= 0 ? fd : gh_kernel_attach(h);
 }
 
+/* close() may be the preload library's, which spares our descriptors. */
+void gh_close(int fd)
+{
+	syscall(SYS_close, fd);
+}
+
 /* Move a descriptor away from those that shells and daemons close unasked. */
 int gh_high_fd(int fd)
 {
@@ -22,7 +29,7 @@ int gh_high_fd(int fd)
 
 	if (high < 0)
 		return fd;
-	close(fd);
+	gh_close(fd);
 	return high;
 }
 

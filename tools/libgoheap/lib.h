@@ -241,6 +241,7 @@ int gh_reopen(struct goheap *h);
 void gh_drop_files(struct goheap *h);
 
 /* kernel.c: the calls that change the heap */
+void gh_close(int fd);
 int gh_high_fd(int fd);
 int gh_kernel_attach(struct goheap *h);
 unsigned int gh_kernel_alloc(struct goheap *h, size_t size, size_t align,
@@ -285,12 +286,17 @@ bool gh_inherited(const void *p);
 size_t gh_inherited_size(const void *p);
 void gh_inherited_free(void *p);
 
-/* glibc's own allocator, for preload.c. */
+/* own_calls.c, for preload.c */
+int gh_own_calls(void);
+
+/* glibc's own, by names that nobody takes the place of. */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void *__libc_memalign(size_t align, size_t size);
 void __libc_free(void *p);
+int __close(int fd);
+int __dup2(int from, int to);
 
 /* ---- the quick ways ----------------------------------------------------- */
 

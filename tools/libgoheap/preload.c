@@ -3,8 +3,9 @@
  * preload: malloc() and its like on a heap that is the process's own.
  *
  * LD_PRELOAD=libgoheap-malloc.so. The first call opens the heap; glibc's own
- * allocator serves what is asked for meanwhile, and everything if there is no
- * heap to be had. Whose a pointer is, its address says.
+ * allocator serves what is asked for meanwhile, what glibc itself asks for (see
+ * own_calls.c), what the heap has no room for, and everything if there is no heap
+ * to be had. Whose a pointer is, its address says.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -27,11 +28,10 @@ static enum state state;
 
 /* ---- opening ------------------------------------------------------------ */
 
-static void say_why(const char *path)
+static void say(const char *what, const char *which, const char *why)
 {
 	const char *const says[] = {
-		"goheap: cannot use ", path, ": ", strerrordesc_np(errno),
-		"; malloc() is glibc's\n",
+		"goheap: ", what, which, ": ", why, "; malloc() is glibc's\n",
 	};
 	unsigned int i;
 
@@ -41,6 +41,11 @@ static void say_why(const char *path)
 			break;
 }
 
+static void say_why(const char *path)
+{
+	say("cannot use ", path, strerrordesc_np(errno));
+}
+
 static enum state open_heap(void)
 {
 	const char *path = secure_getenv("GOHEAP_DEVICE");
@@ -48,7 +53,7 @@ static enum state open_heap(void)
 
 	if (!path)
 		path = "/dev/goheap";
-	h = goheap_open(path, GOHEAP_FORK_COPY);
+	h = gh_own_calls() ? NULL : goheap_open(path, GOHEAP_FORK_COPY);
 	if (h && goheap_session(h))
 		return READY;
 	say_why(path);
@@ -91,19 +96,73 @@ static bool is_ours(const void *p)
 	return (uintptr_t)p - HEAP->base < HEAP->window || gh_inherited(p);
 }
 
-/* ---- the calls ---------------------------------------------------------- */
+/* ---- when the heap has nothing ------------------------------------------ */
 
-static void *no_memory(void *p)
+/*
+ * After it had none, so many calls do not ask again: to ask empties all magazines
+ * first.
+ */
+#define CALLS_SPARED	256
+
+static unsigned int spared;
+
+static bool is_spared(void)
 {
-	/* malloc() has no other error. */
-	if (unlikely(!p))
+	unsigned int n = __atomic_load_n(&spared, __ATOMIC_RELAXED);
+
+	if (likely(!n))
+		return false;
+	__atomic_store_n(&spared, n - 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+static bool usable(void)
+{
+	return likely(ready()) && likely(!is_spared());
+}
+
+/* The heap gave nothing, for the reason in errno, and glibc's allocator @p. */
+static void *instead(void *p, size_t size, int saved)
+{
+	static bool said[2];
+	int err = errno;
+
+	if (!p) {
+		/* malloc() has no other error. */
 		errno = ENOMEM;
+		return NULL;
+	}
+	errno = saved;
+	if (err == EOWNERDEAD)
+		__atomic_store_n(&state, NONE, __ATOMIC_RELEASE);
+	if (err == ENOMEM && size <= GH_MAX_SMALL)
+		__atomic_store_n(&spared, CALLS_SPARED, __ATOMIC_RELAXED);
+	/* After vfork() it is not worth a word. */
+	if (err == EPERM || __atomic_exchange_n(&said[err == EOWNERDEAD], true,
+						__ATOMIC_RELAXED))
+		return p;
+	if (err == EOWNERDEAD)
+		say("the heap is lost", "", "its descriptor was closed");
+	else
+		say("no more memory", "",
+		    "a limit, perhaps ulimit -l, is reached");
 	return p;
 }
 
+/* ---- the calls ---------------------------------------------------------- */
+
 static noinline void *malloc_slow(size_t size)
 {
-	return ready() ? no_memory(gh_malloc(HEAP, size)) : __libc_malloc(size);
+	int saved = errno;
+	void *p;
+
+	if (!usable())
+		return __libc_malloc(size);
+	p = gh_malloc(HEAP, size);
+	if (likely(p))
+		return p;
+	return instead(size > PTRDIFF_MAX ? NULL : __libc_malloc(size), size,
+		       saved);
 }
 
 GH_EXPORT void *malloc(size_t size)
@@ -139,26 +198,60 @@ GH_EXPORT void cfree(void *p)
 
 GH_EXPORT void *calloc(size_t n, size_t size)
 {
-	return ready() ? no_memory(goheap_calloc(HEAP, n, size)) :
-			 __libc_calloc(n, size);
+	int saved = errno;
+	void *p;
+
+	if (!usable())
+		return __libc_calloc(n, size);
+	p = goheap_calloc(HEAP, n, size);
+	return likely(p) ? p : instead(__libc_calloc(n, size), n * size, saved);
+}
+
+/* What cannot grow in the heap, or never was in that of a child. */
+static noinline void *realloc_elsewhere(void *p, size_t size)
+{
+	size_t old = goheap_usable_size(HEAP, p);
+	void *new;
+
+	if (!old) {
+		gh_bad_free(HEAP, p, EINVAL);
+		return NULL;
+	}
+	if (size <= old && size >= old / 2)
+		return p;
+	new = __libc_malloc(size);
+	if (new) {
+		memcpy(new, p, old < size ? old : size);
+		free(p);
+	}
+	return new;
 }
 
 GH_EXPORT void *realloc(void *p, size_t size)
 {
+	int saved = errno;
+	void *new;
+
 	if (!p)
 		return malloc(size);
 	if (!is_ours(p))
 		return __libc_realloc(p, size);
-	p = goheap_realloc(HEAP, p, size);
-	return size ? no_memory(p) : NULL;
+	if (!usable() && size)
+		return realloc_elsewhere(p, size);
+	new = goheap_realloc(HEAP, p, size);
+	if (new || !size)
+		return new;
+	return instead(realloc_elsewhere(p, size), size, saved);
 }
 
 GH_EXPORT void *reallocarray(void *p, size_t n, size_t size)
 {
 	size_t bytes;
 
-	if (__builtin_mul_overflow(n, size, &bytes))
-		return no_memory(NULL);
+	if (__builtin_mul_overflow(n, size, &bytes)) {
+		errno = ENOMEM;
+		return NULL;
+	}
 	return realloc(p, bytes);
 }
 
@@ -166,16 +259,15 @@ GH_EXPORT void *reallocarray(void *p, size_t n, size_t size)
 GH_EXPORT void *memalign(size_t align, size_t size)
 {
 	size_t up = GH_ALIGN;
+	int saved = errno;
+	void *p;
 
-	if (!ready())
+	if (align > GH_MAX_ALIGN || !usable())
 		return __libc_memalign(align, size);
-	if (align > 4UL << 20) {
-		errno = EINVAL;
-		return NULL;
-	}
 	while (up < align)
 		up *= 2;
-	return no_memory(goheap_memalign(HEAP, up, size));
+	p = goheap_memalign(HEAP, up, size);
+	return p ? p : instead(__libc_memalign(align, size), size, saved);
 }
 
 GH_EXPORT void *aligned_alloc(size_t align, size_t size)
@@ -207,8 +299,10 @@ GH_EXPORT void *pvalloc(size_t size)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 
-	if (size > PTRDIFF_MAX)
-		return no_memory(NULL);
+	if (size > PTRDIFF_MAX) {
+		errno = ENOMEM;
+		return NULL;
+	}
 	return memalign(page, (size + page - 1) & -page);
 }
 

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * preload_test: what malloc() and its like promise, with any allocator. With the
- * argument "goheap" their memory must be a heap's, with "glibc" it must not.
+ * argument "goheap" their memory must be a heap's, with "glibc" it must not, and
+ * with "limit" it must be both, because the heap is bounded.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,7 +72,7 @@ static void test_alignment(void)
 		free(p);
 	}
 	check(good, "malloc aligns to 16");
-	for (n = 8; n <= 1 << 20; n *= 2) {
+	for (n = 8; n <= 32 << 20; n *= 2) {
 		good &= !posix_memalign(&p, n, n / 2) && !((uintptr_t)p % n);
 		free(p);
 		p = aligned_alloc(n, n);
@@ -165,6 +168,163 @@ static void test_fork(void)
 	free(p);
 }
 
+/* ---- what glibc has of its own ------------------------------------------ */
+
+#define NR_KEYS		40
+
+static pthread_key_t keys[NR_KEYS];
+
+/* What a thread has while another forks, and what is left of it then. */
+struct held {
+	pthread_barrier_t step;
+	FILE *file;
+	bool kept;
+};
+
+static void *hold(void *arg)
+{
+	struct held *held = arg;
+	int i;
+
+	for (i = 0; i < NR_KEYS; i++)
+		pthread_setspecific(keys[i], &keys[i]);
+	held->file = fopen("/dev/null", "r");
+	flockfile(held->file);
+	pthread_barrier_wait(&held->step);
+	pthread_barrier_wait(&held->step);
+	held->kept = true;
+	for (i = 0; i < NR_KEYS; i++)
+		held->kept &= pthread_getspecific(keys[i]) == &keys[i];
+	funlockfile(held->file);
+	return NULL;
+}
+
+static void test_fork_and_glibc(void)
+{
+	struct held held = { 0 };
+	pthread_t thread;
+	int i, status;
+	bool locked;
+	pid_t pid;
+
+	for (i = 0; i < NR_KEYS; i++)
+		pthread_key_create(&keys[i], NULL);
+	pthread_barrier_init(&held.step, NULL, 2);
+	pthread_create(&thread, NULL, hold, &held);
+	pthread_barrier_wait(&held.step);
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	locked = waitpid(pid, &status, 0) == pid && ftrylockfile(held.file);
+	pthread_barrier_wait(&held.step);
+	pthread_join(thread, NULL);
+	check(held.kept, "a thread keeps its values when another forks");
+	check(locked, "and the streams that it locked");
+	fclose(held.file);
+}
+
+/* ---- odd children ------------------------------------------------------- */
+
+static bool heap;
+
+static bool all_served(void)
+{
+	char *p = NULL;
+	int i;
+
+	for (i = 0; i < 5000; i++) {
+		p = malloc(1000);
+		if (!p)
+			return false;
+		memset(p, i, 1000);
+	}
+	return in_heap(p) == heap;
+}
+
+/* As daemons do, in all ways. */
+static bool closes_everything(void)
+{
+	struct pollfd out = { .fd = 2 };
+	char *p = malloc(100);
+	int fd;
+
+	for (fd = 3; fd < 1100; fd++)
+		close(fd);
+	closefrom(3);
+	close_range(3, ~0U, 0);
+	close_range(3, 950, 0);
+	for (fd = 890; fd < 1000; fd++)
+		dup2(2, fd);
+	for (fd = 890; fd < 1000; fd++)
+		dup3(2, fd, 0);
+	free(p);
+	errno = 0;
+	return all_served() && poll(&out, 1, 0) >= 0 && close(-1) == -1 &&
+	       errno == EBADF && close_range(5, 4, 0) == -1 && errno == EINVAL;
+}
+
+/* The child cannot open a heap of its own. */
+static bool has_no_descriptors(void)
+{
+	struct rlimit none = { 0, 0 };
+	char *p = malloc(1000), *q = malloc(100000);
+	int status;
+	pid_t pid;
+
+	strcpy(p, "small");
+	strcpy(q, "large");
+	pid = fork();
+	if (!pid) {
+		setrlimit(RLIMIT_NOFILE, &none);
+		p = realloc(p, 5000);
+		q = realloc(q, 500000);
+		_exit(p && q && !strcmp(p, "small") && !strcmp(q, "large") &&
+		      realloc(p, 10) && malloc(64) ? 0 : 1);
+	}
+	return waitpid(pid, &status, 0) == pid && !status;
+}
+
+static bool in_child(bool (*fn)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(fn() ? 0 : 1);
+	return waitpid(pid, &status, 0) == pid && !status;
+}
+
+/* An ordinary user may lock so much; the heap is open already. */
+static void test_limit(void)
+{
+	struct rlimit limit = { 4 << 20, 4 << 20 };
+	static char *p[16000];
+	bool good = true;
+	int i;
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) || setuid(65534)) {
+		check(false, "become an ordinary user");
+		return;
+	}
+	check(in_heap(malloc(100)), "the heap serves");
+	for (i = 0; i < 16000; i++) {
+		p[i] = i % 3 ? malloc(1000) : calloc(10, 100);
+		good &= p[i] && memset(p[i], i, 1000);
+	}
+	check(good && !in_heap(p[15999]), "beyond the limit glibc's does");
+	for (i = 0; i < 16000; i++) {
+		good &= p[i][0] == (char)i && p[i][999] == (char)i;
+		p[i] = realloc(p[i], 2000);
+		good &= p[i] && p[i][999] == (char)i;
+	}
+	check(good, "also realloc");
+	for (i = 0; i < 16000; i++)
+		free(p[i]);
+	for (i = 0; i < 1000; i++)
+		p[0] = malloc(1000);
+	check(in_heap(p[0]), "and the heap again when it has room");
+}
+
 /* What the child says on stderr is to be seen in the log. */
 static void test_bad_free(void)
 {
@@ -184,9 +344,13 @@ static void test_bad_free(void)
 
 int main(int argc, char **argv)
 {
-	bool heap = argc > 1 && !strcmp(argv[1], "goheap");
 	void *p = malloc(100), *large = malloc(1 << 20);
 
+	if (argc > 1 && !strcmp(argv[1], "limit")) {
+		test_limit();
+		return tap_end();
+	}
+	heap = argc > 1 && !strcmp(argv[1], "goheap");
 	check(in_heap(p) == heap && in_heap(large) == heap,
 	      "memory is the allocator's that it should be");
 	free(p);
@@ -196,6 +360,9 @@ int main(int argc, char **argv)
 	test_content();
 	test_fork();
 	test_threads();
+	test_fork_and_glibc();
+	check(in_child(closes_everything), "who closes everything has memory");
+	check(has_no_descriptors(), "so has a child that can open no heap");
 	test_bad_free();
 	return tap_end();
 }

@@ -33,6 +33,8 @@ CHECKPATCH_EXCEPTIONS = (
     ("SUSPECT_CODE_INDENT", r"^DEFINE_FREE\("),
     # libgoheap is no part of the kernel, and its users know the standard's types.
     ("PREFER_KERNEL_TYPES", r"\bu?int(8|32|64)_t\b"),
+    # <elf.h> names its types so.
+    ("CAMELCASE", r"\bElf64_[A-Z]"),
     # The attribute's macro, where there is none yet.
     ("PREFER_DEFINED_ATTRIBUTE_MACRO", r"^#define noinline"),
     # They make a peer a constant: they are expanded once for each.

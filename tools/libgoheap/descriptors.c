@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * descriptors: programs do not close what they never opened.
+ *
+ * The session, and with it all memory of malloc(), ends when the process closes its
+ * descriptor. Programs that become daemons close all descriptors that there may be;
+ * for them ours are not there. The library itself closes by the system call.
+ */
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib.h"
+
+static bool is_ours(int fd)
+{
+	const struct goheap *h = &gh_heaps[0];
+
+	return h->id && fd >= 0 && (fd == h->fd || fd == h->session_fd);
+}
+
+static int refuse(int err)
+{
+	errno = err;
+	return -1;
+}
+
+GH_EXPORT int close(int fd)
+{
+	return unlikely(is_ours(fd)) ? refuse(EBADF) : __close(fd);
+}
+
+/* The one that is lower, or more than any. */
+static unsigned int next_of_ours(unsigned int from)
+{
+	const struct goheap *h = &gh_heaps[0];
+	unsigned int a = h->fd, b = h->session_fd;
+
+	if (!h->id)
+		return ~0U;
+	a = a >= from ? a : ~0U;
+	b = b >= from ? b : ~0U;
+	return a < b ? a : b;
+}
+
+static int range(unsigned int first, unsigned int last, int flags)
+{
+	return first > last ? 0 :
+	       syscall(SYS_close_range, first, last, flags);
+}
+
+GH_EXPORT int close_range(unsigned int first, unsigned int last, int flags)
+{
+	unsigned int ours;
+
+	if (first > last)
+		return refuse(EINVAL);
+	while ((ours = next_of_ours(first)) <= last && ours != ~0U) {
+		if (ours > first && range(first, ours - 1, flags))
+			return -1;
+		first = ours + 1;
+	}
+	return range(first, last, flags);
+}
+
+GH_EXPORT void closefrom(int first)
+{
+	close_range(first < 0 ? 0 : first, ~0U, 0);
+}
+
+/* As if somebody else were about to open it. */
+GH_EXPORT int dup2(int from, int to)
+{
+	return is_ours(to) && from != to ? refuse(EBUSY) : __dup2(from, to);
+}
+
+GH_EXPORT int dup3(int from, int to, int flags)
+{
+	return is_ours(to) ? refuse(EBUSY) :
+	       syscall(SYS_dup3, from, to, flags);
+}
