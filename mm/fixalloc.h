@@ -33,6 +33,7 @@ struct gh_fixalloc_chunk;
  * @size: bytes from one record to the next; a multiple of @align
  * @align: alignment of every record, bytes; at most SMP_CACHE_BYTES
  * @zero: records are zeroed at each allocation
+ * @account: __GFP_ACCOUNT if whoever causes a chunk to be taken pays for it, or 0
  * @name: for messages
  * @first: called once for each record, when it is handed out the first time
  * @arg: first argument of @first
@@ -50,6 +51,7 @@ struct gh_fixalloc {
 	u32 size;
 	u32 align;
 	bool zero;
+	gfp_t account;
 	const char *name;
 	void (*first)(void *arg, void *rec);
 	void *arg;

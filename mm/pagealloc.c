@@ -127,7 +127,7 @@ static int gh_pa_install(struct gh_pagealloc *pa, void **slot, const void *none,
 		return 0;
 	if (gh_fault(GH_FAULT_META))
 		return -ENOMEM;
-	blk = get_zeroed_page(gh_meta_gfp(gfp));
+	blk = get_zeroed_page(gh_meta_gfp(gfp) | pa->account);
 	if (!blk)
 		return -ENOMEM;
 	if (cmpxchg(slot, (void *)none, (void *)blk) != none)

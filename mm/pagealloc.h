@@ -79,6 +79,7 @@ enum gh_page_state {
  * @nscav: free pages that are scavenged
  * @ninuse: allocated pages (page caches and scavenger included)
  * @meta_bytes: bytes of metadata blocks
+ * @account: __GFP_ACCOUNT if whoever causes metadata to be taken pays, or 0
  * @dirty_top: bit w set: word w of @dirty may have a bit set
  * @root: summaries of the top level
  * @sums: blocks of summaries, all levels, root first
@@ -94,6 +95,7 @@ struct gh_pagealloc {
 	unsigned long nscav;
 	unsigned long ninuse;
 	atomic_long_t meta_bytes;
+	gfp_t account;
 	u64 dirty_top[GH_PA_DIRTY_TOP];
 	u64 root[GH_PA_ROOT_ENTRIES];
 	u64 *sums[GH_PA_SUM_BLKS];

@@ -23,6 +23,9 @@
 /* Bytes that are zeroed under one hold of a session's lock, or one object. */
 #define ZERO_BYTES	16384U
 
+/* Spans that somebody's session left, looked at before a new one is made. */
+#define ADOPT_TRIES	8
+
 /* Spans of a session that ends, looked at under one hold of the heap's lock. */
 #define REAP_SPANS	256
 
@@ -52,7 +55,7 @@ static void partial_del(struct gh_uspan *s)
 
 static void span_join(struct gh_usession *ss, struct gh_uspan *s)
 {
-	s->owner = ss;
+	WRITE_ONCE(s->owner, ss);
 	list_add_tail(&s->list, &ss->spans);
 	if (s->nfree)
 		partial_add(s);
@@ -198,6 +201,7 @@ static void span_move(struct gh_uspan *s, struct gh_usession *to)
 
 	spin_lock(&from->lock);
 	span_part(s);
+	WRITE_ONCE(s->owner, NULL);
 	from->count.objects -= n;
 	from->count.bytes -= n * s->elemsize;
 	from->count.given -= s->ngiven;
@@ -214,24 +218,42 @@ static void span_move(struct gh_uspan *s, struct gh_usession *to)
 	gh_uspan_show_rest(s);
 }
 
+/* Does a device perhaps still write to what its dead owner had there? */
+static bool span_has_dma(struct gh_uheap *h, const struct gh_uspan *s)
+{
+	unsigned long nr = s->base >> PAGE_SHIFT;
+	unsigned long n = s->npages * GH_UPAGE_FRAMES;
+
+	while (n--)
+		if (folio_maybe_dma_pinned(page_folio(gh_uheap_frame(h, nr + n))))
+			return true;
+	return false;
+}
+
 /* Take a span of the class that outlived its session. */
-static struct gh_uspan *session_adopt(struct gh_usession *ss, unsigned int class)
+static bool session_adopt(struct gh_usession *ss, unsigned int class)
 {
 	struct gh_uheap *h = ss->heap;
 	struct gh_usession *own = &h->own;
-	struct gh_uspan *s = NULL;
+	unsigned int tries = ADOPT_TRIES;
+	struct gh_uspan *s;
+	bool done = false;
 
 	if (list_empty_careful(&own->partial[class]))
-		return NULL;
+		return false;
 	mutex_lock(&h->lock);
-	s = list_first_entry_or_null(&own->partial[class], struct gh_uspan,
-				     plist);
-	if (s && (READ_ONCE(ss->dead) || gh_uspan_recharge(s, ss)))
-		s = NULL;
-	if (s)
-		span_move(s, ss);
+	list_for_each_entry(s, &own->partial[class], plist) {
+		if (READ_ONCE(ss->dead) || !tries--)
+			break;
+		if (span_has_dma(h, s))
+			continue;
+		done = !gh_uspan_recharge(s, ss);
+		if (done)
+			span_move(s, ss);
+		break;
+	}
 	mutex_unlock(&h->lock);
-	return s;
+	return done;
 }
 
 /* Release spans that are in no list of their owner. */
@@ -660,7 +682,7 @@ int gh_usession_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 
 	if (unlikely(err == -EAGAIN))
 		err = any_free(ss, offsets, n, bad);
-	if (unlikely(err))
+	if (unlikely(err && err != -EOWNERDEAD))
 		atomic64_inc(&ss->heap->bad);
 	return err;
 }
@@ -724,7 +746,7 @@ int gh_usession_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 			ungive_one(ss, offsets[i]);
 	}
 	spin_unlock(&ss->lock);
-	if (err)
+	if (err && err != -EOWNERDEAD)
 		atomic64_inc(&ss->heap->bad);
 	return err;
 }

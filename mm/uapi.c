@@ -30,14 +30,14 @@
  * struct uctx - a call
  * @h: the heap
  * @ss: the session, NULL on the heap's own file
- * @writable: the file is open for writing, or is a session of the caller's
+ * @refusal: what a call that changes something returns, 0 if it may
  * @file: to be installed as @fd once the result has reached the program
  * @fd: its descriptor
  */
 struct uctx {
 	struct gh_uheap *h;
 	struct gh_usession *ss;
-	bool writable;
+	int refusal;
 	struct file *file;
 	int fd;
 };
@@ -118,8 +118,8 @@ static int ioc_root(struct uctx *c, void *arg)
 	    root->index >= GOHEAP_NR_ROOTS)
 		return -EINVAL;
 	slot = &c->h->roots[array_index_nospec(root->index, GOHEAP_NR_ROOTS)];
-	if (root->flags && !c->writable)
-		return -EBADF;
+	if (root->flags && c->refusal)
+		return c->refusal;
 	if (root->flags)
 		root->value = cmpxchg64(slot, root->expect, root->value);
 	else
@@ -152,8 +152,8 @@ static int ioc_limit(struct uctx *c, void *arg)
 
 	if (l->flags & ~GOHEAP_LIMIT_SET)
 		return -EINVAL;
-	if (l->flags && !c->writable)
-		return -EBADF;
+	if (l->flags && c->refusal)
+		return c->refusal;
 	if (l->flags && !limit_may_set(c))
 		return -EPERM;
 	mutex_lock(&c->h->lock);
@@ -177,8 +177,8 @@ static int ioc_trim(struct uctx *c, void *arg)
 
 	if (trim->flags)
 		return -EINVAL;
-	if (!c->writable)
-		return -EBADF;
+	if (c->refusal)
+		return c->refusal;
 	trim->bytes = c->ss ? gh_usession_trim(c->ss) : gh_uheap_trim(c->h);
 	return 0;
 }
@@ -191,8 +191,8 @@ static int ioc_attach(struct uctx *c, void *arg)
 
 	if (attach->flags)
 		return -EINVAL;
-	if (!c->writable)
-		return -EBADF;
+	if (c->refusal)
+		return c->refusal;
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
@@ -244,6 +244,9 @@ static int ioc_alloc(struct uctx *c, void *arg)
 		return err;
 	err = gh_usession_alloc(c->ss, req->length, req->align,
 				req->flags & GOHEAP_ALLOC_ZERO, b.offsets, &n);
+	/* Those of a session that ended are gone. */
+	if (err == -EOWNERDEAD)
+		n = 0;
 	if (n && !(req->flags & GOHEAP_ALLOC_ALL))
 		err = 0;
 	if (!err && copy_to_user(to, b.offsets, n * sizeof(u64)))
@@ -391,12 +394,14 @@ static long uapi_ioctl(struct uctx *c, unsigned int cmd, void __user *uarg)
 
 	if (!ioc)
 		return -ENOTTY;
-	if (ioc->flags & BY_OWNER && c->ss && !c->writable)
-		return -EPERM;
+	if (ioc->flags & BY_OWNER && c->ss && c->refusal)
+		return c->refusal;
 	if (get_user(size, (u32 __user *)uarg))
 		return -EFAULT;
-	if (size < ioc->size || size > PAGE_SIZE)
+	if (size < ioc->size)
 		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
 	err = copy_struct_from_user(&arg, ioc->size, uarg, size);
 	if (err)
 		return err;
@@ -421,7 +426,7 @@ static __poll_t deaths_poll(struct gh_uheap *h, u64 *seen, struct file *file,
 static ssize_t deaths_read(struct gh_uheap *h, u64 *seen, struct file *file,
 			   char __user *buf, size_t len)
 {
-	u64 n;
+	u64 n, old;
 	int err;
 
 	if (len < sizeof(n))
@@ -437,7 +442,10 @@ static ssize_t deaths_read(struct gh_uheap *h, u64 *seen, struct file *file,
 	}
 	if (copy_to_user(buf, &n, sizeof(n)))
 		return -EFAULT;
-	WRITE_ONCE(*seen, n);
+	/* Another reader may have seen more. */
+	old = READ_ONCE(*seen);
+	while (old < n && !try_cmpxchg64(seen, &old, n))
+		cpu_relax();
 	return sizeof(n);
 }
 
@@ -465,7 +473,7 @@ static long heap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct uctx c = {
 		.h = file->private_data,
-		.writable = file->f_mode & FMODE_WRITE,
+		.refusal = file->f_mode & FMODE_WRITE ? 0 : -EBADF,
 	};
 
 	return uapi_ioctl(&c, cmd, (void __user *)arg);
@@ -551,9 +559,13 @@ static long session_ioctl(struct file *file, unsigned int cmd,
 	struct uctx c = {
 		.h = ss->heap,
 		.ss = ss,
-		.writable = ss->files == current->files,
 	};
 
+	/* When the session has ended, @files may be another process's by now. */
+	if (READ_ONCE(ss->dead))
+		c.refusal = -EOWNERDEAD;
+	else if (ss->files != current->files)
+		c.refusal = -EPERM;
 	return uapi_ioctl(&c, cmd, (void __user *)arg);
 }
 

@@ -25,6 +25,11 @@
 
 #define UPAGE_GFP	(GH_UMETA_GFP | __GFP_ZERO)
 
+/* Heap pages that an arena's tables take. */
+#define UARENA_COST							\
+	DIV_ROUND_UP(sizeof(struct gh_uarena) +				\
+		     GH_UMAP_FRAMES * PAGE_SIZE, GH_PAGE_SIZE)
+
 /* Windows are suggested in these TiB of the address space, one a heap. */
 #define UBASE_FIRST	16
 #define UBASE_NR	32
@@ -71,6 +76,23 @@ static void user_uncharge(struct user_struct *user, unsigned long npages)
 	atomic_long_sub(npages * GH_UPAGE_FRAMES, &user->locked_vm);
 }
 
+/* Pages that processes cause to be taken, whatever they are for. */
+static bool pages_charge(struct user_struct *user, unsigned long npages)
+{
+	if (!counter_add(&gh_user_pages, npages, READ_ONCE(gh_user_max_pages)))
+		return false;
+	if (user_charge(user, npages))
+		return true;
+	atomic_long_sub(npages, &gh_user_pages);
+	return false;
+}
+
+static void pages_uncharge(struct user_struct *user, unsigned long npages)
+{
+	user_uncharge(user, npages);
+	atomic_long_sub(npages, &gh_user_pages);
+}
+
 /* Under the heap's lock, which the counts of heap and session are under. */
 static int uheap_charge(struct gh_usession *owner, struct user_struct *user,
 			unsigned long npages)
@@ -80,12 +102,8 @@ static int uheap_charge(struct gh_usession *owner, struct user_struct *user,
 	if (npages > h->limit || h->npages > h->limit - npages ||
 	    npages > owner->limit || owner->npages > owner->limit - npages)
 		return -EDQUOT;
-	if (!counter_add(&gh_user_pages, npages, READ_ONCE(gh_user_max_pages)))
+	if (!pages_charge(user, npages))
 		return -ENOMEM;
-	if (!user_charge(user, npages)) {
-		atomic_long_sub(npages, &gh_user_pages);
-		return -ENOMEM;
-	}
 	h->npages += npages;
 	h->peak = max(h->peak, h->npages);
 	owner->npages += npages;
@@ -97,8 +115,22 @@ static void uheap_uncharge(struct gh_uheap *h, struct user_struct *user,
 			   unsigned long npages)
 {
 	h->npages -= npages;
-	user_uncharge(user, npages);
-	atomic_long_sub(npages, &gh_user_pages);
+	pages_uncharge(user, npages);
+}
+
+/* From now on the caller's user pays for the span. Under the heap's lock. */
+static int uspan_set_payer(struct gh_uspan *s)
+{
+	struct user_struct *user = current_user();
+
+	if (s->user == user)
+		return 0;
+	if (!user_charge(user, s->npages))
+		return -ENOMEM;
+	user_uncharge(s->user, s->npages);
+	free_uid(s->user);
+	s->user = get_uid(user);
+	return 0;
 }
 
 /**
@@ -111,17 +143,13 @@ static void uheap_uncharge(struct gh_uheap *h, struct user_struct *user,
  */
 int gh_uspan_recharge(struct gh_uspan *s, struct gh_usession *to)
 {
-	struct user_struct *user = current_user();
+	int err;
 
 	if (to->npages + s->npages > to->limit)
 		return -EDQUOT;
-	if (s->user != user) {
-		if (!user_charge(user, s->npages))
-			return -ENOMEM;
-		user_uncharge(s->user, s->npages);
-		free_uid(s->user);
-		s->user = get_uid(user);
-	}
+	err = uspan_set_payer(s);
+	if (err)
+		return err;
 	s->owner->npages -= s->npages;
 	to->npages += s->npages;
 	return 0;
@@ -134,9 +162,14 @@ static void frames_free(struct list_head *frames)
 	struct page *page, *next;
 
 	list_for_each_entry_safe(page, next, frames, lru) {
+		struct folio *folio = page_folio(page);
+
 		list_del(&page->lru);
-		page_folio(page)->mapping = NULL;
-		put_page(page);
+		/* A device may be done with it just now, and mark it dirty. */
+		folio_lock(folio);
+		folio->mapping = NULL;
+		folio_unlock(folio);
+		folio_put(folio);
 		cond_resched();
 	}
 }
@@ -150,7 +183,7 @@ static int frames_alloc(struct list_head *frames, unsigned long n)
 			page = alloc_page(UPAGE_GFP);
 		if (!page) {
 			frames_free(frames);
-			return -ENOMEM;
+			return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 		}
 		list_add_tail(&page->lru, frames);
 		cond_resched();
@@ -218,7 +251,7 @@ struct page *gh_uheap_frame(struct gh_uheap *h, unsigned long nr)
 
 	if (nr >= GH_UARENAS * GH_UARENA_FRAMES)
 		return NULL;
-	/* Pairs with the release in uheap_add_arena(). */
+	/* Pairs with the release in uheap_publish_arena(). */
 	arena = smp_load_acquire(&h->arena[nr / GH_UARENA_FRAMES]);
 	if (!arena)
 		return NULL;
@@ -240,7 +273,7 @@ struct page *gh_uheap_map_frame(struct gh_uheap *h, unsigned long nr)
 
 	if (nr >= GH_UARENAS * GH_UMAP_FRAMES)
 		return NULL;
-	/* Pairs with the release in uheap_add_arena(). */
+	/* Pairs with the release in uheap_publish_arena(). */
 	arena = smp_load_acquire(&h->arena[nr / GH_UMAP_FRAMES]);
 	return arena ? arena->map[nr % GH_UMAP_FRAMES] : NULL;
 }
@@ -254,19 +287,26 @@ static void uarena_free(struct gh_uarena *arena)
 	for (i = 0; i < GH_UMAP_FRAMES; i++)
 		if (arena->map[i])
 			__free_page(arena->map[i]);
+	pages_uncharge(arena->user, UARENA_COST);
+	free_uid(arena->user);
 	vfree(arena);
 }
 
 static struct gh_uarena *uarena_new(void)
 {
-	struct gh_uarena *arena;
+	struct user_struct *user = current_user();
+	struct gh_uarena *arena = NULL;
 	unsigned int i;
 
-	if (gh_fault(GH_FAULT_META))
+	if (!pages_charge(user, UARENA_COST))
 		return NULL;
-	arena = __vmalloc(sizeof(*arena), UPAGE_GFP);
-	if (!arena)
+	if (!gh_fault(GH_FAULT_META))
+		arena = __vmalloc(sizeof(*arena), UPAGE_GFP);
+	if (!arena) {
+		pages_uncharge(user, UARENA_COST);
 		return NULL;
+	}
+	arena->user = get_uid(user);
 	for (i = 0; i < GH_UMAP_FRAMES; i++) {
 		arena->map[i] = alloc_page(UPAGE_GFP);
 		if (!arena->map[i]) {
@@ -278,28 +318,46 @@ static struct gh_uarena *uarena_new(void)
 }
 
 /* Under the heap's lock. */
-static int uheap_add_arena(struct gh_uheap *h)
+static void uheap_publish_arena(struct gh_uheap *h, struct gh_uarena *arena)
 {
 	unsigned long page = (unsigned long)h->narenas << GH_ARENA_PAGES_SHIFT;
-	struct gh_uarena *arena;
-	int err;
 
-	if (h->narenas == GH_UARENAS)
-		return -ENOMEM;
-	err = gh_pagealloc_prepare(&h->pa, page, GH_ARENA_PAGES, GH_UMETA_GFP);
-	if (err)
-		return err;
-	arena = uarena_new();
-	if (!arena)
-		return -ENOMEM;
 	/* Pairs with the acquire of those who look without the lock. */
 	smp_store_release(&h->arena[h->narenas], arena);
 	h->narenas++;
 	gh_pagealloc_grow(&h->pa, page, GH_ARENA_PAGES, true);
-	return 0;
 }
 
-/* Find a run of pages; the heap grows if it must. Under the heap's lock. */
+/*
+ * Add an arena, or see somebody else add one. Under the heap's lock, but not all
+ * the time: memory can be long in coming where a cgroup has little.
+ */
+static int uheap_add_arena(struct gh_uheap *h)
+{
+	unsigned int nr = h->narenas;
+	struct gh_uarena *arena;
+	int err;
+
+	if (nr == GH_UARENAS)
+		return -ENOMEM;
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	mutex_unlock(&h->lock);
+	err = gh_pagealloc_prepare(&h->pa, (unsigned long)nr * GH_ARENA_PAGES,
+				   GH_ARENA_PAGES, GH_UMETA_GFP);
+	arena = err ? NULL : uarena_new();
+	mutex_lock(&h->lock);
+	if (nr == h->narenas && arena)
+		uheap_publish_arena(h, arena);
+	else if (arena)
+		uarena_free(arena);
+	return nr == h->narenas ? -ENOMEM : 0;
+}
+
+/*
+ * Find a run of pages; the heap grows if it must. Under the heap's lock, which is
+ * let go of meanwhile.
+ */
 static int uheap_take(struct gh_uheap *h, const struct gh_ushape *shape,
 		      unsigned long *page)
 {
@@ -314,9 +372,6 @@ static int uheap_take(struct gh_uheap *h, const struct gh_ushape *shape,
 
 		if (err)
 			return err;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
 	}
 	return 0;
 }
@@ -528,7 +583,7 @@ struct gh_uspan *gh_uspan_make(struct gh_usession *owner,
 	h->nspans++;
 	uspan_set_table(h, s->base >> GH_PAGE_SHIFT, s->npages, s);
 	spin_lock(&owner->lock);
-	s->owner = owner;
+	WRITE_ONCE(s->owner, owner);
 	gh_uspan_show(s);
 	spin_unlock(&owner->lock);
 	gh_uspan_show_rest(s);
@@ -563,7 +618,7 @@ void gh_uspan_withdraw(struct gh_uheap *h, struct gh_uspan *s)
 	owner->npages -= s->npages;
 	/* Who found it in the table before, and holds the lock, is still at it. */
 	spin_lock(&owner->lock);
-	s->owner = NULL;
+	WRITE_ONCE(s->owner, NULL);
 	spin_unlock(&owner->lock);
 }
 
@@ -603,33 +658,50 @@ unsigned long gh_uspan_release(struct gh_uheap *h, struct list_head *spans)
 
 /* ---- resizing ----------------------------------------------------------- */
 
+/*
+ * Take these very pages. The heap grows for them only if those that it has are
+ * free. Under the heap's lock, which is let go of meanwhile.
+ */
+static int uheap_take_at(struct gh_uheap *h, unsigned long page,
+			 unsigned long npages)
+{
+	unsigned long end = (unsigned long)h->narenas * GH_ARENA_PAGES;
+	unsigned long nscav, here = min(npages, end - page);
+	int err = 0;
+
+	if (here && !gh_pagealloc_alloc_at(&h->pa, page, here, &nscav))
+		return -ENOSPC;
+	if (here == npages)
+		return 0;
+	while (!err && page + npages > h->narenas * (u64)GH_ARENA_PAGES)
+		err = uheap_add_arena(h);
+	if (!err && gh_pagealloc_alloc_at(&h->pa, end, npages - here, &nscav))
+		return 0;
+	if (here)
+		gh_pagealloc_free_scav(&h->pa, page, here, true);
+	return err ?: -ENOSPC;
+}
+
 /* Under the heap's lock. */
 static int uspan_reserve_more(struct gh_uspan *s, unsigned long npages)
 {
 	struct gh_usession *owner = s->owner;
 	struct gh_uheap *h = owner->heap;
 	unsigned long page = (s->base >> GH_PAGE_SHIFT) + s->npages;
-	unsigned long nscav;
 	int err;
 
 	if (npages > (GH_UWINDOW >> GH_PAGE_SHIFT) - page)
 		return -ENOSPC;
-	err = uheap_charge(owner, s->user, npages);
+	err = uspan_set_payer(s);
+	if (!err)
+		err = uheap_charge(owner, s->user, npages);
 	if (err)
 		return err;
-	while (page + npages > (unsigned long)h->narenas * GH_ARENA_PAGES) {
-		err = fatal_signal_pending(current) ? -EINTR :
-						      uheap_add_arena(h);
-		if (err)
-			goto uncharge;
-		cond_resched();
+	err = uheap_take_at(h, page, npages);
+	if (err) {
+		owner->npages -= npages;
+		uheap_uncharge(h, s->user, npages);
 	}
-	if (gh_pagealloc_alloc_at(&h->pa, page, npages, &nscav))
-		return 0;
-	err = -ENOSPC;
-uncharge:
-	owner->npages -= npages;
-	uheap_uncharge(h, s->user, npages);
 	return err;
 }
 
@@ -775,9 +847,13 @@ static void uheap_init(struct gh_uheap *h)
 	gh_fixalloc_init_aligned(&h->span_recs, "user spans",
 				 sizeof(struct gh_uspan), SMP_CACHE_BYTES, false,
 				 NULL, NULL);
-	for (i = 0; i < GH_NUM_META; i++)
+	h->span_recs.account = __GFP_ACCOUNT;
+	for (i = 0; i < GH_NUM_META; i++) {
 		gh_fixalloc_init(&h->meta[i], "user span bitmaps",
 				 umeta_bytes(16U << i), false, NULL, NULL);
+		h->meta[i].account = __GFP_ACCOUNT;
+	}
+	h->pa.account = __GFP_ACCOUNT;
 }
 
 /**

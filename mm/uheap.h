@@ -23,6 +23,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/sched/user.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
@@ -82,7 +83,8 @@ enum gh_uobj {
  * @base: offset of the first object
  * @inverse: of the odd factor of @elemsize, see gh_span_index()
  * @state: &enum gh_uobj of each object
- * @owner: whose it is; changes under both gh_uheap.lock and the old owner's
+ * @owner: whose it is; changes under gh_uheap.lock and the lock of whoever's it was
+ *   and will be: NULL in between
  * @nelems: objects
  * @nfree: objects that are free
  * @ngiven: objects that are given
@@ -148,6 +150,7 @@ struct gh_ushape {
  * @frame: the memory of each kernel page, or NULL
  * @span: the span of each heap page, or NULL
  * @map: the page map, for mmap()
+ * @user: who pays for these tables
  *
  * @frame changes under the mapping's invalidate_lock, the others under the
  * heap's lock.
@@ -156,6 +159,7 @@ struct gh_uarena {
 	struct page *frame[GH_UARENA_FRAMES];
 	struct gh_uspan *span[GH_ARENA_PAGES];
 	struct page *map[GH_UMAP_FRAMES];
+	struct user_struct *user;
 };
 
 /**
@@ -290,11 +294,12 @@ static inline struct gh_uspan *gh_uspan_of(const struct gh_uheap *h, u64 offset)
 
 	if (unlikely(offset >= GH_UWINDOW))
 		return NULL;
-	/* Pairs with the release in uheap_add_arena(). */
-	arena = smp_load_acquire(&h->arena[offset >> GH_ARENA_SHIFT]);
+	/* Pairs with the release in uheap_publish_arena(). */
+	arena = smp_load_acquire(&h->arena[array_index_nospec(offset >> GH_ARENA_SHIFT,
+							      GH_UARENAS)]);
 	if (unlikely(!arena))
 		return NULL;
-	/* Pairs with the release in uspan_publish(). */
+	/* Pairs with the release in uspan_set_table(). */
 	return smp_load_acquire(&arena->span[(offset >> GH_PAGE_SHIFT) %
 					     GH_ARENA_PAGES]);
 }

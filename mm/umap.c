@@ -15,7 +15,7 @@
 
 /* ---- faults ------------------------------------------------------------- */
 
-/* Map the neighbours too, as far as the span and the VMA go. */
+/* Map the neighbours too, as far as the VMA and this page table go. */
 static void fault_around(struct gh_uheap *h, struct vm_area_struct *vma,
 			 unsigned long addr, unsigned long nr)
 {
@@ -25,10 +25,22 @@ static void fault_around(struct gh_uheap *h, struct vm_area_struct *vma,
 		struct page *page = gh_uheap_frame(h, nr + i);
 
 		addr += PAGE_SIZE;
-		if (!page || addr >= vma->vm_end ||
+		if (!page || addr >= vma->vm_end || IS_ALIGNED(addr, PMD_SIZE) ||
 		    vm_insert_page(vma, addr, page))
 			break;
 	}
+}
+
+/*
+ * Memory for a page table can be long in coming. Nobody should wait for it who
+ * takes pages out of the heap: see that it is there before the lock is taken.
+ */
+static int fault_prepare(struct vm_fault *vmf)
+{
+	if (!pmd_none(*vmf->pmd))
+		return 0;
+	return apply_to_page_range(vmf->vma->vm_mm, vmf->address & PAGE_MASK,
+				   PAGE_SIZE, NULL, NULL);
 }
 
 static vm_fault_t window_fault(struct vm_fault *vmf)
@@ -40,6 +52,8 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 	struct page *page;
 	int err = -EFAULT;
 
+	if (fault_prepare(vmf))
+		return VM_FAULT_OOM;
 	filemap_invalidate_lock_shared(mapping);
 	page = gh_uheap_frame(h, vmf->pgoff);
 	if (page) {

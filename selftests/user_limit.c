@@ -12,6 +12,8 @@
 
 #define LARGE		(100UL << 10)
 #define MIB		(1024UL * 1024)
+/* What the tables of each 64 MiB of the window take, once they are used. */
+#define TABLES		(33 * HEAP_PAGE)
 #define USER_MB		"/sys/module/goheap/parameters/user_mb"
 #define CGROUPS		"/tmp/user_limit.cgroup"
 #define GROUP		CGROUPS "/test"
@@ -122,8 +124,37 @@ static int within_memlock(int heap, size_t bytes)
 	return free_one(ss, first) || alloc_one(ss, 8) < 0 ? 7 : 0;
 }
 
+/* A page in each 4 MiB: few bytes of objects, in many arenas. */
+static int tables_within_memlock(int heap)
+{
+	struct rlimit r = { MIB, MIB };
+	unsigned int n = 0;
+	__u64 at;
+	struct goheap_alloc_req req = {
+		.size = sizeof(req),
+		.length = 1,
+		.align = 4 * MIB,
+		.offsets = (uintptr_t)&at,
+		.count = 1,
+	};
+	int ss;
+
+	if (setrlimit(RLIMIT_MEMLOCK, &r) || become_nobody())
+		return 1;
+	ss = attach(heap);
+	while (n < 1000 && !call(ss, GOHEAP_IOC_ALLOC, &req))
+		n++;
+	return n == 16 * (MIB / (TABLES + 16 * HEAP_PAGE)) ? 0 : 2;
+}
+
+TEST_F(limit, memlock_bounds_tables_too)
+{
+	EXPECT_EQ(0, IN_CHILD(tables_within_memlock(self->heap)));
+}
+
 TEST_F(limit, memlock_bounds_users)
 {
+	ASSERT_LE(0, alloc_one(self->ss, 8));
 	/* The second finds that the first one's charge went with it. */
 	EXPECT_EQ(0, IN_CHILD(within_memlock(self->heap, MIB)));
 	EXPECT_EQ(0, IN_CHILD(within_memlock(self->heap, MIB)));
@@ -136,7 +167,7 @@ TEST_F(limit, user_mb_bounds_all_heaps)
 {
 	int heap = heap_open(), ss = attach(heap), err;
 
-	ASSERT_LE(0, alloc_one(self->ss, 3 * MIB));
+	ASSERT_LE(0, alloc_one(self->ss, 3 * MIB - 2 * TABLES));
 	ASSERT_EQ(0, write_text(USER_MB, "4"));
 	EXPECT_EQ(MIB / (4 * HEAP_PAGE), alloc_until(ss, 4 * HEAP_PAGE, &err));
 	EXPECT_EQ(-ENOMEM, err);

@@ -234,7 +234,7 @@ TEST_F(cmd, huge_structure_is_refused)
 		union any *arg = valid(self, variant);
 
 		arg->size = sizes[i];
-		EXPECT_EQ(-EINVAL, call(file_of(self, variant), variant->cmd,
+		EXPECT_EQ(-E2BIG, call(file_of(self, variant), variant->cmd,
 					arg));
 	}
 }
@@ -317,12 +317,17 @@ TEST_F(cmd, session_that_ended_is_refused)
 {
 	int ss = ended_session(self->heap);
 	union any *arg = valid(self, variant);
-	bool owns = !variant->on_heap;
+	bool owns = !variant->on_heap || variant->cmd == GOHEAP_IOC_LIMIT ||
+		    variant->cmd == GOHEAP_IOC_TRIM;
 
 	ASSERT_LE(0, ss);
 	if (!variant->on_session)
 		return;
 	EXPECT_EQ(owns ? -EOWNERDEAD : 0, call(ss, variant->cmd, arg));
+	if (variant->cmd == GOHEAP_IOC_ROOT) {
+		arg->root.flags = GOHEAP_ROOT_CMPXCHG;
+		EXPECT_EQ(-EOWNERDEAD, call(ss, variant->cmd, arg));
+	}
 	close(ss);
 }
 
