@@ -235,7 +235,7 @@ TEST_F(cmd, huge_structure_is_refused)
 
 		arg->size = sizes[i];
 		EXPECT_EQ(-E2BIG, call(file_of(self, variant), variant->cmd,
-					arg));
+				       arg));
 	}
 }
 

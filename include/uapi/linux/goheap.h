@@ -122,9 +122,9 @@ struct goheap_class {
  *
  * The file is closed by exec(), and the session ends with it, unless the process
  * says otherwise by fcntl(); but it belongs to this process, whoever else gets
- * the file: others may look (INFO, STATS, the value of a root), but what would
- * change something fails with EPERM for them, and with EOWNERDEAD when this process
- * has no descriptor of it any more.
+ * the file: others may look (INFO, STATS, the value of a root), but all else fails
+ * with EPERM for them, and with EOWNERDEAD for everybody when this process has no
+ * descriptor of it any more.
  */
 struct goheap_attach {
 	__u32 size;
