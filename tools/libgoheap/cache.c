@@ -70,6 +70,7 @@ static void cache_setup(struct goheap *h, struct gh_cache *c)
 	c->bytes = 0;
 	c->hand = 0;
 	c->nlater = 0;
+	c->later_bytes = 0;
 	c->nbig = 0;
 	c->trims = h->trims;
 	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
@@ -94,6 +95,7 @@ static void cache_reset(struct gh_cache *c)
 	memset(c->mag, 0, sizeof(c->mag));
 	c->nbig = 0;
 	c->nlater = 0;
+	c->later_bytes = 0;
 	c->id = 0;
 }
 
@@ -115,6 +117,20 @@ static struct gh_cache *cache_new(struct goheap *h)
 	return c;
 }
 
+/* The thread's first call for the slot. free() comes here, too: errno is kept. */
+static struct gh_cache *cache_first(struct goheap *h)
+{
+	int saved = errno;
+	struct gh_cache *c = cache_new(h);
+
+	if (c) {
+		gh_tls[h->slot] = c;
+		pthread_setspecific(thread_key, &no_cache);
+	}
+	errno = saved;
+	return c;
+}
+
 /**
  * gh_cache_get() - this thread's cache
  * @h: the heap
@@ -129,13 +145,10 @@ struct gh_cache *gh_cache_get(struct goheap *h)
 		return c;
 	if (exiting)
 		return NULL;
-	if (c == &no_cache) {
-		c = cache_new(h);
-		if (!c)
-			return NULL;
-		gh_tls[h->slot] = c;
-		pthread_setspecific(thread_key, &no_cache);
-	}
+	if (c == &no_cache)
+		c = cache_first(h);
+	if (!c)
+		return NULL;
 	cache_setup(h, c);
 	return c;
 }
@@ -210,6 +223,7 @@ static void later_flush(struct goheap *h, struct gh_cache *c)
 	unsigned int n = c->nlater;
 
 	c->nlater = 0;
+	c->later_bytes = 0;
 	gh_kernel_free(h, c->later, n);
 }
 
@@ -374,18 +388,21 @@ void gh_free_slow(struct goheap *h, void *p, unsigned int class)
 }
 
 /**
- * gh_free_later() - let the kernel free an object, with others
+ * gh_free_later() - let the kernel free an object, with others if it is small
  * @h: the heap
- * @p: an address in the window
+ * @p: an object of the heap
+ * @bytes: its length
  */
-void gh_free_later(struct goheap *h, void *p)
+void gh_free_later(struct goheap *h, void *p, size_t bytes)
 {
 	struct gh_cache *c = gh_cache_get(h);
 
-	if (!c)
+	if (!c || bytes > GH_MAX_SMALL)
 		return gh_kernel_free(h, &p, 1);
+	check_trims(h, c);
 	c->later[c->nlater++] = p;
-	if (c->nlater == GH_LATER)
+	c->later_bytes += bytes;
+	if (c->nlater == GH_LATER || c->later_bytes > GH_LATER_BYTES)
 		later_flush(h, c);
 }
 
@@ -423,6 +440,36 @@ static void thread_exit(void *unused)
 		spare_caches = c;
 		pthread_mutex_unlock(&gh_lock);
 	}
+}
+
+/* Free what was given and freed here. gh_lock is held, and nobody uses the heap. */
+void gh_caches_flush(struct goheap *h)
+{
+	struct gh_cache *c;
+
+	for (c = all_caches; c; c = c->next)
+		if (c->id == h->id)
+			later_flush(h, c);
+	gh_kernel_unpark(h);
+}
+
+/*
+ * At exit(): the thread that calls it has no destructor. What was given and freed
+ * would stay for ever. Other threads may still run; theirs is left.
+ */
+static void __attribute__((__destructor__)) process_exit(void)
+{
+	unsigned int i;
+
+	if (pthread_mutex_trylock(&gh_lock))
+		return;
+	for (i = 0; i < GH_HEAPS; i++) {
+		struct goheap *h = heap_of(gh_tls[i]);
+
+		if (h)
+			later_flush(h, gh_tls[i]);
+	}
+	pthread_mutex_unlock(&gh_lock);
 }
 
 /* Forget what all threads have of a heap. gh_lock is held, and nobody uses it. */

@@ -66,11 +66,13 @@ void gh_inherited_free(void *p)
 {
 	struct inherited *in = inherited_of(p);
 	size_t bytes = in ? gh_object_size(&in->heap, p) : 0;
+	int saved = errno;
 
 	if (!bytes)
 		gh_bad_free(NULL, p, EINVAL);
 	else if (bytes > GH_MAX_SMALL)
 		madvise(p, bytes, MADV_DONTNEED);
+	errno = saved;
 }
 
 /* ---- the copy ----------------------------------------------------------- */

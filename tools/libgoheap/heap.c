@@ -273,9 +273,14 @@ static uint64_t random_word(void)
 
 static void init_locks(struct goheap *h)
 {
+	pthread_rwlockattr_t attr;
 	unsigned int i;
 
-	pthread_rwlock_init(&h->io, NULL);
+	/* Or threads that always allocate would let no fork() begin. */
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr,
+				      PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&h->io, &attr);
 	pthread_mutex_init(&h->session_lock, NULL);
 	pthread_mutex_init(&h->large.lock, NULL);
 	for (i = 0; i < GOHEAP_NR_CLASSES; i++)
@@ -335,6 +340,7 @@ void gh_drop_files(struct goheap *h)
 		gh_close(h->session_fd);
 	h->session_fd = -1;
 	h->session = 0;
+	gh_kernel_forget(h);
 	h->own = ~0ULL;
 	h->stock_bytes = 0;
 	for (unsigned int i = 0; i < GOHEAP_NR_CLASSES; i++)
@@ -414,25 +420,27 @@ GH_EXPORT struct goheap *goheap_open(const char *path, unsigned int flags)
 
 GH_EXPORT struct goheap *goheap_open_fd(int fd, unsigned int flags)
 {
+	int dup;
+
 	if (flags) {
 		errno = EINVAL;
 		return NULL;
 	}
-	return heap_open(fcntl(fd, F_DUPFD_CLOEXEC, 0), "", flags);
+	dup = fcntl(fd, F_DUPFD_CLOEXEC, GH_HIGH_FD);
+	if (dup < 0)
+		dup = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return heap_open(dup, "", flags);
 }
 
 GH_EXPORT void goheap_close(struct goheap *h)
 {
-	struct gh_cache *c;
-
 	if (!h)
 		return;
-	/* What this thread frees for others must not be lost. */
-	c = gh_tls[h->slot];
-	if (c->id == h->id)
-		gh_cache_empty(h, c);
 	pthread_mutex_lock(&gh_lock);
+	/* What threads free for others must not be lost. */
+	gh_caches_flush(h);
 	gh_caches_forget(h);
+	gh_kernel_forget(h);
 	if (h->session_fd >= 0)
 		gh_close(h->session_fd);
 	unmap_all(h);
@@ -611,17 +619,14 @@ GH_EXPORT int goheap_set_quota(struct goheap *h, uint64_t bytes)
 		.flags = GOHEAP_LIMIT_SET,
 		.limit = bytes,
 	};
-	int fd = gh_kernel_attach(h);
 
-	return fd < 0 ? -1 : ioctl(fd, GOHEAP_IOC_LIMIT, &req);
+	return gh_session_ioctl(h, GOHEAP_IOC_LIMIT, &req);
 }
 
 GH_EXPORT int goheap_usage(struct goheap *h, struct goheap_usage *usage)
 {
-	int fd = gh_kernel_attach(h);
-
 	*usage = (struct goheap_usage){ .size = sizeof(*usage) };
-	return fd < 0 ? -1 : ioctl(fd, GOHEAP_IOC_STATS, usage);
+	return gh_session_ioctl(h, GOHEAP_IOC_STATS, usage);
 }
 
 GH_EXPORT size_t goheap_cached(struct goheap *h)

@@ -25,7 +25,7 @@ void gh_close(int fd)
 /* Move a descriptor away from those that shells and daemons close unasked. */
 int gh_high_fd(int fd)
 {
-	int high = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 900);
+	int high = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, GH_HIGH_FD);
 
 	if (high < 0)
 		return fd;
@@ -61,14 +61,34 @@ int gh_kernel_attach(struct goheap *h)
 }
 
 /*
- * A quota, or memory, may be found in what is kept. A session that ended says so
- * in several ways: its descriptor may be closed, or be something else now.
+ * A session that ended says so in several ways: its descriptor may be closed, or
+ * be something else now.
  */
-static int alloc_error(int err)
+static bool ended(int err)
 {
-	bool ended = err == EBADF || err == ENOTTY || err == EOWNERDEAD;
+	return err == EBADF || err == ENOTTY || err == EOWNERDEAD;
+}
 
-	return ended ? EOWNERDEAD : ENOMEM;
+/**
+ * gh_session_ioctl() - a call on the session
+ * @h: the heap
+ * @cmd: GOHEAP_IOC_*
+ * @req: its structure
+ *
+ * Return: 0; -1 with errno, which is EOWNERDEAD if the session ended.
+ */
+int gh_session_ioctl(struct goheap *h, unsigned long cmd, void *req)
+{
+	int ret = -1, fd;
+
+	pthread_rwlock_rdlock(&h->io);
+	fd = session_fd(h);
+	if (fd >= 0)
+		ret = ioctl(fd, cmd, req);
+	if (ret && fd >= 0 && ended(errno))
+		errno = EOWNERDEAD;
+	pthread_rwlock_unlock(&h->io);
+	return ret;
 }
 
 /* The heap has page maps as far as it has objects. */
@@ -127,11 +147,17 @@ static int alloc_once(struct goheap *h, struct goheap_alloc_req *req)
 {
 	int ret, fd = session_fd(h);
 
-	if (fd < 0)
+	if (fd < 0) {
+		errno = ENOMEM;
 		return -1;
+	}
 	do
 		ret = ioctl(fd, GOHEAP_IOC_ALLOC, req);
 	while (ret && errno == EINTR);
+	if (ret && ended(errno))
+		errno = EOWNERDEAD;
+	else if (ret && errno != EPERM)
+		errno = ENOMEM;
 	return ret;
 }
 
@@ -143,7 +169,8 @@ static int alloc_once(struct goheap *h, struct goheap_alloc_req *req)
  * @objects: where they go
  * @n: how many, up to GOHEAP_MAX_BATCH
  *
- * If there is not enough, what is kept is given back and it is tried once more.
+ * If there is not enough, what is kept is given back and it is tried once more,
+ * for a quota, or memory, may be found there.
  *
  * Return: how many there are; errno is set if there are none.
  */
@@ -165,18 +192,21 @@ unsigned int gh_kernel_alloc(struct goheap *h, size_t size, size_t align,
 		if (err)
 			gh_give_all_back(h);
 		pthread_rwlock_rdlock(&h->io);
-		if (alloc_once(h, &req))
-			err = alloc_error(errno);
-		else
+		err = alloc_once(h, &req) ? errno : 0;
+		if (!err)
 			got = to_pointers(h, objects, req.count, size);
 		pthread_rwlock_unlock(&h->io);
-		if (err == EOWNERDEAD)
+		/* What is kept would not help. */
+		if (err == EOWNERDEAD || err == EPERM)
 			break;
 	}
 	if (!got)
 		errno = err ? err : ENOMEM;
 	return got;
 }
+
+/* The kernel frees so many without memory of its own. */
+#define FREE_ALWAYS	64
 
 /* The one that was refused is told of and left out. */
 static void refused(struct goheap *h, uint64_t *offsets, unsigned int n,
@@ -189,23 +219,79 @@ static void refused(struct goheap *h, uint64_t *offsets, unsigned int n,
 	gh_bad_free(h, (void *)(h->base + offset), err);
 }
 
-static void free_some(struct goheap *h, uint64_t *offsets, unsigned int n)
+/*
+ * The call itself was refused: this is a child after vfork(), or a thread that has
+ * descriptors of its own. The objects wait for a thread that may.
+ */
+static void park(struct goheap *h, const uint64_t *offsets, unsigned int n)
 {
-	unsigned int bad = n;
+	struct gh_parked *some = gh_map_memory(sizeof(*some));
+
+	/* Without memory they stay until the session ends. */
+	if (!some)
+		return;
+	some->n = n;
+	memcpy(some->offsets, offsets, n * sizeof(*offsets));
+	some->next = __atomic_load_n(&h->parked, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&h->parked, &some->next, some,
+					    false, __ATOMIC_RELEASE,
+					    __ATOMIC_RELAXED))
+		;
+}
+
+/* Whether the kernel took them. */
+static bool free_some(struct goheap *h, uint64_t *offsets, unsigned int n)
+{
+	unsigned int bad, some, most = n;
 	int err;
 
 	while (n) {
+		some = n < most ? n : most;
+		bad = some;
 		pthread_rwlock_rdlock(&h->io);
-		err = session_fd(h) < 0 ? errno : free_offsets(h, offsets, n,
+		err = session_fd(h) < 0 ? errno : free_offsets(h, offsets, some,
 							       &bad);
 		pthread_rwlock_unlock(&h->io);
-		if (err == EINTR)
-			continue;
-		/* If the session ended, all of it is free. */
-		if (!err || alloc_error(err) == EOWNERDEAD || bad >= n)
-			return;
-		refused(h, offsets, n, bad, err);
-		n--;
+		if (!err) {
+			offsets += some;
+			n -= some;
+		} else if (err == ENOMEM && some > FREE_ALWAYS) {
+			most = FREE_ALWAYS;
+		} else if (bad < some) {
+			refused(h, offsets, n, bad, err);
+			n--;
+		} else if (err != EINTR) {
+			/* If the session ended, all of it is free. */
+			if (!ended(err))
+				park(h, offsets, n);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Free what was parked, if this thread may. */
+void gh_kernel_unpark(struct goheap *h)
+{
+	struct gh_parked *next, *some;
+
+	some = __atomic_exchange_n(&h->parked, NULL, __ATOMIC_ACQUIRE);
+	for (; some; some = next) {
+		next = some->next;
+		free_some(h, some->offsets, some->n);
+		gh_unmap_memory(some, sizeof(*some));
+	}
+}
+
+/* Forget what was parked: the session is another's, or ends. */
+void gh_kernel_forget(struct goheap *h)
+{
+	struct gh_parked *next, *some;
+
+	some = __atomic_exchange_n(&h->parked, NULL, __ATOMIC_ACQUIRE);
+	for (; some; some = next) {
+		next = some->next;
+		gh_unmap_memory(some, sizeof(*some));
 	}
 }
 
@@ -221,16 +307,19 @@ void gh_kernel_free(struct goheap *h, void **objects, unsigned int n)
 {
 	uint64_t offsets[GH_MAX_BATCH];
 	int saved = errno;
+	bool may = n;
 
 	while (n) {
 		unsigned int i, some = n < GH_MAX_BATCH ? n : GH_MAX_BATCH;
 
 		for (i = 0; i < some; i++)
 			offsets[i] = (uintptr_t)objects[i] - h->base;
-		free_some(h, offsets, some);
+		may &= free_some(h, offsets, some);
 		objects += some;
 		n -= some;
 	}
+	if (may && unlikely(__atomic_load_n(&h->parked, __ATOMIC_RELAXED)))
+		gh_kernel_unpark(h);
 	errno = saved;
 }
 
@@ -249,20 +338,14 @@ int gh_kernel_resize(struct goheap *h, void *p, size_t size)
 		.offset = (uintptr_t)p - h->base,
 		.length = size,
 	};
-	int err = -1;
 
-	if (req.offset + size > h->window)
+	if (req.offset + size > h->window ||
+	    gh_session_ioctl(h, GOHEAP_IOC_RESIZE, &req))
 		return -1;
-	pthread_rwlock_rdlock(&h->io);
-	if (session_fd(h) >= 0)
-		err = ioctl(h->session_fd, GOHEAP_IOC_RESIZE, &req);
-	if (!err) {
-		note_known(h, req.offset + size);
-		h->npages[req.offset >> GH_PAGE_SHIFT] =
-			(size + GH_PAGE_SIZE - 1) >> GH_PAGE_SHIFT;
-	}
-	pthread_rwlock_unlock(&h->io);
-	return err;
+	note_known(h, req.offset + size);
+	h->npages[req.offset >> GH_PAGE_SHIFT] =
+		(size + GH_PAGE_SIZE - 1) >> GH_PAGE_SHIFT;
+	return 0;
 }
 
 /* Let the kernel give back what it keeps for the session. */
@@ -270,36 +353,49 @@ void gh_kernel_trim(struct goheap *h)
 {
 	struct goheap_trim req = { .size = sizeof(req) };
 
+	gh_kernel_unpark(h);
 	pthread_rwlock_rdlock(&h->io);
 	if (h->session_fd >= 0)
 		ioctl(h->session_fd, GOHEAP_IOC_TRIM, &req);
 	pthread_rwlock_unlock(&h->io);
 }
 
-GH_EXPORT int goheap_give(struct goheap *h, void *const *objects, size_t n)
+/* For the kernel what lies in a magazine is allocated; it must not be given. */
+static bool is_kept(struct goheap *h, const void *p)
+{
+	return GOHEAP_PAGE_SESSION(gh_map_entry(h, p)) == h->session &&
+	       gh_object_size(h, p) && gh_word(p) == gh_cookie(h, p);
+}
+
+static int give_some(struct goheap *h, void *const *objects, unsigned int n)
 {
 	uint64_t offsets[GOHEAP_MAX_BATCH];
+	struct goheap_batch req = {
+		.size = sizeof(req),
+		.offsets = (uintptr_t)offsets,
+		.count = n,
+	};
+	unsigned int i;
 
+	for (i = 0; i < n; i++) {
+		if (is_kept(h, objects[i])) {
+			errno = ENOENT;
+			return -1;
+		}
+		offsets[i] = (uintptr_t)objects[i] - h->base;
+	}
+	return gh_session_ioctl(h, GOHEAP_IOC_GIVE, &req);
+}
+
+GH_EXPORT int goheap_give(struct goheap *h, void *const *objects, size_t n)
+{
 	while (n) {
-		struct goheap_batch req = {
-			.size = sizeof(req),
-			.offsets = (uintptr_t)offsets,
-			.count = n < GOHEAP_MAX_BATCH ? n : GOHEAP_MAX_BATCH,
-		};
-		unsigned int i;
-		int err;
+		unsigned int some = n < GOHEAP_MAX_BATCH ? n : GOHEAP_MAX_BATCH;
 
-		for (i = 0; i < req.count; i++)
-			offsets[i] = (uintptr_t)objects[i] - h->base;
-		if (session_fd(h) < 0)
+		if (give_some(h, objects, some))
 			return -1;
-		pthread_rwlock_rdlock(&h->io);
-		err = ioctl(h->session_fd, GOHEAP_IOC_GIVE, &req);
-		pthread_rwlock_unlock(&h->io);
-		if (err)
-			return -1;
-		objects += req.count;
-		n -= req.count;
+		objects += some;
+		n -= some;
 	}
 	return 0;
 }

@@ -98,7 +98,9 @@ struct gh_mag {
 
 static_assert(sizeof(struct gh_mag) == 32, "see gh_mag_of()");
 
+/* Objects that a thread collects for the kernel to free, and their bytes. */
 #define GH_LATER	64
+#define GH_LATER_BYTES	(256UL << 10)
 /* Large objects that a thread keeps, and the longest that it does, in bytes. */
 #define GH_BIG		8
 #define GH_BIG_BYTES	1048576UL
@@ -114,6 +116,7 @@ static_assert(sizeof(struct gh_mag) == 32, "see gh_mag_of()");
  * @nbig: large objects in @big
  * @big: large objects, the eldest first
  * @nlater: objects in @later
+ * @later_bytes: their bytes
  * @later: objects that are not simply ours, to be freed by the kernel
  * @slots: room for objects
  */
@@ -130,6 +133,7 @@ struct gh_cache {
 		size_t bytes;
 	} big[GH_BIG];
 	unsigned int nlater;
+	size_t later_bytes;
 	void *later[GH_LATER];
 	void *slots[];
 };
@@ -174,6 +178,18 @@ struct gh_large {
 };
 
 /**
+ * struct gh_parked - objects that the kernel did not let this thread free
+ * @next: more of them
+ * @n: how many
+ * @offsets: the objects
+ */
+struct gh_parked {
+	struct gh_parked *next;
+	unsigned int n;
+	uint64_t offsets[GH_MAX_BATCH];
+};
+
+/**
  * struct goheap - an open heap
  * @base: address of offset 0
  * @known: bytes of the window that surely have a page map
@@ -192,6 +208,7 @@ struct gh_large {
  * @npages: heap pages of our own large objects, at the index of their first
  * @trims: calls of goheap_trim()
  * @stock_bytes: bytes in @stock
+ * @parked: what a thread that may free is to free
  * @io: see above
  * @session_lock: protects the making of @session_fd
  * @large: large objects
@@ -219,6 +236,7 @@ struct goheap {
 	char path[128];
 	unsigned int trims;
 	size_t stock_bytes;
+	struct gh_parked *parked;
 	pthread_rwlock_t io;
 	pthread_mutex_t session_lock;
 	struct gh_large large;
@@ -240,6 +258,9 @@ void gh_give_all_back(struct goheap *h);
 int gh_reopen(struct goheap *h);
 void gh_drop_files(struct goheap *h);
 
+/* Shells and daemons close lower ones. */
+#define GH_HIGH_FD	900
+
 /* kernel.c: the calls that change the heap */
 void gh_close(int fd);
 int gh_high_fd(int fd);
@@ -247,17 +268,21 @@ int gh_kernel_attach(struct goheap *h);
 unsigned int gh_kernel_alloc(struct goheap *h, size_t size, size_t align,
 			     void **objects, unsigned int n);
 void gh_kernel_free(struct goheap *h, void **objects, unsigned int n);
+void gh_kernel_unpark(struct goheap *h);
+void gh_kernel_forget(struct goheap *h);
+int gh_session_ioctl(struct goheap *h, unsigned long cmd, void *req);
 int gh_kernel_resize(struct goheap *h, void *p, size_t size);
 void gh_kernel_trim(struct goheap *h);
 
 /* cache.c: magazines */
 void *gh_alloc_slow(struct goheap *h, unsigned int class);
 void gh_free_slow(struct goheap *h, void *p, unsigned int class);
-void gh_free_later(struct goheap *h, void *p);
+void gh_free_later(struct goheap *h, void *p, size_t bytes);
 void *gh_big_take(struct goheap *h, size_t bytes);
 void gh_big_put(struct goheap *h, void *p, size_t bytes);
 struct gh_cache *gh_cache_get(struct goheap *h);
 void gh_cache_empty(struct goheap *h, struct gh_cache *c);
+void gh_caches_flush(struct goheap *h);
 void gh_caches_forget(struct goheap *h);
 int gh_caches_init(void);
 size_t gh_caches_bytes(struct goheap *h);

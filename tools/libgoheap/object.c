@@ -121,6 +121,7 @@ size_t gh_object_size(struct goheap *h, const void *p)
 void gh_free_other(struct goheap *h, void *p)
 {
 	uint64_t entry;
+	size_t bytes;
 
 	if (!p)
 		return;
@@ -132,9 +133,9 @@ void gh_free_other(struct goheap *h, void *p)
 	if ((uintptr_t)p - h->base >= h->window)
 		return gh_bad_free(h, p, EINVAL);
 	/* What is refused should be refused now; if the session ended, it is not. */
-	if (gh_object_size(h, p) &&
-	    (entry & GOHEAP_PAGE_GIVEN || !GOHEAP_PAGE_SESSION(entry)))
-		gh_free_later(h, p);
+	bytes = gh_object_size(h, p);
+	if (bytes && (entry & GOHEAP_PAGE_GIVEN || !GOHEAP_PAGE_SESSION(entry)))
+		gh_free_later(h, p, bytes);
 	else
 		gh_kernel_free(h, &p, 1);
 }
@@ -166,8 +167,8 @@ static const char *bad_text(int err)
 void gh_bad_free(struct goheap *h, const void *p, int err)
 {
 	goheap_bad_free_fn fn = __atomic_load_n(&bad_free_fn, __ATOMIC_ACQUIRE);
+	int len, saved = errno;
 	char text[128];
-	int len;
 
 	if (fn)
 		return fn(h, p, err);
@@ -175,6 +176,7 @@ void gh_bad_free(struct goheap *h, const void *p, int err)
 		       bad_text(err));
 	if (write(STDERR_FILENO, text, len) != len || err != EBUSY)
 		abort();
+	errno = saved;
 }
 
 GH_EXPORT goheap_bad_free_fn goheap_on_bad_free(goheap_bad_free_fn fn)

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -33,6 +34,9 @@ static void note_bad_free(struct goheap *h, const void *p, int err)
 
 /* ---- the kernel --------------------------------------------------------- */
 
+/* No batch of frees longer than this. */
+static unsigned int most_freed = ~0U;
+
 int __wrap_ioctl(int fd, unsigned long cmd, ...)
 {
 	va_list args;
@@ -41,6 +45,11 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	va_start(args, cmd);
 	req = va_arg(args, void *);
 	va_end(args);
+	if (cmd == GOHEAP_IOC_FREE &&
+	    ((struct goheap_batch *)req)->count > most_freed) {
+		errno = ENOMEM;
+		return -1;
+	}
 	return __real_ioctl(fd, cmd, req);
 }
 
@@ -56,6 +65,14 @@ static bool in_child(bool (*fn)(void))
 	if (!pid)
 		_exit(fn() ? 0 : 1);
 	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+static struct goheap_usage usage_of(struct goheap *h)
+{
+	struct goheap_usage usage;
+	const struct goheap_usage unknown = { .objects = 1, .given = 1000 };
+
+	return goheap_usage(h, &usage) ? unknown : usage;
 }
 
 /* ---- where the window is ------------------------------------------------ */
@@ -185,14 +202,258 @@ static bool fails_cleanly(void)
 	return good && failed && opened;
 }
 
+/* ---- what was given, and is freed with a delay -------------------------- */
+
+#define NR_GIVEN	40
+
+/* Objects that @of allocates and gives. */
+static void give_new(struct goheap *of, void **p, unsigned int n, size_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		p[i] = goheap_malloc(of, size);
+	if (goheap_give(of, p, n))
+		check(false, "objects can be given");
+}
+
+/* Another handle of the same heap, with a session of its own. */
+static struct goheap *second(struct goheap *h)
+{
+	return goheap_open_fd(goheap_fd(h), 0);
+}
+
+static void free_as(struct goheap *as, struct goheap *of, void **p, unsigned int n)
+{
+	while (n--)
+		goheap_free(as, goheap_pointer(as, goheap_offset(of, *p++)));
+}
+
+/* A thread that frees some, and stays. */
+struct helper {
+	pthread_barrier_t step;
+	struct goheap *as, *of;
+	void *p[NR_GIVEN];
+};
+
+static void *free_and_stay(void *arg)
+{
+	struct helper *x = arg;
+
+	free_as(x->as, x->of, x->p, NR_GIVEN);
+	pthread_barrier_wait(&x->step);
+	pthread_barrier_wait(&x->step);
+	return NULL;
+}
+
+static void test_close_flushes(struct goheap *h)
+{
+	struct helper x = { .as = second(h), .of = h };
+	pthread_t thread;
+
+	give_new(h, x.p, NR_GIVEN, 64);
+	pthread_barrier_init(&x.step, NULL, 2);
+	pthread_create(&thread, NULL, free_and_stay, &x);
+	pthread_barrier_wait(&x.step);
+	check(usage_of(h).given == NR_GIVEN, "what was given is freed later");
+	goheap_close(x.as);
+	check(!usage_of(h).given, "for all threads when the heap is closed");
+	pthread_barrier_wait(&x.step);
+	pthread_join(thread, NULL);
+}
+
+static void test_exit_flushes(struct goheap *h)
+{
+	void *p[NR_GIVEN];
+	int status;
+	pid_t pid;
+
+	give_new(h, p, NR_GIVEN, 64);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		free_as(h, h, p, NR_GIVEN);
+		exit(0);
+	}
+	check(waitpid(pid, &status, 0) == pid && !status &&
+	      !usage_of(h).given, "and at exit()");
+}
+
+static void test_later_is_bounded(struct goheap *h)
+{
+	struct goheap *other = second(h);
+	void *p[NR_GIVEN];
+
+	give_new(h, p, NR_GIVEN, GH_MAX_SMALL);
+	free_as(other, h, p, NR_GIVEN);
+	check(usage_of(h).given * GH_MAX_SMALL <= GH_LATER_BYTES,
+	      "not many bytes wait");
+	goheap_trim(other);
+	give_new(h, p, 2, GH_MAX_SMALL + 1);
+	free_as(other, h, p, 1);
+	check(usage_of(h).given == 1, "and no large object");
+	free_as(other, h, p + 1, 1);
+	goheap_close(other);
+}
+
+static void *trim(void *h)
+{
+	goheap_trim(h);
+	return NULL;
+}
+
+static void test_later_is_trimmed(struct goheap *h)
+{
+	struct goheap *other = second(h);
+	void *p[NR_GIVEN];
+	pthread_t thread;
+
+	give_new(h, p, NR_GIVEN, 64);
+	free_as(other, h, p, NR_GIVEN - 1);
+	pthread_create(&thread, NULL, trim, other);
+	pthread_join(thread, NULL);
+	free_as(other, h, p + NR_GIVEN - 1, 1);
+	check(usage_of(h).given == 1, "nor is it kept when a thread trims");
+	goheap_close(other);
+}
+
+static void test_give_kept(struct goheap *h)
+{
+	void *p[2] = { goheap_malloc(h, 64), goheap_malloc(h, 64) };
+
+	goheap_free(h, p[1]);
+	errno = 0;
+	check(goheap_give(h, p, 2) == -1 && errno == ENOENT &&
+	      !usage_of(h).given, "what is in a magazine cannot be given");
+	goheap_free(h, p[0]);
+}
+
+/* ---- calls that the kernel refuses -------------------------------------- */
+
+static void *fill[NR_OBJECTS];
+
+static bool fill_up(struct goheap *h, size_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_OBJECTS; i++) {
+		fill[i] = goheap_malloc(h, size);
+		if (!fill[i])
+			return false;
+	}
+	return true;
+}
+
+static void free_all(struct goheap *h)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_OBJECTS; i++)
+		goheap_free(h, fill[i]);
+}
+
+static void test_free_without_memory(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+
+	fill_up(h, 1000);
+	most_freed = 64;
+	free_all(h);
+	goheap_trim(h);
+	most_freed = ~0U;
+	check(!usage_of(h).objects && !bad_frees,
+	      "a kernel without memory frees all the same");
+	goheap_close(h);
+}
+
+/* It leaves the process's table of descriptors, and with it the session. */
+static void *stranger(void *arg)
+{
+	struct goheap *h = arg;
+	uint64_t objects;
+	bool good;
+
+	if (unshare(CLONE_FILES))
+		return NULL;
+	objects = goheap_cached(h);
+	errno = 0;
+	good = !goheap_malloc(h, 5 * MIB) && errno == EPERM &&
+	       goheap_cached(h) == objects;
+	free_all(h);
+	return good ? h : NULL;
+}
+
+static void test_stranger(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	void *some[4 * GH_BIG], *good;
+	pthread_t thread;
+	unsigned int i;
+
+	/* More than this thread keeps: some is for all. */
+	for (i = 0; i < ARRAY_SIZE(some); i++)
+		some[i] = goheap_malloc(h, 64 << 10);
+	for (i = 0; i < ARRAY_SIZE(some); i++)
+		goheap_free(h, some[i]);
+	fill_up(h, 20000);
+	pthread_create(&thread, NULL, stranger, h);
+	pthread_join(thread, &good);
+	check(good, "who may not allocate gets EPERM, and what is kept stays");
+	check(usage_of(h).objects, "nor can it free");
+	goheap_trim(h);
+	check(!usage_of(h).objects && !bad_frees,
+	      "but what it frees is freed by the next who may");
+	goheap_close(h);
+}
+
+/* As a program that closes every descriptor before it goes on. */
+static bool says_that_it_ended(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	struct goheap_usage usage;
+	void *p = goheap_malloc(h, 64);
+	int fd;
+
+	for (fd = 3; fd < 1024; fd++)
+		close(fd);
+	return goheap_usage(h, &usage) && errno == EOWNERDEAD &&
+	       goheap_set_quota(h, MIB) && errno == EOWNERDEAD &&
+	       goheap_give(h, &p, 1) && errno == EOWNERDEAD &&
+	       !goheap_malloc(h, MIB) && errno == EOWNERDEAD;
+}
+
+static void test_high(struct goheap *h)
+{
+	struct goheap *other = second(h);
+
+	check(goheap_fd(h) >= GH_HIGH_FD && goheap_fd(other) >= GH_HIGH_FD,
+	      "descriptors are high ones");
+	goheap_close(other);
+}
+
 int main(void)
 {
+	struct goheap *h;
+
 	if (access("/dev/goheap", F_OK)) {
 		printf("1..0 # SKIP no /dev/goheap\n");
 		return 4;
 	}
 	goheap_on_bad_free(note_bad_free);
 	test_elsewhere();
+	h = goheap_open(NULL, 0);
+	test_high(h);
+	test_close_flushes(h);
+	test_exit_flushes(h);
+	test_later_is_bounded(h);
+	test_later_is_trimmed(h);
+	goheap_close(h);
+	h = goheap_open(NULL, 0);
+	test_give_kept(h);
+	goheap_close(h);
+	test_free_without_memory();
+	test_stranger();
+	check(in_child(says_that_it_ended), "a session that ended says so");
 	check(in_child(fails_cleanly), "a heap that did not open leaves nothing");
 	return tap_end();
 }
