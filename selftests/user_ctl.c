@@ -79,7 +79,7 @@ static void holder(int ready)
 	int fds[2];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_NAME, "a \"b\"\\c\nd");
+	prctl(PR_SET_NAME, "a \"b\"\\c\nd\xc3\xa9\xff");
 	if (heap < 0 || ioctl(heap, GOHEAP_IOC_ATTACH, &attach) ||
 	    hold(attach.fd))
 		_exit(1);
@@ -161,8 +161,8 @@ static void test_list(pid_t pid, const int fds[2], bool root)
 	      "it says whether all heaps were seen");
 	check(says_value("\"limit\": %ld", LIMIT), "limit is right in JSON");
 	check(says_value("\"pid\": %ld", pid), "so is the process");
-	check(says("\"comm\": \"a \\\"b\\\"\\\\c\\u000ad\""),
-	      "and its name, escaped");
+	check(says("\"comm\": \"a \\\"b\\\"\\\\c\\u000ad\xc3\xa9\\ufffd\""),
+	      "and its name, escaped, in UTF-8");
 	check(says_value("\"fd\": %ld, \"session\": 0", fds[0]),
 	      "the heap's file is there");
 }
@@ -200,7 +200,7 @@ static void test_watch(void)
 	check(says_value("\"objects\": %ld", NR_OBJECTS), "with the objects");
 }
 
-static void test_errors(pid_t pid)
+static void test_errors(pid_t pid, int fd)
 {
 	check(ctl("prune") == 2, "an unknown command is refused");
 	check(says("no command prune"), "by name");
@@ -210,6 +210,10 @@ static void test_errors(pid_t pid)
 	check(ctl("stats %d:0", pid) == 1, "a file that is no heap fails");
 	check(says("is no heap"), "and says so");
 	check(ctl("stats %d:999", pid) == 1, "so does one that is not open");
+	check(ctl("--json stats %d:999 %d:%d", pid, pid, fd) == 1,
+	      "but does not hide the others");
+	check(says_value("\"objects\": %ld", NR_OBJECTS) && says("\n]\n"),
+	      "nor leave JSON half done");
 	check(ctl("watch zero") == 1, "and a strange interval");
 	check(ctl("list >/dev/full") == 1, "a full disk is noticed");
 	check(!ctl("--help"), "help can be had");
@@ -251,7 +255,7 @@ int main(void)
 		test_stats(pid, fds);
 		test_watch();
 		test_trim(pid, fds);
-		test_errors(pid);
+		test_errors(pid, fds[0]);
 		test_stranger();
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);

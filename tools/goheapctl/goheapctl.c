@@ -52,18 +52,56 @@ static const char *bytes_of(__u64 value, char *buf, size_t room)
 	return buf;
 }
 
+/* Bytes of the character of UTF-8 at @s, which is not ASCII; 0 if it is none. */
+static int utf8_length(const char *s)
+{
+	static const unsigned int least[] = { 0x80, 0x800, 0x10000 };
+	unsigned char c = *s;
+	int i, n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+	unsigned int value = c & (0x7f >> n);
+
+	if (c < 0xc2 || c > 0xf4)
+		return 0;
+	for (i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (s[i] & 0x3f);
+	}
+	if (value < least[n - 2] || value > 0x10ffff ||
+	    (value >= 0xd800 && value <= 0xdfff))
+		return 0;
+	return n;
+}
+
+/* Bytes above ASCII; returns how many were taken. What is no UTF-8 is U+FFFD. */
+static int json_high(const char *s)
+{
+	int n = utf8_length(s);
+
+	if (n)
+		printf("%.*s", n, s);
+	else
+		fputs("\\ufffd", stdout);
+	return n ? n : 1;
+}
+
 static void json_string(const char *s)
 {
 	putchar('"');
-	for (; *s; s++) {
+	while (*s) {
 		unsigned char c = *s;
 
+		if (c > '~' + 1) {
+			s += json_high(s);
+			continue;
+		}
 		if (c == '"' || c == '\\')
 			printf("\\%c", c);
 		else if (c < ' ' || c > '~')
 			printf("\\u%04x", c);
 		else
 			putchar(c);
+		s++;
 	}
 	putchar('"');
 }
@@ -228,6 +266,7 @@ static void parse_file(const char *s, pid_t *pid, int *fd)
 
 typedef int (*on_file)(int ours, pid_t pid, int fd);
 
+/* What is wrong with one is no reason to leave out the others. */
 static int named_files(int argc, char **argv, on_file fn)
 {
 	int i, bad = 0;
@@ -238,8 +277,11 @@ static int named_files(int argc, char **argv, on_file fn)
 
 		parse_file(argv[i], &pid, &fd);
 		ours = take_fd(pid, fd);
-		if (ours < 0)
-			fail("%s: %m", argv[i]);
+		if (ours < 0) {
+			fprintf(stderr, "goheapctl: %s: %m\n", argv[i]);
+			bad = 1;
+			continue;
+		}
 		bad |= fn(ours, pid, fd);
 		close(ours);
 	}
@@ -338,8 +380,11 @@ static int stats_file(int ours, pid_t pid, int fd)
 
 static int do_stats(int argc, char **argv)
 {
-	int bad;
+	int bad, i, fd;
+	pid_t pid;
 
+	for (i = 0; i < argc; i++)
+		parse_file(argv[i], &pid, &fd);
 	if (json)
 		putchar('[');
 	bad = do_files(argc, argv, stats_file);
