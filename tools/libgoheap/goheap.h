@@ -63,7 +63,8 @@ void goheap_close(struct goheap *h);
  * goheap_fd() - the heap's descriptor, to be passed to other processes
  * @h: the heap
  *
- * Return: the descriptor, which stays the library's.
+ * Return: the descriptor, which stays the library's; -1 in a child with
+ * GOHEAP_FORK_COPY that has not allocated yet.
  */
 int goheap_fd(const struct goheap *h);
 
@@ -81,7 +82,8 @@ uint32_t goheap_session(struct goheap *h);
  * @size: bytes
  *
  * Return: @size bytes or more, aligned to 16, with any content; or NULL with
- * ENOMEM, also when a quota is used up, or EOWNERDEAD if the session ended.
+ * ENOMEM, also when a quota is used up, EOWNERDEAD if the session ended, or EPERM
+ * if it is another process's, as in a child after vfork().
  */
 void *goheap_malloc(struct goheap *h, size_t size);
 
@@ -124,7 +126,7 @@ void *goheap_realloc(struct goheap *h, void *p, size_t size);
  * @p: start of it, or NULL: an object of this process, or one that was given
  *
  * What cannot be freed is left alone and reported, see goheap_on_bad_free();
- * objects that were given, or that others own, with a delay. errno is kept.
+ * small objects that were given with a delay. errno is kept.
  */
 void goheap_free(struct goheap *h, void *p);
 
@@ -145,8 +147,8 @@ size_t goheap_usable_size(struct goheap *h, const void *p);
  *
  * From then on any process may free them, and they outlive this one.
  *
- * Return: 0; or -1 with EINVAL, ENOENT, EPERM or EOWNERDEAD: of each 1024
- * @objects, all were given or none.
+ * Return: 0; or -1 with EINVAL, ENOENT, EPERM, EBUSY, ENOMEM or EOWNERDEAD: of
+ * each 1024 @objects, all were given or none.
  */
 int goheap_give(struct goheap *h, void *const *objects, size_t n);
 
