@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * uheap: heaps of processes: their pages and spans.
+ * uheap: heaps of processes: pages (uarena.c), who pays (ucharge.c), spans (uheap.c).
  *
  * A user heap is a window of offsets. Which of its pages are free, a page
  * allocator of its own says; pages with something in them have memory, free
@@ -323,6 +323,32 @@ extern struct mutex gh_uheaps_lock;
 extern unsigned long gh_user_max_pages;
 extern atomic_long_t gh_user_pages;
 
+/* ucharge.c */
+bool gh_upages_charge(struct user_struct *user, unsigned long npages);
+void gh_upages_uncharge(struct user_struct *user, unsigned long npages);
+int gh_uheap_charge(struct gh_usession *owner, struct user_struct *user,
+		    unsigned long npages);
+void gh_uheap_uncharge(struct gh_uheap *h, struct user_struct *user,
+		       unsigned long npages);
+int gh_uspan_set_payer(struct gh_uspan *s);
+int gh_uspan_recharge(struct gh_uspan *s, struct gh_usession *to);
+
+/* uarena.c */
+int gh_uframes_alloc(struct list_head *frames, unsigned long n);
+void gh_uframes_free(struct list_head *frames);
+void gh_uframes_install(struct gh_uheap *h, struct list_head *frames,
+			unsigned long nr);
+void gh_uframes_remove(struct gh_uheap *h, struct list_head *frames,
+		       unsigned long nr, unsigned long n);
+struct page *gh_uheap_frame(struct gh_uheap *h, unsigned long nr);
+struct page *gh_uheap_map_frame(struct gh_uheap *h, unsigned long nr);
+void gh_uarena_free(struct gh_uarena *arena);
+int gh_uheap_take(struct gh_uheap *h, const struct gh_ushape *shape,
+		  unsigned long *page);
+int gh_uheap_take_at(struct gh_uheap *h, unsigned long page,
+		     unsigned long npages);
+
+/* uheap.c */
 struct gh_uheap *gh_uheap_create(void);
 void gh_uheap_put(struct gh_uheap *h);
 
@@ -332,10 +358,7 @@ void gh_uspan_withdraw(struct gh_uheap *h, struct gh_uspan *s);
 unsigned long gh_uspan_release(struct gh_uheap *h, struct list_head *spans);
 int gh_uspan_resize(struct gh_uheap *h, struct gh_uspan *s,
 		    unsigned long npages);
-int gh_uspan_recharge(struct gh_uspan *s, struct gh_usession *to);
 void gh_uspan_show(struct gh_uspan *s);
 void gh_uspan_show_rest(struct gh_uspan *s);
-struct page *gh_uheap_frame(struct gh_uheap *h, unsigned long nr);
-struct page *gh_uheap_map_frame(struct gh_uheap *h, unsigned long nr);
 
 #endif /* _GOHEAP_UHEAP_H */
