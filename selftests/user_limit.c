@@ -152,6 +152,27 @@ TEST_F(limit, memlock_bounds_tables_too)
 	EXPECT_EQ(0, IN_CHILD(tables_within_memlock(self->heap)));
 }
 
+/* Allocated by root, who holds more than the limit; grown by somebody else. */
+static int grow_as_nobody(int heap)
+{
+	struct rlimit r = { MIB, MIB };
+	int ss = attach(heap);
+	__s64 at = alloc_one(ss, MIB / 2);
+
+	if (at < 0 || setrlimit(RLIMIT_MEMLOCK, &r) || become_nobody())
+		return 1;
+	if (resize(ss, at, MIB + HEAP_PAGE) != -ENOMEM)
+		return 2;
+	return resize(ss, at, MIB) ? 3 : 0;
+}
+
+TEST_F(limit, memlock_is_of_who_grows_an_object)
+{
+	ASSERT_LE(0, alloc_one(self->ss, 2 * MIB));
+	EXPECT_EQ(0, IN_CHILD(grow_as_nobody(self->heap)));
+	EXPECT_EQ(0, IN_CHILD(grow_as_nobody(self->heap)));
+}
+
 TEST_F(limit, memlock_bounds_users)
 {
 	ASSERT_LE(0, alloc_one(self->ss, 8));
