@@ -51,6 +51,7 @@ check "a C++ program links and runs" goheap-cxx-test
 check "the test holds for glibc's malloc" all_pass run preload_test glibc
 check "and for the heap's" all_pass with_goheap preload_test goheap
 check "a bad free is reported" grep -q "goheap: bad free: .* is free already" /tmp/log
+check "and a heap that is lost" grep -q "goheap: the heap is lost: its descr" /tmp/log
 check "a heap that is full is no end of memory" all_pass with_goheap preload_test limit
 check "and it is said" grep -q "goheap: no more memory: a limit" /tmp/log
 check "without a device glibc's serves" \

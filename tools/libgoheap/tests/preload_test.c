@@ -9,10 +9,12 @@
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -263,6 +265,48 @@ static bool closes_everything(void)
 	       errno == EBADF && close_range(5, 4, 0) == -1 && errno == EINVAL;
 }
 
+/* By no call that a library could see. The session ends with it. */
+static bool loses_the_heap(void)
+{
+	char *p = malloc(100), *q;
+	int fd;
+
+	for (fd = 3; fd < 1100; fd++)
+		syscall(SYS_close, fd);
+	free(p);
+	q = malloc(3 << 20);
+	return q && !in_heap(q) && memset(q, 1, 3 << 20);
+}
+
+/* A thread that leaves the table of descriptors, and with it the session. */
+static void *stranger(void *good)
+{
+	bool *served = good;
+	int i;
+
+	if (unshare(CLONE_FILES))
+		return NULL;
+	*served = true;
+	for (i = 0; i < 20000; i++) {
+		char *p = i % 2 ? malloc(3000) : calloc(3000, 1);
+
+		*served &= p && memset(p, i, 3000);
+		if (i % 8)
+			free(p);
+	}
+	return NULL;
+}
+
+static void test_stranger(void)
+{
+	bool served = false;
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, stranger, &served);
+	pthread_join(thread, NULL);
+	check(served, "a thread with descriptors of its own has memory");
+}
+
 /* The child cannot open a heap of its own. */
 static bool has_no_descriptors(void)
 {
@@ -362,6 +406,8 @@ int main(int argc, char **argv)
 	test_threads();
 	test_fork_and_glibc();
 	check(in_child(closes_everything), "who closes everything has memory");
+	check(in_child(loses_the_heap), "so has who does it all the same");
+	test_stranger();
 	check(has_no_descriptors(), "so has a child that can open no heap");
 	test_bad_free();
 	return tap_end();
