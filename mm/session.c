@@ -218,14 +218,24 @@ static void span_move(struct gh_uspan *s, struct gh_usession *to)
 	gh_uspan_show_rest(s);
 }
 
+/* Has anybody a page besides the heap and those who map it? */
+static bool frame_is_held(struct page *page)
+{
+	int maps = atomic_read(&page->_mapcount) + 1;
+
+	/* Who maps it just now makes it seem held, not free: count those first. */
+	smp_rmb();
+	return page_ref_count(page) > 1 + maps;
+}
+
 /* Does a device perhaps still write to what its dead owner had there? */
-static bool span_has_dma(struct gh_uheap *h, const struct gh_uspan *s)
+static bool span_is_held(struct gh_uheap *h, const struct gh_uspan *s)
 {
 	unsigned long nr = s->base >> PAGE_SHIFT;
 	unsigned long n = s->npages * GH_UPAGE_FRAMES;
 
 	while (n--)
-		if (folio_maybe_dma_pinned(page_folio(gh_uheap_frame(h, nr + n))))
+		if (frame_is_held(gh_uheap_frame(h, nr + n)))
 			return true;
 	return false;
 }
@@ -245,7 +255,7 @@ static bool session_adopt(struct gh_usession *ss, unsigned int class)
 	list_for_each_entry(s, &own->partial[class], plist) {
 		if (READ_ONCE(ss->dead) || !tries--)
 			break;
-		if (span_has_dma(h, s))
+		if (span_is_held(h, s))
 			continue;
 		done = !gh_uspan_recharge(s, ss);
 		if (done)

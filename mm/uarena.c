@@ -135,7 +135,8 @@ void gh_uframes_remove(struct gh_uheap *h, struct list_head *frames,
  * @h: the heap
  * @nr: offset of the page in the window, in kernel pages
  *
- * Context: the mapping's invalidate_lock is held, or an object of the page is.
+ * Context: the mapping's invalidate_lock is held, or an object of the page is. Without
+ * either the page may be gone: only look whether there is one.
  * Return: the page, or NULL.
  */
 struct page *gh_uheap_frame(struct gh_uheap *h, unsigned long nr)
@@ -286,7 +287,7 @@ int gh_uheap_take(struct gh_uheap *h, const struct gh_ushape *shape,
  * @page: the first, in heap pages
  * @npages: how many, within the window
  *
- * The heap grows for them only if those that it has are free.
+ * The heap grows for them only while those that it has are free.
  *
  * Context: the heap's lock is held; it is let go of meanwhile.
  * Return: 0, -ENOSPC if one of them is not free, -ENOMEM or -EINTR.
@@ -294,19 +295,21 @@ int gh_uheap_take(struct gh_uheap *h, const struct gh_ushape *shape,
 int gh_uheap_take_at(struct gh_uheap *h, unsigned long page,
 		     unsigned long npages)
 {
-	unsigned long end = (unsigned long)h->narenas * GH_ARENA_PAGES;
-	unsigned long nscav, here = min(npages, end - page);
+	unsigned long nscav, got = 0;
 	int err = 0;
 
-	if (here && !gh_pagealloc_alloc_at(&h->pa, page, here, &nscav))
-		return -ENOSPC;
-	if (here == npages)
-		return 0;
-	while (!err && page + npages > h->narenas * (u64)GH_ARENA_PAGES)
-		err = uheap_add_arena(h);
-	if (!err && gh_pagealloc_alloc_at(&h->pa, end, npages - here, &nscav))
-		return 0;
-	if (here)
-		gh_pagealloc_free_scav(&h->pa, page, here, true);
-	return err ?: -ENOSPC;
+	while (!err && got < npages) {
+		unsigned long end = (unsigned long)h->narenas * GH_ARENA_PAGES;
+		unsigned long n = min(npages - got, end - page - got);
+
+		if (!n)
+			err = uheap_add_arena(h);
+		else if (gh_pagealloc_alloc_at(&h->pa, page + got, n, &nscav))
+			got += n;
+		else
+			err = -ENOSPC;
+	}
+	if (err && got)
+		gh_pagealloc_free_scav(&h->pa, page, got, true);
+	return err;
 }

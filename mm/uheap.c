@@ -410,7 +410,7 @@ static void uspan_cut_short(struct gh_uheap *h, struct gh_uspan *s,
  *
  * Context: process context, may sleep; no lock of the heap's is held.
  * Return: 0; or -ENOSPC if the pages behind it are not free, -ENOMEM, -EDQUOT or
- * -EINTR, with nothing changed.
+ * -EINTR, with nothing changed but who pays for it.
  */
 int gh_uspan_resize(struct gh_uheap *h, struct gh_uspan *s,
 		    unsigned long npages)

@@ -35,9 +35,9 @@ static void fault_around(struct gh_uheap *h, struct vm_area_struct *vma,
  * Memory for a page table can be long in coming. Nobody should wait for it who
  * takes pages out of the heap: see that it is there before the lock is taken.
  */
-static int fault_prepare(struct vm_fault *vmf)
+static int fault_prepare(struct gh_uheap *h, struct vm_fault *vmf)
 {
-	if (!pmd_none(*vmf->pmd))
+	if (!pmd_none(*vmf->pmd) || !gh_uheap_frame(h, vmf->pgoff))
 		return 0;
 	return apply_to_page_range(vmf->vma->vm_mm, vmf->address & PAGE_MASK,
 				   PAGE_SIZE, NULL, NULL);
@@ -52,7 +52,7 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 	struct page *page;
 	int err = -EFAULT;
 
-	if (fault_prepare(vmf))
+	if (fault_prepare(h, vmf))
 		return VM_FAULT_OOM;
 	filemap_invalidate_lock_shared(mapping);
 	page = gh_uheap_frame(h, vmf->pgoff);

@@ -90,13 +90,24 @@ void goheap_user_put(struct goheap_user *heap)
 }
 EXPORT_SYMBOL_GPL(goheap_user_put);
 
+static unsigned long pin_npages(u64 offset, size_t len)
+{
+	return ((offset + len - 1) >> PAGE_SHIFT) - (offset >> PAGE_SHIFT) + 1;
+}
+
+/* For pin_map(), whose lock others should not find taken for want of memory. */
+static struct page **pin_pages(unsigned long n)
+{
+	if (gh_fault(GH_FAULT_USER))
+		return NULL;
+	return goheap_alloc(array_size(n, sizeof(struct page *)), GH_UMETA_GFP);
+}
+
 /* Make the kernel's own mapping of a stretch of the window. */
 static int pin_map(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
-		   size_t len)
+		   unsigned long n, struct page **pages)
 {
 	unsigned long first = offset >> PAGE_SHIFT;
-	unsigned long n = ((offset + len - 1) >> PAGE_SHIFT) - first + 1;
-	struct page **pages;
 	unsigned long i;
 
 	if (n == 1) {
@@ -104,15 +115,10 @@ static int pin_map(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 			    offset_in_page(offset);
 		return 0;
 	}
-	pages = gh_fault(GH_FAULT_USER) ? NULL :
-		goheap_alloc(array_size(n, sizeof(*pages)), GH_UMETA_GFP);
-	if (!pages)
-		return -ENOMEM;
 	for (i = 0; i < n; i++)
 		pages[i] = gh_uheap_frame(h, first + i);
 	if (!gh_fault(GH_FAULT_USER))
 		pin->mapped = vmap(pages, n, VM_MAP, PAGE_KERNEL);
-	goheap_free(pages);
 	if (!pin->mapped)
 		return -ENOMEM;
 	pin->addr = pin->mapped + offset_in_page(offset);
@@ -180,26 +186,39 @@ static void unpin_object(struct gh_uheap *h, struct gh_upin *pin,
 void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 {
 	struct gh_uheap *h = (struct gh_uheap *)heap;
+	struct page **pages = NULL;
 	struct gh_upin *pin;
+	unsigned long n;
 	LIST_HEAD(empty);
 	int err;
 
 	if (!len || offset >= GH_UWINDOW || len > GH_UWINDOW - offset)
 		return ERR_PTR(-EINVAL);
+	/* Nothing is longer than all there is. */
+	if (len > (u64)READ_ONCE(h->npages) << GH_PAGE_SHIFT)
+		return ERR_PTR(-EINVAL);
+	n = pin_npages(offset, len);
+	if (n > 1)
+		pages = pin_pages(n);
+	if (n > 1 && !pages)
+		return ERR_PTR(-ENOMEM);
 	pin = gh_fault(GH_FAULT_USER) ? NULL :
 					goheap_zalloc(sizeof(*pin), GH_UMETA_GFP);
-	if (!pin)
+	if (!pin) {
+		goheap_free(pages);
 		return ERR_PTR(-ENOMEM);
+	}
 	mutex_lock(&h->lock);
 	err = pin_object(h, pin, offset, len);
 	if (!err) {
-		err = pin_map(h, pin, offset, len);
+		err = pin_map(h, pin, offset, n, pages);
 		if (err)
 			unpin_object(h, pin, &empty);
 		else
 			list_add(&pin->list, &h->pins);
 	}
 	mutex_unlock(&h->lock);
+	goheap_free(pages);
 	if (err) {
 		goheap_free(pin);
 		return ERR_PTR(err);

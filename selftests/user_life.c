@@ -4,6 +4,8 @@
  */
 #include "user_test.h"
 
+#include <sys/uio.h>
+
 #include <pthread.h>
 #include "kselftest_harness.h"
 
@@ -606,6 +608,27 @@ TEST_F(life, adoption_keeps_to_the_quota)
 	EXPECT_EQ(0, set_limit(self->ss, 0));
 	EXPECT_LE(0, alloc_one(self->ss, 12288));
 	EXPECT_EQ(0, free_one(self->ss, given));
+}
+
+/* A pipe holds the page, as a device would that reads into it. */
+TEST_F(life, what_is_held_of_the_dead_is_not_adopted)
+{
+	__s64 at = alloc_one(self->ss, HEAP_PAGE / 2);
+	__s64 given = alloc_one(self->ss, HEAP_PAGE / 2);
+	struct iovec held = { self->win + at, HEAP_PAGE / 2 };
+	int ends[2];
+
+	ASSERT_LE(0, at);
+	ASSERT_EQ(0, give_one(self->ss, given));
+	ASSERT_EQ(0, poke(self->win + at, 1));
+	ASSERT_EQ(0, pipe(ends));
+	ASSERT_EQ(HEAP_PAGE / 2, vmsplice(ends[1], &held, 1, 0));
+	close(self->ss);
+	EXPECT_NE(at, first_of_session(self->heap, HEAP_PAGE / 2));
+	close(ends[0]);
+	close(ends[1]);
+	EXPECT_EQ(at, first_of_session(self->heap, HEAP_PAGE / 2));
+	self->ss = attach(self->heap);
 }
 
 /* ---- what is told elsewhere --------------------------------------------- */

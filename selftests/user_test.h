@@ -90,6 +90,16 @@ static inline __s64 alloc_one(int ss, __u64 length)
 	return err < 0 ? err : (__s64)offset;
 }
 
+/* What a new session allocates first. */
+static inline __s64 first_of_session(int heap, __u64 length)
+{
+	int ss = attach(heap);
+	__s64 at = alloc_one(ss, length);
+
+	close(ss);
+	return at;
+}
+
 static inline int batch(int ss, unsigned long cmd, const __u64 *offsets,
 			unsigned int n, unsigned int *bad)
 {

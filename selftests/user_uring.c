@@ -90,16 +90,6 @@ static int register_buffer(struct ring *r, void *p, size_t len)
 		       &buffer, 1) ? errno : 0;
 }
 
-/* What a new session allocates first. */
-static __s64 first_of_session(int heap)
-{
-	int ss = attach(heap);
-	__s64 at = alloc_one(ss, HEAP_PAGE / 2);
-
-	close(ss);
-	return at;
-}
-
 /*
  * A process ends while a ring holds its object; its neighbour, which was given,
  * keeps the span alive.
@@ -118,10 +108,10 @@ static void check_death(int heap)
 		return;
 	}
 	close(ss);
-	check(first_of_session(heap) != at,
+	check(first_of_session(heap, HEAP_PAGE / 2) != at,
 	      "what a device holds is not handed out when its owner ends");
 	ring_close(&ring);
-	while (first_of_session(heap) != at && --tries)
+	while (first_of_session(heap, HEAP_PAGE / 2) != at && --tries)
 		usleep(10000);
 	check(tries, "and is when the device lets go");
 }
