@@ -30,16 +30,21 @@ GH_EXPORT int close(int fd)
 	return unlikely(is_ours(fd)) ? refuse(EBADF) : __close(fd);
 }
 
+/* What is no descriptor is more than any. */
+static unsigned int not_below(int fd, unsigned int from)
+{
+	return fd >= 0 && (unsigned int)fd >= from ? (unsigned int)fd : ~0U;
+}
+
 /* The one that is lower, or more than any. */
 static unsigned int next_of_ours(unsigned int from)
 {
 	const struct goheap *h = &gh_heaps[0];
-	unsigned int a = h->fd, b = h->session_fd;
+	unsigned int a = not_below(h->fd, from);
+	unsigned int b = not_below(h->session_fd, from);
 
 	if (!h->id)
 		return ~0U;
-	a = a >= from ? a : ~0U;
-	b = b >= from ? b : ~0U;
 	return a < b ? a : b;
 }
 

@@ -139,15 +139,18 @@ static void copy_heap(struct goheap *h)
 
 static void leave_heap(struct goheap *h)
 {
-	if (h->known < h->window)
-		munmap((void *)(h->base + h->known), h->window - h->known);
-	munmap((void *)h->map, (h->window >> GH_PAGE_SHIFT) * sizeof(*h->map));
-	munmap(h->npages, (h->window >> GH_PAGE_SHIFT) * sizeof(*h->npages));
-	gh_close(h->fd);
+	uint64_t known = h->known, window = h->window;
+
+	h->window = 0;
+	h->known = 0;
+	if (known < window)
+		munmap((void *)(h->base + known), window - known);
+	munmap((void *)h->map, (window >> GH_PAGE_SHIFT) * sizeof(*h->map));
+	munmap(h->npages, (window >> GH_PAGE_SHIFT) * sizeof(*h->npages));
+	if (h->fd >= 0)
+		gh_close(h->fd);
 	h->fd = -1;
 	h->base = 0;
-	h->known = 0;
-	h->window = 0;
 	h->map = NULL;
 	h->npages = NULL;
 }

@@ -64,7 +64,8 @@ void goheap_close(struct goheap *h);
  * @h: the heap
  *
  * Return: the descriptor, which stays the library's; -1 in a child with
- * GOHEAP_FORK_COPY that has not allocated yet.
+ * GOHEAP_FORK_COPY that has not allocated yet, or when the library has noticed that
+ * the program closed it.
  */
 int goheap_fd(const struct goheap *h);
 
@@ -83,7 +84,8 @@ uint32_t goheap_session(struct goheap *h);
  *
  * Return: @size bytes or more, aligned to 16, with any content; or NULL with
  * ENOMEM, also when a quota is used up, EOWNERDEAD if the session ended, or EPERM
- * if it is another process's, as in a child after vfork().
+ * if it is another process's, as in a child after vfork(). More than the heap's
+ * window is ENOMEM at once.
  */
 void *goheap_malloc(struct goheap *h, size_t size);
 

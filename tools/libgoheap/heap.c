@@ -116,26 +116,27 @@ static int read_classes(struct goheap *h, struct goheap_info *info)
 
 /* ---- mappings ----------------------------------------------------------- */
 
-static uint64_t map_bytes(const struct goheap *h)
+static uint64_t map_bytes(uint64_t window)
 {
-	return (h->window >> GH_PAGE_SHIFT) * sizeof(uint64_t);
+	return (window >> GH_PAGE_SHIFT) * sizeof(uint64_t);
 }
 
-static uint64_t npages_bytes(const struct goheap *h)
+static uint64_t npages_bytes(uint64_t window)
 {
-	return (h->window >> GH_PAGE_SHIFT) * sizeof(*h->npages);
+	return (window >> GH_PAGE_SHIFT) * sizeof(*gh_heaps->npages);
 }
 
 /* Where all processes should. */
-static void *map_suggested(const struct goheap *h, uintptr_t at)
+static void *map_suggested(const struct goheap *h, uintptr_t at,
+			   uint64_t window)
 {
-	void *p = mmap((void *)at, h->window, PROT_READ | PROT_WRITE,
+	void *p = mmap((void *)at, window, PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
 		       h->fd, 0);
 
 	/* A kernel that does not know the flag takes the address for a hint. */
 	if (p != MAP_FAILED && (uintptr_t)p != at) {
-		munmap(p, h->window);
+		munmap(p, window);
 		p = MAP_FAILED;
 	}
 	return p;
@@ -145,43 +146,43 @@ static void *map_suggested(const struct goheap *h, uintptr_t at)
  * Anywhere. mmap() aligns to the system's pages, which are smaller than the heap's
  * and than what goheap_memalign() promises: so map more, and cut it to size.
  */
-static void *map_anywhere(const struct goheap *h)
+static void *map_anywhere(const struct goheap *h, uint64_t window)
 {
-	size_t room = h->window + GH_MAX_ALIGN;
+	size_t room = window + GH_MAX_ALIGN;
 	char *from = mmap(NULL, room, PROT_NONE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	char *at, *p;
+	char *at;
 
 	if (from == MAP_FAILED)
 		return MAP_FAILED;
 	at = (char *)(((uintptr_t)from + GH_MAX_ALIGN - 1) & -GH_MAX_ALIGN);
-	p = mmap(at, h->window, PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_NORESERVE | MAP_FIXED, h->fd, 0);
-	if (p == MAP_FAILED) {
-		munmap(from, room);
-		return MAP_FAILED;
-	}
 	if (at > from)
 		munmap(from, at - from);
-	munmap(at + h->window, from + room - (at + h->window));
-	return p;
+	munmap(at + window, from + room - (at + window));
+	/*
+	 * If this fails, what lay there may be unmapped already, and another
+	 * thread's memory there now: so it is not unmapped here.
+	 */
+	return mmap(at, window, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_NORESERVE | MAP_FIXED, h->fd, 0);
 }
 
 /*
  * Where all processes should, else anywhere, else as much as there is room for:
  * what lies beyond is then not for this process.
  */
-static void *map_window(struct goheap *h, const struct goheap_info *info)
+static void *map_window(const struct goheap *h, const struct goheap_info *info,
+			uint64_t *window)
 {
 	void *p = MAP_FAILED;
 
-	h->window = info->window;
+	*window = info->window;
 	if (info->base && !(info->base % GH_MAX_ALIGN))
-		p = map_suggested(h, info->base);
-	while (p == MAP_FAILED && h->window >= GH_ARENA_SIZE) {
-		p = map_anywhere(h);
+		p = map_suggested(h, info->base, *window);
+	while (p == MAP_FAILED && *window >= GH_ARENA_SIZE) {
+		p = map_anywhere(h, *window);
 		if (p == MAP_FAILED)
-			h->window /= 2;
+			*window /= 2;
 	}
 	return p == MAP_FAILED ? NULL : p;
 }
@@ -189,38 +190,46 @@ static void *map_window(struct goheap *h, const struct goheap_info *info)
 /* No address is in it any more. */
 static void unmap_all(struct goheap *h)
 {
-	if (h->base)
-		munmap((void *)h->base, h->window);
-	if (h->map)
-		munmap((void *)h->map, map_bytes(h));
-	gh_unmap_memory(h->npages, npages_bytes(h));
-	h->base = 0;
-	h->known = 0;
+	uint64_t window = h->window;
+
+	__atomic_store_n(&h->window, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&h->known, 0, __ATOMIC_RELEASE);
+	gh_unmap_memory((void *)h->base, window);
+	gh_unmap_memory((void *)h->map, map_bytes(window));
+	gh_unmap_memory(h->npages, npages_bytes(window));
+	__atomic_store_n(&h->base, 0, __ATOMIC_RELEASE);
 	h->map = NULL;
 	h->npages = NULL;
-	h->window = 0;
 }
 
+/*
+ * Other threads of a preloaded program ask meanwhile whether addresses are in the
+ * heap. None is until it has a length, which comes last.
+ */
 static int map_all(struct goheap *h, const struct goheap_info *info)
 {
-	void *map;
+	uint64_t window;
+	void *map, *base = map_window(h, info, &window);
 
-	h->base = (uintptr_t)map_window(h, info);
-	if (!h->base)
-		goto fail;
-	map = mmap(NULL, map_bytes(h), PROT_READ, MAP_SHARED | MAP_NORESERVE,
-		   h->fd, GOHEAP_MMAP_MAP);
+	if (!base)
+		return -1;
+	map = mmap(NULL, map_bytes(window), PROT_READ,
+		   MAP_SHARED | MAP_NORESERVE, h->fd, GOHEAP_MMAP_MAP);
 	if (map == MAP_FAILED)
-		goto fail;
+		goto no_map;
+	h->npages = gh_map_memory(npages_bytes(window));
+	if (!h->npages)
+		goto no_npages;
 	h->map = map;
 	h->map_at = (uintptr_t)map -
-		    (h->base >> GH_PAGE_SHIFT) * sizeof(*h->map);
-	h->npages = gh_map_memory(npages_bytes(h));
-	if (!h->npages)
-		goto fail;
+		    ((uintptr_t)base >> GH_PAGE_SHIFT) * sizeof(*h->map);
+	__atomic_store_n(&h->base, (uintptr_t)base, __ATOMIC_RELEASE);
+	__atomic_store_n(&h->window, window, __ATOMIC_RELEASE);
 	return 0;
-fail:
-	unmap_all(h);
+no_npages:
+	munmap(map, map_bytes(window));
+no_map:
+	munmap(base, window);
 	return -1;
 }
 
@@ -292,7 +301,7 @@ static void heap_reset(struct goheap *h)
 	memset(h, 0, sizeof(*h));
 	h->slot = h - gh_heaps;
 	h->fd = -1;
-	h->session_fd = -1;
+	h->session_fd = GH_NO_SESSION;
 	/* No entry of the page map is like this. */
 	h->own = ~0ULL;
 	h->cookie = random_word();
@@ -338,7 +347,7 @@ void gh_drop_files(struct goheap *h)
 {
 	if (h->session_fd >= 0)
 		gh_close(h->session_fd);
-	h->session_fd = -1;
+	h->session_fd = GH_NO_SESSION;
 	h->session = 0;
 	gh_kernel_forget(h);
 	h->own = ~0ULL;

@@ -37,7 +37,7 @@ static int attach(struct goheap *h)
 {
 	struct goheap_attach req = { .size = sizeof(req) };
 
-	if (h->fd < 0 && gh_reopen(h))
+	if (!h->map && gh_reopen(h))
 		return -1;
 	if (ioctl(h->fd, GOHEAP_IOC_ATTACH, &req))
 		return -1;
@@ -53,20 +53,55 @@ int gh_kernel_attach(struct goheap *h)
 	int fd;
 
 	pthread_mutex_lock(&h->session_lock);
-	if (h->session_fd < 0)
-		attach(h);
 	fd = h->session_fd;
+	if (fd == GH_LOST)
+		errno = EOWNERDEAD;
+	else if (fd < 0 && !attach(h))
+		fd = h->session_fd;
 	pthread_mutex_unlock(&h->session_lock);
-	return fd;
+	return fd < 0 ? -1 : fd;
+}
+
+/* Whether the page map shows that the session still has objects. */
+static bool has_pages(const struct goheap *h)
+{
+	uint64_t i, known = __atomic_load_n(&h->known, __ATOMIC_RELAXED);
+
+	for (i = 0; i < known >> GH_PAGE_SHIFT; i++)
+		if ((__atomic_load_n(&h->map[i], __ATOMIC_RELAXED) &
+		     GH_OWN_MASK) == h->own)
+			return true;
+	return false;
+}
+
+/* The program closed the session @fd: its number is the program's from now on. */
+static void lose(struct goheap *h, int fd)
+{
+	struct goheap_info info = { .size = sizeof(info) };
+
+	pthread_mutex_lock(&h->session_lock);
+	if (h->session_fd == fd) {
+		__atomic_store_n(&h->session_fd, GH_LOST, __ATOMIC_RELEASE);
+		if (ioctl(h->fd, GOHEAP_IOC_INFO, &info))
+			h->fd = -1;
+	}
+	pthread_mutex_unlock(&h->session_lock);
 }
 
 /*
- * A session that ended says so in several ways: its descriptor may be closed, or
- * be something else now.
+ * What a call on the session @fd failed with. If the descriptor is closed, or
+ * something else by now, the session ended: EOWNERDEAD. Or it did not, and only
+ * this child after vfork(), or this thread, has closed a copy: EPERM, which the
+ * kernel would have said.
  */
-static bool ended(int err)
+static int reason(struct goheap *h, int fd, int err)
 {
-	return err == EBADF || err == ENOTTY || err == EOWNERDEAD;
+	if (err == EBADF || err == ENOTTY) {
+		err = has_pages(h) ? EPERM : EOWNERDEAD;
+		if (err == EOWNERDEAD)
+			lose(h, fd);
+	}
+	return err;
 }
 
 /**
@@ -85,8 +120,8 @@ int gh_session_ioctl(struct goheap *h, unsigned long cmd, void *req)
 	fd = session_fd(h);
 	if (fd >= 0)
 		ret = ioctl(fd, cmd, req);
-	if (ret && fd >= 0 && ended(errno))
-		errno = EOWNERDEAD;
+	if (ret && fd >= 0)
+		errno = reason(h, fd, errno);
 	pthread_rwlock_unlock(&h->io);
 	return ret;
 }
@@ -148,17 +183,19 @@ static int alloc_once(struct goheap *h, struct goheap_alloc_req *req)
 	int ret, fd = session_fd(h);
 
 	if (fd < 0) {
-		errno = ENOMEM;
+		if (errno != EOWNERDEAD)
+			errno = ENOMEM;
 		return -1;
 	}
 	do
 		ret = ioctl(fd, GOHEAP_IOC_ALLOC, req);
 	while (ret && errno == EINTR);
-	if (ret && ended(errno))
-		errno = EOWNERDEAD;
-	else if (ret && errno != EPERM)
+	if (!ret)
+		return 0;
+	errno = reason(h, fd, errno);
+	if (errno != EPERM && errno != EOWNERDEAD)
 		errno = ENOMEM;
-	return ret;
+	return -1;
 }
 
 /**
@@ -177,9 +214,13 @@ static int alloc_once(struct goheap *h, struct goheap_alloc_req *req)
 unsigned int gh_kernel_alloc(struct goheap *h, size_t size, size_t align,
 			     void **objects, unsigned int n)
 {
+	uint64_t window = __atomic_load_n(&h->window, __ATOMIC_RELAXED);
 	unsigned int tries = 2, got = 0;
 	int err = 0;
 
+	/* Nothing helps; a window without length is one that comes later. */
+	if (window && size > window)
+		tries = 0;
 	while (!got && tries--) {
 		struct goheap_alloc_req req = {
 			.size = sizeof(req),
@@ -243,14 +284,15 @@ static void park(struct goheap *h, const uint64_t *offsets, unsigned int n)
 static bool free_some(struct goheap *h, uint64_t *offsets, unsigned int n)
 {
 	unsigned int bad, some, most = n;
-	int err;
+	int err, fd;
 
 	while (n) {
 		some = n < most ? n : most;
 		bad = some;
 		pthread_rwlock_rdlock(&h->io);
-		err = session_fd(h) < 0 ? errno : free_offsets(h, offsets, some,
-							       &bad);
+		fd = session_fd(h);
+		err = fd < 0 ? errno :
+		      reason(h, fd, free_offsets(h, offsets, some, &bad));
 		pthread_rwlock_unlock(&h->io);
 		if (!err) {
 			offsets += some;
@@ -262,7 +304,7 @@ static bool free_some(struct goheap *h, uint64_t *offsets, unsigned int n)
 			n--;
 		} else if (err != EINTR) {
 			/* If the session ended, all of it is free. */
-			if (!ended(err))
+			if (err != EOWNERDEAD)
 				park(h, offsets, n);
 			return false;
 		}

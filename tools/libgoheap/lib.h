@@ -201,7 +201,7 @@ struct gh_parked {
  * @id: number that no other heap of this process ever had; 0: not open
  * @window: bytes mapped
  * @fd: the heap
- * @session_fd: the session; -1 if there is none yet
+ * @session_fd: the session, or GH_NO_SESSION or GH_LOST
  * @session: its number
  * @flags: of goheap_open()
  * @path: of the device
@@ -260,6 +260,10 @@ void gh_drop_files(struct goheap *h);
 
 /* Shells and daemons close lower ones. */
 #define GH_HIGH_FD	900
+
+/* There is no session yet; and what it was is somebody else's descriptor now. */
+#define GH_NO_SESSION	(-1)
+#define GH_LOST		(-2)
 
 /* kernel.c: the calls that change the heap */
 void gh_close(int fd);

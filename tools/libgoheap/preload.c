@@ -77,7 +77,8 @@ static bool ready(void)
 	int saved = errno;
 
 	if (likely(__atomic_load_n(&state, __ATOMIC_ACQUIRE) == READY &&
-		   __atomic_load_n(&HEAP->session_fd, __ATOMIC_RELAXED) >= 0))
+		   __atomic_load_n(&HEAP->session_fd, __ATOMIC_RELAXED) !=
+			   GH_NO_SESSION))
 		return true;
 	if (__atomic_compare_exchange_n(&state, &was, OPENING, false,
 					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
@@ -93,39 +94,46 @@ static bool ready(void)
 
 static bool is_ours(const void *p)
 {
-	return (uintptr_t)p - HEAP->base < HEAP->window || gh_inherited(p);
+	/* Another thread may be opening the heap: see map_all(). */
+	uint64_t window = __atomic_load_n(&HEAP->window, __ATOMIC_ACQUIRE);
+
+	return (uintptr_t)p - HEAP->base < window || gh_inherited(p);
 }
 
 /* ---- when the heap has nothing ------------------------------------------ */
 
 /*
  * After it had none, so many calls do not ask again: to ask empties all magazines
- * first.
+ * first. Large objects count for themselves, for there may still be small ones.
  */
 #define CALLS_SPARED	256
 
-static unsigned int spared;
+static unsigned int spared[2];
 
-static bool is_spared(void)
+static unsigned int *spared_of(size_t size)
 {
-	unsigned int n = __atomic_load_n(&spared, __ATOMIC_RELAXED);
+	return &spared[size > GH_MAX_SMALL];
+}
+
+static bool is_spared(size_t size)
+{
+	unsigned int n = __atomic_load_n(spared_of(size), __ATOMIC_RELAXED);
 
 	if (likely(!n))
 		return false;
-	__atomic_store_n(&spared, n - 1, __ATOMIC_RELAXED);
+	__atomic_store_n(spared_of(size), n - 1, __ATOMIC_RELAXED);
 	return true;
 }
 
-static bool usable(void)
+static bool usable(size_t size)
 {
-	return likely(ready()) && likely(!is_spared());
+	return likely(ready()) && likely(!is_spared(size));
 }
 
-/* The heap gave nothing, for the reason in errno, and glibc's allocator @p. */
-static void *instead(void *p, size_t size, int saved)
+/* The heap gave nothing because of @err, and glibc's allocator @p. */
+static void *instead(void *p, size_t size, int err, int saved)
 {
 	static bool said[2];
-	int err = errno;
 
 	if (!p) {
 		/* malloc() has no other error. */
@@ -135,8 +143,12 @@ static void *instead(void *p, size_t size, int saved)
 	errno = saved;
 	if (err == EOWNERDEAD)
 		__atomic_store_n(&state, NONE, __ATOMIC_RELEASE);
-	if (err == ENOMEM && size <= GH_MAX_SMALL)
-		__atomic_store_n(&spared, CALLS_SPARED, __ATOMIC_RELAXED);
+	/* No heap has room for that: no limit is to blame. */
+	if (err == ENOMEM && size > HEAP->window)
+		return p;
+	if (err == ENOMEM)
+		__atomic_store_n(spared_of(size), CALLS_SPARED,
+				 __ATOMIC_RELAXED);
 	/* After vfork() it is not worth a word. */
 	if (err == EPERM || __atomic_exchange_n(&said[err == EOWNERDEAD], true,
 						__ATOMIC_RELAXED))
@@ -153,16 +165,17 @@ static void *instead(void *p, size_t size, int saved)
 
 static noinline void *malloc_slow(size_t size)
 {
-	int saved = errno;
+	int err, saved = errno;
 	void *p;
 
-	if (!usable())
+	if (!usable(size))
 		return __libc_malloc(size);
 	p = gh_malloc(HEAP, size);
 	if (likely(p))
 		return p;
+	err = errno;
 	return instead(size > PTRDIFF_MAX ? NULL : __libc_malloc(size), size,
-		       saved);
+		       err, saved);
 }
 
 GH_EXPORT void *malloc(size_t size)
@@ -198,13 +211,16 @@ GH_EXPORT void cfree(void *p)
 
 GH_EXPORT void *calloc(size_t n, size_t size)
 {
-	int saved = errno;
+	int err, saved = errno;
 	void *p;
 
-	if (!usable())
+	if (!usable(n * size))
 		return __libc_calloc(n, size);
 	p = goheap_calloc(HEAP, n, size);
-	return likely(p) ? p : instead(__libc_calloc(n, size), n * size, saved);
+	if (likely(p))
+		return p;
+	err = errno;
+	return instead(__libc_calloc(n, size), n * size, err, saved);
 }
 
 /* What cannot grow in the heap, or never was in that of a child. */
@@ -229,19 +245,20 @@ static noinline void *realloc_elsewhere(void *p, size_t size)
 
 GH_EXPORT void *realloc(void *p, size_t size)
 {
-	int saved = errno;
+	int err, saved = errno;
 	void *new;
 
 	if (!p)
 		return malloc(size);
 	if (!is_ours(p))
 		return __libc_realloc(p, size);
-	if (!usable() && size)
+	if (!usable(size) && size)
 		return realloc_elsewhere(p, size);
 	new = goheap_realloc(HEAP, p, size);
 	if (new || !size)
 		return new;
-	return instead(realloc_elsewhere(p, size), size, saved);
+	err = errno;
+	return instead(realloc_elsewhere(p, size), size, err, saved);
 }
 
 GH_EXPORT void *reallocarray(void *p, size_t n, size_t size)
@@ -258,16 +275,22 @@ GH_EXPORT void *reallocarray(void *p, size_t n, size_t size)
 /* As glibc's: an alignment that is no power of two is rounded up. */
 GH_EXPORT void *memalign(size_t align, size_t size)
 {
-	size_t up = GH_ALIGN;
-	int saved = errno;
+	size_t up = GH_ALIGN, as = size;
+	int err, saved = errno;
 	void *p;
 
-	if (align > GH_MAX_ALIGN || !usable())
+	/* What no class aligns is a large object. */
+	if (align > GH_PAGE_SIZE && size <= GH_MAX_SMALL)
+		as = GH_MAX_SMALL + 1;
+	if (align > GH_MAX_ALIGN || !usable(as))
 		return __libc_memalign(align, size);
 	while (up < align)
 		up *= 2;
 	p = goheap_memalign(HEAP, up, size);
-	return p ? p : instead(__libc_memalign(align, size), size, saved);
+	if (p)
+		return p;
+	err = errno;
+	return instead(__libc_memalign(align, size), as, err, saved);
 }
 
 GH_EXPORT void *aligned_alloc(size_t align, size_t size)

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -265,6 +266,27 @@ static bool closes_everything(void)
 	       errno == EBADF && close_range(5, 4, 0) == -1 && errno == EINVAL;
 }
 
+/* What the descriptors' numbers are now, no child closes, but the program can. */
+static bool numbers_are_free(void)
+{
+	bool good = true;
+	int fd, status;
+	pid_t pid;
+
+	for (fd = 890; fd < 1000; fd++)
+		good &= dup2(2, fd) == fd;
+	pid = fork();
+	if (!pid) {
+		for (fd = 890; fd < 1000; fd++)
+			good &= fcntl(fd, F_GETFD) >= 0;
+		_exit(good ? 0 : 1);
+	}
+	good &= waitpid(pid, &status, 0) == pid && !status;
+	for (fd = 890; fd < 1000; fd++)
+		good &= !close(fd);
+	return good;
+}
+
 /* By no call that a library could see. The session ends with it. */
 static bool loses_the_heap(void)
 {
@@ -275,8 +297,10 @@ static bool loses_the_heap(void)
 		syscall(SYS_close, fd);
 	free(p);
 	q = malloc(3 << 20);
-	return q && !in_heap(q) && memset(q, 1, 3 << 20);
+	return q && !in_heap(q) && memset(q, 1, 3 << 20) && numbers_are_free();
 }
+
+static bool closes;
 
 /* A thread that leaves the table of descriptors, and with it the session. */
 static void *stranger(void *good)
@@ -286,6 +310,8 @@ static void *stranger(void *good)
 
 	if (unshare(CLONE_FILES))
 		return NULL;
+	for (i = 3; closes && i < 1100; i++)
+		syscall(SYS_close, i);
 	*served = true;
 	for (i = 0; i < 20000; i++) {
 		char *p = i % 2 ? malloc(3000) : calloc(3000, 1);
@@ -305,6 +331,28 @@ static void test_stranger(void)
 	pthread_create(&thread, NULL, stranger, &served);
 	pthread_join(thread, NULL);
 	check(served, "a thread with descriptors of its own has memory");
+	check(in_heap(malloc(3 << 20)) == heap, "and others still the heap's");
+}
+
+/* A child that shares all memory, and closes what it has of the heap. */
+static void test_vfork(void)
+{
+	static int status;
+	static void *p;
+	static pid_t pid;
+	static int fd;
+
+	pid = vfork();
+	if (!pid) {
+		for (fd = 3; fd < 1100; fd++)
+			syscall(SYS_close, fd);
+		p = malloc(3 << 20);
+		_exit(p ? 0 : 1);
+	}
+	check(waitpid(pid, &status, 0) == pid && !status &&
+	      in_heap(malloc(3 << 20)) == heap,
+	      "a child of vfork() loses nobody's heap");
+	free(p);
 }
 
 /* The child cannot open a heap of its own. */
@@ -351,6 +399,8 @@ static void test_limit(void)
 		return;
 	}
 	check(in_heap(malloc(100)), "the heap serves");
+	free(malloc(1UL << 40));
+	check(in_heap(malloc(64 << 10)), "also after what no heap has room for");
 	for (i = 0; i < 16000; i++) {
 		p[i] = i % 3 ? malloc(1000) : calloc(10, 100);
 		good &= p[i] && memset(p[i], i, 1000);
@@ -367,6 +417,10 @@ static void test_limit(void)
 	for (i = 0; i < 1000; i++)
 		p[0] = malloc(1000);
 	check(in_heap(p[0]), "and the heap again when it has room");
+	p[0] = malloc(64 << 20);
+	check(p[0] && !in_heap(p[0]) && !in_heap(malloc(64 << 10)) &&
+	      in_heap(malloc(2000)),
+	      "large objects wait for themselves");
 }
 
 /* What the child says on stderr is to be seen in the log. */
@@ -408,6 +462,9 @@ int main(int argc, char **argv)
 	check(in_child(closes_everything), "who closes everything has memory");
 	check(in_child(loses_the_heap), "so has who does it all the same");
 	test_stranger();
+	closes = true;
+	test_stranger();
+	test_vfork();
 	check(has_no_descriptors(), "so has a child that can open no heap");
 	test_bad_free();
 	return tap_end();
