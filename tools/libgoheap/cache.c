@@ -10,6 +10,7 @@
  * A cache belongs to a thread and a slot for ever: a heap that is closed leaves
  * the caches of other threads without objects and without a heap.
  */
+#include <sched.h>
 #include <sys/mman.h>
 
 #include "lib.h"
@@ -417,6 +418,28 @@ static void all_caches_del(struct gh_cache *c)
 	*at = c->next;
 }
 
+/*
+ * The function for bad frees is the program's, and may do anything: gh_lock is not
+ * held when something is freed. The heap is not closed before thread_left().
+ */
+static struct goheap *thread_leaves(const struct gh_cache *c)
+{
+	struct goheap *h = heap_of(c);
+
+	if (h)
+		h->leaving++;
+	pthread_mutex_unlock(&gh_lock);
+	return h;
+}
+
+static void thread_left(struct goheap *h)
+{
+	pthread_mutex_lock(&gh_lock);
+	/* None are in a child. */
+	if (h && h->leaving)
+		h->leaving--;
+}
+
 static void thread_exit(void *unused)
 {
 	unsigned int i;
@@ -429,11 +452,12 @@ static void thread_exit(void *unused)
 
 		if (c == &no_cache)
 			continue;
-		pthread_mutex_lock(&gh_lock);
 		gh_tls[i] = &no_cache;
-		h = heap_of(c);
+		pthread_mutex_lock(&gh_lock);
+		h = thread_leaves(c);
 		if (h)
 			gh_cache_empty(h, c);
+		thread_left(h);
 		cache_reset(c);
 		all_caches_del(c);
 		c->next = spare_caches;
@@ -442,14 +466,47 @@ static void thread_exit(void *unused)
 	}
 }
 
-/* Free what was given and freed here. gh_lock is held, and nobody uses the heap. */
-void gh_caches_flush(struct goheap *h)
+/* Take gh_lock when no thread is just leaving the heap. */
+void gh_lock_heap(struct goheap *h)
+{
+	pthread_mutex_lock(&gh_lock);
+	while (h->leaving) {
+		pthread_mutex_unlock(&gh_lock);
+		sched_yield();
+		pthread_mutex_lock(&gh_lock);
+	}
+}
+
+/* Take what some thread has for the kernel to free. gh_lock is held. */
+static unsigned int later_take(struct goheap *h, void **objects)
 {
 	struct gh_cache *c;
+	unsigned int n;
 
-	for (c = all_caches; c; c = c->next)
-		if (c->id == h->id)
-			later_flush(h, c);
+	for (c = all_caches; c; c = c->next) {
+		if (c->id != h->id || !c->nlater)
+			continue;
+		n = c->nlater;
+		memcpy(objects, c->later, n * sizeof(*objects));
+		c->nlater = 0;
+		c->later_bytes = 0;
+		return n;
+	}
+	return 0;
+}
+
+/* Free what was given and freed here. Nobody uses the heap. */
+void gh_caches_flush(struct goheap *h)
+{
+	void *some[GH_LATER];
+	unsigned int n;
+
+	do {
+		gh_lock_heap(h);
+		n = later_take(h, some);
+		pthread_mutex_unlock(&gh_lock);
+		gh_kernel_free(h, some, n);
+	} while (n);
 	gh_kernel_unpark(h);
 }
 
@@ -461,15 +518,18 @@ static void __attribute__((__destructor__)) process_exit(void)
 {
 	unsigned int i;
 
-	if (pthread_mutex_trylock(&gh_lock))
-		return;
 	for (i = 0; i < GH_HEAPS; i++) {
-		struct goheap *h = heap_of(gh_tls[i]);
+		struct gh_cache *c = gh_tls[i];
+		struct goheap *h;
 
+		if (!c->nlater || pthread_mutex_trylock(&gh_lock))
+			continue;
+		h = thread_leaves(c);
 		if (h)
-			later_flush(h, gh_tls[i]);
+			later_flush(h, c);
+		thread_left(h);
+		pthread_mutex_unlock(&gh_lock);
 	}
-	pthread_mutex_unlock(&gh_lock);
 }
 
 /* Forget what all threads have of a heap. gh_lock is held, and nobody uses it. */
@@ -477,6 +537,7 @@ void gh_caches_forget(struct goheap *h)
 {
 	struct gh_cache *c;
 
+	h->leaving = 0;
 	for (c = all_caches; c; c = c->next)
 		if (c->id == h->id)
 			cache_reset(c);

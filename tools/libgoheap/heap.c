@@ -445,9 +445,9 @@ GH_EXPORT void goheap_close(struct goheap *h)
 {
 	if (!h)
 		return;
-	pthread_mutex_lock(&gh_lock);
 	/* What threads free for others must not be lost. */
 	gh_caches_flush(h);
+	gh_lock_heap(h);
 	gh_caches_forget(h);
 	gh_kernel_forget(h);
 	if (h->session_fd >= 0)

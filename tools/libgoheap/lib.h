@@ -207,6 +207,7 @@ struct gh_parked {
  * @path: of the device
  * @npages: heap pages of our own large objects, at the index of their first
  * @trims: calls of goheap_trim()
+ * @leaving: threads that end and are emptying their caches
  * @stock_bytes: bytes in @stock
  * @parked: what a thread that may free is to free
  * @io: see above
@@ -235,6 +236,7 @@ struct goheap {
 	unsigned int flags;
 	char path[128];
 	unsigned int trims;
+	unsigned int leaving;
 	size_t stock_bytes;
 	struct gh_parked *parked;
 	pthread_rwlock_t io;
@@ -286,6 +288,7 @@ void *gh_big_take(struct goheap *h, size_t bytes);
 void gh_big_put(struct goheap *h, void *p, size_t bytes);
 struct gh_cache *gh_cache_get(struct goheap *h);
 void gh_cache_empty(struct goheap *h, struct gh_cache *c);
+void gh_lock_heap(struct goheap *h);
 void gh_caches_flush(struct goheap *h);
 void gh_caches_forget(struct goheap *h);
 int gh_caches_init(void);

@@ -22,7 +22,8 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MIB		1048576UL
 
-static int bad_frees;
+static int bad_frees, while_locked;
+static bool at_exit;
 
 static void note_bad_free(struct goheap *h, const void *p, int err)
 {
@@ -30,12 +31,19 @@ static void note_bad_free(struct goheap *h, const void *p, int err)
 	(void)p;
 	(void)err;
 	bad_frees++;
+	if (pthread_mutex_trylock(&gh_lock))
+		while_locked++;
+	else
+		pthread_mutex_unlock(&gh_lock);
+	if (at_exit)
+		_exit(while_locked);
 }
 
 /* ---- the kernel --------------------------------------------------------- */
 
 /* No batch of frees longer than this. */
 static unsigned int most_freed = ~0U;
+static unsigned int trims;
 
 int __wrap_ioctl(int fd, unsigned long cmd, ...)
 {
@@ -50,6 +58,7 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 		errno = ENOMEM;
 		return -1;
 	}
+	trims += cmd == GOHEAP_IOC_TRIM;
 	return __real_ioctl(fd, cmd, req);
 }
 
@@ -279,6 +288,57 @@ static void test_exit_flushes(struct goheap *h)
 	      !usage_of(h).given, "and at exit()");
 }
 
+/* The heap frees it before the thread does. */
+static void *free_twice(void *arg)
+{
+	struct helper *x = arg;
+
+	free_as(x->as, x->of, x->p, 1);
+	goheap_trim(x->as);
+	return NULL;
+}
+
+static void *free_what_was_freed(void *arg)
+{
+	struct helper *x = arg;
+	pthread_t thread;
+
+	/* It waits here, and is freed there. */
+	free_as(x->as, x->of, x->p, 1);
+	pthread_create(&thread, NULL, free_twice, x);
+	pthread_join(thread, NULL);
+	return NULL;
+}
+
+static void test_refused_at_the_end(struct goheap *h)
+{
+	struct helper x = { .as = second(h), .of = h };
+	pthread_t thread;
+	int status;
+	pid_t pid;
+
+	give_new(h, x.p, 1, 64);
+	pthread_create(&thread, NULL, free_what_was_freed, &x);
+	pthread_join(thread, NULL);
+	check(bad_frees == 1 && !while_locked,
+	      "a thread that ends tells of bad frees without a lock");
+	give_new(h, x.p, 1, 64);
+	free_what_was_freed(&x);
+	goheap_close(x.as);
+	check(bad_frees == 2 && !while_locked, "so does closing");
+	bad_frees = 0;
+	give_new(h, x.p, 1, 64);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		x.as = h;
+		at_exit = true;
+		free_what_was_freed(&x);
+		exit(1);
+	}
+	check(waitpid(pid, &status, 0) == pid && !status, "and exit()");
+}
+
 static void test_later_is_bounded(struct goheap *h)
 {
 	struct goheap *other = second(h);
@@ -366,6 +426,9 @@ static void test_free_without_memory(void)
 	goheap_close(h);
 }
 
+/* What it leaves, the whole process would lose. */
+static bool closes;
+
 /* It leaves the process's table of descriptors, and with it the session. */
 static void *stranger(void *arg)
 {
@@ -373,7 +436,7 @@ static void *stranger(void *arg)
 	uint64_t objects;
 	bool good;
 
-	if (unshare(CLONE_FILES))
+	if (unshare(CLONE_FILES) || (closes && close_range(3, ~0U, 0)))
 		return NULL;
 	objects = goheap_cached(h);
 	errno = 0;
@@ -406,6 +469,19 @@ static void test_stranger(void)
 	goheap_close(h);
 }
 
+/* What is kept is not given up for what there never is. */
+static void test_no_window(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	unsigned int before = trims;
+
+	goheap_free(h, goheap_malloc(h, 64));
+	errno = 0;
+	check(!goheap_malloc(h, 1UL << 40) && errno == ENOMEM &&
+	      trims == before, "more than the window is asked of nobody");
+	goheap_close(h);
+}
+
 /* As a program that closes every descriptor before it goes on. */
 static bool says_that_it_ended(void)
 {
@@ -416,10 +492,14 @@ static bool says_that_it_ended(void)
 
 	for (fd = 3; fd < 1024; fd++)
 		close(fd);
+	/* The number of each is the program's now. */
+	for (fd = 3; fd < 1024; fd++)
+		dup2(2, fd);
 	return goheap_usage(h, &usage) && errno == EOWNERDEAD &&
 	       goheap_set_quota(h, MIB) && errno == EOWNERDEAD &&
 	       goheap_give(h, &p, 1) && errno == EOWNERDEAD &&
-	       !goheap_malloc(h, MIB) && errno == EOWNERDEAD;
+	       !goheap_malloc(h, MIB) && errno == EOWNERDEAD &&
+	       goheap_fd(h) < 0;
 }
 
 static void test_high(struct goheap *h)
@@ -445,6 +525,7 @@ int main(void)
 	test_high(h);
 	test_close_flushes(h);
 	test_exit_flushes(h);
+	test_refused_at_the_end(h);
 	test_later_is_bounded(h);
 	test_later_is_trimmed(h);
 	goheap_close(h);
@@ -453,6 +534,9 @@ int main(void)
 	goheap_close(h);
 	test_free_without_memory();
 	test_stranger();
+	closes = true;
+	test_stranger();
+	test_no_window();
 	check(in_child(says_that_it_ended), "a session that ended says so");
 	check(in_child(fails_cleanly), "a heap that did not open leaves nothing");
 	return tap_end();
