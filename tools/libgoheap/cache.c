@@ -73,6 +73,7 @@ static void cache_setup(struct goheap *h, struct gh_cache *c)
 	c->nlater = 0;
 	c->later_bytes = 0;
 	c->nbig = 0;
+	c->big_bytes = 0;
 	c->trims = h->trims;
 	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
 		const struct gh_class *k = &h->class[i];
@@ -95,6 +96,7 @@ static void cache_reset(struct gh_cache *c)
 {
 	memset(c->mag, 0, sizeof(c->mag));
 	c->nbig = 0;
+	c->big_bytes = 0;
 	c->nlater = 0;
 	c->later_bytes = 0;
 	c->id = 0;
@@ -171,6 +173,7 @@ static void *big_remove(struct gh_cache *c, unsigned int i)
 {
 	void *p = c->big[i].p;
 
+	c->big_bytes -= c->big[i].bytes;
 	c->nbig--;
 	memmove(c->big + i, c->big + i + 1, (c->nbig - i) * sizeof(*c->big));
 	return p;
@@ -208,13 +211,14 @@ void gh_big_put(struct goheap *h, void *p, size_t bytes)
 	if (!c || bytes > GH_BIG_BYTES)
 		return gh_large_keep(h, p, bytes);
 	check_trims(h, c);
-	if (c->nbig == GH_BIG) {
+	while (c->nbig == GH_BIG || c->big_bytes + bytes > GH_BIG_BYTES) {
 		size_t old = c->big[0].bytes;
 
 		gh_large_keep(h, big_remove(c, 0), old);
 	}
 	c->big[c->nbig].p = p;
 	c->big[c->nbig++].bytes = bytes;
+	c->big_bytes += bytes;
 }
 
 /* ---- giving back -------------------------------------------------------- */

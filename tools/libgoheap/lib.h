@@ -101,9 +101,9 @@ static_assert(sizeof(struct gh_mag) == 32, "see gh_mag_of()");
 /* Objects that a thread collects for the kernel to free, and their bytes. */
 #define GH_LATER	64
 #define GH_LATER_BYTES	(256UL << 10)
-/* Large objects that a thread keeps, and the longest that it does, in bytes. */
+/* Large objects that a thread keeps, and their bytes. */
 #define GH_BIG		8
-#define GH_BIG_BYTES	1048576UL
+#define GH_BIG_BYTES	(2UL << 20)
 
 /**
  * struct gh_cache - a thread's share of a heap
@@ -114,6 +114,7 @@ static_assert(sizeof(struct gh_mag) == 32, "see gh_mag_of()");
  * @trims: &struct goheap.trims when the magazines were last emptied
  * @next: in the list of all caches, or of those that no thread has
  * @nbig: large objects in @big
+ * @big_bytes: their bytes
  * @big: large objects, the eldest first
  * @nlater: objects in @later
  * @later_bytes: their bytes
@@ -128,6 +129,7 @@ struct gh_cache {
 	unsigned int trims;
 	struct gh_cache *next;
 	unsigned int nbig;
+	size_t big_bytes;
 	struct {
 		void *p;
 		size_t bytes;
@@ -153,7 +155,9 @@ struct gh_stock {
 };
 
 #define GH_LARGE_KEPT		64
-#define GH_LARGE_BYTES		(32UL << 20)
+#define GH_LARGE_BYTES		(64UL << 20)
+/* A longer one is not kept. */
+#define GH_LARGE_MAX		(16UL << 20)
 /* A kept object goes back after so many other calls. */
 #define GH_LARGE_AGE		4096
 

@@ -167,7 +167,7 @@ void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (align <= GH_PAGE_SIZE && bytes <= GH_LARGE_BYTES / 2) {
+	if (align <= GH_PAGE_SIZE && bytes <= GH_LARGE_MAX) {
 		p = gh_big_take(h, bytes);
 		if (!p)
 			p = large_take(&h->large, bytes);
@@ -197,7 +197,7 @@ void gh_large_free(struct goheap *h, void *p)
 		return gh_bad_free(h, p, EINVAL);
 	if (gh_word(p) == gh_cookie(h, p))
 		return gh_bad_free(h, p, ENOENT);
-	if (bytes > GH_LARGE_BYTES / 2)
+	if (bytes > GH_LARGE_MAX)
 		return gh_kernel_free(h, &p, 1);
 	gh_set_word(p, gh_cookie(h, p));
 	gh_big_put(h, p, bytes);
