@@ -53,7 +53,6 @@ check "and for the heap's" all_pass with_goheap preload_test goheap
 check "a bad free is reported" grep -q "goheap: bad free: .* is free already" /tmp/log
 check "and a heap that is lost" grep -q "goheap: the heap is lost: its descr" /tmp/log
 check "a heap that is full is no end of memory" all_pass with_goheap preload_test limit
-check "and it is said" grep -q "goheap: no more memory: a limit" /tmp/log
 check "without a device glibc's serves" \
 	all_pass without_device with_goheap preload_test glibc
 check "and it is said why" grep -q "goheap: cannot use /nowhere: No such file" /tmp/log

@@ -133,7 +133,7 @@ static bool usable(size_t size)
 /* The heap gave nothing because of @err, and glibc's allocator @p. */
 static void *instead(void *p, size_t size, int err, int saved)
 {
-	static bool said[2];
+	static bool said;
 
 	if (!p) {
 		/* malloc() has no other error. */
@@ -141,23 +141,15 @@ static void *instead(void *p, size_t size, int err, int saved)
 		return NULL;
 	}
 	errno = saved;
-	if (err == EOWNERDEAD)
-		__atomic_store_n(&state, NONE, __ATOMIC_RELEASE);
-	/* No heap has room for that: no limit is to blame. */
-	if (err == ENOMEM && size > HEAP->window)
-		return p;
-	if (err == ENOMEM)
+	/* No heap has room for more than its window: the next may be shorter. */
+	if (err == ENOMEM && size <= HEAP->window)
 		__atomic_store_n(spared_of(size), CALLS_SPARED,
 				 __ATOMIC_RELAXED);
-	/* After vfork() it is not worth a word. */
-	if (err == EPERM || __atomic_exchange_n(&said[err == EOWNERDEAD], true,
-						__ATOMIC_RELAXED))
+	if (err != EOWNERDEAD)
 		return p;
-	if (err == EOWNERDEAD)
+	__atomic_store_n(&state, NONE, __ATOMIC_RELEASE);
+	if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
 		say("the heap is lost", "", "its descriptor was closed");
-	else
-		say("no more memory", "",
-		    "a limit, perhaps ulimit -l, is reached");
 	return p;
 }
 
