@@ -38,6 +38,8 @@ NUMBERS = ("size", "threads", "ops", "min_ps", "median_ps", "rss", "heap")
 PAIR_LIMIT, GLIBC_LIMIT = 1.2, 1.0
 # Of the bulk path in the kernel and an empty call: one each for ALLOC and for FREE.
 BATCH_LIMIT = 1.25
+# The machine may do other things too, which hit some and not others: once more, in turns.
+TURNS = 4
 # Where instructions are counted, each byte that such a string instruction moves is one.
 COUNTED = labs.PLAIN + " clearcpuid=erms,fsrm"
 
@@ -97,11 +99,13 @@ class Found:
     rows: list = field(default_factory=list)
 
     def shapes(self):
-        """By shape, the figures of each allocator."""
+        """By shape, the figures of each allocator: of its best turn."""
         by_shape = {}
-        for row in self.rows:
-            by_shape.setdefault((row["shape"], row["size"]), {})[row["allocator"]] = row
-        return by_shape
+        for row in sorted(self.rows, key=lambda row: row["min_ps"]):
+            cells = by_shape.setdefault((row["shape"], row["size"]), {})
+            cells.setdefault(row["allocator"], row)
+        return {shape: by_shape[shape] for shape in
+                dict.fromkeys((row["shape"], row["size"]) for row in self.rows)}
 
 
 def parse(text, allocator):
@@ -172,7 +176,7 @@ class Runner:
         others = labs.busy_processors()
         percent = lab.percent // 5 if quick else lab.percent
         out = self.boot(name, lab.kernel, SCRIPT.format(
-            shapes=" ".join(SHAPES), names=" ".join(ALLOCATORS), threads=lab.threads,
+            shapes=" ".join(SHAPES), names=" ".join((*ALLOCATORS,) * (1 if quick else TURNS)), threads=lab.threads,
             percent=percent), files, lab.options)
         found = Found(name, (out / "release").read_text().strip(), others)
         for allocator in ALLOCATORS:
