@@ -22,6 +22,7 @@
 #include "session.h"
 #include "uapi.h"
 #include "uheap.h"
+#include "uobj.h"
 
 /* Offsets of small batches are kept on the stack. */
 #define STACK_BATCH	64

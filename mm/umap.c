@@ -6,9 +6,9 @@
 #include <linux/pagemap.h>
 
 #include "compat.h"
-#include "session.h"
 #include "uapi.h"
 #include "uheap.h"
+#include "uobj.h"
 
 /* Kernel pages that one fault maps, at most. */
 #define FAULT_AROUND	16

@@ -13,8 +13,8 @@
 #include <linux/goheap.h>
 
 #include "fault.h"
-#include "session.h"
 #include "uapi.h"
+#include "uobj.h"
 #include "upin.h"
 
 /**

@@ -5,7 +5,6 @@
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
 
-#include "session.h"
 #include "uapi.h"
 #include "uheap.h"
 
