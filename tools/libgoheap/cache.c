@@ -201,7 +201,7 @@ void *gh_big_take(struct goheap *h, size_t bytes)
 /**
  * gh_big_put() - keep a large object for this thread, or for all
  * @h: the heap
- * @p: the object, with its cookie
+ * @p: the object, marked GH_KEPT
  * @bytes: its length
  */
 void gh_big_put(struct goheap *h, void *p, size_t bytes)

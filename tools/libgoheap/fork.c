@@ -88,6 +88,18 @@ static void give_up(const char *why)
 	_exit(127);
 }
 
+/* Whether a page may have content: large objects that are free and kept have none. */
+static bool has_content(const struct goheap *h, uint64_t page)
+{
+	uint64_t entry = h->map[page], index = GOHEAP_PAGE_INDEX(entry);
+
+	if (!entry)
+		return false;
+	return (entry & GH_OWN_MASK) != h->own || GOHEAP_PAGE_CLASS(entry) ||
+	       index == GOHEAP_PAGE_INDEX_MAX ||
+	       !(h->npages[page - index] & GH_KEPT);
+}
+
 /* Copy an arena's used pages, and put the copy in its place. */
 static void copy_arena(struct goheap *h, uintptr_t from)
 {
@@ -97,7 +109,7 @@ static void copy_arena(struct goheap *h, uintptr_t from)
 	if (!to)
 		give_up("no memory for a copy of the heap");
 	for (page = 0; page < GH_ARENA_SIZE >> GH_PAGE_SHIFT; page++)
-		if (h->map[first + page])
+		if (has_content(h, first + page))
 			memcpy(to + (page << GH_PAGE_SHIFT),
 			       (void *)(from + (page << GH_PAGE_SHIFT)),
 			       GH_PAGE_SIZE);

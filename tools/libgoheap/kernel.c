@@ -405,8 +405,14 @@ void gh_kernel_trim(struct goheap *h)
 /* For the kernel what lies in a magazine is allocated; it must not be given. */
 static bool is_kept(struct goheap *h, const void *p)
 {
-	return GOHEAP_PAGE_SESSION(gh_map_entry(h, p)) == h->session &&
-	       gh_object_size(h, p) && gh_word(p) == gh_cookie(h, p);
+	uint64_t entry = gh_map_entry(h, p);
+
+	if (GOHEAP_PAGE_SESSION(entry) != h->session || !gh_object_size(h, p))
+		return false;
+	if (!GOHEAP_PAGE_CLASS(entry))
+		return h->npages[((uintptr_t)p - h->base) >> GH_PAGE_SHIFT] &
+		       GH_KEPT;
+	return gh_word(p) == gh_cookie(h, p);
 }
 
 static int give_some(struct goheap *h, void *const *objects, unsigned int n)

@@ -101,6 +101,8 @@ static_assert(sizeof(struct gh_mag) == 32, "see gh_mag_of()");
 /* Objects that a thread collects for the kernel to free, and their bytes. */
 #define GH_LATER	64
 #define GH_LATER_BYTES	(256UL << 10)
+/* In &struct goheap.npages. To look into the object itself would take longer. */
+#define GH_KEPT		(1U << 31)
 /* Large objects that a thread keeps, and their bytes. */
 #define GH_BIG		8
 #define GH_BIG_BYTES	(2UL << 20)
@@ -209,7 +211,8 @@ struct gh_parked {
  * @session: its number
  * @flags: of goheap_open()
  * @path: of the device
- * @npages: heap pages of our own large objects, at the index of their first
+ * @npages: heap pages of our own large objects, at the index of their first, and
+ *   GH_KEPT while they are free and kept
  * @trims: calls of goheap_trim()
  * @leaving: threads that end and are emptying their caches
  * @stock_bytes: bytes in @stock

@@ -96,6 +96,11 @@ void gh_stock_empty(struct goheap *h)
 
 /* ---- large objects ------------------------------------------------------ */
 
+static uint32_t *large_npages(struct goheap *h, const void *p)
+{
+	return &h->npages[((uintptr_t)p - h->base) >> GH_PAGE_SHIFT];
+}
+
 /* Under the lock. */
 static void *large_remove(struct gh_large *l, unsigned int i)
 {
@@ -172,14 +177,11 @@ void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
 		if (!p)
 			p = large_take(&h->large, bytes);
 	}
-	if (p && zero)
-		memset(p, 0, size);
-	else if (p)
-		gh_set_word(p, 0);
 	/* What comes from the kernel is zero. */
-	else if (!gh_kernel_alloc(h, bytes, align, &p, 1))
-		return NULL;
-	return p;
+	if (!p)
+		return gh_kernel_alloc(h, bytes, align, &p, 1) ? p : NULL;
+	*large_npages(h, p) &= ~GH_KEPT;
+	return zero ? memset(p, 0, size) : p;
 }
 
 /**
@@ -190,23 +192,24 @@ void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
 void gh_large_free(struct goheap *h, void *p)
 {
 	uint64_t offset = (uintptr_t)p - h->base;
-	size_t bytes = GH_PAGE_SIZE * h->npages[offset >> GH_PAGE_SHIFT];
+	uint32_t *npages = large_npages(h, p);
+	size_t bytes = GH_PAGE_SIZE * *npages;
 
 	if (offset % GH_PAGE_SIZE || GOHEAP_PAGE_INDEX(gh_map_entry(h, p)) ||
 	    !bytes)
 		return gh_bad_free(h, p, EINVAL);
-	if (gh_word(p) == gh_cookie(h, p))
+	if (*npages & GH_KEPT)
 		return gh_bad_free(h, p, ENOENT);
 	if (bytes > GH_LARGE_MAX)
 		return gh_kernel_free(h, &p, 1);
-	gh_set_word(p, gh_cookie(h, p));
+	*npages |= GH_KEPT;
 	gh_big_put(h, p, bytes);
 }
 
 /**
  * gh_large_keep() - keep a large object for any thread
  * @h: the heap
- * @p: the object, with its cookie
+ * @p: the object, marked GH_KEPT
  * @bytes: its length
  */
 void gh_large_keep(struct goheap *h, void *p, size_t bytes)
