@@ -216,9 +216,7 @@ void gh_big_put(struct goheap *h, void *p, size_t bytes)
 
 		gh_large_keep(h, big_remove(c, 0), old);
 	}
-	c->big[c->nbig].p = p;
-	c->big[c->nbig++].bytes = bytes;
-	c->big_bytes += bytes;
+	gh_big_push(h, c, p, bytes);
 }
 
 /* ---- giving back -------------------------------------------------------- */
@@ -365,10 +363,11 @@ static void free_push(struct goheap *h, struct gh_cache *c, void *p,
  * gh_free_slow() - free an object of our own, whatever there is about it
  * @h: the heap
  * @p: an address in a span of this session
- * @class: its size class, 0 for a large object
+ * @entry: of its page
  */
-void gh_free_slow(struct goheap *h, void *p, unsigned int class)
+void gh_free_slow(struct goheap *h, void *p, uint64_t entry)
 {
+	unsigned int class = GOHEAP_PAGE_CLASS(entry);
 	const struct gh_class *k = &h->class[class];
 	const struct gh_mag m = {
 		.inverse = k->inverse,
@@ -377,13 +376,12 @@ void gh_free_slow(struct goheap *h, void *p, unsigned int class)
 	};
 	struct gh_cache *c;
 
-	if (class && !gh_starts_object(&m, gh_map_entry(h, p),
-				       (uintptr_t)p - h->base))
-		return gh_bad_free(h, p, EINVAL);
-	if (class && gh_word(p) == gh_cookie(h, p))
-		return gh_bad_free(h, p, ENOENT);
 	if (!class)
-		return gh_large_free(h, p);
+		return gh_large_free(h, p, entry);
+	if (!gh_starts_object(&m, entry, (uintptr_t)p - h->base))
+		return gh_bad_free(h, p, EINVAL);
+	if (gh_word(p) == gh_cookie(h, p))
+		return gh_bad_free(h, p, ENOENT);
 	gh_set_word(p, gh_cookie(h, p));
 	c = gh_cache_get(h);
 	if (c)

@@ -102,7 +102,7 @@ static_assert(sizeof(struct gh_mag) == 32, "see gh_mag_of()");
 #define GH_LATER	64
 #define GH_LATER_BYTES	(256UL << 10)
 /* In &struct goheap.npages. To look into the object itself would take longer. */
-#define GH_KEPT		(1U << 31)
+#define GH_KEPT		0x80000000U
 /* Large objects that a thread keeps, and their bytes. */
 #define GH_BIG		8
 #define GH_BIG_BYTES	(2UL << 20)
@@ -289,7 +289,7 @@ void gh_kernel_trim(struct goheap *h);
 
 /* cache.c: magazines */
 void *gh_alloc_slow(struct goheap *h, unsigned int class);
-void gh_free_slow(struct goheap *h, void *p, unsigned int class);
+void gh_free_slow(struct goheap *h, void *p, uint64_t entry);
 void gh_free_later(struct goheap *h, void *p, size_t bytes);
 void *gh_big_take(struct goheap *h, size_t bytes);
 void gh_big_put(struct goheap *h, void *p, size_t bytes);
@@ -309,7 +309,7 @@ void gh_stock_put(struct goheap *h, unsigned int class, void **objects,
 void gh_stock_empty(struct goheap *h);
 void gh_large_keep(struct goheap *h, void *p, size_t bytes);
 void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero);
-void gh_large_free(struct goheap *h, void *p);
+void gh_large_free(struct goheap *h, void *p, uint64_t entry);
 void gh_large_empty(struct goheap *h);
 
 /* object.c: what an address is */
@@ -372,6 +372,35 @@ static inline void *gh_pop(struct gh_mag *m)
 	return p;
 }
 
+/* The large object that this thread freed last, if it is that long. */
+static inline void *gh_big_pop(struct gh_cache *c, size_t bytes)
+{
+	unsigned int n = c->nbig;
+
+	if (!n || c->big[n - 1].bytes != bytes)
+		return NULL;
+	c->nbig = n - 1;
+	c->big_bytes -= bytes;
+	return c->big[n - 1].p;
+}
+
+/* Keep another, if there is room and nobody called goheap_trim(). */
+static inline bool gh_big_push(struct goheap *h, struct gh_cache *c, void *p,
+			       size_t bytes)
+{
+	unsigned int n = c->nbig;
+
+	if (c->id != h->id || n == GH_BIG ||
+	    c->big_bytes + bytes > GH_BIG_BYTES ||
+	    c->trims != __atomic_load_n(&h->trims, __ATOMIC_RELAXED))
+		return false;
+	c->big[n].p = p;
+	c->big[n].bytes = bytes;
+	c->nbig = n + 1;
+	c->big_bytes += bytes;
+	return true;
+}
+
 static inline void *gh_alloc_class(struct goheap *h, unsigned int class)
 {
 	struct gh_mag *m = &gh_tls[h->slot]->mag[class];
@@ -426,7 +455,7 @@ static inline void gh_free_to(struct goheap *h, struct gh_cache *c, void *p)
 	n = m->n;
 	if (unlikely(!gh_starts_object(m, entry, offset) ||
 		     gh_word(p) == gh_cookie(h, p) || n >= m->cap))
-		return gh_free_slow(h, p, GOHEAP_PAGE_CLASS(entry));
+		return gh_free_slow(h, p, entry);
 	m->slot[n] = m->top;
 	m->n = n + 1;
 	m->top = p;

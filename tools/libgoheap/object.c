@@ -129,7 +129,7 @@ void gh_free_other(struct goheap *h, void *p)
 		return gh_inherited_free(p);
 	entry = gh_map_entry(h, p);
 	if (entry && (entry & GH_OWN_MASK) == h->own)
-		return gh_free_slow(h, p, GOHEAP_PAGE_CLASS(entry));
+		return gh_free_slow(h, p, entry);
 	if ((uintptr_t)p - h->base >= h->window)
 		return gh_bad_free(h, p, EINVAL);
 	/* What is refused should be refused now; if the session ended, it is not. */

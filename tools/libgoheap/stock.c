@@ -154,6 +154,25 @@ static unsigned int large_add(struct gh_large *l, void *p, size_t bytes,
 	return n;
 }
 
+static noinline void *large_kept(struct goheap *h, size_t bytes)
+{
+	void *p = gh_big_take(h, bytes);
+
+	return p ? p : large_take(&h->large, bytes);
+}
+
+static noinline void *large_new(struct goheap *h, size_t size, size_t align)
+{
+	void *p;
+
+	if (size > PTRDIFF_MAX) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	size = (size + GH_PAGE_SIZE - 1) & -GH_PAGE_SIZE;
+	return gh_kernel_alloc(h, size, align, &p, 1) ? p : NULL;
+}
+
 /**
  * gh_large_alloc() - allocate a large object
  * @h: the heap
@@ -168,18 +187,14 @@ void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
 	size_t bytes = (size + GH_PAGE_SIZE - 1) & -GH_PAGE_SIZE;
 	void *p = NULL;
 
-	if (size > PTRDIFF_MAX) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	if (align <= GH_PAGE_SIZE && bytes <= GH_LARGE_MAX) {
-		p = gh_big_take(h, bytes);
-		if (!p)
-			p = large_take(&h->large, bytes);
+	if (align <= GH_PAGE_SIZE) {
+		p = gh_big_pop(gh_tls[h->slot], bytes);
+		if (unlikely(!p))
+			p = large_kept(h, bytes);
 	}
 	/* What comes from the kernel is zero. */
 	if (!p)
-		return gh_kernel_alloc(h, bytes, align, &p, 1) ? p : NULL;
+		return large_new(h, size, align);
 	*large_npages(h, p) &= ~GH_KEPT;
 	return zero ? memset(p, 0, size) : p;
 }
@@ -188,22 +203,22 @@ void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
  * gh_large_free() - free a large object of our own
  * @h: the heap
  * @p: an address in it
+ * @entry: of its page
  */
-void gh_large_free(struct goheap *h, void *p)
+void gh_large_free(struct goheap *h, void *p, uint64_t entry)
 {
-	uint64_t offset = (uintptr_t)p - h->base;
 	uint32_t *npages = large_npages(h, p);
 	size_t bytes = GH_PAGE_SIZE * *npages;
 
-	if (offset % GH_PAGE_SIZE || GOHEAP_PAGE_INDEX(gh_map_entry(h, p)) ||
-	    !bytes)
+	if ((uintptr_t)p % GH_PAGE_SIZE || GOHEAP_PAGE_INDEX(entry) || !bytes)
 		return gh_bad_free(h, p, EINVAL);
 	if (*npages & GH_KEPT)
 		return gh_bad_free(h, p, ENOENT);
 	if (bytes > GH_LARGE_MAX)
 		return gh_kernel_free(h, &p, 1);
 	*npages |= GH_KEPT;
-	gh_big_put(h, p, bytes);
+	if (unlikely(!gh_big_push(h, gh_tls[h->slot], p, bytes)))
+		gh_big_put(h, p, bytes);
 }
 
 /**

@@ -178,8 +178,9 @@ class Runner:
         lab = LABS[name]
         others = labs.busy_processors()
         percent = lab.percent // 5 if quick else lab.percent
+        turns = [*ALLOCATORS] * (1 if quick else TURNS)
         out = self.boot(name, lab.kernel, SCRIPT.format(
-            shapes=" ".join(SHAPES), names=" ".join((*ALLOCATORS,) * (1 if quick else TURNS)), threads=lab.threads,
+            shapes=" ".join(SHAPES), names=" ".join(turns), threads=lab.threads,
             percent=percent), files, lab.options)
         found = Found(name, (out / "release").read_text().strip(), others)
         for allocator in ALLOCATORS:
