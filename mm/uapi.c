@@ -3,7 +3,7 @@
  * uapi: /dev/goheap: its files and their ioctls.
  *
  * All that a program says is checked here before anything is done: sizes, flags,
- * reserved fields, counts. What an offset means is for session.c to find out.
+ * reserved fields, counts. What an offset means is for uobj.c to find out.
  */
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>

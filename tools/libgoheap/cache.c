@@ -216,7 +216,9 @@ void gh_big_put(struct goheap *h, void *p, size_t bytes)
 
 		gh_large_keep(h, big_remove(c, 0), old);
 	}
-	gh_big_push(h, c, p, bytes);
+	/* Meanwhile another thread may have called goheap_trim(). */
+	if (!gh_big_push(h, c, p, bytes))
+		gh_large_keep(h, p, bytes);
 }
 
 /* ---- giving back -------------------------------------------------------- */

@@ -559,8 +559,8 @@ GH_EXPORT void *goheap_realloc(struct goheap *h, void *p, size_t size)
 		return NULL;
 	}
 	old = goheap_usable_size(h, p);
-	if (!old) {
-		gh_bad_free(h, p, EINVAL);
+	if (!old || gh_is_kept(h, p)) {
+		gh_bad_free(h, p, old ? ENOENT : EINVAL);
 		errno = EINVAL;
 		return NULL;
 	}

@@ -402,19 +402,6 @@ void gh_kernel_trim(struct goheap *h)
 	pthread_rwlock_unlock(&h->io);
 }
 
-/* For the kernel what lies in a magazine is allocated; it must not be given. */
-static bool is_kept(struct goheap *h, const void *p)
-{
-	uint64_t entry = gh_map_entry(h, p);
-
-	if (GOHEAP_PAGE_SESSION(entry) != h->session || !gh_object_size(h, p))
-		return false;
-	if (!GOHEAP_PAGE_CLASS(entry))
-		return h->npages[((uintptr_t)p - h->base) >> GH_PAGE_SHIFT] &
-		       GH_KEPT;
-	return gh_word(p) == gh_cookie(h, p);
-}
-
 static int give_some(struct goheap *h, void *const *objects, unsigned int n)
 {
 	uint64_t offsets[GOHEAP_MAX_BATCH];
@@ -426,7 +413,7 @@ static int give_some(struct goheap *h, void *const *objects, unsigned int n)
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		if (is_kept(h, objects[i])) {
+		if (gh_is_kept(h, objects[i])) {
 			errno = ENOENT;
 			return -1;
 		}

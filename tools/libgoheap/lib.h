@@ -8,8 +8,8 @@
  * the stock, and from there to and from the kernel.
  *
  * Nothing in the window is trusted: other processes can write there. What an
- * object is, the kernel's page map says. The second word of a free object holds a
- * cookie, which only serves to notice double frees early: the kernel refuses them
+ * object is, the kernel's page map says. The second word of a free small object holds
+ * a cookie, which only serves to notice double frees early: the kernel refuses them
  * anyway when a batch reaches it. The first would be slower: a byte that was just
  * written cannot be read as part of a word at once.
  *
@@ -315,6 +315,7 @@ void gh_large_empty(struct goheap *h);
 /* object.c: what an address is */
 bool gh_map_readable(struct goheap *h, uint64_t offset);
 uint64_t gh_map_entry(struct goheap *h, const void *p);
+bool gh_is_kept(struct goheap *h, const void *p);
 size_t gh_object_size(struct goheap *h, const void *p);
 void gh_free_other(struct goheap *h, void *p);
 void gh_bad_free(struct goheap *h, const void *p, int err);

@@ -114,6 +114,26 @@ size_t gh_object_size(struct goheap *h, const void *p)
 }
 
 /**
+ * gh_is_kept() - whether an object of our own is free
+ * @h: the heap
+ * @p: any address
+ *
+ * For the kernel what is kept here is allocated: it must not be given or resized.
+ *
+ * Return: true if it is an object that was freed, and is kept here.
+ */
+bool gh_is_kept(struct goheap *h, const void *p)
+{
+	uint64_t entry = gh_map_entry(h, p);
+
+	if ((entry & GH_OWN_MASK) != h->own || !gh_object_size(h, p))
+		return false;
+	if (GOHEAP_PAGE_CLASS(entry))
+		return gh_word(p) == gh_cookie(h, p);
+	return h->npages[((uintptr_t)p - h->base) >> GH_PAGE_SHIFT] & GH_KEPT;
+}
+
+/**
  * gh_free_other() - free what is not simply an object of our own
  * @h: the heap
  * @p: any address

@@ -161,7 +161,8 @@ static noinline void *large_kept(struct goheap *h, size_t bytes)
 	return p ? p : large_take(&h->large, bytes);
 }
 
-static noinline void *large_new(struct goheap *h, size_t size, size_t align)
+static noinline void *large_new(struct goheap *h, size_t size, size_t bytes,
+				size_t align)
 {
 	void *p;
 
@@ -169,8 +170,7 @@ static noinline void *large_new(struct goheap *h, size_t size, size_t align)
 		errno = ENOMEM;
 		return NULL;
 	}
-	size = (size + GH_PAGE_SIZE - 1) & -GH_PAGE_SIZE;
-	return gh_kernel_alloc(h, size, align, &p, 1) ? p : NULL;
+	return gh_kernel_alloc(h, bytes, align, &p, 1) ? p : NULL;
 }
 
 /**
@@ -187,14 +187,14 @@ void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
 	size_t bytes = (size + GH_PAGE_SIZE - 1) & -GH_PAGE_SIZE;
 	void *p = NULL;
 
-	if (align <= GH_PAGE_SIZE) {
+	if (align <= GH_PAGE_SIZE && bytes <= GH_LARGE_MAX) {
 		p = gh_big_pop(gh_tls[h->slot], bytes);
 		if (unlikely(!p))
 			p = large_kept(h, bytes);
 	}
 	/* What comes from the kernel is zero. */
 	if (!p)
-		return large_new(h, size, align);
+		return large_new(h, size, bytes, align);
 	*large_npages(h, p) &= ~GH_KEPT;
 	return zero ? memset(p, 0, size) : p;
 }

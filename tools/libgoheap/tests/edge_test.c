@@ -243,6 +243,7 @@ struct helper {
 	pthread_barrier_t step;
 	struct goheap *as, *of;
 	void *p[NR_GIVEN];
+	bool done;
 };
 
 static void *free_and_stay(void *arg)
@@ -385,7 +386,42 @@ static void test_give_kept(struct goheap *h)
 	errno = 0;
 	check(goheap_give(h, p, 2) == -1 && errno == ENOENT &&
 	      !usage_of(h).given, "what is in a magazine cannot be given");
+	p[1] = goheap_malloc(h, 100000);
+	goheap_free(h, p[1]);
+	errno = 0;
+	check(goheap_give(h, p, 2) == -1 && errno == ENOENT &&
+	      !usage_of(h).given, "nor what is large, and kept");
 	goheap_free(h, p[0]);
+}
+
+static void *trim_always(void *arg)
+{
+	struct helper *x = arg;
+
+	while (!__atomic_load_n(&x->done, __ATOMIC_RELAXED))
+		goheap_trim(x->of);
+	return NULL;
+}
+
+/* Each object that is freed drives out another. */
+static void test_trim_meanwhile(struct goheap *h)
+{
+	struct helper x = { .of = h };
+	pthread_t thread;
+	unsigned int i, j;
+	void *p[12];
+
+	pthread_create(&thread, NULL, trim_always, &x);
+	for (i = 0; i < 1000; i++) {
+		for (j = 0; j < 12; j++)
+			p[j] = goheap_malloc(h, 100000);
+		for (j = 0; j < 12; j++)
+			goheap_free(h, p[j]);
+	}
+	__atomic_store_n(&x.done, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	goheap_trim(h);
+	check(!usage_of(h).objects, "nothing is lost while another thread trims");
 }
 
 /* ---- calls that the kernel refuses -------------------------------------- */
@@ -531,6 +567,7 @@ int main(void)
 	goheap_close(h);
 	h = goheap_open(NULL, 0);
 	test_give_kept(h);
+	test_trim_meanwhile(h);
 	goheap_close(h);
 	test_free_without_memory();
 	test_stranger();

@@ -220,6 +220,9 @@ static void test_bad_frees(struct goheap *h)
 	goheap_free(h, large);
 	goheap_free(h, large);
 	check(refused(large, ENOENT), "also of a large one");
+	check(!goheap_realloc(h, large, 2 * MIB) && refused(large, ENOENT) &&
+	      !goheap_realloc(h, p, 60) && refused(p, ENOENT),
+	      "nor can what is free be made longer or shorter");
 	check(goheap_malloc(h, 64) == p && goheap_malloc(h, 64) != p,
 	      "and nothing is handed out twice");
 }
@@ -443,6 +446,18 @@ static bool child_forks(struct goheap *h, void *arg)
 	return in_child(child_has_copy, h, arg) && child_has_copy(h, arg);
 }
 
+/* Large objects that are free, and kept or not. */
+static void leave_free(struct goheap *h, unsigned int n)
+{
+	void *p[10];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = goheap_malloc(h, 10000 * n);
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		goheap_free(h, p[i]);
+}
+
 static void test_fork_copy(void)
 {
 	struct goheap *h = goheap_open(NULL, GOHEAP_FORK_COPY);
@@ -450,7 +465,12 @@ static void test_fork_copy(void)
 	unsigned int i;
 	bool good = true;
 
+	for (i = 4; i < 14; i++)
+		leave_free(h, i);
+	goheap_trim(h);
 	for (i = 0; i < 100; i++) {
+		if (i % 10 == 9)
+			leave_free(h, i);
 		p[i] = goheap_malloc(h, 1000 * i);
 		memset(p[i], i, 1000 * i);
 	}

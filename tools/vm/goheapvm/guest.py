@@ -104,7 +104,8 @@ def command_line(kernel, image, out, options):
 def uml_command(kernel, image, out, options):
     # Its processes take turns, several for each page fault. To wake a processor that
     # sleeps for each turn makes it many times slower, most of all in a virtual machine.
-    processor = max(os.sched_getaffinity(0))
+    processors = sorted(os.sched_getaffinity(0))
+    processor = processors[os.getpid() % len(processors)]
     return ["taskset", "--cpu-list", str(processor), str(kernel.image),
             f"mem={options.memory}M", f"initrd={image}", f"hostfs={out}/out", "con=null", "con0=null,fd:1", "loglevel=7", "panic=-1", *options.append.split()]
 
