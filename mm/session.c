@@ -6,7 +6,6 @@
  * Spans in which something given is left go to the heap's own session, and from
  * there to whoever needs one of the class.
  */
-#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 

@@ -9,8 +9,6 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 
-#include <linux/goheap.h>
-
 #include "uobj.h"
 #include "upin.h"
 

@@ -412,7 +412,7 @@ static void test_trim_meanwhile(struct goheap *h)
 	void *p[12];
 
 	pthread_create(&thread, NULL, trim_always, &x);
-	for (i = 0; i < 1000; i++) {
+	for (i = 0; i < 5000; i++) {
 		for (j = 0; j < 12; j++)
 			p[j] = goheap_malloc(h, 100000);
 		for (j = 0; j < 12; j++)
