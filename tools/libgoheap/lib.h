@@ -373,6 +373,18 @@ static inline void *gh_pop(struct gh_mag *m)
 	return p;
 }
 
+/* Of a large object that starts at @p. */
+static inline uint32_t *gh_npages(struct goheap *h, const void *p)
+{
+	return &h->npages[((uintptr_t)p - h->base) >> GH_PAGE_SHIFT];
+}
+
+/* Whether @p, in a page of a large object with @entry, is where it starts. */
+static inline bool gh_starts_large(const void *p, uint64_t entry)
+{
+	return !((uintptr_t)p % GH_PAGE_SIZE) && !GOHEAP_PAGE_INDEX(entry);
+}
+
 /* The large object that this thread freed last, if it is that long. */
 static inline void *gh_big_pop(struct gh_cache *c, size_t bytes)
 {

@@ -108,7 +108,7 @@ size_t gh_object_size(struct goheap *h, const void *p)
 	m.nelems = k->nelems;
 	if (k->size)
 		return gh_starts_object(&m, entry, offset) ? k->size : 0;
-	if (GOHEAP_PAGE_INDEX(entry) || offset % GH_PAGE_SIZE)
+	if (!gh_starts_large(p, entry))
 		return 0;
 	return large_pages(h, offset >> GH_PAGE_SHIFT) << GH_PAGE_SHIFT;
 }
@@ -126,11 +126,11 @@ bool gh_is_kept(struct goheap *h, const void *p)
 {
 	uint64_t entry = gh_map_entry(h, p);
 
-	if ((entry & GH_OWN_MASK) != h->own || !gh_object_size(h, p))
+	if ((entry & GH_OWN_MASK) != h->own)
 		return false;
-	if (GOHEAP_PAGE_CLASS(entry))
-		return gh_word(p) == gh_cookie(h, p);
-	return h->npages[((uintptr_t)p - h->base) >> GH_PAGE_SHIFT] & GH_KEPT;
+	if (!GOHEAP_PAGE_CLASS(entry))
+		return gh_starts_large(p, entry) && *gh_npages(h, p) & GH_KEPT;
+	return gh_object_size(h, p) && gh_word(p) == gh_cookie(h, p);
 }
 
 /**

@@ -96,11 +96,6 @@ void gh_stock_empty(struct goheap *h)
 
 /* ---- large objects ------------------------------------------------------ */
 
-static uint32_t *large_npages(struct goheap *h, const void *p)
-{
-	return &h->npages[((uintptr_t)p - h->base) >> GH_PAGE_SHIFT];
-}
-
 /* Under the lock. */
 static void *large_remove(struct gh_large *l, unsigned int i)
 {
@@ -195,7 +190,7 @@ void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
 	/* What comes from the kernel is zero. */
 	if (!p)
 		return large_new(h, size, bytes, align);
-	*large_npages(h, p) &= ~GH_KEPT;
+	*gh_npages(h, p) &= ~GH_KEPT;
 	return zero ? memset(p, 0, size) : p;
 }
 
@@ -207,10 +202,10 @@ void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
  */
 void gh_large_free(struct goheap *h, void *p, uint64_t entry)
 {
-	uint32_t *npages = large_npages(h, p);
+	uint32_t *npages = gh_npages(h, p);
 	size_t bytes = GH_PAGE_SIZE * *npages;
 
-	if ((uintptr_t)p % GH_PAGE_SIZE || GOHEAP_PAGE_INDEX(entry) || !bytes)
+	if (!gh_starts_large(p, entry) || !bytes)
 		return gh_bad_free(h, p, EINVAL);
 	if (*npages & GH_KEPT)
 		return gh_bad_free(h, p, ENOENT);

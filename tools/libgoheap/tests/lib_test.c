@@ -209,6 +209,8 @@ static void test_bad_frees(struct goheap *h)
 	check(refused(p + 8, EINVAL), "what is within an object is refused");
 	goheap_free(h, large + 8192);
 	check(refused(large + 8192, EINVAL), "also in a large one");
+	goheap_free(h, large + 16);
+	check(refused(large + 16, EINVAL), "and in its first page");
 	goheap_free(h, &on_stack);
 	check(refused(&on_stack, EINVAL), "what is no object of a heap is refused");
 	goheap_free(h, goheap_pointer(h, 60UL << 30));
