@@ -107,7 +107,8 @@ def uml_command(kernel, image, out, options):
     processors = sorted(os.sched_getaffinity(0))
     processor = processors[os.getpid() % len(processors)]
     return ["taskset", "--cpu-list", str(processor), str(kernel.image),
-            f"mem={options.memory}M", f"initrd={image}", f"hostfs={out}/out", "con=null", "con0=null,fd:1", "loglevel=7", "panic=-1", *options.append.split()]
+            f"mem={options.memory}M", f"initrd={image}", f"hostfs={out}/out",
+            "con=null", "con0=null,fd:1", "loglevel=7", "panic=-1", *options.append.split()]
 
 
 # Under emulation on a busy host, a processor of the guest may stand still for
