@@ -6,7 +6,7 @@ import unittest
 from fnmatch import fnmatch
 from pathlib import Path
 
-from . import console, guest, kernels, ktap
+from . import console, guest, kernels, ktap, watch
 from .ktap import Counts
 from .modules import Workspace, test_list
 from .util import Failure, fresh_dir, say
@@ -88,6 +88,8 @@ def run_kernel(name, args, total):
     total.add(plan.count_kunit(result))
     total.add(plan.count_selftests(result))
     total.add(report(f"{name}: console", count_console(result)))
+    if result.ended:
+        print(watch.last_words(result.console), flush=True)
 
 
 class Plan:
@@ -118,7 +120,7 @@ class Plan:
         seconds = sum(seconds for _, seconds in self.tests)
         limit = self.limit or (BASE_SECONDS + seconds) * self.slow
         return guest.boot(self.kernel, f"sh /goheap/check {self.slow}\n", files, self.out,
-                          guest.Options(timeout=limit))
+                          guest.Options(timeout=limit, news=self.kernel.name))
 
     def count_kunit(self, result):
         total = Counts()

@@ -3,22 +3,17 @@
 
 import os
 import re
-import select
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import initramfs
 from .util import Failure, cache_dir, fresh_dir, locked, locked_file, run, say
+from .watch import Watch
 
-# A guest that reached its last marker may take this long to power off.
-POWEROFF_SECONDS = 20
 KVM_TRIAL_SECONDS = 10
 BOOT_TRIES = 3
+UP = "goheap-vm: up"
 
 
 @dataclass
@@ -33,6 +28,7 @@ class Options:
     accel: str = "auto"
     qemu_args: tuple = ()
     live: bool = False
+    news: str = ""
 
 
 @dataclass
@@ -40,7 +36,7 @@ class Result:
     """What is known after the guest is gone."""
     out: Path
     seconds: float = 0.0
-    timed_out: bool = False
+    ended: str = ""
     status: int = None
     problems: list = field(default_factory=list)
 
@@ -71,26 +67,28 @@ def boot_locked(kernel, run_script, files, out, options):
     (out / "command").write_text(" ".join(command) + "\n")
     for tries_left in reversed(range(BOOT_TRIES)):
         result = Result(out)
-        watch(command, result, options)
-        if not emulator_failed(result) or not tries_left:
+        watch = Watch(options.timeout, options.news, options.live)
+        result.ended = watch.run(command, result.console, kernel.arch != "um")
+        result.seconds = watch.seconds
+        if not emulator_failed(result, options) or not tries_left:
             break
         result.console.rename(out / f"emulator-failed.{tries_left}.log")
         say(f"the emulator failed the guest; {tries_left} more tries")
     image.unlink()
     unpack_out(out, result)
-    judge_end(result, options)
+    judge_end(result)
     return result
 
 
-def emulator_failed(result):
+def emulator_failed(result, options):
     """
     Whether the guest died of its emulation. With a thread a processor, QEMU sometimes
     lets one run into the breakpoint of a jump label that was removed already, at
     boot or when the kernel switches a feature. That says nothing about us. Nor
-    does a kernel that dies before anything of ours runs.
+    does a kernel that dies or hangs before anything of ours runs.
     """
     text = result.console.read_text(errors="replace")
-    return not result.timed_out and ("goheap-vm: up" not in text or "Oops: int3" in text)
+    return result.seconds < options.timeout and (UP not in text or "Oops: int3" in text)
 
 
 # ---- command lines ----------------------------------------------------------
@@ -118,11 +116,12 @@ PATIENCE = "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=150 workqueue.watc
 
 def qemu_command(kernel, image, out, options):
     append = ("console=ttyS0,115200 loglevel=7 panic=-1 oops=panic printk.devkmsg=on "
+              "sysrq_always_enabled "
               + PATIENCE + " " + options.append)
     return ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot", "-cpu", "max", *accel_args(kernel, options), *topology_args(options),
             "-kernel", str(kernel.image), "-initrd", str(image), "-append", append.strip(),
-            "-serial", "stdio", "-serial", f"file:{out}/results.log",
+            "-serial", "mon:stdio", "-serial", f"file:{out}/results.log",
             "-serial", f"file:{out}/out.tar.gz", *options.qemu_args]
 
 
@@ -177,51 +176,7 @@ def kvm_trial(kernel):
     return result.status == 0
 
 
-# ---- running ----------------------------------------------------------------
-
-def watch(command, result, options):
-    """Follow the console to its end, or to the time limit."""
-    start = time.monotonic()
-    deadline = start + options.timeout
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, start_new_session=True)
-    try:
-        with open(result.console, "wb") as log:
-            result.timed_out = not follow(child.stdout, log, deadline, options.live)
-    finally:
-        kill_session(child)
-    result.seconds = time.monotonic() - start
-
-
-def follow(pipe, log, deadline, live):
-    """Copy console output; False if the deadline came before its end."""
-    done = b""
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return False
-        if not select.select([pipe], [], [], min(left, 1.0))[0]:
-            continue
-        data = os.read(pipe.fileno(), 65536)
-        if not data:
-            return True
-        log.write(data)
-        log.flush()
-        if live:
-            sys.stdout.buffer.write(data.replace(b"\r", b""))
-            sys.stdout.flush()
-        if b"goheap-vm: done " in (done := done[-64:] + data):
-            deadline = min(deadline, time.monotonic() + POWEROFF_SECONDS)
-
-
-def kill_session(child):
-    """The emulator and whatever it started; user-mode Linux is many processes."""
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    child.wait()
-
+# ---- afterwards --------------------------------------------------------------
 
 def unpack_out(out, result):
     archive = out / "out.tar.gz"
@@ -233,14 +188,13 @@ def unpack_out(out, result):
     archive.unlink(missing_ok=True)
 
 
-def judge_end(result, options):
+def judge_end(result):
     text = result.console.read_text(errors="replace")
     done = re.search(r"goheap-vm: done (\d+)", text)
     if done:
         result.status = int(done[1])
-    if result.timed_out:
-        what = "did not power off" if done else f"did not finish in {options.timeout} s"
-        result.problems.append(f"the guest {what}")
+    if result.ended:
+        result.problems.append(f"the guest {result.ended}")
     elif not done:
         result.problems.append("the guest died before it was done")
 

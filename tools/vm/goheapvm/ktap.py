@@ -19,8 +19,8 @@ TAP_RESULT = re.compile(r"^(not )?ok\b(.*)")
 TAP_PLAN = re.compile(r"^1\.\.(\d+)(.*)")
 TAP_SKIP = re.compile(r"#\s*SKIP\b", re.I)
 
-# What timeout(1) gives: its own status, and that of a program ended by SIGTERM.
-TIMEOUT_STATUS = (124, 143)
+# What timeout(1) gives: its own status, and those of programs ended by SIGTERM, SIGKILL.
+TIMEOUT_STATUS = (124, 143, 137)
 SKIP_STATUS = 4
 
 
