@@ -96,7 +96,6 @@ static int work(unsigned int worker)
 	__u64 state = getpid() * 0x9e3779b97f4a7c15ULL + 1;
 	struct table t;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (table_join(&t, &table, worker))
 		die("join");
 	while (!atomic_load(&score->stop)) {
@@ -118,12 +117,15 @@ static int work(unsigned int worker)
 
 static pid_t start(unsigned int worker)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (pid < 0)
 		die("fork");
-	if (!pid)
-		_exit(work(worker));
+	if (!pid) {
+		/* A worker goes with its supervisor, also if that is gone already. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(getppid() == parent ? work(worker) : 1);
+	}
 	return pid;
 }
 

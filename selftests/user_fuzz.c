@@ -252,7 +252,6 @@ static int fuzz(unsigned long calls, __u64 seed)
 	unsigned int i;
 
 	peek_init();
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	rng = seed * 0x9e3779b97f4a7c15ULL | 1;
 	for (i = 0; i < NR_HEAPS; i++)
 		sessions[i] = attach(heaps[i]);
@@ -278,7 +277,7 @@ static int fuzz_all(unsigned long calls, __u64 seed)
 	int bad = 0;
 
 	for (i = 0; i < NR_PROCESSES; i++) {
-		pids[i] = fork();
+		pids[i] = fork_bound();
 		if (!pids[i])
 			_exit(fuzz(calls, seed * NR_PROCESSES + i));
 	}

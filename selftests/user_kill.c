@@ -17,7 +17,7 @@
 #define NR_WORKERS	4
 #define NR_SLOTS	256
 #define NR_OWN		32
-#define DEFAULT_KILLS	500
+#define DEFAULT_KILLS	200
 
 /*
  * What is in a slot: offset and number of an object, which its contents tell
@@ -166,7 +166,6 @@ static void worker_run(int heap, __u8 *win, __u64 seed)
 {
 	struct worker w = { .heap = heap, .ss = attach(heap), .win = win };
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	peek_init();
 	rng = seed;
 	w.table = (void *)(win + root_get(heap, 0));
@@ -179,7 +178,7 @@ static void worker_run(int heap, __u8 *win, __u64 seed)
 static pid_t worker_start(int heap, __u8 *win)
 {
 	__u64 seed = rand64();
-	pid_t pid = fork();
+	pid_t pid = fork_bound();
 
 	if (!pid)
 		worker_run(heap, win, seed);

@@ -283,15 +283,23 @@ static inline int wait_for(pid_t pid)
 				     WEXITSTATUS(status);
 }
 
-/* Runs @expr in a child, which the caller's end ends too; its value. */
+/* A child that the caller's end ends too, also if that comes first. */
+static inline pid_t fork_bound(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (!pid && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent))
+		_exit(127);
+	return pid;
+}
+
+/* Runs @expr in a child; its value. */
 #define IN_CHILD(expr)						\
 ({								\
-	pid_t child_ = fork();					\
+	pid_t child_ = fork_bound();				\
 								\
-	if (!child_) {						\
-		prctl(PR_SET_PDEATHSIG, SIGKILL);		\
+	if (!child_)						\
 		_exit((expr) & 0x7f);				\
-	}							\
 	wait_for(child_);					\
 })
 
