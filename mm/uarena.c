@@ -102,32 +102,69 @@ void gh_uframes_install(struct gh_uheap *h, struct list_head *frames,
 }
 
 /**
- * gh_uframes_remove() - take memory away again, from everybody who maps it
+ * gh_uframes_detach() - take memory away again; the next is gh_uframes_unmap()
  * @h: the heap
- * @frames: gets the memory
+ * @frames: gets the memory, behind what it has
  * @nr: the first page, in kernel pages of the window
  * @n: how many
  *
  * Context: process context, may sleep; the pages are the caller's.
  */
-void gh_uframes_remove(struct gh_uheap *h, struct list_head *frames,
+void gh_uframes_detach(struct gh_uheap *h, struct list_head *frames,
 		       unsigned long nr, unsigned long n)
 {
-	struct address_space *mapping = h->inode->i_mapping;
-	unsigned long i;
-
-	for (i = 0; i < n; i++) {
-		struct page **slot = frame_slot(h, nr + i);
+	while (n--) {
+		struct page **slot = frame_slot(h, nr++);
 
 		list_add_tail(&(*slot)->lru, frames);
 		WRITE_ONCE(*slot, NULL);
 		cond_resched();
 	}
+}
+
+static void frames_unmap(struct gh_uheap *h, unsigned long nr, unsigned long n)
+{
+	if (n)
+		unmap_mapping_range(h->inode->i_mapping,
+				    (loff_t)nr << PAGE_SHIFT,
+				    (loff_t)n << PAGE_SHIFT, 1);
+}
+
+/**
+ * gh_uframes_unmap() - take detached memory from everybody who maps it
+ * @h: the heap
+ * @frames: the memory
+ *
+ * To unmap a page flushes TLBs, and waits for other CPUs, once for each process that
+ * has a window. So it is done by runs of pages, and not to those that nobody maps,
+ * as most are whose process has died. Whoever is just unmapping one itself, and may
+ * still have it in a TLB, has a reference too.
+ *
+ * Context: process context, may sleep.
+ */
+void gh_uframes_unmap(struct gh_uheap *h, struct list_head *frames)
+{
+	struct address_space *mapping = h->inode->i_mapping;
+	unsigned long nr = 0, n = 0;
+	struct page *page;
+
 	/* Faults from now on find nothing; let those end that found something. */
 	filemap_invalidate_lock(mapping);
 	filemap_invalidate_unlock(mapping);
-	unmap_mapping_range(mapping, (loff_t)nr << PAGE_SHIFT,
-			    (loff_t)n << PAGE_SHIFT, 1);
+	list_for_each_entry(page, frames, lru) {
+		unsigned long at = page_folio(page)->index;
+
+		cond_resched();
+		if (!gh_page_mapped(page))
+			continue;
+		if (at != nr + n) {
+			frames_unmap(h, nr, n);
+			nr = at;
+			n = 0;
+		}
+		n++;
+	}
+	frames_unmap(h, nr, n);
 }
 
 /**

@@ -290,8 +290,9 @@ unsigned long gh_uspan_release(struct gh_uheap *h, struct list_head *spans)
 	LIST_HEAD(frames);
 
 	list_for_each_entry(s, spans, list)
-		gh_uframes_remove(h, &frames, s->base >> PAGE_SHIFT,
+		gh_uframes_detach(h, &frames, s->base >> PAGE_SHIFT,
 				  s->npages * GH_UPAGE_FRAMES);
+	gh_uframes_unmap(h, &frames);
 	gh_uframes_free(&frames);
 	mutex_lock(&h->lock);
 	list_for_each_entry_safe(s, next, spans, list) {
@@ -394,8 +395,9 @@ static void uspan_cut_short(struct gh_uheap *h, struct gh_uspan *s,
 	uspan_set_table(h, page, npages, NULL);
 	uspan_set_length(s, s->npages - npages);
 	mutex_unlock(&h->lock);
-	gh_uframes_remove(h, &frames, page * GH_UPAGE_FRAMES,
+	gh_uframes_detach(h, &frames, page * GH_UPAGE_FRAMES,
 			  npages * GH_UPAGE_FRAMES);
+	gh_uframes_unmap(h, &frames);
 	gh_uframes_free(&frames);
 	mutex_lock(&h->lock);
 	uspan_unreserve_some(h, s, page, npages);

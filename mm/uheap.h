@@ -338,8 +338,9 @@ int gh_uframes_alloc(struct list_head *frames, unsigned long n);
 void gh_uframes_free(struct list_head *frames);
 void gh_uframes_install(struct gh_uheap *h, struct list_head *frames,
 			unsigned long nr);
-void gh_uframes_remove(struct gh_uheap *h, struct list_head *frames,
+void gh_uframes_detach(struct gh_uheap *h, struct list_head *frames,
 		       unsigned long nr, unsigned long n);
+void gh_uframes_unmap(struct gh_uheap *h, struct list_head *frames);
 struct page *gh_uheap_frame(struct gh_uheap *h, unsigned long nr);
 struct page *gh_uheap_map_frame(struct gh_uheap *h, unsigned long nr);
 void gh_uarena_free(struct gh_uarena *arena);

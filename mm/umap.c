@@ -15,16 +15,23 @@
 
 /* ---- faults ------------------------------------------------------------- */
 
-/* Map the neighbours too, as far as the VMA and this page table go. */
+/*
+ * Map the neighbours too, as far as the VMA and this page table go. Not those of other
+ * spans: they may be another process's alone, and would have to be taken from this
+ * one when they are freed.
+ */
 static void fault_around(struct gh_uheap *h, struct vm_area_struct *vma,
 			 unsigned long addr, unsigned long nr)
 {
+	const struct gh_uspan *s = gh_uspan_of(h, (u64)nr << PAGE_SHIFT);
 	unsigned int i;
 
 	for (i = 1; i < FAULT_AROUND && (nr + i) % FAULT_AROUND; i++) {
 		struct page *page = gh_uheap_frame(h, nr + i);
 
 		addr += PAGE_SIZE;
+		if (gh_uspan_of(h, (u64)(nr + i) << PAGE_SHIFT) != s)
+			break;
 		if (!page || addr >= vma->vm_end || IS_ALIGNED(addr, PMD_SIZE) ||
 		    vm_insert_page(vma, addr, page))
 			break;

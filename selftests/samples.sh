@@ -19,8 +19,8 @@ check "a producer and a consumer share messages" run goheap_pipeline
 check "all of them" grep -q "^5000 messages" /tmp/sample.out
 check "and free all" grep -q "^given and not freed: 0" /tmp/sample.out
 
-check "a shared cache survives 300 kills" run goheap_cachedemo -k 300
-check "with as many workers as it can have" run goheap_cachedemo -w 15 -k 50
+check "a shared cache survives 100 kills" run goheap_cachedemo -k 100
+check "with as many workers as it can have" run goheap_cachedemo -w 15 -k 20
 check_not "too many are refused" run goheap_cachedemo -w 16
 
 for i in 1 2; do

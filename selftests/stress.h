@@ -100,6 +100,9 @@ struct st_worker {
 #define ST_UNBOUND	(-1)
 #define ST_BOUND	(-2)
 
+/* How long a scenario interrupts others, in jiffies, if it comes to that. */
+#define ST_ENOUGH	(20 * HZ)
+
 int st_run(unsigned int n, int where, void (*fn)(struct st_worker *w),
 	   void *arg, void (*meanwhile)(void *arg));
 int st_run_on(int cpu, void (*fn)(struct st_worker *w), void *arg);

@@ -178,9 +178,10 @@ static void irq_cpu_start(void *arg)
 
 static void irq_call_all(void *arg)
 {
+	unsigned long end = jiffies + ST_ENOUGH;
 	unsigned int i, n = st_iters(4000);
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && time_before(jiffies, end); i++) {
 		on_each_cpu(irq_call, NULL, 1);
 		cond_resched();
 	}

@@ -131,11 +131,12 @@ static void nmi_send(u32 apicid)
 
 static void nmi_send_all(void *arg)
 {
+	unsigned long end = jiffies + ST_ENOUGH;
 	unsigned int i, n = st_iters(4000);
 	struct nmi_cpu *nc;
 	int cpu;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && time_before(jiffies, end); i++) {
 		for_each_online_cpu(cpu) {
 			nc = per_cpu_ptr(&nmi_cpus, cpu);
 			/* One at a time: the APIC would merge them. */

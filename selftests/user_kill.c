@@ -182,13 +182,24 @@ static pid_t worker_start(int heap, __u8 *win)
 
 	if (!pid)
 		worker_run(heap, win, seed);
+	if (pid < 0)
+		ksft_exit_fail_msg("no process: %d\n", errno);
 	return pid;
+}
+
+/* Nothing else ends a worker: not a page that it lost. */
+static void worker_kill(pid_t pid, struct table *t)
+{
+	kill(pid, SIGKILL);
+	if (wait_for(pid) != 128 + SIGKILL)
+		__atomic_fetch_add(&t->wrong, 1, __ATOMIC_RELAXED);
 }
 
 /* ---- the supervisor ----------------------------------------------------- */
 
 static void kill_many(int heap, __u8 *win, unsigned int kills)
 {
+	struct table *t = (void *)(win + root_get(heap, 0));
 	pid_t pids[NR_WORKERS];
 	unsigned int i;
 
@@ -198,14 +209,11 @@ static void kill_many(int heap, __u8 *win, unsigned int kills)
 		unsigned int victim = rand64() % NR_WORKERS;
 
 		usleep(rand64() % 6000);
-		kill(pids[victim], SIGKILL);
-		waitpid(pids[victim], NULL, 0);
+		worker_kill(pids[victim], t);
 		pids[victim] = worker_start(heap, win);
 	}
 	for (i = 0; i < NR_WORKERS; i++)
-		kill(pids[i], SIGKILL);
-	for (i = 0; i < NR_WORKERS; i++)
-		waitpid(pids[i], NULL, 0);
+		worker_kill(pids[i], t);
 }
 
 /* Objects in the table that are right, freed as they are found. */

@@ -229,9 +229,16 @@ static inline const __u64 *page_map(int heap, size_t arenas)
 
 /* Each thread has its own. */
 static __thread sigjmp_buf peek_env;
+static __thread volatile sig_atomic_t peeking;
 
+/* Outside of peek() and poke() it is what it is without a handler. */
 static inline void peek_handler(int sig)
 {
+	if (!peeking) {
+		signal(sig, SIG_DFL);
+		return;
+	}
+	peeking = 0;
 	siglongjmp(peek_env, sig);
 }
 
@@ -248,8 +255,11 @@ static inline int peek(const void *p)
 {
 	int sig = sigsetjmp(peek_env, 1);
 
-	if (!sig)
+	if (!sig) {
+		peeking = 1;
 		__atomic_load_n((const __u8 *)p, __ATOMIC_RELAXED);
+		peeking = 0;
+	}
 	return sig;
 }
 
@@ -257,8 +267,11 @@ static inline int poke(void *p, __u8 value)
 {
 	int sig = sigsetjmp(peek_env, 1);
 
-	if (!sig)
+	if (!sig) {
+		peeking = 1;
 		__atomic_store_n((__u8 *)p, value, __ATOMIC_RELAXED);
+		peeking = 0;
+	}
 	return sig;
 }
 

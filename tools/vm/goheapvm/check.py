@@ -16,7 +16,7 @@ TOOLS = Path(__file__).resolve().parents[2]
 
 # Time limits are written for a machine that emulates the guest and does
 # nothing else; debug kernels take several times as long.
-SLOW = {"um": 1}
+SLOW = {"um": 3}
 SLOW_DEBUG = 5
 SLOW_DEFAULT = 2
 

@@ -68,7 +68,8 @@ def boot_locked(kernel, run_script, files, out, options):
     for tries_left in reversed(range(BOOT_TRIES)):
         result = Result(out)
         watch = Watch(options.timeout, options.news, options.live)
-        result.ended = watch.run(command, result.console, kernel.arch != "um")
+        terminal = kernel.arch != "um" and options.accel != "kvm"
+        result.ended = watch.run(command, result.console, terminal)
         result.seconds = watch.seconds
         if not emulator_failed(result, options) or not tries_left:
             break

@@ -19,7 +19,7 @@ import time
 from .util import say
 
 # From the first instruction to "up", under emulation on a busy machine.
-BOOT_SECONDS = 240
+BOOT_SECONDS = 600
 # A guest that reached its last marker may take this long to power off.
 POWEROFF_SECONDS = 20
 # The emulator takes less than this to answer.
@@ -58,7 +58,10 @@ class Watch:
         return time.monotonic() - self.start
 
     def run(self, command, console, terminal):
-        """Start the guest; "" if it ended by itself, or else why it was ended."""
+        """
+        Start the guest; "" if it ended by itself, or else why it was ended.
+        With a terminal it is asked questions before.
+        """
         stdin = subprocess.PIPE if terminal else subprocess.DEVNULL
         with open(console, "wb") as self.log, \
              subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE,
