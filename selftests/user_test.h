@@ -229,7 +229,7 @@ static inline const __u64 *page_map(int heap, size_t arenas)
 
 /* Each thread has its own. */
 static __thread sigjmp_buf peek_env;
-static __thread volatile sig_atomic_t peeking;
+static __thread bool peeking;
 
 /* Outside of peek() and poke() it is what it is without a handler. */
 static inline void peek_handler(int sig)
@@ -238,7 +238,6 @@ static inline void peek_handler(int sig)
 		signal(sig, SIG_DFL);
 		return;
 	}
-	peeking = 0;
 	siglongjmp(peek_env, sig);
 }
 
@@ -250,16 +249,22 @@ static inline void peek_init(void)
 	sigaction(SIGSEGV, &sa, NULL);
 }
 
+static inline void peek_set(bool on)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	peeking = on;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /* 0 if it can be read, or the signal; after peek_init(). */
 static inline int peek(const void *p)
 {
 	int sig = sigsetjmp(peek_env, 1);
 
-	if (!sig) {
-		peeking = 1;
+	peek_set(!sig);
+	if (!sig)
 		__atomic_load_n((const __u8 *)p, __ATOMIC_RELAXED);
-		peeking = 0;
-	}
+	peek_set(false);
 	return sig;
 }
 
@@ -267,11 +272,10 @@ static inline int poke(void *p, __u8 value)
 {
 	int sig = sigsetjmp(peek_env, 1);
 
-	if (!sig) {
-		peeking = 1;
+	peek_set(!sig);
+	if (!sig)
 		__atomic_store_n((__u8 *)p, value, __ATOMIC_RELAXED);
-		peeking = 0;
-	}
+	peek_set(false);
 	return sig;
 }
 
