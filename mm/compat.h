@@ -137,14 +137,4 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
-/* Whether any process maps a page, which is one of its own. */
-static inline bool gh_page_mapped(struct page *page)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
-	return folio_mapped(page_folio(page));
-#else
-	return page_mapped(page);
-#endif
-}
-
 #endif /* _GOHEAP_COMPAT_H */

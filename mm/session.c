@@ -203,7 +203,7 @@ static bool session_reap_some(struct gh_usession *ss, struct list_head *empty)
 			span_reap_objects(ss, s);
 			if (s->nfree == s->nelems) {
 				gh_uspan_part(s);
-				list_add(&s->list, empty);
+				list_add_tail(&s->list, empty);
 			}
 		}
 		spin_unlock(&ss->lock);

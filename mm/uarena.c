@@ -133,19 +133,19 @@ static void frames_unmap(struct gh_uheap *h, unsigned long nr, unsigned long n)
 /**
  * gh_uframes_unmap() - take detached memory from everybody who maps it
  * @h: the heap
- * @frames: the memory
+ * @frames: the memory, as gh_uframes_detach() left it
  *
  * To unmap a page flushes TLBs, and waits for other CPUs, once for each process that
- * has a window. So it is done by runs of pages, and not to those that nobody maps,
- * as most are whose process has died. Whoever is just unmapping one itself, and may
- * still have it in a TLB, has a reference too.
+ * has a window. So it is done by runs, and not to pages that only the heap has a
+ * reference to, as are most whose process has died. Page tables hold one, and so
+ * does whoever has emptied one and not yet flushed TLBs.
  *
  * Context: process context, may sleep.
  */
 void gh_uframes_unmap(struct gh_uheap *h, struct list_head *frames)
 {
 	struct address_space *mapping = h->inode->i_mapping;
-	unsigned long nr = 0, n = 0;
+	unsigned long nr = 0, n = 0, next = 0;
 	struct page *page;
 
 	/* Faults from now on find nothing; let those end that found something. */
@@ -155,14 +155,16 @@ void gh_uframes_unmap(struct gh_uheap *h, struct list_head *frames)
 		unsigned long at = page_folio(page)->index;
 
 		cond_resched();
-		if (!gh_page_mapped(page))
-			continue;
-		if (at != nr + n) {
+		if (at != next) {
 			frames_unmap(h, nr, n);
-			nr = at;
 			n = 0;
 		}
-		n++;
+		next = at + 1;
+		if (page_ref_count(page) == 1)
+			continue;
+		if (!n)
+			nr = at;
+		n = next - nr;
 	}
 	frames_unmap(h, nr, n);
 }

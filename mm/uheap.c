@@ -289,6 +289,8 @@ unsigned long gh_uspan_release(struct gh_uheap *h, struct list_head *spans)
 	unsigned long done = 0;
 	LIST_HEAD(frames);
 
+	if (list_empty(spans))
+		return 0;
 	list_for_each_entry(s, spans, list)
 		gh_uframes_detach(h, &frames, s->base >> PAGE_SHIFT,
 				  s->npages * GH_UPAGE_FRAMES);

@@ -26,6 +26,8 @@ static void fault_around(struct gh_uheap *h, struct vm_area_struct *vma,
 	const struct gh_uspan *s = gh_uspan_of(h, (u64)nr << PAGE_SHIFT);
 	unsigned int i;
 
+	if (!s)
+		return;
 	for (i = 1; i < FAULT_AROUND && (nr + i) % FAULT_AROUND; i++) {
 		struct page *page = gh_uheap_frame(h, nr + i);
 

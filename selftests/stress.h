@@ -23,6 +23,7 @@ __printf(1, 2) void st_skip(const char *fmt, ...);
 __printf(1, 2) void st_note(const char *fmt, ...);
 __printf(1, 2) void st_bad(const char *fmt, ...);
 unsigned int st_iters(unsigned int n);
+unsigned long st_enough(void);
 void st_expect_begin(void);
 void st_expect_end(void);
 
@@ -99,9 +100,6 @@ struct st_worker {
 /* Where st_run() puts its threads: thread i on the i-th online CPU and so on. */
 #define ST_UNBOUND	(-1)
 #define ST_BOUND	(-2)
-
-/* How long a scenario interrupts others, in jiffies, if it comes to that. */
-#define ST_ENOUGH	(20 * HZ)
 
 int st_run(unsigned int n, int where, void (*fn)(struct st_worker *w),
 	   void *arg, void (*meanwhile)(void *arg));

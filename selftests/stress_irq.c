@@ -178,7 +178,7 @@ static void irq_cpu_start(void *arg)
 
 static void irq_call_all(void *arg)
 {
-	unsigned long end = jiffies + ST_ENOUGH;
+	unsigned long end = st_enough();
 	unsigned int i, n = st_iters(4000);
 
 	for (i = 0; i < n && time_before(jiffies, end); i++) {

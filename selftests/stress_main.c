@@ -185,6 +185,16 @@ unsigned int st_iters(unsigned int n)
 }
 
 /**
+ * st_enough() - when to end what interrupts all CPUs, if that takes long
+ *
+ * Return: a time in jiffies.
+ */
+unsigned long st_enough(void)
+{
+	return jiffies + 20UL * HZ * max(scale, 1U);
+}
+
+/**
  * st_expect_begin() - goheap's reports are wanted from here on
  */
 void st_expect_begin(void)

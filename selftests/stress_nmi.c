@@ -131,7 +131,7 @@ static void nmi_send(u32 apicid)
 
 static void nmi_send_all(void *arg)
 {
-	unsigned long end = jiffies + ST_ENOUGH;
+	unsigned long end = st_enough();
 	unsigned int i, n = st_iters(4000);
 	struct nmi_cpu *nc;
 	int cpu;
