@@ -14,9 +14,6 @@
 struct gh_heap;
 struct gh_node;
 
-#define GH_ARENA_PAGES_SHIFT	(GH_ARENA_SHIFT - GH_PAGE_SHIFT)
-#define GH_ARENA_PAGES		BIT(GH_ARENA_PAGES_SHIFT)
-
 /**
  * struct gh_arena - metadata of one arena, off the heap
  * @base: first address

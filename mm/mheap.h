@@ -32,8 +32,6 @@ struct gh_mcache;
 			 __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_HARDWALL |	\
 			 __GFP_THISNODE | __GFP_ACCOUNT | __GFP_ZERO)
 
-/* Bitmaps and state bytes of spans, for up to 16 << i objects. */
-#define GH_NUM_META		(const_ilog2(GH_MAX_SPAN_OBJS) - 3)
 /* Magazines of 2 << i entries. */
 #define GH_NUM_MAGS		7
 

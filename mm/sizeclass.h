@@ -19,6 +19,7 @@
 
 #include <linux/bits.h>
 #include <linux/build_bug.h>
+#include <linux/log2.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/types.h>
@@ -32,6 +33,12 @@
 #endif
 #define GH_PAGE_SIZE		BIT(GH_PAGE_SHIFT)
 
+/* An arena, the unit in which heaps grow: 64 MiB. */
+#define GH_ARENA_SHIFT		26
+#define GH_ARENA_SIZE		BIT(GH_ARENA_SHIFT)
+#define GH_ARENA_PAGES_SHIFT	(GH_ARENA_SHIFT - GH_PAGE_SHIFT)
+#define GH_ARENA_PAGES		BIT(GH_ARENA_PAGES_SHIFT)
+
 /* Largest request, in bytes, that a size class serves. */
 #define GH_MAX_SMALL		32768
 
@@ -42,6 +49,9 @@
 /* Smallest object, in bytes, and the most objects a span can hold. */
 #define GH_MIN_OBJ		8
 #define GH_MAX_SPAN_OBJS	(GH_PAGE_SIZE / GH_MIN_OBJ)
+
+/* Bitmaps and state bytes of spans are records for up to 16 << i objects. */
+#define GH_NUM_META		(const_ilog2(GH_MAX_SPAN_OBJS) - 3)
 
 /* No object is aligned to more than this, in bytes. */
 #define GH_MAX_NATURAL_ALIGN	8192

@@ -10,8 +10,7 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
-#define GH_ARENA_SHIFT	26
-#define GH_ARENA_SIZE	BIT(GH_ARENA_SHIFT)
+#include "sizeclass.h"
 
 /**
  * enum gh_vmem_kind - the two back-ends
