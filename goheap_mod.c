@@ -14,7 +14,7 @@
 #include "mm/mcache.h"
 #include "mm/reclaim.h"
 #include "mm/stats.h"
-#include "mm/uapi.h"
+#include "mm/user/file.h"
 
 #define PERCPU_KB_MIN	16
 #define PERCPU_KB_MAX	1048576UL

@@ -25,7 +25,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
 TREE = Path(__file__).resolve().parents[1]
-SOURCES = "mm/*.c"
+SOURCES = "mm/**/*.c"
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@
 #include "malloc.h"
 #include "mcache.h"
 #include "stats.h"
-#include "uapi.h"
+#include "user/file.h"
 #include "tiny.h"
 
 static struct dentry *debugfs_dir;

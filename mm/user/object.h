@@ -2,10 +2,10 @@
 /*
  * uobj: objects of user heaps: allocated, freed, given and resized.
  */
-#ifndef _GOHEAP_UOBJ_H
-#define _GOHEAP_UOBJ_H
+#ifndef _GOHEAP_USER_OBJECT_H
+#define _GOHEAP_USER_OBJECT_H
 
-#include "uheap.h"
+#include "heap.h"
 
 int gh_usession_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
 		      u64 *offsets, unsigned int *n);
@@ -24,4 +24,4 @@ void gh_uobj_set_free(struct gh_uspan *s, unsigned int i);
 void gh_uobj_bury(struct gh_uheap *h, struct gh_uspan *s, unsigned int i,
 		  struct list_head *empty);
 
-#endif /* _GOHEAP_UOBJ_H */
+#endif /* _GOHEAP_USER_OBJECT_H */

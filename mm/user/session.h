@@ -2,10 +2,10 @@
 /*
  * session: a process's share of a user heap, from its beginning to its end.
  */
-#ifndef _GOHEAP_SESSION_H
-#define _GOHEAP_SESSION_H
+#ifndef _GOHEAP_USER_SESSION_H
+#define _GOHEAP_USER_SESSION_H
 
-#include "uheap.h"
+#include "heap.h"
 
 void gh_usession_init(struct gh_usession *ss, struct gh_uheap *h, u32 id,
 		      unsigned long limit);
@@ -16,4 +16,4 @@ void gh_usession_put(struct gh_usession *ss);
 unsigned long gh_usession_trim(struct gh_usession *ss);
 unsigned long gh_uheap_trim(struct gh_uheap *h);
 
-#endif /* _GOHEAP_SESSION_H */
+#endif /* _GOHEAP_USER_SESSION_H */

@@ -5,10 +5,10 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 
-#include "compat.h"
-#include "uapi.h"
-#include "uheap.h"
-#include "uobj.h"
+#include "../compat.h"
+#include "file.h"
+#include "heap.h"
+#include "object.h"
 
 /* Kernel pages that one fault maps, at most. */
 #define FAULT_AROUND	16

@@ -10,9 +10,9 @@
 #include <linux/sched/signal.h>
 #include <linux/vmalloc.h>
 
-#include "compat.h"
-#include "fault.h"
-#include "uheap.h"
+#include "../compat.h"
+#include "../fault.h"
+#include "heap.h"
 
 /* Heap pages that an arena's tables take. */
 #define UARENA_COST							\

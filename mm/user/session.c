@@ -11,10 +11,10 @@
 
 #include <linux/goheap.h>
 
-#include "fault.h"
+#include "../fault.h"
 #include "session.h"
-#include "uobj.h"
-#include "upin.h"
+#include "object.h"
+#include "pin.h"
 
 /* Spans of a session that ends, looked at under one hold of the heap's lock. */
 #define REAP_SPANS	256

@@ -2,13 +2,13 @@
 /*
  * uapi: /dev/goheap.
  */
-#ifndef _GOHEAP_UAPI_H
-#define _GOHEAP_UAPI_H
+#ifndef _GOHEAP_USER_FILE_H
+#define _GOHEAP_USER_FILE_H
 
 #include <linux/fs.h>
 #include <linux/seq_file.h>
 
-#include "uheap.h"
+#include "heap.h"
 
 int gh_uapi_init(void);
 void gh_uapi_exit(void);
@@ -24,4 +24,4 @@ void gh_uheap_fdinfo(struct seq_file *m, struct gh_uheap *h,
 		     struct gh_usession *ss);
 void gh_ustats_init(struct dentry *dir);
 
-#endif /* _GOHEAP_UAPI_H */
+#endif /* _GOHEAP_USER_FILE_H */

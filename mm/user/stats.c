@@ -5,8 +5,8 @@
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
 
-#include "uapi.h"
-#include "uheap.h"
+#include "file.h"
+#include "heap.h"
 
 /* Under the heap's lock. */
 static void usage_add(struct goheap_usage *u, struct gh_usession *ss)

@@ -16,8 +16,8 @@
  *
  * Nothing touches a user's memory under any of the last three.
  */
-#ifndef _GOHEAP_UHEAP_H
-#define _GOHEAP_UHEAP_H
+#ifndef _GOHEAP_USER_HEAP_H
+#define _GOHEAP_USER_HEAP_H
 
 #include <linux/fs.h>
 #include <linux/kref.h>
@@ -31,10 +31,9 @@
 
 #include <uapi/linux/goheap.h>
 
-#include "fixalloc.h"
-#include "mheap.h"
-#include "pagealloc.h"
-#include "sizeclass.h"
+#include "../fixalloc.h"
+#include "../pagealloc.h"
+#include "../sizeclass.h"
 
 /* The window: 64 GiB. */
 #define GH_UWINDOW_SHIFT	36
@@ -362,4 +361,4 @@ int gh_uspan_resize(struct gh_uheap *h, struct gh_uspan *s,
 void gh_uspan_show(struct gh_uspan *s);
 void gh_uspan_show_rest(struct gh_uspan *s);
 
-#endif /* _GOHEAP_UHEAP_H */
+#endif /* _GOHEAP_USER_HEAP_H */

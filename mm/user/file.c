@@ -18,11 +18,11 @@
 
 #include <linux/goheap.h>
 
-#include "fault.h"
+#include "../fault.h"
 #include "session.h"
-#include "uapi.h"
-#include "uheap.h"
-#include "uobj.h"
+#include "file.h"
+#include "heap.h"
+#include "object.h"
 
 /* Offsets of small batches are kept on the stack. */
 #define STACK_BATCH	64

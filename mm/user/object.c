@@ -9,8 +9,8 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 
-#include "uobj.h"
-#include "upin.h"
+#include "object.h"
+#include "pin.h"
 
 /* Bytes that are zeroed under one hold of a session's lock, or one object. */
 #define ZERO_BYTES	16384U

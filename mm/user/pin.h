@@ -2,11 +2,11 @@
 /*
  * upin: objects of user heaps that kernel code holds.
  */
-#ifndef _GOHEAP_UPIN_H
-#define _GOHEAP_UPIN_H
+#ifndef _GOHEAP_USER_PIN_H
+#define _GOHEAP_USER_PIN_H
 
-#include "uheap.h"
+#include "heap.h"
 
 bool gh_uobj_pinned(const struct gh_uspan *s, unsigned int idx);
 
-#endif /* _GOHEAP_UPIN_H */
+#endif /* _GOHEAP_USER_PIN_H */

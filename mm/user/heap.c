@@ -14,11 +14,11 @@
 #include <linux/random.h>
 #include <linux/vmalloc.h>
 
-#include "compat.h"
-#include "fault.h"
+#include "../compat.h"
+#include "../fault.h"
 #include "session.h"
-#include "span.h"
-#include "uheap.h"
+#include "../span.h"
+#include "heap.h"
 
 /* Windows are suggested in these TiB of the address space, one a heap. */
 #define UBASE_FIRST	16

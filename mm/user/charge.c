@@ -7,7 +7,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 
-#include "uheap.h"
+#include "heap.h"
 
 /* Bound on heap pages of all user heaps, and how many there are. */
 unsigned long gh_user_max_pages = ULONG_MAX;

@@ -12,10 +12,10 @@
 
 #include <linux/goheap.h>
 
-#include "fault.h"
-#include "uapi.h"
-#include "uobj.h"
-#include "upin.h"
+#include "../fault.h"
+#include "file.h"
+#include "object.h"
+#include "pin.h"
 
 /**
  * struct gh_upin - a pin
