@@ -139,6 +139,7 @@ static int __init heap_start(void)
 	err = gh_stats_init();
 	if (err)
 		goto no_stats;
+	gh_ustats_init(gh_stats_dir());
 	err = gh_uapi_init();
 	if (err)
 		goto no_uapi;

@@ -20,7 +20,6 @@
 #include "malloc.h"
 #include "mcache.h"
 #include "stats.h"
-#include "user/file.h"
 #include "tiny.h"
 
 static struct dentry *debugfs_dir;
@@ -422,8 +421,19 @@ int gh_stats_init(void)
 	debugfs_create_file("stats", 0400, debugfs_dir, NULL, &stats_fops);
 	debugfs_create_file("arena_map", 0400, debugfs_dir, NULL,
 			    &arena_map_fops);
-	gh_ustats_init(debugfs_dir);
 	return 0;
+}
+
+/**
+ * gh_stats_dir() - goheap's directory in debugfs, for files of other parts
+ *
+ * gh_stats_exit() removes it with everything in it.
+ *
+ * Return: the directory, or an error as a pointer, which debugfs accepts.
+ */
+struct dentry *gh_stats_dir(void)
+{
+	return debugfs_dir;
 }
 
 /**

@@ -7,10 +7,12 @@
 
 #include <linux/goheap.h>
 
+struct dentry;
 struct gh_heap;
 
 void gh_stats_get(struct gh_heap *h, struct goheap_stats *st);
 int gh_stats_init(void);
+struct dentry *gh_stats_dir(void);
 void gh_stats_exit(void);
 
 #endif /* _GOHEAP_STATS_H */
