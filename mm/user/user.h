@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * user: the structures of heaps of processes, their locks, and their limits.
+ *
+ * A user heap is a window: a range of 64 GiB of offsets, which processes map
+ * where they like. It is made of arenas of 64 MiB. A page allocator of the
+ * heap's own knows which pages of the window are free. Pages in spans have
+ * memory, free pages have none, and nothing else of the kernel ever lies in
+ * that memory.
+ *
+ * All that the kernel knows of a span lies beside the window, so nothing that a
+ * process writes can mislead it. With pages of 8 KiB, the object at offset
+ * 0x40020a0 is found like this:
+ *
+ *   0x40020a0 >> 26			= 1	its arena
+ *   (0x40020a0 >> 13) % 8192		= 1	its page: arena[1]->span[1]
+ *   0x40020a0 - span->base (0x4002000)	= 0xa0
+ *   0xa0 / span->elemsize (0x50)	= 2	its index: span->state[2]
+ *
+ * Locks, from the outermost to the innermost:
+ *
+ *   mmap_lock            of a process, around mmap() and faults
+ *   gh_uheaps_lock       the list of user heaps
+ *   gh_usession.resize   one object of a session that changes its length
+ *   gh_uheap.lock        page allocator, span tables, owners, sessions, pins
+ *   invalidate_lock      of the heap's mapping: pages against faults
+ *   gh_usession.lock     objects of the spans that a session owns; never two
+ *
+ * No user's memory may be touched under any but the first, because a page fault
+ * takes that one. What a program passes is copied before, and results are
+ * copied after.
+ *
+ * Names in this directory: @h is a heap, @ss a session, @s a span, @i the index
+ * of an object in its span; @page is a heap page of the window, @nr a kernel
+ * page of it.
+ */
+#ifndef _GOHEAP_USER_USER_H
+#define _GOHEAP_USER_USER_H
+
+#include <linux/atomic.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+
+#include <uapi/linux/goheap.h>
+
+#include "../fixalloc.h"
+#include "../pagealloc.h"
+#include "../sizeclass.h"
+
+struct user_struct;
+
+/* The window: 64 GiB. */
+#define GH_UWINDOW_SHIFT	36
+#define GH_UWINDOW		BIT(GH_UWINDOW_SHIFT)
+#define GH_UARENAS		(GH_UWINDOW >> GH_ARENA_SHIFT)
+
+/* Kernel pages of an arena, of a heap page, and of an arena's page map. */
+#define GH_UARENA_FRAMES	(GH_ARENA_SIZE >> PAGE_SHIFT)
+#define GH_UPAGE_FRAMES		(GH_PAGE_SIZE >> PAGE_SHIFT)
+#define GH_UMAP_FRAMES							\
+	DIV_ROUND_UP(GH_ARENA_PAGES * sizeof(u64), PAGE_SIZE)
+#define GH_UMAP_PER_FRAME	(PAGE_SIZE / sizeof(u64))
+
+/*
+ * Fails rather than let the OOM killer end a process, whether the system is
+ * short of memory or the memory cgroup: the program that allocates can handle
+ * the error.
+ */
+#define GH_UMETA_GFP							\
+	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
+/* Sessions of a heap. */
+#define GH_USESSIONS_MAX	65536
+
+/* Largest alignment, bytes. */
+#define GH_UALIGN_MAX		(GH_CHUNK_PAGES << GH_PAGE_SHIFT)
+
+static_assert(GH_NUM_CLASSES == GOHEAP_NR_CLASSES);
+static_assert(GH_UWINDOW <= GOHEAP_MMAP_MAP);
+static_assert(GH_UWINDOW >> GH_PAGE_SHIFT <= GH_MAX_PAGES);
+
+/**
+ * enum gh_uobj_state - what an object of a user heap is
+ * @GH_UOBJ_FREE: free
+ * @GH_UOBJ_PRIVATE: its session's: only that may free it
+ * @GH_UOBJ_GIVEN: the heap's: any session may free it
+ * @GH_UOBJ_CLAIMED: private, and a call that is under way will free it
+ * @GH_UOBJ_CLAIMED_GIVEN: given, and a call that is under way will free it
+ * @GH_UOBJ_RESIZING: private, and a call that is under way changes its length
+ * @GH_UOBJ_DOOMED: its session has ended; it will be freed with its last pin
+ */
+enum gh_uobj_state {
+	GH_UOBJ_FREE,
+	GH_UOBJ_PRIVATE,
+	GH_UOBJ_GIVEN,
+	GH_UOBJ_CLAIMED,
+	GH_UOBJ_CLAIMED_GIVEN,
+	GH_UOBJ_RESIZING,
+	GH_UOBJ_DOOMED,
+};
+
+/**
+ * struct gh_uspan - a run of pages of a user heap, divided into equal objects
+ * @base: offset of the first object
+ * @inverse: of the odd factor of @elemsize, see gh_span_index()
+ * @state: &enum gh_uobj_state of each object
+ * @owner: the session that owns it. A change takes the heap's lock, and in turn
+ *   the locks of the old owner and of the new one; in between it is NULL
+ * @nelems: objects
+ * @nfree: objects that are free
+ * @ngiven: objects that are given
+ * @shift: exponent of the power of two in @elemsize
+ * @class: size class, 0 for a large object
+ * @mmap: a mapping of GOHEAP_MMAP_ALLOC; it has no objects that can be freed
+ * @partial: @plist is on its owner's list
+ * @free: bit set: the object is free
+ * @elemsize: bytes of an object
+ * @npages: heap pages
+ * @list: in its owner's list
+ * @plist: in its owner's list of spans with free objects
+ * @user: who pays
+ * @nmaps: VMAs of a span for mmap()
+ * @npins: pins of objects
+ * @one_state: @state of a span of one object
+ * @one_free: @free of such a span
+ *
+ * Records come from a fixalloc, so a stale pointer always leads to some span's
+ * record. Without the heap's lock, a lookup may find a span that is about to be
+ * freed or to change its owner. Its result may only be used by a caller that
+ * holds the lock of a session, and then finds this session in @owner.
+ */
+struct gh_uspan {
+	u64 base;
+	u64 inverse;
+	u8 *state;
+	struct gh_usession *owner;
+	u32 nelems;
+	u32 nfree;
+	u32 ngiven;
+	u8 shift;
+	u8 class;
+	bool mmap;
+	bool partial;
+	u64 *free;
+
+	size_t elemsize;
+	unsigned long npages;
+	struct list_head list;
+	struct list_head plist;
+	struct user_struct *user;
+	atomic_t nmaps;
+	u32 npins;
+	u8 one_state;
+	u64 one_free;
+};
+
+/**
+ * struct gh_ushape - what a new span should be
+ * @npages: heap pages
+ * @align: alignment of the first, in heap pages, a power of two
+ * @class: size class, 0 for one large object
+ * @mmap: for mmap()
+ */
+struct gh_ushape {
+	unsigned long npages;
+	unsigned long align;
+	u8 class;
+	bool mmap;
+};
+
+/**
+ * struct gh_uarena - 64 MiB of a user heap
+ * @frame: the memory of each kernel page, or NULL
+ * @span: the span of each heap page, or NULL
+ * @map: the page map, for mmap()
+ * @user: who pays for these tables
+ *
+ * @frame changes under the mapping's invalidate_lock, the others under the
+ * heap's lock.
+ */
+struct gh_uarena {
+	struct page *frame[GH_UARENA_FRAMES];
+	struct gh_uspan *span[GH_ARENA_PAGES];
+	struct page *map[GH_UMAP_FRAMES];
+	struct user_struct *user;
+};
+
+/**
+ * struct gh_ucount - counts of a session's objects; under its lock
+ * @objects: allocated now
+ * @bytes: their bytes
+ * @given: how many of them are given
+ * @allocs: allocated, ever
+ * @frees: freed, ever
+ * @reclaimed: those of @frees that the end of the session freed
+ * @pinned: pins held now
+ */
+struct gh_ucount {
+	u64 objects;
+	u64 bytes;
+	u64 given;
+	u64 allocs;
+	u64 frees;
+	u64 reclaimed;
+	u64 pinned;
+};
+
+/**
+ * struct gh_usession - an owner of spans: a process's share of a heap
+ * @heap: the heap
+ * @id: number; 0 is the heap's own session, which owns what outlived its
+ *   session
+ * @files: the process, as fl_owner_t
+ * @pid: the process when it attached, for people only
+ * @comm: its name then
+ * @lock: protects what follows up to @list, and the objects of @spans
+ * @dead: owns nothing any more, and never will
+ * @spans: all spans that it owns
+ * @npages: heap pages of @spans, under the heap's lock
+ * @limit: bound on @npages, under the heap's lock; ULONG_MAX for none
+ * @partial: spans with free objects, by class
+ * @count: statistics
+ * @list: in the heap's list, under its lock
+ * @seen: deaths that read() has reported
+ * @resize: held while an object changes its length; the session cannot end then
+ */
+struct gh_usession {
+	struct gh_uheap *heap;
+	u32 id;
+	fl_owner_t files;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+	spinlock_t lock;	/* protects what follows, and @spans' objects */
+	bool dead;
+	struct list_head spans;
+	unsigned long npages;
+	unsigned long limit;
+	struct list_head partial[GH_NUM_CLASSES];
+	struct gh_ucount count;
+	struct list_head list;
+	u64 seen;
+	struct mutex resize;	/* one object's length changes at a time */
+};
+
+/**
+ * struct gh_uheap - a user heap
+ * @ref: files, sessions and pins
+ * @id: for people
+ * @list: in the list of all user heaps
+ * @inode: has the mapping that all VMAs of the window are in
+ * @base: where processes should map the window
+ * @creator: user that opened it
+ * @lock: protects what follows up to @roots
+ * @pa: free pages
+ * @narenas: arenas that @pa knows
+ * @arena: arenas
+ * @npages: heap pages in spans
+ * @peak: largest @npages
+ * @limit: bound on @npages; ULONG_MAX for none
+ * @nspans: spans
+ * @sessions: sessions alive
+ * @nsessions: how many
+ * @next_id: number of the last session that began
+ * @own: owns what outlived its session, and mappings of GOHEAP_MMAP_ALLOC
+ * @gone: counts of sessions that ended
+ * @roots: root slots
+ * @bad: offsets refused
+ * @deaths: sessions that ended
+ * @seen: deaths that read() has reported
+ * @wait: read() and poll() wait here for the next death
+ * @pins: objects that kernel code holds, under @lock
+ * @span_recs: records of spans
+ * @meta: @free and @state of spans, by number of objects
+ */
+struct gh_uheap {
+	struct kref ref;
+	u32 id;
+	struct list_head list;
+	struct inode *inode;
+	u64 base;
+	kuid_t creator;
+
+	struct mutex lock;	/* protects what follows up to @roots */
+	struct gh_pagealloc pa;
+	unsigned int narenas;
+	struct gh_uarena *arena[GH_UARENAS];
+	unsigned long npages;
+	unsigned long peak;
+	unsigned long limit;
+	unsigned long nspans;
+	struct list_head sessions;
+	unsigned int nsessions;
+	u32 next_id;
+	struct gh_usession own;
+	struct gh_ucount gone;
+
+	u64 roots[GOHEAP_NR_ROOTS];
+	atomic64_t bad;
+	atomic64_t deaths;
+	u64 seen;
+	wait_queue_head_t wait;
+	struct list_head pins;
+	struct gh_fixalloc span_recs;
+	struct gh_fixalloc meta[GH_NUM_META];
+};
+
+#endif /* _GOHEAP_USER_USER_H */
