@@ -14,6 +14,7 @@
 #include "mm/mcache.h"
 #include "mm/reclaim.h"
 #include "mm/stats.h"
+#include "mm/user/charge.h"
 #include "mm/user/file.h"
 
 #define PERCPU_KB_MIN	16

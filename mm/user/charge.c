@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ucharge: who pays for the pages of user heaps, and how many there may be.
+ * charge: who pays for the pages of user heaps, and how many there may be.
+ *
+ * Pages count for the user whose process caused them to be taken, as locked
+ * memory within RLIMIT_MEMLOCK, and for the bound on all user heaps. Pages of
+ * spans count for the limits of heap and session as well.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/lockdep.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 
-#include "heap.h"
+#include "charge.h"
 
-/* Bound on heap pages of all user heaps, and how many there are. */
 unsigned long gh_user_max_pages = ULONG_MAX;
-atomic_long_t gh_user_pages;
 
-/* Add only if the sum keeps to the bound: who is refused is in nobody's way. */
+/* Heap pages of all user heaps. */
+static atomic_long_t total_pages;
+
+/*
+ * Never exceed the bound, not even for a moment: a charge that is refused must
+ * not make one fail that another CPU makes at the same time.
+ */
 static bool counter_add(atomic_long_t *counter, unsigned long n,
 			unsigned long max)
 {
@@ -45,56 +54,59 @@ static void user_uncharge(struct user_struct *user, unsigned long npages)
 }
 
 /**
- * gh_upages_charge() - count pages that a process causes to be taken
+ * gh_ucharge_add() - charge a user for pages that the calling process needs
  * @user: who pays
  * @npages: heap pages, whatever they are for
  *
  * Context: any.
- * Return: false if that is more than RLIMIT_MEMLOCK of the process, or the bound on
- * all heaps, allows; nothing is counted then.
+ * Return: false if that is more than RLIMIT_MEMLOCK of the process, or the
+ * bound on all heaps, allows; nothing is counted then.
  */
-bool gh_upages_charge(struct user_struct *user, unsigned long npages)
+bool gh_ucharge_add(struct user_struct *user, unsigned long npages)
 {
-	if (!counter_add(&gh_user_pages, npages, READ_ONCE(gh_user_max_pages)))
+	if (!counter_add(&total_pages, npages, READ_ONCE(gh_user_max_pages)))
 		return false;
 	if (user_charge(user, npages))
 		return true;
-	atomic_long_sub(npages, &gh_user_pages);
+	atomic_long_sub(npages, &total_pages);
 	return false;
 }
 
 /**
- * gh_upages_uncharge() - pages went back
+ * gh_ucharge_sub() - undo gh_ucharge_add(), when pages are freed
  * @user: who paid
  * @npages: heap pages
  *
  * Context: any.
  */
-void gh_upages_uncharge(struct user_struct *user, unsigned long npages)
+void gh_ucharge_sub(struct user_struct *user, unsigned long npages)
 {
 	user_uncharge(user, npages);
-	atomic_long_sub(npages, &gh_user_pages);
+	atomic_long_sub(npages, &total_pages);
 }
 
 /**
- * gh_uheap_charge() - count pages of a span that is to be
- * @owner: whose it will be
+ * gh_ucharge_add_span() - charge heap, session and user for pages of a span
+ * @owner: the session that will own the span
  * @user: who pays
  * @npages: heap pages
  *
- * Context: the heap's lock is held, which the counts of heap and session are under.
+ * Context: the heap's lock is held: it protects the counts of heap and session.
  * Return: 0; or -EDQUOT or -ENOMEM, with nothing counted.
  */
-int gh_uheap_charge(struct gh_usession *owner, struct user_struct *user,
-		    unsigned long npages)
+int gh_ucharge_add_span(struct gh_usession *owner, struct user_struct *user,
+			unsigned long npages)
 {
 	struct gh_uheap *h = owner->heap;
+
+	lockdep_assert_held(&h->lock);
 
 	if (npages > h->limit || h->npages > h->limit - npages ||
 	    npages > owner->limit || owner->npages > owner->limit - npages)
 		return -EDQUOT;
-	if (!gh_upages_charge(user, npages))
+	if (!gh_ucharge_add(user, npages))
 		return -ENOMEM;
+
 	h->npages += npages;
 	h->peak = max(h->peak, h->npages);
 	owner->npages += npages;
@@ -102,30 +114,34 @@ int gh_uheap_charge(struct gh_usession *owner, struct user_struct *user,
 }
 
 /**
- * gh_uheap_uncharge() - pages of a span went back
+ * gh_ucharge_sub_span() - pages of a span were freed
  * @h: the heap
  * @user: who paid
  * @npages: heap pages; the owner's count went down when the span was withdrawn
  *
  * Context: the heap's lock is held.
  */
-void gh_uheap_uncharge(struct gh_uheap *h, struct user_struct *user,
-		       unsigned long npages)
+void gh_ucharge_sub_span(struct gh_uheap *h, struct user_struct *user,
+			 unsigned long npages)
 {
+	lockdep_assert_held(&h->lock);
+
 	h->npages -= npages;
-	gh_upages_uncharge(user, npages);
+	gh_ucharge_sub(user, npages);
 }
 
 /**
- * gh_uspan_set_payer() - let the caller's user pay for a span
+ * gh_ucharge_set_payer() - make the caller's user pay for a span
  * @s: the span
  *
  * Context: the heap's lock is held.
  * Return: 0, or -ENOMEM with nothing changed.
  */
-int gh_uspan_set_payer(struct gh_uspan *s)
+int gh_ucharge_set_payer(struct gh_uspan *s)
 {
 	struct user_struct *user = current_user();
+
+	lockdep_assert_held(&s->owner->heap->lock);
 
 	if (s->user == user)
 		return 0;
@@ -138,20 +154,22 @@ int gh_uspan_set_payer(struct gh_uspan *s)
 }
 
 /**
- * gh_uspan_recharge() - let another session pay for a span
+ * gh_ucharge_move_span() - charge another session for a span
  * @s: the span, of the heap's own session
- * @to: the session
+ * @to: the session, of the calling process
  *
  * Context: the heap's lock is held.
  * Return: 0, or -EDQUOT or -ENOMEM with nothing changed.
  */
-int gh_uspan_recharge(struct gh_uspan *s, struct gh_usession *to)
+int gh_ucharge_move_span(struct gh_uspan *s, struct gh_usession *to)
 {
 	int err;
 
+	lockdep_assert_held(&to->heap->lock);
+
 	if (to->npages + s->npages > to->limit)
 		return -EDQUOT;
-	err = gh_uspan_set_payer(s);
+	err = gh_ucharge_set_payer(s);
 	if (err)
 		return err;
 	s->owner->npages -= s->npages;

@@ -16,6 +16,7 @@
 
 #include "../compat.h"
 #include "../fault.h"
+#include "charge.h"
 #include "session.h"
 #include "../span.h"
 #include "heap.h"
@@ -180,13 +181,13 @@ static int uspan_reserve(struct gh_uspan *s, struct gh_usession *owner,
 	int err;
 
 	mutex_lock(&h->lock);
-	err = gh_uheap_charge(owner, s->user, shape->npages);
+	err = gh_ucharge_add_span(owner, s->user, shape->npages);
 	if (err)
 		goto out;
 	err = gh_uheap_take(h, shape, &page);
 	if (err) {
 		owner->npages -= shape->npages;
-		gh_uheap_uncharge(h, s->user, shape->npages);
+		gh_ucharge_sub_span(h, s->user, shape->npages);
 		goto out;
 	}
 	s->base = (u64)page << GH_PAGE_SHIFT;
@@ -200,7 +201,7 @@ static void uspan_unreserve(struct gh_uheap *h, struct gh_uspan *s)
 {
 	gh_pagealloc_free_scav(&h->pa, s->base >> GH_PAGE_SHIFT, s->npages,
 			       true);
-	gh_uheap_uncharge(h, s->user, s->npages);
+	gh_ucharge_sub_span(h, s->user, s->npages);
 }
 
 /**
@@ -324,15 +325,15 @@ static int uspan_reserve_more(struct gh_uspan *s, unsigned long npages)
 
 	if (npages > (GH_UWINDOW >> GH_PAGE_SHIFT) - page)
 		return -ENOSPC;
-	err = gh_uspan_set_payer(s);
+	err = gh_ucharge_set_payer(s);
 	if (!err)
-		err = gh_uheap_charge(owner, s->user, npages);
+		err = gh_ucharge_add_span(owner, s->user, npages);
 	if (err)
 		return err;
 	err = gh_uheap_take_at(h, page, npages);
 	if (err) {
 		owner->npages -= npages;
-		gh_uheap_uncharge(h, s->user, npages);
+		gh_ucharge_sub_span(h, s->user, npages);
 	}
 	return err;
 }
@@ -343,7 +344,7 @@ static void uspan_unreserve_some(struct gh_uheap *h, struct gh_uspan *s,
 {
 	gh_pagealloc_free_scav(&h->pa, page, npages, true);
 	s->owner->npages -= npages;
-	gh_uheap_uncharge(h, s->user, npages);
+	gh_ucharge_sub_span(h, s->user, npages);
 }
 
 /* Under the heap's lock. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * heap: heaps of processes: pages (pages.c), who pays (charge.c), spans (heap.c).
+ * heap: heaps of processes: pages (pages.c), spans (heap.c).
  */
 #ifndef _GOHEAP_USER_HEAP_H
 #define _GOHEAP_USER_HEAP_H
@@ -50,20 +50,8 @@ static __always_inline u64 gh_uspan_index(const struct gh_uspan *s, u64 offset)
 
 extern struct list_head gh_uheaps;
 extern struct mutex gh_uheaps_lock;
-extern unsigned long gh_user_max_pages;
-extern atomic_long_t gh_user_pages;
 
-/* ucharge.c */
-bool gh_upages_charge(struct user_struct *user, unsigned long npages);
-void gh_upages_uncharge(struct user_struct *user, unsigned long npages);
-int gh_uheap_charge(struct gh_usession *owner, struct user_struct *user,
-		    unsigned long npages);
-void gh_uheap_uncharge(struct gh_uheap *h, struct user_struct *user,
-		       unsigned long npages);
-int gh_uspan_set_payer(struct gh_uspan *s);
-int gh_uspan_recharge(struct gh_uspan *s, struct gh_usession *to);
-
-/* uarena.c */
+/* pages.c */
 int gh_uframes_alloc(struct list_head *frames, unsigned long n);
 void gh_uframes_free(struct list_head *frames);
 void gh_uframes_install(struct gh_uheap *h, struct list_head *frames,
@@ -79,7 +67,7 @@ int gh_uheap_take(struct gh_uheap *h, const struct gh_ushape *shape,
 int gh_uheap_take_at(struct gh_uheap *h, unsigned long page,
 		     unsigned long npages);
 
-/* uheap.c */
+/* heap.c */
 struct gh_uheap *gh_uheap_create(void);
 void gh_uheap_put(struct gh_uheap *h);
 

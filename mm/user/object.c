@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 
+#include "charge.h"
 #include "object.h"
 #include "pin.h"
 
@@ -265,7 +266,7 @@ static bool session_adopt(struct gh_usession *ss, unsigned int class)
 			break;
 		if (span_is_held(h, s))
 			continue;
-		done = !gh_uspan_recharge(s, ss);
+		done = !gh_ucharge_move_span(s, ss);
 		if (done)
 			gh_uspan_move(s, ss);
 		break;

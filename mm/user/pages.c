@@ -12,6 +12,7 @@
 
 #include "../compat.h"
 #include "../fault.h"
+#include "charge.h"
 #include "heap.h"
 
 /* Heap pages that an arena's tables take. */
@@ -226,7 +227,7 @@ void gh_uarena_free(struct gh_uarena *arena)
 	for (i = 0; i < GH_UMAP_FRAMES; i++)
 		if (arena->map[i])
 			__free_page(arena->map[i]);
-	gh_upages_uncharge(arena->user, UARENA_COST);
+	gh_ucharge_sub(arena->user, UARENA_COST);
 	free_uid(arena->user);
 	vfree(arena);
 }
@@ -237,12 +238,12 @@ static struct gh_uarena *uarena_new(void)
 	struct gh_uarena *arena = NULL;
 	unsigned int i;
 
-	if (!gh_upages_charge(user, UARENA_COST))
+	if (!gh_ucharge_add(user, UARENA_COST))
 		return NULL;
 	if (!gh_fault(GH_FAULT_META))
 		arena = __vmalloc(sizeof(*arena), GH_UMETA_GFP | __GFP_ZERO);
 	if (!arena) {
-		gh_upages_uncharge(user, UARENA_COST);
+		gh_ucharge_sub(user, UARENA_COST);
 		return NULL;
 	}
 	arena->user = get_uid(user);
