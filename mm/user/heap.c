@@ -17,6 +17,7 @@
 #include "../compat.h"
 #include "../fault.h"
 #include "charge.h"
+#include "pages.h"
 #include "session.h"
 #include "../span.h"
 #include "heap.h"
@@ -184,7 +185,7 @@ static int uspan_reserve(struct gh_uspan *s, struct gh_usession *owner,
 	err = gh_ucharge_add_span(owner, s->user, shape->npages);
 	if (err)
 		goto out;
-	err = gh_uheap_take(h, shape, &page);
+	err = gh_upages_take(h, shape, &page);
 	if (err) {
 		owner->npages -= shape->npages;
 		gh_ucharge_sub_span(h, s->user, shape->npages);
@@ -199,8 +200,7 @@ out:
 /* Give back what uspan_reserve() took. */
 static void uspan_unreserve(struct gh_uheap *h, struct gh_uspan *s)
 {
-	gh_pagealloc_free_scav(&h->pa, s->base >> GH_PAGE_SHIFT, s->npages,
-			       true);
+	gh_upages_put(h, s->base >> GH_PAGE_SHIFT, s->npages);
 	gh_ucharge_sub_span(h, s->user, s->npages);
 }
 
@@ -229,10 +229,10 @@ struct gh_uspan *gh_uspan_make(struct gh_usession *owner,
 	err = uspan_reserve(s, owner, shape);
 	if (err)
 		goto fail;
-	err = gh_uframes_alloc(&frames, s->npages * GH_UPAGE_FRAMES);
+	err = gh_upages_alloc_frames(&frames, s->npages * GH_UPAGE_FRAMES);
 	if (err)
 		goto no_frames;
-	gh_uframes_install(h, &frames, s->base >> PAGE_SHIFT);
+	gh_upages_install(h, &frames, s->base >> PAGE_SHIFT);
 	mutex_lock(&h->lock);
 	h->nspans++;
 	uspan_set_table(h, s->base >> GH_PAGE_SHIFT, s->npages, s);
@@ -293,10 +293,10 @@ unsigned long gh_uspan_release(struct gh_uheap *h, struct list_head *spans)
 	if (list_empty(spans))
 		return 0;
 	list_for_each_entry(s, spans, list)
-		gh_uframes_detach(h, &frames, s->base >> PAGE_SHIFT,
+		gh_upages_detach(h, &frames, s->base >> PAGE_SHIFT,
 				  s->npages * GH_UPAGE_FRAMES);
-	gh_uframes_unmap(h, &frames);
-	gh_uframes_free(&frames);
+	gh_upages_unmap(h, &frames);
+	gh_upages_free_frames(&frames);
 	mutex_lock(&h->lock);
 	list_for_each_entry_safe(s, next, spans, list) {
 		list_del(&s->list);
@@ -330,7 +330,7 @@ static int uspan_reserve_more(struct gh_uspan *s, unsigned long npages)
 		err = gh_ucharge_add_span(owner, s->user, npages);
 	if (err)
 		return err;
-	err = gh_uheap_take_at(h, page, npages);
+	err = gh_upages_take_at(h, page, npages);
 	if (err) {
 		owner->npages -= npages;
 		gh_ucharge_sub_span(h, s->user, npages);
@@ -342,7 +342,7 @@ static int uspan_reserve_more(struct gh_uspan *s, unsigned long npages)
 static void uspan_unreserve_some(struct gh_uheap *h, struct gh_uspan *s,
 				 unsigned long page, unsigned long npages)
 {
-	gh_pagealloc_free_scav(&h->pa, page, npages, true);
+	gh_upages_put(h, page, npages);
 	s->owner->npages -= npages;
 	gh_ucharge_sub_span(h, s->user, npages);
 }
@@ -373,9 +373,9 @@ static int uspan_extend(struct gh_uheap *h, struct gh_uspan *s,
 	mutex_unlock(&h->lock);
 	if (err)
 		return err;
-	err = gh_uframes_alloc(&frames, npages * GH_UPAGE_FRAMES);
+	err = gh_upages_alloc_frames(&frames, npages * GH_UPAGE_FRAMES);
 	if (!err)
-		gh_uframes_install(h, &frames, page * GH_UPAGE_FRAMES);
+		gh_upages_install(h, &frames, page * GH_UPAGE_FRAMES);
 	mutex_lock(&h->lock);
 	if (err) {
 		uspan_unreserve_some(h, s, page, npages);
@@ -398,10 +398,10 @@ static void uspan_cut_short(struct gh_uheap *h, struct gh_uspan *s,
 	uspan_set_table(h, page, npages, NULL);
 	uspan_set_length(s, s->npages - npages);
 	mutex_unlock(&h->lock);
-	gh_uframes_detach(h, &frames, page * GH_UPAGE_FRAMES,
+	gh_upages_detach(h, &frames, page * GH_UPAGE_FRAMES,
 			  npages * GH_UPAGE_FRAMES);
-	gh_uframes_unmap(h, &frames);
-	gh_uframes_free(&frames);
+	gh_upages_unmap(h, &frames);
+	gh_upages_free_frames(&frames);
 	mutex_lock(&h->lock);
 	uspan_unreserve_some(h, s, page, npages);
 	mutex_unlock(&h->lock);
@@ -487,7 +487,6 @@ static void uheap_init(struct gh_uheap *h)
 				 umeta_bytes(16U << i), false, NULL, NULL);
 		h->meta[i].account = __GFP_ACCOUNT;
 	}
-	h->pa.account = __GFP_ACCOUNT;
 }
 
 /**
@@ -504,7 +503,7 @@ struct gh_uheap *gh_uheap_create(void)
 		h = __vmalloc(sizeof(*h), GH_UMETA_GFP | __GFP_ZERO);
 	if (!h)
 		return ERR_PTR(-ENOMEM);
-	if (gh_pagealloc_init(&h->pa)) {
+	if (gh_upages_init(h)) {
 		vfree(h);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -512,7 +511,7 @@ struct gh_uheap *gh_uheap_create(void)
 	if (IS_ERR(h->inode)) {
 		int err = PTR_ERR(h->inode);
 
-		gh_pagealloc_destroy(&h->pa);
+		gh_upages_destroy(h);
 		vfree(h);
 		return ERR_PTR(err);
 	}
@@ -546,14 +545,12 @@ static void uheap_free(struct kref *ref)
 	list_del(&h->list);
 	mutex_unlock(&gh_uheaps_lock);
 	uheap_release_all(h);
-	for (i = 0; i < h->narenas; i++)
-		gh_uarena_free(h->arena[i]);
 	for (i = 0; i < GH_NUM_META; i++)
 		left += gh_fixalloc_destroy(&h->meta[i]);
 	left += gh_fixalloc_destroy(&h->span_recs);
 	WARN_ONCE(left || h->npages, "goheap: a user heap ends with %lu pages\n",
 		  h->npages);
-	gh_pagealloc_destroy(&h->pa);
+	gh_upages_destroy(h);
 	ufs_put_inode(h->inode);
 	vfree(h);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * heap: heaps of processes: pages (pages.c), spans (heap.c).
+ * heap: heaps of processes, and their spans.
  */
 #ifndef _GOHEAP_USER_HEAP_H
 #define _GOHEAP_USER_HEAP_H
@@ -24,7 +24,7 @@ static inline struct gh_uspan *gh_uspan_of(const struct gh_uheap *h, u64 offset)
 
 	if (unlikely(offset >= GH_UWINDOW))
 		return NULL;
-	/* Pairs with the release in uheap_publish_arena(). */
+	/* Pairs with the release in publish_arena(). */
 	arena = smp_load_acquire(&h->arena[array_index_nospec(offset >> GH_ARENA_SHIFT,
 							      GH_UARENAS)]);
 	if (unlikely(!arena))
@@ -51,23 +51,6 @@ static __always_inline u64 gh_uspan_index(const struct gh_uspan *s, u64 offset)
 extern struct list_head gh_uheaps;
 extern struct mutex gh_uheaps_lock;
 
-/* pages.c */
-int gh_uframes_alloc(struct list_head *frames, unsigned long n);
-void gh_uframes_free(struct list_head *frames);
-void gh_uframes_install(struct gh_uheap *h, struct list_head *frames,
-			unsigned long nr);
-void gh_uframes_detach(struct gh_uheap *h, struct list_head *frames,
-		       unsigned long nr, unsigned long n);
-void gh_uframes_unmap(struct gh_uheap *h, struct list_head *frames);
-struct page *gh_uheap_frame(struct gh_uheap *h, unsigned long nr);
-struct page *gh_uheap_map_frame(struct gh_uheap *h, unsigned long nr);
-void gh_uarena_free(struct gh_uarena *arena);
-int gh_uheap_take(struct gh_uheap *h, const struct gh_ushape *shape,
-		  unsigned long *page);
-int gh_uheap_take_at(struct gh_uheap *h, unsigned long page,
-		     unsigned long npages);
-
-/* heap.c */
 struct gh_uheap *gh_uheap_create(void);
 void gh_uheap_put(struct gh_uheap *h);
 

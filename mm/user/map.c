@@ -9,6 +9,7 @@
 #include "file.h"
 #include "heap.h"
 #include "object.h"
+#include "pages.h"
 
 /* Kernel pages that one fault maps, at most. */
 #define FAULT_AROUND	16
@@ -29,7 +30,7 @@ static void fault_around(struct gh_uheap *h, struct vm_area_struct *vma,
 	if (!s)
 		return;
 	for (i = 1; i < FAULT_AROUND && (nr + i) % FAULT_AROUND; i++) {
-		struct page *page = gh_uheap_frame(h, nr + i);
+		struct page *page = gh_upages_frame(h, nr + i);
 
 		addr += PAGE_SIZE;
 		if (gh_uspan_of(h, (u64)(nr + i) << PAGE_SHIFT) != s)
@@ -46,7 +47,7 @@ static void fault_around(struct gh_uheap *h, struct vm_area_struct *vma,
  */
 static int fault_prepare(struct gh_uheap *h, struct vm_fault *vmf)
 {
-	if (!pmd_none(*vmf->pmd) || !gh_uheap_frame(h, vmf->pgoff))
+	if (!pmd_none(*vmf->pmd) || !gh_upages_frame(h, vmf->pgoff))
 		return 0;
 	return apply_to_page_range(vmf->vma->vm_mm, vmf->address & PAGE_MASK,
 				   PAGE_SIZE, NULL, NULL);
@@ -64,7 +65,7 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 	if (fault_prepare(h, vmf))
 		return VM_FAULT_OOM;
 	filemap_invalidate_lock_shared(mapping);
-	page = gh_uheap_frame(h, vmf->pgoff);
+	page = gh_upages_frame(h, vmf->pgoff);
 	if (page) {
 		err = vm_insert_page(vma, addr, page);
 		if (!err)
@@ -80,7 +81,7 @@ static vm_fault_t map_fault(struct vm_fault *vmf)
 {
 	struct gh_uheap *h = gh_uheap_of_file(vmf->vma->vm_file);
 	unsigned long nr = vmf->pgoff - (GOHEAP_MMAP_MAP >> PAGE_SHIFT);
-	struct page *page = gh_uheap_map_frame(h, nr);
+	struct page *page = gh_upages_map_frame(h, nr);
 	int err;
 
 	if (!page)

@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 
 #include "charge.h"
+#include "pages.h"
 #include "object.h"
 #include "pin.h"
 
@@ -170,7 +171,7 @@ static void obj_note_given(struct gh_uspan *s, int n)
 static void obj_zero(struct gh_uheap *h, u64 offset, size_t len)
 {
 	while (len) {
-		struct page *page = gh_uheap_frame(h, offset >> PAGE_SHIFT);
+		struct page *page = gh_upages_frame(h, offset >> PAGE_SHIFT);
 		size_t at = offset_in_page(offset);
 		size_t n = min_t(size_t, len, PAGE_SIZE - at);
 
@@ -244,7 +245,7 @@ static bool span_is_held(struct gh_uheap *h, const struct gh_uspan *s)
 	unsigned long n = s->npages * GH_UPAGE_FRAMES;
 
 	while (n--)
-		if (frame_is_held(gh_uheap_frame(h, nr + n)))
+		if (frame_is_held(gh_upages_frame(h, nr + n)))
 			return true;
 	return false;
 }

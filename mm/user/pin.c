@@ -15,6 +15,7 @@
 #include "../fault.h"
 #include "file.h"
 #include "object.h"
+#include "pages.h"
 #include "pin.h"
 
 /**
@@ -111,12 +112,12 @@ static int pin_map(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 	unsigned long i;
 
 	if (n == 1) {
-		pin->addr = page_address(gh_uheap_frame(h, first)) +
+		pin->addr = page_address(gh_upages_frame(h, first)) +
 			    offset_in_page(offset);
 		return 0;
 	}
 	for (i = 0; i < n; i++)
-		pages[i] = gh_uheap_frame(h, first + i);
+		pages[i] = gh_upages_frame(h, first + i);
 	if (!gh_fault(GH_FAULT_USER))
 		pin->mapped = vmap(pages, n, VM_MAP, PAGE_KERNEL);
 	if (!pin->mapped)
