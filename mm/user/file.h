@@ -8,7 +8,7 @@
 #include <linux/fs.h>
 #include <linux/seq_file.h>
 
-#include "heap.h"
+#include "user.h"
 
 int gh_uapi_init(void);
 void gh_uapi_exit(void);

@@ -1,66 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * heap: heaps of processes, and their spans.
+ * heap: heaps of processes, from the first open file to the last reference.
  */
 #ifndef _GOHEAP_USER_HEAP_H
 #define _GOHEAP_USER_HEAP_H
 
-#include <linux/nospec.h>
-#include <linux/sched/user.h>
-
 #include "user.h"
 
-/**
- * gh_uspan_of() - the span that an offset is in
- * @h: the heap
- * @offset: any value
- *
- * Context: with the heap's lock, or see &struct gh_uspan.
- * Return: the span or NULL.
- */
-static inline struct gh_uspan *gh_uspan_of(const struct gh_uheap *h, u64 offset)
-{
-	struct gh_uarena *arena;
-
-	if (unlikely(offset >= GH_UWINDOW))
-		return NULL;
-	/* Pairs with the release in publish_arena(). */
-	arena = smp_load_acquire(&h->arena[array_index_nospec(offset >> GH_ARENA_SHIFT,
-							      GH_UARENAS)]);
-	if (unlikely(!arena))
-		return NULL;
-	/* Pairs with the release in uspan_set_table(). */
-	return smp_load_acquire(&arena->span[(offset >> GH_PAGE_SHIFT) %
-					     GH_ARENA_PAGES]);
-}
-
-/**
- * gh_uspan_index() - which object starts at an offset
- * @s: the span
- * @offset: any value
- *
- * As gh_span_index().
- *
- * Return: index of the object if it is less than @nelems.
- */
-static __always_inline u64 gh_uspan_index(const struct gh_uspan *s, u64 offset)
-{
-	return ror64((offset - s->base) * s->inverse, s->shift);
-}
-
+/* All user heaps, and the lock of this list. */
 extern struct list_head gh_uheaps;
 extern struct mutex gh_uheaps_lock;
 
 struct gh_uheap *gh_uheap_create(void);
 void gh_uheap_put(struct gh_uheap *h);
-
-struct gh_uspan *gh_uspan_make(struct gh_usession *owner,
-			       const struct gh_ushape *shape);
-void gh_uspan_withdraw(struct gh_uheap *h, struct gh_uspan *s);
-unsigned long gh_uspan_release(struct gh_uheap *h, struct list_head *spans);
-int gh_uspan_resize(struct gh_uheap *h, struct gh_uspan *s,
-		    unsigned long npages);
-void gh_uspan_show(struct gh_uspan *s);
-void gh_uspan_show_rest(struct gh_uspan *s);
+void gh_uheap_init_session(struct gh_uheap *h, struct gh_usession *ss, u32 id,
+			   unsigned long limit);
 
 #endif /* _GOHEAP_USER_HEAP_H */

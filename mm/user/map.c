@@ -10,6 +10,7 @@
 #include "heap.h"
 #include "object.h"
 #include "pages.h"
+#include "span.h"
 
 /* Kernel pages that one fault maps, at most. */
 #define FAULT_AROUND	16

@@ -13,6 +13,7 @@
 #include "pages.h"
 #include "object.h"
 #include "pin.h"
+#include "span.h"
 
 /* Bytes that are zeroed under one hold of a session's lock, or one object. */
 #define ZERO_BYTES	16384U
@@ -276,29 +277,6 @@ static bool session_adopt(struct gh_usession *ss, unsigned int class)
 	return done;
 }
 
-/* Release spans that are in no list of their owner. */
-static unsigned long spans_give_back(struct gh_uheap *h,
-				     struct list_head *spans)
-{
-	struct gh_uspan *s;
-
-	if (list_empty(spans))
-		return 0;
-	mutex_lock(&h->lock);
-	list_for_each_entry(s, spans, list)
-		gh_uspan_withdraw(h, s);
-	mutex_unlock(&h->lock);
-	return gh_uspan_release(h, spans);
-}
-
-static void span_give_back(struct gh_uheap *h, struct gh_uspan *s)
-{
-	LIST_HEAD(spans);
-
-	list_add(&s->list, &spans);
-	spans_give_back(h, &spans);
-}
-
 /* Returns 0 if the session has a span with a free object, perhaps. */
 static int session_refill(struct gh_usession *ss, const struct gh_ushape *shape)
 {
@@ -316,7 +294,7 @@ static int session_refill(struct gh_usession *ss, const struct gh_ushape *shape)
 		span_join(ss, s);
 	spin_unlock(&ss->lock);
 	if (dead)
-		span_give_back(ss->heap, s);
+		gh_uspan_free(ss->heap, s);
 	return dead ? -EOWNERDEAD : 0;
 }
 
@@ -398,7 +376,7 @@ static int session_alloc_large(struct gh_usession *ss, u64 length, u64 align,
 			span_join_full(ss, s, offsets + got);
 		spin_unlock(&ss->lock);
 		if (err) {
-			span_give_back(ss->heap, s);
+			gh_uspan_free(ss->heap, s);
 			break;
 		}
 	}
@@ -561,7 +539,7 @@ static int own_free(struct gh_usession *ss, const u64 *offsets, unsigned int n)
 		own_keep_some(ss, &empty);
 	}
 	spin_unlock(&ss->lock);
-	spans_give_back(ss->heap, &empty);
+	gh_uspan_free_all(ss->heap, &empty);
 	return err;
 }
 
@@ -869,5 +847,5 @@ void gh_umapping_free(struct gh_uheap *h, struct gh_uspan *s)
 	gh_uobj_set_free(s, 0);
 	gh_uspan_part(s);
 	spin_unlock(&h->own.lock);
-	span_give_back(h, s);
+	gh_uspan_free(h, s);
 }

@@ -5,7 +5,7 @@
 #ifndef _GOHEAP_USER_OBJECT_H
 #define _GOHEAP_USER_OBJECT_H
 
-#include "heap.h"
+#include "user.h"
 
 int gh_usession_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
 		      u64 *offsets, unsigned int *n);

@@ -14,9 +14,11 @@
 
 #include "../fault.h"
 #include "file.h"
+#include "heap.h"
 #include "object.h"
 #include "pages.h"
 #include "pin.h"
+#include "span.h"
 
 /**
  * struct gh_upin - a pin

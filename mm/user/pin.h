@@ -5,7 +5,7 @@
 #ifndef _GOHEAP_USER_PIN_H
 #define _GOHEAP_USER_PIN_H
 
-#include "heap.h"
+#include "user.h"
 
 bool gh_uobj_pinned(const struct gh_uspan *s, unsigned int idx);
 

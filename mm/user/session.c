@@ -12,9 +12,11 @@
 #include <linux/goheap.h>
 
 #include "../fault.h"
+#include "heap.h"
 #include "session.h"
 #include "object.h"
 #include "pin.h"
+#include "span.h"
 
 /* Spans of a session that ends, looked at under one hold of the heap's lock. */
 #define REAP_SPANS	256
@@ -88,29 +90,6 @@ unsigned long gh_uheap_trim(struct gh_uheap *h)
 
 /* ---- the life of a session ---------------------------------------------- */
 
-/**
- * gh_usession_init() - make a session ready for use
- * @ss: the session, zeroed
- * @h: its heap
- * @id: its number
- * @limit: bound on its heap pages
- */
-void gh_usession_init(struct gh_usession *ss, struct gh_uheap *h, u32 id,
-		      unsigned long limit)
-{
-	unsigned int i;
-
-	ss->heap = h;
-	ss->id = id;
-	ss->limit = limit;
-	spin_lock_init(&ss->lock);
-	mutex_init(&ss->resize);
-	INIT_LIST_HEAD(&ss->list);
-	INIT_LIST_HEAD(&ss->spans);
-	for (i = 0; i < GH_NUM_CLASSES; i++)
-		INIT_LIST_HEAD(&ss->partial[i]);
-}
-
 /* Numbers come around after 2^32 sessions; 0 is the heap's own. */
 static u32 session_new_id(struct gh_uheap *h)
 {
@@ -142,7 +121,7 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 		ss = goheap_zalloc(sizeof(*ss), GH_UMETA_GFP);
 	if (!ss)
 		return ERR_PTR(-ENOMEM);
-	gh_usession_init(ss, h, 0, limit);
+	gh_uheap_init_session(h, ss, 0, limit);
 	ss->files = current->files;
 	ss->pid = task_tgid_nr(current);
 	get_task_comm(ss->comm, current);

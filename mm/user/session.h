@@ -5,10 +5,8 @@
 #ifndef _GOHEAP_USER_SESSION_H
 #define _GOHEAP_USER_SESSION_H
 
-#include "heap.h"
+#include "user.h"
 
-void gh_usession_init(struct gh_usession *ss, struct gh_uheap *h, u32 id,
-		      unsigned long limit);
 struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit);
 void gh_usession_end(struct gh_usession *ss);
 void gh_usession_put(struct gh_usession *ss);
