@@ -9,70 +9,14 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 
-#include "charge.h"
 #include "pages.h"
 #include "object.h"
+#include "owner.h"
 #include "pin.h"
 #include "span.h"
 
 /* Bytes that are zeroed under one hold of a session's lock, or one object. */
 #define ZERO_BYTES	16384U
-
-/* Spans that somebody's session left, looked at before a new one is made. */
-#define ADOPT_TRIES	8
-
-/* ---- spans of a session; its lock is held ------------------------------- */
-
-/* Spans in which nothing is left come last: they may yet be given back. */
-static void partial_add(struct gh_uspan *s)
-{
-	struct list_head *list = &s->owner->partial[s->class];
-
-	if (!s->class)
-		return;
-	if (s->nfree == s->nelems)
-		list_move_tail(&s->plist, list);
-	else if (!s->partial)
-		list_add(&s->plist, list);
-	s->partial = true;
-}
-
-static void partial_del(struct gh_uspan *s)
-{
-	if (s->partial) {
-		list_del_init(&s->plist);
-		s->partial = false;
-	}
-}
-
-static void span_join(struct gh_usession *ss, struct gh_uspan *s)
-{
-	WRITE_ONCE(s->owner, ss);
-	list_add_tail(&s->list, &ss->spans);
-	if (s->nfree)
-		partial_add(s);
-}
-
-/**
- * gh_uspan_part() - take a span out of its owner's lists
- * @s: the span
- *
- * Context: the owner's lock is held.
- */
-void gh_uspan_part(struct gh_uspan *s)
-{
-	partial_del(s);
-	list_del_init(&s->list);
-}
-
-/* A free span is kept if it is the only one of its class with a free object. */
-static bool span_is_spare(const struct gh_uspan *s)
-{
-	struct gh_usession *owner = s->owner;
-
-	return !s->class || owner == &owner->heap->own ||
-	       !list_is_singular(&owner->partial[s->class]);
-}
 
 /* ---- objects; the owner's lock is held ---------------------------------- */
 
@@ -117,7 +61,7 @@ static unsigned int span_pick(struct gh_uspan *s, u64 *offsets, unsigned int n)
 			got += word_pick(s, w, offsets + got, n - got);
 	s->nfree -= got;
 	if (!s->nfree)
-		partial_del(s);
+		gh_uowner_del_partial(s);
 	obj_count(s, got);
 	s->owner->count.allocs += got;
 	return got;
@@ -128,9 +72,9 @@ static void span_note_free(struct gh_uspan *s, int n)
 {
 	s->nfree += n;
 	if (s->nfree)
-		partial_add(s);
+		gh_uowner_add_partial(s);
 	else
-		partial_del(s);
+		gh_uowner_del_partial(s);
 	obj_count(s, -n);
 	s->owner->count.frees += n;
 }
@@ -198,92 +142,13 @@ static unsigned int class_for(u64 length, u64 align)
 	return 0;
 }
 
-/**
- * gh_uspan_move() - let a span, with its objects, change hands
- * @s: the span
- * @to: whose it will be
- *
- * Context: the heap's lock is held, and no spinlock.
- */
-void gh_uspan_move(struct gh_uspan *s, struct gh_usession *to)
-{
-	struct gh_usession *from = s->owner;
-	u64 n = s->nelems - s->nfree;
-
-	spin_lock(&from->lock);
-	gh_uspan_part(s);
-	WRITE_ONCE(s->owner, NULL);
-	from->count.objects -= n;
-	from->count.bytes -= n * s->elemsize;
-	from->count.given -= s->ngiven;
-	from->count.pinned -= s->npins;
-	spin_unlock(&from->lock);
-	spin_lock(&to->lock);
-	to->count.objects += n;
-	to->count.bytes += n * s->elemsize;
-	to->count.given += s->ngiven;
-	to->count.pinned += s->npins;
-	span_join(to, s);
-	gh_uspan_show(s);
-	spin_unlock(&to->lock);
-	gh_uspan_show_rest(s);
-}
-
-/* Has anybody a page besides the heap and those who map it? */
-static bool frame_is_held(struct page *page)
-{
-	int maps = atomic_read(&page->_mapcount) + 1;
-
-	/* Who maps it just now makes it seem held, not free: count those first. */
-	smp_rmb();
-	return page_ref_count(page) > 1 + maps;
-}
-
-/* Does a device perhaps still write to what its dead owner had there? */
-static bool span_is_held(struct gh_uheap *h, const struct gh_uspan *s)
-{
-	unsigned long nr = s->base >> PAGE_SHIFT;
-	unsigned long n = s->npages * GH_UPAGE_FRAMES;
-
-	while (n--)
-		if (frame_is_held(gh_upages_frame(h, nr + n)))
-			return true;
-	return false;
-}
-
-/* Take a span of the class that outlived its session. */
-static bool session_adopt(struct gh_usession *ss, unsigned int class)
-{
-	struct gh_uheap *h = ss->heap;
-	struct gh_usession *own = &h->own;
-	unsigned int tries = ADOPT_TRIES;
-	struct gh_uspan *s;
-	bool done = false;
-
-	if (list_empty_careful(&own->partial[class]))
-		return false;
-	mutex_lock(&h->lock);
-	list_for_each_entry(s, &own->partial[class], plist) {
-		if (READ_ONCE(ss->dead) || !tries--)
-			break;
-		if (span_is_held(h, s))
-			continue;
-		done = !gh_ucharge_move_span(s, ss);
-		if (done)
-			gh_uspan_move(s, ss);
-		break;
-	}
-	mutex_unlock(&h->lock);
-	return done;
-}
-
 /* Returns 0 if the session has a span with a free object, perhaps. */
 static int session_refill(struct gh_usession *ss, const struct gh_ushape *shape)
 {
 	struct gh_uspan *s;
 	bool dead;
 
-	if (shape->class && session_adopt(ss, shape->class))
+	if (shape->class && gh_uowner_adopt(ss, shape->class))
 		return 0;
 	s = gh_uspan_make(ss, shape);
 	if (IS_ERR(s))
@@ -291,7 +156,7 @@ static int session_refill(struct gh_usession *ss, const struct gh_ushape *shape)
 	spin_lock(&ss->lock);
 	dead = ss->dead;
 	if (!dead)
-		span_join(ss, s);
+		gh_uowner_add(ss, s);
 	spin_unlock(&ss->lock);
 	if (dead)
 		gh_uspan_free(ss->heap, s);
@@ -348,7 +213,7 @@ static int session_alloc_small(struct gh_usession *ss, unsigned int class,
 static void span_join_full(struct gh_usession *ss, struct gh_uspan *s,
 			   u64 *offset)
 {
-	span_join(ss, s);
+	gh_uowner_add(ss, s);
 	span_pick(s, offset, 1);
 }
 
@@ -506,8 +371,8 @@ static void own_keep_some(struct gh_usession *ss, struct list_head *empty)
 	struct gh_uspan *s, *next;
 
 	list_for_each_entry_safe(s, next, empty, list) {
-		if (span_is_spare(s))
-			partial_del(s);
+		if (gh_uowner_can_spare(s))
+			gh_uowner_del_partial(s);
 		else
 			list_move(&s->list, &ss->spans);
 	}
@@ -585,8 +450,8 @@ static void any_unclaim_one(struct gh_uheap *h, u64 offset)
 /* An object of a span is free now; should the span be too? Its owner's lock. */
 static void span_shed(struct gh_uspan *s, struct list_head *empty)
 {
-	if (s->nfree == s->nelems && span_is_spare(s)) {
-		gh_uspan_part(s);
+	if (s->nfree == s->nelems && gh_uowner_can_spare(s)) {
+		gh_uowner_del(s);
 		list_add(&s->list, empty);
 	}
 }
@@ -845,7 +710,7 @@ void gh_umapping_free(struct gh_uheap *h, struct gh_uspan *s)
 {
 	spin_lock(&h->own.lock);
 	gh_uobj_set_free(s, 0);
-	gh_uspan_part(s);
+	gh_uowner_del(s);
 	spin_unlock(&h->own.lock);
 	gh_uspan_free(h, s);
 }

@@ -18,8 +18,6 @@ int gh_usession_resize(struct gh_usession *ss, u64 offset, u64 length);
 struct gh_uspan *gh_umapping_alloc(struct gh_uheap *h, u64 len);
 void gh_umapping_free(struct gh_uheap *h, struct gh_uspan *s);
 
-void gh_uspan_part(struct gh_uspan *s);
-void gh_uspan_move(struct gh_uspan *s, struct gh_usession *to);
 void gh_uobj_set_free(struct gh_uspan *s, unsigned int i);
 void gh_uobj_bury(struct gh_uheap *h, struct gh_uspan *s, unsigned int i,
 		  struct list_head *empty);

@@ -15,6 +15,7 @@
 #include "heap.h"
 #include "session.h"
 #include "object.h"
+#include "owner.h"
 #include "pin.h"
 #include "span.h"
 
@@ -37,7 +38,7 @@ static void session_shed_all(struct gh_usession *ss, struct list_head *empty)
 					    plist);
 			if (s->nfree < s->nelems)
 				break;
-			gh_uspan_part(s);
+			gh_uowner_del(s);
 			list_add(&s->list, &mine);
 		}
 	}
@@ -165,7 +166,7 @@ static void span_bequeath(struct gh_usession *ss, struct gh_uspan *s)
 {
 	s->owner->npages -= s->npages;
 	ss->heap->own.npages += s->npages;
-	gh_uspan_move(s, &ss->heap->own);
+	gh_uowner_move(s, &ss->heap->own);
 }
 
 /* Under the heap's lock. Returns false if there is nothing left. */
@@ -181,7 +182,7 @@ static bool session_reap_some(struct gh_usession *ss, struct list_head *empty)
 		if (s) {
 			span_reap_objects(ss, s);
 			if (s->nfree == s->nelems) {
-				gh_uspan_part(s);
+				gh_uowner_del(s);
 				list_add_tail(&s->list, empty);
 			}
 		}
