@@ -22,6 +22,7 @@
 #include "session.h"
 #include "file.h"
 #include "heap.h"
+#include "map.h"
 #include "object.h"
 
 /* Offsets of small batches are kept on the stack. */
@@ -225,7 +226,7 @@ static void alloc_undo(struct gh_usession *ss, const u64 *offsets,
 	unsigned int bad;
 
 	while (n--)
-		gh_usession_free(ss, offsets + n, 1, &bad);
+		gh_uobj_free(ss, offsets + n, 1, &bad);
 }
 
 static int ioc_alloc(struct uctx *c, void *arg)
@@ -243,8 +244,8 @@ static int ioc_alloc(struct uctx *c, void *arg)
 	err = batch_get(&b, n);
 	if (err)
 		return err;
-	err = gh_usession_alloc(c->ss, req->length, req->align,
-				req->flags & GOHEAP_ALLOC_ZERO, b.offsets, &n);
+	err = gh_uobj_alloc(c->ss, req->length, req->align,
+			    req->flags & GOHEAP_ALLOC_ZERO, b.offsets, &n);
 	/* Those of a session that ended are gone. */
 	if (err == -EOWNERDEAD)
 		n = 0;
@@ -283,12 +284,12 @@ static int batch_do(struct uctx *c, struct goheap_batch *req,
 
 static int ioc_free(struct uctx *c, void *arg)
 {
-	return batch_do(c, arg, gh_usession_free);
+	return batch_do(c, arg, gh_uobj_free);
 }
 
 static int ioc_give(struct uctx *c, void *arg)
 {
-	return batch_do(c, arg, gh_usession_give);
+	return batch_do(c, arg, gh_uobj_give);
 }
 
 static int ioc_resize(struct uctx *c, void *arg)
@@ -297,7 +298,7 @@ static int ioc_resize(struct uctx *c, void *arg)
 
 	if (req->flags || req->length <= GH_MAX_SMALL)
 		return -EINVAL;
-	return gh_usession_resize(c->ss, req->offset, req->length);
+	return gh_uobj_resize(c->ss, req->offset, req->length);
 }
 
 /* ---- the table ---------------------------------------------------------- */
@@ -506,7 +507,7 @@ static const struct file_operations heap_fops = {
 	.release = heap_release,
 	.unlocked_ioctl = heap_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.mmap = gh_uheap_mmap,
+	.mmap = gh_umap_mmap,
 	.poll = heap_poll,
 	.read = heap_read,
 	.show_fdinfo = heap_fdinfo,

@@ -14,9 +14,6 @@ int gh_uapi_init(void);
 void gh_uapi_exit(void);
 struct gh_uheap *gh_uheap_of_file(const struct file *file);
 
-/* umap.c */
-int gh_uheap_mmap(struct file *file, struct vm_area_struct *vma);
-
 /* ustats.c */
 void gh_uheap_usage(struct gh_uheap *h, struct gh_usession *ss,
 		    struct goheap_usage *u);

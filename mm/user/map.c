@@ -1,26 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * umap: windows of user heaps in processes: mmap() and page faults.
+ * map: windows of user heaps in processes: mmap() and page faults.
+ *
+ * Only files of heaps have VMAs, so vma->vm_file->private_data is the heap.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 
 #include "../compat.h"
-#include "file.h"
-#include "heap.h"
+#include "map.h"
 #include "object.h"
+#include "owner.h"
 #include "pages.h"
 #include "span.h"
 
 /* Kernel pages that one fault maps, at most. */
 #define FAULT_AROUND	16
 
+static struct gh_uheap *heap_of(const struct vm_area_struct *vma)
+{
+	return vma->vm_file->private_data;
+}
+
 /* ---- faults ------------------------------------------------------------- */
 
 /*
- * Map the neighbours too, as far as the VMA and this page table go. Not those of other
- * spans: they may be another process's alone, and would have to be taken from this
- * one when they are freed.
+ * Map the pages that follow as well, as far as the VMA, the page table and the
+ * span go. Not pages of other spans: they may be of another process alone, and
+ * would then have to be unmapped from this one when they are freed.
  */
 static void fault_around(struct gh_uheap *h, struct vm_area_struct *vma,
 			 unsigned long addr, unsigned long nr)
@@ -36,15 +43,16 @@ static void fault_around(struct gh_uheap *h, struct vm_area_struct *vma,
 		addr += PAGE_SIZE;
 		if (gh_uspan_of(h, (u64)(nr + i) << PAGE_SHIFT) != s)
 			break;
-		if (!page || addr >= vma->vm_end || IS_ALIGNED(addr, PMD_SIZE) ||
+		if (!page || addr >= vma->vm_end ||
+		    IS_ALIGNED(addr, PMD_SIZE) ||
 		    vm_insert_page(vma, addr, page))
 			break;
 	}
 }
 
 /*
- * Memory for a page table can be long in coming. Nobody should wait for it who
- * takes pages out of the heap: see that it is there before the lock is taken.
+ * Allocate the page table before the lock is taken: its memory can take long to
+ * come, and a process that frees pages of the heap must not wait for that.
  */
 static int fault_prepare(struct gh_uheap *h, struct vm_fault *vmf)
 {
@@ -57,7 +65,7 @@ static int fault_prepare(struct gh_uheap *h, struct vm_fault *vmf)
 static vm_fault_t window_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	struct gh_uheap *h = gh_uheap_of_file(vma->vm_file);
+	struct gh_uheap *h = heap_of(vma);
 	struct address_space *mapping = h->inode->i_mapping;
 	unsigned long addr = vmf->address & PAGE_MASK;
 	struct page *page;
@@ -65,6 +73,11 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 
 	if (fault_prepare(h, vmf))
 		return VM_FAULT_OOM;
+
+	/*
+	 * Pairs with gh_upages_unmap(): either the page is mapped before that
+	 * looks for mappings, or it is not found here.
+	 */
 	filemap_invalidate_lock_shared(mapping);
 	page = gh_upages_frame(h, vmf->pgoff);
 	if (page) {
@@ -73,14 +86,15 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 			fault_around(h, vma, addr, vmf->pgoff);
 	}
 	filemap_invalidate_unlock_shared(mapping);
+
 	if (!err || err == -EBUSY)
 		return VM_FAULT_NOPAGE;
 	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
-static vm_fault_t map_fault(struct vm_fault *vmf)
+static vm_fault_t page_map_fault(struct vm_fault *vmf)
 {
-	struct gh_uheap *h = gh_uheap_of_file(vmf->vma->vm_file);
+	struct gh_uheap *h = heap_of(vmf->vma);
 	unsigned long nr = vmf->pgoff - (GOHEAP_MMAP_MAP >> PAGE_SHIFT);
 	struct page *page = gh_upages_map_frame(h, nr);
 	int err;
@@ -93,34 +107,66 @@ static vm_fault_t map_fault(struct vm_fault *vmf)
 	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
+static const struct vm_operations_struct window_ops = {
+	.fault = window_fault,
+};
+
+static const struct vm_operations_struct page_map_ops = {
+	.fault = page_map_fault,
+};
+
 /* ---- allocation by mmap() ----------------------------------------------- */
 
-static void span_open(struct vm_area_struct *vma)
+/* The heap's own session owns such spans, and the last munmap() frees them. */
+static struct gh_uspan *mmap_span_make(struct gh_uheap *h, u64 len)
+{
+	struct gh_ushape shape = {
+		.npages = DIV_ROUND_UP_ULL(len, GH_PAGE_SIZE),
+		.align = 1,
+		.mmap = true,
+	};
+	struct gh_uspan *s;
+	u64 offset;
+
+	if (len > GH_UWINDOW)
+		return ERR_PTR(-ENOMEM);
+	s = gh_uspan_make(&h->own, &shape);
+	if (IS_ERR(s))
+		return s;
+
+	spin_lock(&h->own.lock);
+	gh_uobj_take_large(&h->own, s, &offset);
+	spin_unlock(&h->own.lock);
+	return s;
+}
+
+static void mmap_span_free(struct gh_uheap *h, struct gh_uspan *s)
+{
+	spin_lock(&h->own.lock);
+	gh_uobj_set_free(s, 0);
+	gh_uowner_del(s);
+	spin_unlock(&h->own.lock);
+	gh_uspan_free(h, s);
+}
+
+static void mmap_span_open(struct vm_area_struct *vma)
 {
 	struct gh_uspan *s = vma->vm_private_data;
 
 	atomic_inc(&s->nmaps);
 }
 
-static void span_close(struct vm_area_struct *vma)
+static void mmap_span_close(struct vm_area_struct *vma)
 {
 	struct gh_uspan *s = vma->vm_private_data;
 
 	if (atomic_dec_and_test(&s->nmaps))
-		gh_umapping_free(gh_uheap_of_file(vma->vm_file), s);
+		mmap_span_free(heap_of(vma), s);
 }
 
-static const struct vm_operations_struct window_ops = {
-	.fault = window_fault,
-};
-
-static const struct vm_operations_struct map_ops = {
-	.fault = map_fault,
-};
-
-static const struct vm_operations_struct span_ops = {
-	.open = span_open,
-	.close = span_close,
+static const struct vm_operations_struct mmap_span_ops = {
+	.open = mmap_span_open,
+	.close = mmap_span_close,
 	.fault = window_fault,
 };
 
@@ -131,16 +177,19 @@ static int map_new_span(struct gh_uheap *h, struct vm_area_struct *vma)
 
 	if (!(vma->vm_flags & VM_MAYWRITE))
 		return -EACCES;
-	s = gh_umapping_alloc(h, len);
+	s = mmap_span_make(h, len);
 	if (IS_ERR(s))
 		return PTR_ERR(s);
-	/* The window's own offset: then what others map there is the same. */
+
+	/* The offset in the window, where other processes find it, too. */
 	vma->vm_pgoff = s->base >> PAGE_SHIFT;
 	vma->vm_private_data = s;
-	vma->vm_ops = &span_ops;
-	span_open(vma);
+	vma->vm_ops = &mmap_span_ops;
+	mmap_span_open(vma);
 	return 0;
 }
+
+/* ---- mmap() ------------------------------------------------------------- */
 
 static int map_page_map(struct vm_area_struct *vma, u64 offset, u64 len)
 {
@@ -151,21 +200,22 @@ static int map_page_map(struct vm_area_struct *vma, u64 offset, u64 len)
 	if (offset > end || len > end - offset)
 		return -EINVAL;
 	vm_flags_clear(vma, VM_MAYWRITE);
-	vma->vm_ops = &map_ops;
+	vma->vm_ops = &page_map_ops;
 	return 0;
 }
 
 /**
- * gh_uheap_mmap() - mmap() of a heap's file
+ * gh_umap_mmap() - mmap() of a heap's file
  * @file: the file
  * @vma: the new mapping
  *
+ * Context: process context, may sleep; the process's mmap_lock is held.
  * Return: 0; -EINVAL if it is private or not within the window, -EPERM if it is
- * executable, or a writable one of the page map; or what the allocation returns.
+ * executable, or a writable one of the page map; or an error of the allocation.
  */
-int gh_uheap_mmap(struct file *file, struct vm_area_struct *vma)
+int gh_umap_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct gh_uheap *h = gh_uheap_of_file(file);
+	struct gh_uheap *h = file->private_data;
 	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
 	u64 len = vma->vm_end - vma->vm_start;
 
@@ -175,6 +225,7 @@ int gh_uheap_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EPERM;
 	vm_flags_clear(vma, VM_MAYEXEC);
 	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP);
+
 	if (offset == GOHEAP_MMAP_ALLOC)
 		return map_new_span(h, vma);
 	if (offset >= GOHEAP_MMAP_MAP)

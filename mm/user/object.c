@@ -1,37 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * uobj: objects of user heaps: allocated, freed, given and resized.
+ * object: objects of user heaps: allocated, freed, given, resized and pinned.
  *
- * A session owns whole spans, so sessions do not meet over objects: what a
- * process allocates and frees is under a lock of its own. Only who frees
- * what another session gave away takes the heap's lock, and then the owner's.
+ * A session owns whole spans, so sessions do not contend for objects: a process
+ * allocates and frees under a lock of its own. Only a session that frees what
+ * another session has given takes the heap's lock, and then the owner's.
+ *
+ * Objects are freed and given in batches, each of which succeeds as a whole or
+ * changes nothing.
  */
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 
-#include "pages.h"
 #include "object.h"
 #include "owner.h"
-#include "pin.h"
+#include "pages.h"
 #include "span.h"
 
 /* Bytes that are zeroed under one hold of a session's lock, or one object. */
 #define ZERO_BYTES	16384U
 
-/* ---- objects; the owner's lock is held ---------------------------------- */
+/* ---- counts and states -------------------------------------------------- */
 
 static void obj_count(struct gh_uspan *s, int n)
+	__must_hold(&s->owner->lock)
 {
 	struct gh_ucount *count = &s->owner->count;
+
+	lockdep_assert_held(&s->owner->lock);
 
 	count->objects += n;
 	count->bytes += n * (s64)s->elemsize;
 }
 
 /*
- * Take up to @n objects of a word of free bits. In loops over objects, what is
- * needed of the span is read once: as far as the compiler knows, any store of a
- * state changes it.
+ * Take up to @n objects of a word of free bits. Loops over objects keep what
+ * they need of the span in local variables: the compiler must assume that each
+ * store of a state changes it.
  */
 static unsigned int word_pick(struct gh_uspan *s, unsigned int w, u64 *offsets,
 			      unsigned int n)
@@ -52,13 +58,17 @@ static unsigned int word_pick(struct gh_uspan *s, unsigned int w, u64 *offsets,
 
 /* Take up to @n free objects. */
 static unsigned int span_pick(struct gh_uspan *s, u64 *offsets, unsigned int n)
+	__must_hold(&s->owner->lock)
 {
 	unsigned int words = DIV_ROUND_UP(s->nelems, 64);
 	unsigned int w, got = 0;
 
+	lockdep_assert_held(&s->owner->lock);
+
 	for (w = 0; w < words && got < n; w++)
 		if (s->free[w])
 			got += word_pick(s, w, offsets + got, n - got);
+
 	s->nfree -= got;
 	if (!s->nfree)
 		gh_uowner_del_partial(s);
@@ -67,9 +77,12 @@ static unsigned int span_pick(struct gh_uspan *s, u64 *offsets, unsigned int n)
 	return got;
 }
 
-/* Objects of a span have become free, or are not free after all. */
+/* @n objects have become free. If @n is negative, that is undone. */
 static void span_note_free(struct gh_uspan *s, int n)
+	__must_hold(&s->owner->lock)
 {
+	lockdep_assert_held(&s->owner->lock);
+
 	s->nfree += n;
 	if (s->nfree)
 		gh_uowner_add_partial(s);
@@ -88,22 +101,33 @@ static void span_note_free(struct gh_uspan *s, int n)
  */
 void gh_uobj_set_free(struct gh_uspan *s, unsigned int i)
 {
+	lockdep_assert_held(&s->owner->lock);
+
 	s->state[i] = GH_UOBJ_FREE;
 	s->free[i / 64] |= BIT_ULL(i % 64);
 	span_note_free(s, 1);
 }
 
-/* Undo it; nobody had the object since. */
+/*
+ * Undo a free under the same hold of the lock: no one can have allocated the
+ * object since.
+ */
 static void obj_unset_free(struct gh_uspan *s, unsigned int i, u8 state)
+	__must_hold(&s->owner->lock)
 {
+	lockdep_assert_held(&s->owner->lock);
+
 	s->state[i] = state;
 	s->free[i / 64] &= ~BIT_ULL(i % 64);
 	span_note_free(s, -1);
 }
 
-/* What was given is the first of its span, or the last: the page map says so. */
+/* The page map says whether a span has given objects. */
 static void obj_note_given(struct gh_uspan *s, int n)
+	__must_hold(&s->owner->lock)
 {
+	lockdep_assert_held(&s->owner->lock);
+
 	s->ngiven += n;
 	s->owner->count.given += n;
 	if (n > 0 ? s->ngiven == 1 : !s->ngiven)
@@ -112,11 +136,15 @@ static void obj_note_given(struct gh_uspan *s, int n)
 
 /* ---- allocation --------------------------------------------------------- */
 
-/* Under the owner's lock, which keeps the object and its pages. */
-static void obj_zero(struct gh_uheap *h, u64 offset, size_t len)
+/* The owner's lock keeps the object allocated, and so its pages. */
+static void obj_zero(struct gh_usession *ss, u64 offset, size_t len)
+	__must_hold(&ss->lock)
 {
+	lockdep_assert_held(&ss->lock);
+
 	while (len) {
-		struct page *page = gh_upages_frame(h, offset >> PAGE_SHIFT);
+		struct page *page = gh_upages_frame(ss->heap,
+						    offset >> PAGE_SHIFT);
 		size_t at = offset_in_page(offset);
 		size_t n = min_t(size_t, len, PAGE_SIZE - at);
 
@@ -142,7 +170,10 @@ static unsigned int class_for(u64 length, u64 align)
 	return 0;
 }
 
-/* Returns 0 if the session has a span with a free object, perhaps. */
+/*
+ * Get a session a span with free objects. Returns 0 also if other threads have
+ * taken all of them by then.
+ */
 static int session_refill(struct gh_usession *ss, const struct gh_ushape *shape)
 {
 	struct gh_uspan *s;
@@ -153,6 +184,8 @@ static int session_refill(struct gh_usession *ss, const struct gh_ushape *shape)
 	s = gh_uspan_make(ss, shape);
 	if (IS_ERR(s))
 		return PTR_ERR(s);
+
+	/* A session that has ended frees no more spans, so it must get none. */
 	spin_lock(&ss->lock);
 	dead = ss->dead;
 	if (!dead)
@@ -163,7 +196,7 @@ static int session_refill(struct gh_usession *ss, const struct gh_ushape *shape)
 	return dead ? -EOWNERDEAD : 0;
 }
 
-/* Pick objects of the session's spans, as many as one hold of its lock allows. */
+/* Pick objects of a session's spans, as many as one hold of its lock allows. */
 static unsigned int session_pick(struct gh_usession *ss, unsigned int class,
 				 bool zero, u64 *offsets, unsigned int n)
 {
@@ -171,6 +204,7 @@ static unsigned int session_pick(struct gh_usession *ss, unsigned int class,
 
 	if (zero)
 		n = min(n, DIV_ROUND_UP(ZERO_BYTES, gh_class_size[class]));
+
 	spin_lock(&ss->lock);
 	while (got < n && !ss->dead) {
 		struct gh_uspan *s;
@@ -182,13 +216,13 @@ static unsigned int session_pick(struct gh_usession *ss, unsigned int class,
 		got += span_pick(s, offsets + got, n - got);
 	}
 	for (i = 0; zero && i < got; i++)
-		obj_zero(ss->heap, offsets[i], gh_class_size[class]);
+		obj_zero(ss, offsets[i], gh_class_size[class]);
 	spin_unlock(&ss->lock);
 	return got;
 }
 
-static int session_alloc_small(struct gh_usession *ss, unsigned int class,
-			       bool zero, u64 *offsets, unsigned int *n)
+static int alloc_small(struct gh_usession *ss, unsigned int class, bool zero,
+		       u64 *offsets, unsigned int *n)
 {
 	struct gh_ushape shape = {
 		.class = class,
@@ -210,15 +244,24 @@ static int session_alloc_small(struct gh_usession *ss, unsigned int class,
 	return err;
 }
 
-static void span_join_full(struct gh_usession *ss, struct gh_uspan *s,
-			   u64 *offset)
+/**
+ * gh_uobj_take_large() - let a session own a new span, and allocate its object
+ * @ss: the session
+ * @s: the span, of one object
+ * @offset: set to the object's offset
+ *
+ * Context: the session's lock is held.
+ */
+void gh_uobj_take_large(struct gh_usession *ss, struct gh_uspan *s, u64 *offset)
 {
+	lockdep_assert_held(&ss->lock);
+
 	gh_uowner_add(ss, s);
 	span_pick(s, offset, 1);
 }
 
-static int session_alloc_large(struct gh_usession *ss, u64 length, u64 align,
-			       u64 *offsets, unsigned int *n)
+static int alloc_large(struct gh_usession *ss, u64 length, u64 align,
+		       u64 *offsets, unsigned int *n)
 {
 	struct gh_ushape shape = {
 		.npages = DIV_ROUND_UP(length, GH_PAGE_SIZE),
@@ -234,11 +277,12 @@ static int session_alloc_large(struct gh_usession *ss, u64 length, u64 align,
 			err = PTR_ERR(s);
 			break;
 		}
+
 		spin_lock(&ss->lock);
 		if (ss->dead)
 			err = -EOWNERDEAD;
 		else
-			span_join_full(ss, s, offsets + got);
+			gh_uobj_take_large(ss, s, offsets + got);
 		spin_unlock(&ss->lock);
 		if (err) {
 			gh_uspan_free(ss->heap, s);
@@ -250,20 +294,20 @@ static int session_alloc_large(struct gh_usession *ss, u64 length, u64 align,
 }
 
 /**
- * gh_usession_alloc() - allocate objects of one length
+ * gh_uobj_alloc() - allocate objects of one length
  * @ss: the session
  * @length: bytes, 1 or more
  * @align: bytes, 0 or a power of two up to GH_UALIGN_MAX
  * @zero: fill them with zeroes
- * @offsets: where they go
+ * @offsets: set to their offsets
  * @n: how many, 1 or more; set to how many there are
  *
  * Context: process context, may sleep.
  * Return: 0 if there are all; else why not: -ENOMEM, -EDQUOT, -EINTR, or
  * -EOWNERDEAD if the session ended.
  */
-int gh_usession_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
-		      u64 *offsets, unsigned int *n)
+int gh_uobj_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
+		  u64 *offsets, unsigned int *n)
 {
 	unsigned int class = class_for(length, align);
 
@@ -272,13 +316,13 @@ int gh_usession_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
 		return -ENOMEM;
 	}
 	if (!class)
-		return session_alloc_large(ss, length, align, offsets, n);
-	return session_alloc_small(ss, class, zero, offsets, n);
+		return alloc_large(ss, length, align, offsets, n);
+	return alloc_small(ss, class, zero, offsets, n);
 }
 
-/* ---- freeing ------------------------------------------------------------ */
+/* ---- looking up --------------------------------------------------------- */
 
-/* How what is in such a state is refused to whom it does not belong. */
+/* The error for an object that is neither the session's nor given. */
 static int obj_refusal(u8 state)
 {
 	switch (state) {
@@ -292,12 +336,18 @@ static int obj_refusal(u8 state)
 	}
 }
 
-/* Find an object. With the heap's lock, or the owner's if that is expected. */
+/*
+ * Find an object by its offset. With @owner, it must be this session's, whose
+ * lock is held; without, the heap's lock is held.
+ */
 static int obj_find(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
 		    unsigned int *idx, struct gh_usession *owner)
 {
 	struct gh_uspan *s = gh_uspan_of(h, offset);
 	u64 i;
+
+	lockdep_assert(owner ? lockdep_is_held(&owner->lock) :
+			       lockdep_is_held(&h->lock));
 
 	if (unlikely(!s))
 		return -EINVAL;
@@ -310,6 +360,8 @@ static int obj_find(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
 	*idx = i;
 	return 0;
 }
+
+/* ---- freeing what is the session's own ---------------------------------- */
 
 /* Free objects from the first on while they are of the span, and private. */
 static unsigned int own_free_some(struct gh_uspan *s, const u64 *offsets,
@@ -333,17 +385,29 @@ static unsigned int own_free_some(struct gh_uspan *s, const u64 *offsets,
 	return done;
 }
 
-/* Objects of one span often come one after the other: how many of these do? */
+/*
+ * Free the objects at the start of a batch that are of one span: often they
+ * come one after the other. Returns how many there are; 0 if the first one
+ * cannot be freed.
+ */
 static unsigned int own_free_run(struct gh_usession *ss, const u64 *offsets,
 				 unsigned int n, struct list_head *empty)
+	__must_hold(&ss->lock)
 {
 	struct gh_uspan *s = gh_uspan_of(ss->heap, offsets[0]);
 	unsigned int i;
 
+	lockdep_assert_held(&ss->lock);
+
 	if (unlikely(!s || READ_ONCE(s->owner) != ss || s->npins))
 		return 0;
 	i = own_free_some(s, offsets, n);
-	/* Without objects it may be in the hands of another thread. */
+
+	/*
+	 * If no object was freed, the span may have none: then it is in no
+	 * list, and another thread is about to add it to the session's or to
+	 * free it.
+	 */
 	if (!i)
 		return 0;
 	span_note_free(s, i);
@@ -352,12 +416,15 @@ static unsigned int own_free_run(struct gh_usession *ss, const u64 *offsets,
 	return i;
 }
 
-/* Nobody had them since: the lock was held. */
+/* The lock was held all the time, so no one has allocated the objects again. */
 static void own_undo_frees(struct gh_usession *ss, const u64 *offsets,
 			   unsigned int n, struct list_head *empty)
+	__must_hold(&ss->lock)
 {
 	struct gh_uspan *s;
 	unsigned int i;
+
+	lockdep_assert_held(&ss->lock);
 
 	list_splice_init(empty, &ss->spans);
 	while (n--)
@@ -365,10 +432,13 @@ static void own_undo_frees(struct gh_usession *ss, const u64 *offsets,
 			obj_unset_free(s, i, GH_UOBJ_PRIVATE);
 }
 
-/* Of spans without objects, leave in the list those that are not worth keeping. */
+/* Of spans without objects, leave those in the list that can be spared. */
 static void own_keep_some(struct gh_usession *ss, struct list_head *empty)
+	__must_hold(&ss->lock)
 {
 	struct gh_uspan *s, *next;
+
+	lockdep_assert_held(&ss->lock);
 
 	list_for_each_entry_safe(s, next, empty, list) {
 		if (gh_uowner_can_spare(s))
@@ -379,8 +449,8 @@ static void own_keep_some(struct gh_usession *ss, struct list_head *empty)
 }
 
 /*
- * The quick way, which nearly always is all there is to it: everything is the
- * session's own. If not, nothing changes.
+ * Free a batch if all its objects are the session's own, as nearly always they
+ * are. Else return -EAGAIN, with nothing changed.
  */
 static int own_free(struct gh_usession *ss, const u64 *offsets, unsigned int n)
 {
@@ -393,10 +463,12 @@ static int own_free(struct gh_usession *ss, const u64 *offsets, unsigned int n)
 		spin_unlock(&ss->lock);
 		return -EOWNERDEAD;
 	}
+
 	do {
 		run = own_free_run(ss, offsets + done, n - done, &empty);
 		done += run;
 	} while (run && done < n);
+
 	if (unlikely(done < n)) {
 		own_undo_frees(ss, offsets, done, &empty);
 		err = -EAGAIN;
@@ -404,22 +476,33 @@ static int own_free(struct gh_usession *ss, const u64 *offsets, unsigned int n)
 		own_keep_some(ss, &empty);
 	}
 	spin_unlock(&ss->lock);
+
 	gh_uspan_free_all(ss->heap, &empty);
 	return err;
 }
 
-/* Under the heap's lock, which keeps owners and spans as they are. */
+/* ---- freeing what any session may free ---------------------------------- */
+
+/*
+ * The heap's lock is held through a whole batch, so that no span comes, goes or
+ * changes its owner. All objects are claimed first, and freed if every claim
+ * worked. A claim also finds an object that is in the batch twice.
+ */
 static int any_claim_one(struct gh_usession *ss, u64 offset)
+	__must_hold(&ss->heap->lock)
 {
 	struct gh_uspan *s;
 	unsigned int i;
 	int err;
+
+	lockdep_assert_held(&ss->heap->lock);
 
 	err = obj_find(ss->heap, offset, &s, &i, NULL);
 	if (err)
 		return err;
 	if (s->npins && gh_uobj_pinned(s, i))
 		return -EBUSY;
+
 	spin_lock(&s->owner->lock);
 	if (s->state[i] == GH_UOBJ_GIVEN)
 		s->state[i] = GH_UOBJ_CLAIMED_GIVEN;
@@ -428,16 +511,19 @@ static int any_claim_one(struct gh_usession *ss, u64 offset)
 	else if (s->state[i] == GH_UOBJ_DOOMED ||
 		 s->state[i] == GH_UOBJ_RESIZING)
 		err = -EBUSY;
-	else	/* claimed means: earlier in this batch */
+	else	/* a claim can only be of an earlier offset of this batch */
 		err = s->state[i] == GH_UOBJ_PRIVATE ? -EPERM : -ENOENT;
 	spin_unlock(&s->owner->lock);
 	return err;
 }
 
 static void any_unclaim_one(struct gh_uheap *h, u64 offset)
+	__must_hold(&h->lock)
 {
 	struct gh_uspan *s;
 	unsigned int i;
+
+	lockdep_assert_held(&h->lock);
 
 	if (obj_find(h, offset, &s, &i, NULL))
 		return;
@@ -447,20 +533,27 @@ static void any_unclaim_one(struct gh_uheap *h, u64 offset)
 	spin_unlock(&s->owner->lock);
 }
 
-/* An object of a span is free now; should the span be too? Its owner's lock. */
+/* Move a span to @empty if all its objects are free and it can be spared. */
 static void span_shed(struct gh_uspan *s, struct list_head *empty)
+	__must_hold(&s->owner->lock)
 {
+	lockdep_assert_held(&s->owner->lock);
+
 	if (s->nfree == s->nelems && gh_uowner_can_spare(s)) {
 		gh_uowner_del(s);
 		list_add(&s->list, empty);
 	}
 }
 
-static void any_free_one(struct gh_uheap *h, u64 offset, struct list_head *empty)
+static void any_free_one(struct gh_uheap *h, u64 offset,
+			 struct list_head *empty)
+	__must_hold(&h->lock)
 {
 	struct gh_usession *owner;
 	struct gh_uspan *s;
 	unsigned int i;
+
+	lockdep_assert_held(&h->lock);
 
 	if (obj_find(h, offset, &s, &i, NULL))
 		return;
@@ -473,32 +566,6 @@ static void any_free_one(struct gh_uheap *h, u64 offset, struct list_head *empty
 	spin_unlock(&owner->lock);
 }
 
-/**
- * gh_uobj_bury() - free an object that outlived its session because it was pinned
- * @h: the heap
- * @s: its span
- * @i: its index
- * @empty: gets the span, withdrawn, if nothing is left in it
- *
- * Context: the heap's lock is held.
- */
-void gh_uobj_bury(struct gh_uheap *h, struct gh_uspan *s, unsigned int i,
-		  struct list_head *empty)
-{
-	struct gh_usession *owner = s->owner;
-	unsigned int before;
-
-	spin_lock(&owner->lock);
-	gh_uobj_set_free(s, i);
-	owner->count.reclaimed++;
-	before = list_empty(empty);
-	span_shed(s, empty);
-	spin_unlock(&owner->lock);
-	if (before && !list_empty(empty))
-		gh_uspan_withdraw(h, s);
-}
-
-/* Whatever may be freed: also what others gave. All or nothing. */
 static int any_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 		    unsigned int *bad)
 {
@@ -511,6 +578,7 @@ static int any_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 	mutex_lock(&h->lock);
 	for (i = 0; i < n && !err; i++)
 		err = any_claim_one(ss, offsets[i]);
+
 	if (err) {
 		*bad = --i;
 		while (i--)
@@ -522,24 +590,27 @@ static int any_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 			gh_uspan_withdraw(h, s);
 	}
 	mutex_unlock(&h->lock);
+
 	gh_uspan_release(h, &empty);
 	return err;
 }
 
 /**
- * gh_usession_free() - free objects
+ * gh_uobj_free() - free objects
  * @ss: the session
- * @offsets: starts of objects that the session owns, or anybody gave
+ * @offsets: starts of objects that the session owns, or that any session has
+ *   given
  * @n: how many
  * @bad: set to the index of the first that is refused
  *
  * Context: process context, may sleep.
- * Return: 0; or, with nothing changed, -EINVAL if no object starts there, -ENOENT
- * if it is free, also for the second of two equal offsets, -EPERM if it is another
- * session's, -EBUSY if the kernel holds it, or -EOWNERDEAD if the session ended.
+ * Return: 0; or, with nothing changed, -EINVAL if no object starts there,
+ * -ENOENT if it is free, also for the second of two equal offsets, -EPERM if it
+ * is another session's, -EBUSY if the kernel holds it, or -EOWNERDEAD if the
+ * session ended.
  */
-int gh_usession_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
-		     unsigned int *bad)
+int gh_uobj_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
+		 unsigned int *bad)
 {
 	int err = own_free(ss, offsets, n);
 
@@ -553,10 +624,13 @@ int gh_usession_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 /* ---- giving ------------------------------------------------------------- */
 
 static int give_one(struct gh_usession *ss, u64 offset)
+	__must_hold(&ss->lock)
 {
 	struct gh_uspan *s;
 	unsigned int i;
 	int err;
+
+	lockdep_assert_held(&ss->lock);
 
 	err = obj_find(ss->heap, offset, &s, &i, ss);
 	if (err)
@@ -569,9 +643,12 @@ static int give_one(struct gh_usession *ss, u64 offset)
 }
 
 static void ungive_one(struct gh_usession *ss, u64 offset)
+	__must_hold(&ss->lock)
 {
 	struct gh_uspan *s;
 	unsigned int i;
+
+	lockdep_assert_held(&ss->lock);
 
 	if (obj_find(ss->heap, offset, &s, &i, ss))
 		return;
@@ -580,20 +657,20 @@ static void ungive_one(struct gh_usession *ss, u64 offset)
 }
 
 /**
- * gh_usession_give() - give objects to the heap
+ * gh_uobj_give() - give objects to the heap
  * @ss: the session
  * @offsets: starts of objects that the session owns
  * @n: how many
  * @bad: set to the index of the first that is refused
  *
- * From then on anybody may free them, and they outlive the session.
+ * From then on any session may free them, and they outlive this one.
  *
  * Context: process context, may sleep.
- * Return: 0; or, with nothing changed, as gh_usession_free(); -EPERM also for what
- * was given before.
+ * Return: 0; or, with nothing changed, as gh_uobj_free(); -EPERM also for an
+ * object that was given before.
  */
-int gh_usession_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
-		     unsigned int *bad)
+int gh_uobj_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
+		 unsigned int *bad)
 {
 	unsigned int i;
 	int err = 0;
@@ -603,12 +680,14 @@ int gh_usession_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 		err = -EOWNERDEAD;
 	for (i = 0; i < n && !err; i++)
 		err = give_one(ss, offsets[i]);
+
 	if (err && i) {
 		*bad = --i;
 		while (i--)
 			ungive_one(ss, offsets[i]);
 	}
 	spin_unlock(&ss->lock);
+
 	if (err && err != -EOWNERDEAD)
 		atomic64_inc(&ss->heap->bad);
 	return err;
@@ -616,11 +695,14 @@ int gh_usession_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 
 /* ---- resizing ----------------------------------------------------------- */
 
-/* Claim a large object of the session's, so that it stays what it is. */
+/* Claim a large object, so that no one frees, gives or pins it. */
 static int large_claim(struct gh_usession *ss, u64 offset, struct gh_uspan **sp)
+	__must_hold(&ss->lock)
 {
 	unsigned int i;
 	int err;
+
+	lockdep_assert_held(&ss->lock);
 
 	err = obj_find(ss->heap, offset, sp, &i, ss);
 	if (err)
@@ -636,27 +718,30 @@ static int large_claim(struct gh_usession *ss, u64 offset, struct gh_uspan **sp)
 }
 
 /**
- * gh_usession_resize() - change the length of a large object where it is
+ * gh_uobj_resize() - change the length of a large object where it is
  * @ss: the session
  * @offset: start of an object that the session owns
  * @length: bytes, more than GH_MAX_SMALL
  *
  * Context: process context, may sleep.
  * Return: 0; or, with nothing changed, -EINVAL if no large object starts there,
- * -EPERM if it is not the session's alone, -EBUSY if the kernel holds it, -ENOSPC
- * if what lies behind it is not free, or what gh_usession_alloc() returns.
+ * -EPERM if it is not the session's alone, -EBUSY if the kernel holds it,
+ * -ENOSPC if what lies behind it is not free, or what gh_uobj_alloc() returns.
  */
-int gh_usession_resize(struct gh_usession *ss, u64 offset, u64 length)
+int gh_uobj_resize(struct gh_usession *ss, u64 offset, u64 length)
 {
 	struct gh_uspan *s = NULL;
 	int err;
 
 	if (length > GH_UWINDOW)
 		return -ENOMEM;
+
+	/* gh_usession_end() waits until this is unlocked. */
 	mutex_lock(&ss->resize);
 	spin_lock(&ss->lock);
 	err = ss->dead ? -EOWNERDEAD : large_claim(ss, offset, &s);
 	spin_unlock(&ss->lock);
+
 	if (!err) {
 		err = gh_uspan_resize(ss->heap, s,
 				      DIV_ROUND_UP(length, GH_PAGE_SIZE));
@@ -668,49 +753,53 @@ int gh_usession_resize(struct gh_usession *ss, u64 offset, u64 length)
 	return err;
 }
 
-/* ---- allocation by mmap() ----------------------------------------------- */
+/* ---- pins --------------------------------------------------------------- */
 
 /**
- * gh_umapping_alloc() - allocate a span for a mapping of its own
- * @h: the heap, which owns it
- * @len: bytes, 1 or more
+ * gh_uobj_pinned() - does kernel code hold an object?
+ * @s: the span, which has pins
+ * @i: the object's index
  *
- * Context: process context, may sleep.
- * Return: the span, or an error as a pointer, see gh_uspan_make().
+ * Context: the heap's lock is held.
+ * Return: whether it does.
  */
-struct gh_uspan *gh_umapping_alloc(struct gh_uheap *h, u64 len)
+bool gh_uobj_pinned(const struct gh_uspan *s, unsigned int i)
 {
-	struct gh_ushape shape = {
-		.npages = DIV_ROUND_UP_ULL(len, GH_PAGE_SIZE),
-		.align = 1,
-		.mmap = true,
-	};
-	struct gh_uspan *s;
-	u64 offset;
+	const struct gh_uheap *h = s->owner->heap;
+	struct gh_upin *pin;
 
-	if (len > GH_UWINDOW)
-		return ERR_PTR(-ENOMEM);
-	s = gh_uspan_make(&h->own, &shape);
-	if (IS_ERR(s))
-		return s;
-	spin_lock(&h->own.lock);
-	span_join_full(&h->own, s, &offset);
-	spin_unlock(&h->own.lock);
-	return s;
+	lockdep_assert_held(&h->lock);
+
+	list_for_each_entry(pin, &h->pins, list)
+		if (pin->span == s && pin->idx == i)
+			return true;
+	return false;
 }
 
 /**
- * gh_umapping_free() - free the span of a mapping
+ * gh_uobj_free_doomed() - free an object that outlived its session while pinned
  * @h: the heap
- * @s: the span, which nobody maps any more
+ * @s: its span
+ * @i: its index
+ * @empty: gets the span, withdrawn, if no other object is left in it
  *
- * Context: process context, may sleep.
+ * Context: the heap's lock is held.
  */
-void gh_umapping_free(struct gh_uheap *h, struct gh_uspan *s)
+void gh_uobj_free_doomed(struct gh_uheap *h, struct gh_uspan *s, unsigned int i,
+			 struct list_head *empty)
 {
-	spin_lock(&h->own.lock);
-	gh_uobj_set_free(s, 0);
-	gh_uowner_del(s);
-	spin_unlock(&h->own.lock);
-	gh_uspan_free(h, s);
+	struct gh_usession *owner = s->owner;
+	unsigned int before;
+
+	lockdep_assert_held(&h->lock);
+
+	spin_lock(&owner->lock);
+	gh_uobj_set_free(s, i);
+	owner->count.reclaimed++;
+	before = list_empty(empty);
+	span_shed(s, empty);
+	spin_unlock(&owner->lock);
+
+	if (before && !list_empty(empty))
+		gh_uspan_withdraw(h, s);
 }

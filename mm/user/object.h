@@ -1,25 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * uobj: objects of user heaps: allocated, freed, given and resized.
+ * object: objects of user heaps: allocated, freed, given, resized and pinned.
  */
 #ifndef _GOHEAP_USER_OBJECT_H
 #define _GOHEAP_USER_OBJECT_H
 
 #include "user.h"
 
-int gh_usession_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
-		      u64 *offsets, unsigned int *n);
-int gh_usession_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
-		     unsigned int *bad);
-int gh_usession_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
-		     unsigned int *bad);
-int gh_usession_resize(struct gh_usession *ss, u64 offset, u64 length);
+/**
+ * struct gh_upin - a pin: kernel code holds an object
+ * @list: in the heap's list, under its lock
+ * @span: the object's span
+ * @idx: which object of it
+ * @addr: what the holder was given
+ * @mapped: what vmap() returned, or NULL
+ */
+struct gh_upin {
+	struct list_head list;
+	struct gh_uspan *span;
+	unsigned int idx;
+	void *addr;
+	void *mapped;
+};
 
-struct gh_uspan *gh_umapping_alloc(struct gh_uheap *h, u64 len);
-void gh_umapping_free(struct gh_uheap *h, struct gh_uspan *s);
+int gh_uobj_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
+		  u64 *offsets, unsigned int *n);
+int gh_uobj_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
+		 unsigned int *bad);
+int gh_uobj_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
+		 unsigned int *bad);
+int gh_uobj_resize(struct gh_usession *ss, u64 offset, u64 length);
 
+void gh_uobj_take_large(struct gh_usession *ss, struct gh_uspan *s,
+			u64 *offset);
 void gh_uobj_set_free(struct gh_uspan *s, unsigned int i);
-void gh_uobj_bury(struct gh_uheap *h, struct gh_uspan *s, unsigned int i,
-		  struct list_head *empty);
+
+bool gh_uobj_pinned(const struct gh_uspan *s, unsigned int i);
+void gh_uobj_free_doomed(struct gh_uheap *h, struct gh_uspan *s, unsigned int i,
+			 struct list_head *empty);
 
 #endif /* _GOHEAP_USER_OBJECT_H */

@@ -17,42 +17,7 @@
 #include "heap.h"
 #include "object.h"
 #include "pages.h"
-#include "pin.h"
 #include "span.h"
-
-/**
- * struct gh_upin - a pin
- * @list: in the heap's list, under its lock
- * @span: the object's span
- * @idx: which object of it
- * @addr: what the holder was given
- * @mapped: what vmap() returned, or NULL
- */
-struct gh_upin {
-	struct list_head list;
-	struct gh_uspan *span;
-	unsigned int idx;
-	void *addr;
-	void *mapped;
-};
-
-/**
- * gh_uobj_pinned() - does kernel code hold an object?
- * @s: the span, which has pins
- * @idx: the object
- *
- * Context: the heap's lock is held.
- * Return: whether it does.
- */
-bool gh_uobj_pinned(const struct gh_uspan *s, unsigned int idx)
-{
-	struct gh_upin *pin;
-
-	list_for_each_entry(pin, &s->owner->heap->pins, list)
-		if (pin->span == s && pin->idx == idx)
-			return true;
-	return false;
-}
 
 /**
  * goheap_user_get() - a user heap, by file descriptor
@@ -168,7 +133,7 @@ static void unpin_object(struct gh_uheap *h, struct gh_upin *pin,
 	s->owner->count.pinned--;
 	spin_unlock(&s->owner->lock);
 	if (s->state[pin->idx] == GH_UOBJ_DOOMED && !gh_uobj_pinned(s, pin->idx))
-		gh_uobj_bury(h, s, pin->idx, empty);
+		gh_uobj_free_doomed(h, s, pin->idx, empty);
 }
 
 /**

@@ -16,7 +16,6 @@
 #include "session.h"
 #include "object.h"
 #include "owner.h"
-#include "pin.h"
 #include "span.h"
 
 /* Spans of a session that ends, looked at under one hold of the heap's lock. */
