@@ -181,7 +181,8 @@ static int ioc_trim(struct uctx *c, void *arg)
 		return -EINVAL;
 	if (c->refusal)
 		return c->refusal;
-	trim->bytes = c->ss ? gh_usession_trim(c->ss) : gh_uheap_trim(c->h);
+	trim->bytes = c->ss ? gh_usession_trim(c->ss) :
+			      gh_usession_trim_all(c->h);
 	return 0;
 }
 

@@ -2,10 +2,11 @@
 /*
  * session: a process's share of a user heap, from its beginning to its end.
  *
- * When a session ends, however that came about, what it had not given is freed.
- * Spans in which something given is left go to the heap's own session, and from
- * there to whoever needs one of the class.
+ * When a session ends, for whatever reason, all objects that it has not given
+ * are freed. Spans in which a given object is left go to the heap's own
+ * session; from there, other sessions adopt them.
  */
+#include <linux/lockdep.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
@@ -13,23 +14,27 @@
 
 #include "../fault.h"
 #include "heap.h"
-#include "session.h"
 #include "object.h"
 #include "owner.h"
+#include "session.h"
 #include "span.h"
 
-/* Spans of a session that ends, looked at under one hold of the heap's lock. */
+/* Spans that an ending session frees under one hold of the heap's lock. */
 #define REAP_SPANS	256
 
-/* ---- giving memory back ------------------------------------------------- */
+/* ---- returning memory to the system ------------------------------------- */
 
-/* Under the heap's lock. */
+/* Withdraw all spans without allocated objects. */
 static void session_shed_all(struct gh_usession *ss, struct list_head *empty)
+	__must_hold(&ss->heap->lock)
 {
 	struct gh_uspan *s;
 	LIST_HEAD(mine);
 	unsigned int i;
 
+	lockdep_assert_held(&ss->heap->lock);
+
+	/* Each list has them at its end. */
 	spin_lock(&ss->lock);
 	for (i = 1; i < GH_NUM_CLASSES; i++) {
 		while (!list_empty(&ss->partial[i])) {
@@ -42,13 +47,14 @@ static void session_shed_all(struct gh_usession *ss, struct list_head *empty)
 		}
 	}
 	spin_unlock(&ss->lock);
+
 	list_for_each_entry(s, &mine, list)
 		gh_uspan_withdraw(ss->heap, s);
 	list_splice(&mine, empty);
 }
 
 /**
- * gh_usession_trim() - give memory that a session does not use back
+ * gh_usession_trim() - free the spans that a session does not use
  * @ss: the session
  *
  * Context: process context, may sleep.
@@ -65,13 +71,13 @@ unsigned long gh_usession_trim(struct gh_usession *ss)
 }
 
 /**
- * gh_uheap_trim() - give memory that no session uses back
+ * gh_usession_trim_all() - free the spans that no session of a heap uses
  * @h: the heap
  *
  * Context: process context, may sleep.
  * Return: bytes.
  */
-unsigned long gh_uheap_trim(struct gh_uheap *h)
+unsigned long gh_usession_trim_all(struct gh_uheap *h)
 {
 	struct gh_usession *ss;
 	LIST_HEAD(empty);
@@ -85,16 +91,20 @@ unsigned long gh_uheap_trim(struct gh_uheap *h)
 		cond_resched();
 	}
 	mutex_unlock(&h->lock);
+
 	return gh_uspan_release(h, &empty) << GH_PAGE_SHIFT;
 }
 
 /* ---- the life of a session ---------------------------------------------- */
 
-/* Numbers come around after 2^32 sessions; 0 is the heap's own. */
+/* Numbers come around after 2^32 sessions; 0 is the heap's own session. */
 static u32 session_new_id(struct gh_uheap *h)
+	__must_hold(&h->lock)
 {
 	struct gh_usession *ss;
 	bool taken;
+
+	lockdep_assert_held(&h->lock);
 
 	do {
 		taken = !++h->next_id;
@@ -121,10 +131,12 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 		ss = goheap_zalloc(sizeof(*ss), GH_UMETA_GFP);
 	if (!ss)
 		return ERR_PTR(-ENOMEM);
+
 	gh_uheap_init_session(h, ss, 0, limit);
 	ss->files = current->files;
 	ss->pid = task_tgid_nr(current);
 	get_task_comm(ss->comm, current);
+
 	mutex_lock(&h->lock);
 	if (h->nsessions == GH_USESSIONS_MAX) {
 		err = -EUSERS;
@@ -139,14 +151,20 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 		goheap_free(ss);
 		return ERR_PTR(err);
 	}
+
+	/* Until now, the caller's file has kept the heap alive. */
 	kref_get(&h->ref);
 	return ss;
 }
 
-/* Free what was not given. */
+/* Free the objects that were not given; those that are pinned, later. */
 static void span_reap_objects(struct gh_usession *ss, struct gh_uspan *s)
+	__must_hold(&ss->lock)
 {
 	unsigned int i;
+
+	lockdep_assert_held(&ss->heap->lock);
+	lockdep_assert_held(&ss->lock);
 
 	for (i = 0; i < s->nelems; i++) {
 		if (s->state[i] != GH_UOBJ_PRIVATE)
@@ -160,18 +178,24 @@ static void span_reap_objects(struct gh_usession *ss, struct gh_uspan *s)
 	}
 }
 
-/* What is left of a span goes to the heap's own session. */
-static void span_bequeath(struct gh_usession *ss, struct gh_uspan *s)
+/* Move a span with given or pinned objects to the heap's own session. */
+static void span_disown(struct gh_usession *ss, struct gh_uspan *s)
+	__must_hold(&ss->heap->lock)
 {
-	s->owner->npages -= s->npages;
+	lockdep_assert_held(&ss->heap->lock);
+
+	ss->npages -= s->npages;
 	ss->heap->own.npages += s->npages;
 	gh_uowner_move(s, &ss->heap->own);
 }
 
-/* Under the heap's lock. Returns false if there is nothing left. */
+/* Returns false if no span is left. */
 static bool session_reap_some(struct gh_usession *ss, struct list_head *empty)
+	__must_hold(&ss->heap->lock)
 {
 	unsigned int n = REAP_SPANS;
+
+	lockdep_assert_held(&ss->heap->lock);
 
 	while (n--) {
 		struct gh_uspan *s;
@@ -188,15 +212,16 @@ static bool session_reap_some(struct gh_usession *ss, struct list_head *empty)
 		spin_unlock(&ss->lock);
 		if (!s)
 			return false;
+
 		if (s->nfree == s->nelems)
 			gh_uspan_withdraw(ss->heap, s);
 		else
-			span_bequeath(ss, s);
+			span_disown(ss, s);
 	}
 	return true;
 }
 
-/* Nobody can reach the session any more but through the heap's list. */
+/* Take a session out of the heap's list, and report its death. */
 static void session_leave(struct gh_usession *ss)
 {
 	struct gh_uheap *h = ss->heap;
@@ -208,13 +233,14 @@ static void session_leave(struct gh_usession *ss)
 	h->gone.frees += ss->count.frees;
 	h->gone.reclaimed += ss->count.reclaimed;
 	mutex_unlock(&h->lock);
+
 	atomic64_inc(&h->deaths);
 	wake_up_interruptible_all(&h->wait);
 }
 
 /**
- * gh_usession_end() - free all that a session owns
- * @ss: the session; nothing happens the second time
+ * gh_usession_end() - free all that a session owns, and has not given
+ * @ss: the session; a second call does nothing
  *
  * Context: process context, may sleep.
  */
@@ -230,9 +256,20 @@ void gh_usession_end(struct gh_usession *ss)
 	spin_unlock(&ss->lock);
 	if (!more)
 		return;
-	/* Nothing is resized any more after this. */
+
+	/*
+	 * No span may be freed while its object is being resized. A resize that
+	 * has begun holds this mutex: wait for it. One that begins later sees
+	 * that the session is dead.
+	 */
 	mutex_lock(&ss->resize);
 	mutex_unlock(&ss->resize);
+
+	/*
+	 * The session gets no more spans: a thread that has made one finds it
+	 * dead under its lock, and one that wants to adopt finds it dead under
+	 * the heap's. Others get the heap's lock between the steps.
+	 */
 	while (more) {
 		mutex_lock(&h->lock);
 		more = session_reap_some(ss, &empty);

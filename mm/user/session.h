@@ -12,6 +12,6 @@ void gh_usession_end(struct gh_usession *ss);
 void gh_usession_put(struct gh_usession *ss);
 
 unsigned long gh_usession_trim(struct gh_usession *ss);
-unsigned long gh_uheap_trim(struct gh_uheap *h);
+unsigned long gh_usession_trim_all(struct gh_uheap *h);
 
 #endif /* _GOHEAP_USER_SESSION_H */
