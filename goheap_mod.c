@@ -16,6 +16,7 @@
 #include "mm/stats.h"
 #include "mm/user/charge.h"
 #include "mm/user/file.h"
+#include "mm/user/stats.h"
 
 #define PERCPU_KB_MIN	16
 #define PERCPU_KB_MAX	1048576UL

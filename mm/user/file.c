@@ -24,6 +24,7 @@
 #include "heap.h"
 #include "map.h"
 #include "object.h"
+#include "stats.h"
 
 /* Offsets of small batches are kept on the stack. */
 #define STACK_BATCH	64
@@ -169,7 +170,7 @@ static int ioc_limit(struct uctx *c, void *arg)
 
 static int ioc_stats(struct uctx *c, void *arg)
 {
-	gh_uheap_usage(c->h, c->ss, arg);
+	gh_ustats_usage(c->h, c->ss, arg);
 	return 0;
 }
 
@@ -499,7 +500,7 @@ static ssize_t heap_read(struct file *file, char __user *buf, size_t len,
 
 static void heap_fdinfo(struct seq_file *m, struct file *file)
 {
-	gh_uheap_fdinfo(m, file->private_data, NULL);
+	gh_ustats_fdinfo(m, file->private_data, NULL);
 }
 
 static const struct file_operations heap_fops = {
@@ -591,7 +592,7 @@ static void session_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct gh_usession *ss = file->private_data;
 
-	gh_uheap_fdinfo(m, ss->heap, ss);
+	gh_ustats_fdinfo(m, ss->heap, ss);
 }
 
 static const struct file_operations session_fops = {

@@ -1,28 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ustats: what user heaps hold, for ioctl(), /proc and debugfs.
+ * stats: what user heaps hold, for ioctl(), /proc and debugfs.
  */
 #include <linux/debugfs.h>
+#include <linux/lockdep.h>
 #include <linux/seq_file.h>
+#include <linux/user_namespace.h>
 
-#include "file.h"
 #include "heap.h"
+#include "stats.h"
 
-/* Under the heap's lock. */
-static void usage_add(struct goheap_usage *u, struct gh_usession *ss)
+static struct gh_ucount count_of(struct gh_usession *ss)
 {
-	struct gh_ucount c;
+	struct gh_ucount count;
 
 	spin_lock(&ss->lock);
-	c = ss->count;
+	count = ss->count;
 	spin_unlock(&ss->lock);
-	u->objects += c.objects;
-	u->object_bytes += c.bytes;
-	u->given += c.given;
-	u->allocs += c.allocs;
-	u->frees += c.frees;
-	u->reclaimed += c.reclaimed;
-	u->pinned += c.pinned;
+	return count;
+}
+
+/* Under the heap's lock no span, with its counts, changes its owner. */
+static void usage_add(struct goheap_usage *u, struct gh_usession *ss)
+	__must_hold(&ss->heap->lock)
+{
+	struct gh_ucount count;
+
+	lockdep_assert_held(&ss->heap->lock);
+
+	count = count_of(ss);
+	u->objects += count.objects;
+	u->object_bytes += count.bytes;
+	u->given += count.given;
+	u->allocs += count.allocs;
+	u->frees += count.frees;
+	u->reclaimed += count.reclaimed;
+	u->pinned += count.pinned;
 }
 
 static u64 pages_to_bytes(unsigned long npages)
@@ -31,17 +44,17 @@ static u64 pages_to_bytes(unsigned long npages)
 }
 
 /**
- * gh_uheap_usage() - what a heap, and a session, hold
+ * gh_ustats_usage() - what a heap, and a session, hold
  * @h: the heap
  * @ss: the session, or NULL
  * @u: set, but for its size
  *
- * Exact while nobody allocates or frees.
+ * Exact while no process allocates or frees.
  *
  * Context: process context, may sleep.
  */
-void gh_uheap_usage(struct gh_uheap *h, struct gh_usession *ss,
-		    struct goheap_usage *u)
+void gh_ustats_usage(struct gh_uheap *h, struct gh_usession *ss,
+		     struct goheap_usage *u)
 {
 	struct gh_usession *each;
 
@@ -50,9 +63,12 @@ void gh_uheap_usage(struct gh_uheap *h, struct gh_usession *ss,
 	usage_add(u, &h->own);
 	list_for_each_entry(each, &h->sessions, list)
 		usage_add(u, each);
+
+	/* Sessions that ended have no objects, but their calls still count. */
 	u->allocs += h->gone.allocs;
 	u->frees += h->gone.frees;
 	u->reclaimed += h->gone.reclaimed;
+
 	u->heap_bytes = pages_to_bytes(h->npages);
 	u->heap_limit = pages_to_bytes(h->limit);
 	u->peak_bytes = pages_to_bytes(h->peak);
@@ -64,22 +80,25 @@ void gh_uheap_usage(struct gh_uheap *h, struct gh_usession *ss,
 		u->session_limit = pages_to_bytes(ss->limit);
 	}
 	mutex_unlock(&h->lock);
+
 	u->deaths = atomic64_read(&h->deaths);
 	u->bad = atomic64_read(&h->bad);
 }
 
 /**
- * gh_uheap_fdinfo() - lines of /proc/<pid>/fdinfo/<fd>
+ * gh_ustats_fdinfo() - lines of /proc/<pid>/fdinfo/<fd>
  * @m: where they go
  * @h: the heap
  * @ss: the session, or NULL for the heap's own file
+ *
+ * Context: process context, may sleep.
  */
-void gh_uheap_fdinfo(struct seq_file *m, struct gh_uheap *h,
-		     struct gh_usession *ss)
+void gh_ustats_fdinfo(struct seq_file *m, struct gh_uheap *h,
+		      struct gh_usession *ss)
 {
 	struct goheap_usage u;
 
-	gh_uheap_usage(h, ss, &u);
+	gh_ustats_usage(h, ss, &u);
 	seq_printf(m, "goheap-heap:\t%u\n", h->id);
 	seq_printf(m, "goheap-heap-bytes:\t%llu\n", u.heap_bytes);
 	seq_printf(m, "goheap-heap-limit:\t%llu\n", u.heap_limit);
@@ -90,6 +109,7 @@ void gh_uheap_fdinfo(struct seq_file *m, struct gh_uheap *h,
 	seq_printf(m, "goheap-deaths:\t%llu\n", u.deaths);
 	if (!ss)
 		return;
+
 	seq_printf(m, "goheap-session:\t%u\n", ss->id);
 	seq_printf(m, "goheap-session-bytes:\t%llu\n", u.session_bytes);
 	seq_printf(m, "goheap-session-limit:\t%llu\n", u.session_limit);
@@ -101,16 +121,14 @@ void gh_uheap_fdinfo(struct seq_file *m, struct gh_uheap *h,
 
 static void heaps_show_session(struct seq_file *m, struct gh_usession *ss)
 {
-	struct gh_ucount c;
+	struct gh_ucount count = count_of(ss);
 
-	spin_lock(&ss->lock);
-	c = ss->count;
-	spin_unlock(&ss->lock);
-	/* Last, as it may be anything. */
+	/* The name comes last, because it may have any characters. */
 	seq_printf(m, "  session %u pid %d bytes %llu limit %llu objects %llu object_bytes %llu given %llu allocs %llu frees %llu comm %*pE\n",
 		   ss->id, ss->pid, pages_to_bytes(ss->npages),
-		   pages_to_bytes(ss->limit), c.objects, c.bytes, c.given,
-		   c.allocs, c.frees, (int)strlen(ss->comm), ss->comm);
+		   pages_to_bytes(ss->limit), count.objects, count.bytes,
+		   count.given, count.allocs, count.frees,
+		   (int)strlen(ss->comm), ss->comm);
 }
 
 static void heaps_show_one(struct seq_file *m, struct gh_uheap *h)
@@ -145,7 +163,9 @@ DEFINE_SHOW_ATTRIBUTE(heaps);
 
 /**
  * gh_ustats_init() - show user heaps in debugfs
- * @dir: goheap's directory there, which goes with all it has
+ * @dir: goheap's directory there, which is removed with all files in it
+ *
+ * Context: process context, may sleep.
  */
 void gh_ustats_init(struct dentry *dir)
 {
