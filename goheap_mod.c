@@ -142,12 +142,12 @@ static int __init heap_start(void)
 	if (err)
 		goto no_stats;
 	gh_ustats_init(gh_stats_dir());
-	err = gh_uapi_init();
+	err = gh_ufile_init();
 	if (err)
-		goto no_uapi;
+		goto no_device;
 	return 0;
 
-no_uapi:
+no_device:
 	gh_stats_exit();
 no_stats:
 	gh_heap_destroy(h);
@@ -198,7 +198,7 @@ static void __exit goheap_exit(void)
 	unsigned long left;
 	bool clean;
 
-	gh_uapi_exit();
+	gh_ufile_exit();
 	/* Callbacks of goheap_free_rcu() run code of this module. */
 	rcu_barrier();
 	gh_stats_exit();

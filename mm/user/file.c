@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * uapi: /dev/goheap: its files and their ioctls.
+ * file: /dev/goheap: its files and their ioctls.
  *
- * All that a program says is checked here before anything is done: sizes, flags,
- * reserved fields, counts. What an offset means is for uobj.c to find out.
+ * Everything that a program passes is checked here before anything is done:
+ * sizes, flags, reserved fields, counts. Offsets are checked by object.c.
  */
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>
@@ -14,16 +14,17 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
 #include <linux/goheap.h>
 
 #include "../fault.h"
-#include "session.h"
 #include "file.h"
 #include "heap.h"
 #include "map.h"
 #include "object.h"
+#include "session.h"
 #include "stats.h"
 
 /* Offsets of small batches are kept on the stack. */
@@ -49,7 +50,7 @@ static const struct file_operations session_fops;
 
 /* ---- batches ------------------------------------------------------------ */
 
-/* Only as much of @on_stack is read as was written: it need not be zeroed. */
+/* Not zeroed: a call reads only those offsets that it has written. */
 struct ubatch {
 	u64 on_stack[STACK_BATCH];
 	u64 *offsets;
@@ -80,19 +81,19 @@ static int info_classes(struct goheap_info *info)
 	unsigned int i, n = min_t(u32, info->nr_classes, GH_NUM_CLASSES);
 
 	for (i = 0; info->classes && i < n; i++) {
-		struct goheap_class c = {
+		struct goheap_class class = {
 			.size = gh_class_size[i],
 			.npages = gh_class_npages[i],
 			.nelems = gh_class_nelems[i],
 		};
 
-		if (copy_to_user(to + i, &c, sizeof(c)))
+		if (copy_to_user(to + i, &class, sizeof(class)))
 			return -EFAULT;
 	}
 	return 0;
 }
 
-static int ioc_info(struct uctx *c, void *arg)
+static int ioc_info(struct uctx *ctx, void *arg)
 {
 	struct goheap_info *info = arg;
 	int err = info_classes(info);
@@ -102,7 +103,7 @@ static int ioc_info(struct uctx *c, void *arg)
 	info->version = GOHEAP_ABI_VERSION;
 	info->features = 0;
 	info->window = GH_UWINDOW;
-	info->base = c->h->base;
+	info->base = ctx->h->base;
 	info->page_size = GH_PAGE_SIZE;
 	info->nr_classes = GH_NUM_CLASSES;
 	info->max_batch = GOHEAP_MAX_BATCH;
@@ -112,7 +113,7 @@ static int ioc_info(struct uctx *c, void *arg)
 	return 0;
 }
 
-static int ioc_root(struct uctx *c, void *arg)
+static int ioc_root(struct uctx *ctx, void *arg)
 {
 	struct goheap_root *root = arg;
 	u64 *slot;
@@ -120,9 +121,9 @@ static int ioc_root(struct uctx *c, void *arg)
 	if (root->flags & ~GOHEAP_ROOT_CMPXCHG || root->reserved ||
 	    root->index >= GOHEAP_NR_ROOTS)
 		return -EINVAL;
-	slot = &c->h->roots[array_index_nospec(root->index, GOHEAP_NR_ROOTS)];
-	if (root->flags && c->refusal)
-		return c->refusal;
+	slot = &ctx->h->roots[array_index_nospec(root->index, GOHEAP_NR_ROOTS)];
+	if (root->flags && ctx->refusal)
+		return ctx->refusal;
 	if (root->flags)
 		root->value = cmpxchg64(slot, root->expect, root->value);
 	else
@@ -130,7 +131,7 @@ static int ioc_root(struct uctx *c, void *arg)
 	return 0;
 }
 
-/* Bounds are of whole heap pages, at least one: 0 stands for none. */
+/* Bounds are of whole heap pages, at least one, as 0 stands for none. */
 static unsigned long limit_pages(u64 bytes)
 {
 	return bytes ? clamp_t(u64, bytes >> GH_PAGE_SHIFT, 1, ULONG_MAX) :
@@ -142,52 +143,55 @@ static u64 limit_bytes(unsigned long pages)
 	return pages == ULONG_MAX ? 0 : (u64)pages << GH_PAGE_SHIFT;
 }
 
-static bool limit_may_set(const struct uctx *c)
+static bool limit_may_set(const struct uctx *ctx)
 {
-	return c->ss || uid_eq(current_fsuid(), c->h->creator) ||
+	return ctx->ss || uid_eq(current_fsuid(), ctx->h->creator) ||
 	       capable(CAP_SYS_RESOURCE);
 }
 
-static int ioc_limit(struct uctx *c, void *arg)
+static int ioc_limit(struct uctx *ctx, void *arg)
 {
-	unsigned long *limit = c->ss ? &c->ss->limit : &c->h->limit;
+	unsigned long *limit = ctx->ss ? &ctx->ss->limit : &ctx->h->limit;
 	struct goheap_limit *l = arg;
+	u64 used;
 
 	if (l->flags & ~GOHEAP_LIMIT_SET)
 		return -EINVAL;
-	if (l->flags && c->refusal)
-		return c->refusal;
-	if (l->flags && !limit_may_set(c))
+	if (l->flags && ctx->refusal)
+		return ctx->refusal;
+	if (l->flags && !limit_may_set(ctx))
 		return -EPERM;
-	mutex_lock(&c->h->lock);
+
+	mutex_lock(&ctx->h->lock);
 	if (l->flags)
 		*limit = limit_pages(l->limit);
 	l->limit = limit_bytes(*limit);
-	l->used = (u64)(c->ss ? c->ss->npages : c->h->npages) << GH_PAGE_SHIFT;
-	mutex_unlock(&c->h->lock);
+	used = ctx->ss ? ctx->ss->npages : ctx->h->npages;
+	l->used = used << GH_PAGE_SHIFT;
+	mutex_unlock(&ctx->h->lock);
 	return 0;
 }
 
-static int ioc_stats(struct uctx *c, void *arg)
+static int ioc_stats(struct uctx *ctx, void *arg)
 {
-	gh_ustats_usage(c->h, c->ss, arg);
+	gh_ustats_usage(ctx->h, ctx->ss, arg);
 	return 0;
 }
 
-static int ioc_trim(struct uctx *c, void *arg)
+static int ioc_trim(struct uctx *ctx, void *arg)
 {
 	struct goheap_trim *trim = arg;
 
 	if (trim->flags)
 		return -EINVAL;
-	if (c->refusal)
-		return c->refusal;
-	trim->bytes = c->ss ? gh_usession_trim(c->ss) :
-			      gh_usession_trim_all(c->h);
+	if (ctx->refusal)
+		return ctx->refusal;
+	trim->bytes = ctx->ss ? gh_usession_trim(ctx->ss) :
+				gh_usession_trim_all(ctx->h);
 	return 0;
 }
 
-static int ioc_attach(struct uctx *c, void *arg)
+static int ioc_attach(struct uctx *ctx, void *arg)
 {
 	struct goheap_attach *attach = arg;
 	struct gh_usession *ss;
@@ -195,33 +199,39 @@ static int ioc_attach(struct uctx *c, void *arg)
 
 	if (attach->flags)
 		return -EINVAL;
-	if (c->refusal)
-		return c->refusal;
+	if (ctx->refusal)
+		return ctx->refusal;
+
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	ss = gh_usession_begin(c->h, limit_pages(attach->quota));
+	ss = gh_usession_begin(ctx->h, limit_pages(attach->quota));
 	if (IS_ERR(ss)) {
 		put_unused_fd(fd);
 		return PTR_ERR(ss);
 	}
-	c->file = anon_inode_getfile("[goheap-session]", &session_fops, ss,
-				     O_RDWR);
-	if (IS_ERR(c->file)) {
-		int err = PTR_ERR(c->file);
 
-		c->file = NULL;
+	ctx->file = anon_inode_getfile("[goheap-session]", &session_fops, ss,
+				       O_RDWR);
+	if (IS_ERR(ctx->file)) {
+		int err = PTR_ERR(ctx->file);
+
+		ctx->file = NULL;
 		put_unused_fd(fd);
 		gh_usession_put(ss);
 		return err;
 	}
-	c->fd = fd;
+
+	ctx->fd = fd;
 	attach->fd = fd;
 	attach->session = ss->id;
 	return 0;
 }
 
-/* One by one: another thread may have guessed and freed one. */
+/*
+ * One by one: another thread may have guessed an offset and freed the object,
+ * and a batch with this one in it would be refused as a whole.
+ */
 static void alloc_undo(struct gh_usession *ss, const u64 *offsets,
 		       unsigned int n)
 {
@@ -231,7 +241,7 @@ static void alloc_undo(struct gh_usession *ss, const u64 *offsets,
 		gh_uobj_free(ss, offsets + n, 1, &bad);
 }
 
-static int ioc_alloc(struct uctx *c, void *arg)
+static int ioc_alloc(struct uctx *ctx, void *arg)
 {
 	struct goheap_alloc_req *req = arg;
 	void __user *to = u64_to_user_ptr(req->offsets);
@@ -246,9 +256,10 @@ static int ioc_alloc(struct uctx *c, void *arg)
 	err = batch_get(&b, n);
 	if (err)
 		return err;
-	err = gh_uobj_alloc(c->ss, req->length, req->align,
+
+	err = gh_uobj_alloc(ctx->ss, req->length, req->align,
 			    req->flags & GOHEAP_ALLOC_ZERO, b.offsets, &n);
-	/* Those of a session that ended are gone. */
+	/* The end of a session has freed what was allocated before it. */
 	if (err == -EOWNERDEAD)
 		n = 0;
 	if (n && !(req->flags & GOHEAP_ALLOC_ALL))
@@ -258,12 +269,13 @@ static int ioc_alloc(struct uctx *c, void *arg)
 	if (!err)
 		req->count = n;
 	else
-		alloc_undo(c->ss, b.offsets, n);
+		alloc_undo(ctx->ss, b.offsets, n);
+
 	batch_put(&b);
 	return err;
 }
 
-static int batch_do(struct uctx *c, struct goheap_batch *req,
+static int batch_do(struct uctx *ctx, struct goheap_batch *req,
 		    int (*fn)(struct gh_usession *ss, const u64 *offsets,
 			      unsigned int n, unsigned int *bad))
 {
@@ -279,28 +291,28 @@ static int batch_do(struct uctx *c, struct goheap_batch *req,
 	if (copy_from_user(b.offsets, from, req->count * sizeof(u64)))
 		err = -EFAULT;
 	else
-		err = fn(c->ss, b.offsets, req->count, &req->bad);
+		err = fn(ctx->ss, b.offsets, req->count, &req->bad);
 	batch_put(&b);
 	return err;
 }
 
-static int ioc_free(struct uctx *c, void *arg)
+static int ioc_free(struct uctx *ctx, void *arg)
 {
-	return batch_do(c, arg, gh_uobj_free);
+	return batch_do(ctx, arg, gh_uobj_free);
 }
 
-static int ioc_give(struct uctx *c, void *arg)
+static int ioc_give(struct uctx *ctx, void *arg)
 {
-	return batch_do(c, arg, gh_uobj_give);
+	return batch_do(ctx, arg, gh_uobj_give);
 }
 
-static int ioc_resize(struct uctx *c, void *arg)
+static int ioc_resize(struct uctx *ctx, void *arg)
 {
 	struct goheap_resize *req = arg;
 
 	if (req->flags || req->length <= GH_MAX_SMALL)
 		return -EINVAL;
-	return gh_uobj_resize(c->ss, req->offset, req->length);
+	return gh_uobj_resize(ctx->ss, req->offset, req->length);
 }
 
 /* ---- the table ---------------------------------------------------------- */
@@ -311,7 +323,7 @@ static int ioc_resize(struct uctx *c, void *arg)
 #define BY_OWNER	BIT(2)
 
 struct uioc {
-	int (*fn)(struct uctx *c, void *arg);
+	int (*fn)(struct uctx *ctx, void *arg);
 	unsigned int size;
 	unsigned int flags;
 };
@@ -361,7 +373,7 @@ static_assert(sizeof(struct goheap_alloc_req) == 40);
 static_assert(sizeof(struct goheap_batch) == 24);
 static_assert(sizeof(struct goheap_resize) == 24);
 
-/* By number and direction; the size of the structure may grow. */
+/* By number and direction, not by size: structures may grow. */
 static const struct uioc *ioc_of(unsigned int cmd, bool session)
 {
 	unsigned int nr = _IOC_NR(cmd);
@@ -375,45 +387,47 @@ static const struct uioc *ioc_of(unsigned int cmd, bool session)
 	return &iocs[nr];
 }
 
-/* A file that was made appears when its number has reached the program. */
-static int uctx_finish(struct uctx *c, int err)
+/* A new file cannot be taken back, so it is installed last. */
+static int uctx_finish(struct uctx *ctx, int err)
 {
-	if (!c->file)
+	if (!ctx->file)
 		return err;
 	if (err) {
-		put_unused_fd(c->fd);
-		fput(c->file);
+		put_unused_fd(ctx->fd);
+		fput(ctx->file);
 	} else {
-		fd_install(c->fd, c->file);
+		fd_install(ctx->fd, ctx->file);
 	}
 	return err;
 }
 
-static long uapi_ioctl(struct uctx *c, unsigned int cmd, void __user *uarg)
+static long do_ioctl(struct uctx *ctx, unsigned int cmd, void __user *uarg)
 {
-	const struct uioc *ioc = ioc_of(cmd, c->ss);
+	const struct uioc *ioc = ioc_of(cmd, ctx->ss);
 	union uarg arg;
 	u32 size;
 	int err;
 
 	if (!ioc)
 		return -ENOTTY;
-	if (ioc->flags & BY_OWNER && c->ss && c->refusal)
-		return c->refusal;
+	if (ioc->flags & BY_OWNER && ctx->ss && ctx->refusal)
+		return ctx->refusal;
 	if (get_user(size, (u32 __user *)uarg))
 		return -EFAULT;
 	if (size < ioc->size)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
+
 	err = copy_struct_from_user(&arg, ioc->size, uarg, size);
 	if (err)
 		return err;
-	err = ioc->fn(c, &arg);
+
+	err = ioc->fn(ctx, &arg);
 	arg.size = size;
 	if (err != -EFAULT && copy_to_user(uarg, &arg, ioc->size))
 		err = -EFAULT;
-	return uctx_finish(c, err);
+	return uctx_finish(ctx, err);
 }
 
 /* ---- deaths of sessions ------------------------------------------------- */
@@ -435,7 +449,7 @@ static ssize_t deaths_read(struct gh_uheap *h, u64 *seen, struct file *file,
 
 	if (len < sizeof(n))
 		return -EINVAL;
-	/* Another reader may be quicker. */
+	/* In a loop: another reader of the file may report a death first. */
 	while ((n = atomic64_read(&h->deaths)) == READ_ONCE(*seen)) {
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
@@ -446,7 +460,8 @@ static ssize_t deaths_read(struct gh_uheap *h, u64 *seen, struct file *file,
 	}
 	if (copy_to_user(buf, &n, sizeof(n)))
 		return -EFAULT;
-	/* Another reader may have seen more. */
+
+	/* Another reader may have reported more deaths: never go back. */
 	old = READ_ONCE(*seen);
 	while (old < n && !try_cmpxchg64(seen, &old, n))
 		cpu_relax();
@@ -462,7 +477,7 @@ static int heap_open(struct inode *inode, struct file *file)
 	if (IS_ERR(h))
 		return PTR_ERR(h);
 	file->private_data = h;
-	/* Not the device's: each heap has a window, and faults, of its own. */
+	/* Not the device's mapping: each heap has a window of its own. */
 	file->f_mapping = h->inode->i_mapping;
 	return nonseekable_open(inode, file);
 }
@@ -475,12 +490,12 @@ static int heap_release(struct inode *inode, struct file *file)
 
 static long heap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct uctx c = {
+	struct uctx ctx = {
 		.h = file->private_data,
 		.refusal = file->f_mode & FMODE_WRITE ? 0 : -EBADF,
 	};
 
-	return uapi_ioctl(&c, cmd, (void __user *)arg);
+	return do_ioctl(&ctx, cmd, (void __user *)arg);
 }
 
 static __poll_t heap_poll(struct file *file, poll_table *wait)
@@ -515,17 +530,6 @@ static const struct file_operations heap_fops = {
 	.show_fdinfo = heap_fdinfo,
 };
 
-/**
- * gh_uheap_of_file() - the heap that a file is
- * @file: any file
- *
- * Return: the heap, or NULL.
- */
-struct gh_uheap *gh_uheap_of_file(const struct file *file)
-{
-	return file->f_op == &heap_fops ? file->private_data : NULL;
-}
-
 /* ---- a session's file --------------------------------------------------- */
 
 static int is_file(const void *file, struct file *f, unsigned int fd)
@@ -535,8 +539,9 @@ static int is_file(const void *file, struct file *f, unsigned int fd)
 
 /*
  * A session belongs to the process that attached, and ends when that process
- * closes its last descriptor of it, calls exec() or ends, even if a child has
- * inherited one. When a process ends, it has no table of files any more.
+ * closes its last descriptor of it, calls exec() or exits, even if a child has
+ * inherited one. A process that exits has no table of files any more, and
+ * closes all descriptors.
  */
 static int session_flush(struct file *file, fl_owner_t id)
 {
@@ -544,7 +549,9 @@ static int session_flush(struct file *file, fl_owner_t id)
 
 	if (ss->files != id)
 		return 0;
-	if (current->files == id && iterate_fd(current->files, 0, is_file, file))
+	/* Another descriptor is left, by dup(). */
+	if (current->files == id &&
+	    iterate_fd(current->files, 0, is_file, file))
 		return 0;
 	gh_usession_end(ss);
 	return 0;
@@ -560,17 +567,17 @@ static long session_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
 	struct gh_usession *ss = file->private_data;
-	struct uctx c = {
+	struct uctx ctx = {
 		.h = ss->heap,
 		.ss = ss,
 	};
 
-	/* When the session has ended, @files may be another process's by now. */
+	/* After its end, @files may be the table of another process. */
 	if (READ_ONCE(ss->dead))
-		c.refusal = -EOWNERDEAD;
+		ctx.refusal = -EOWNERDEAD;
 	else if (ss->files != current->files)
-		c.refusal = -EPERM;
-	return uapi_ioctl(&c, cmd, (void __user *)arg);
+		ctx.refusal = -EPERM;
+	return do_ioctl(&ctx, cmd, (void __user *)arg);
 }
 
 static __poll_t session_poll(struct file *file, poll_table *wait)
@@ -606,6 +613,50 @@ static const struct file_operations session_fops = {
 	.show_fdinfo = session_fdinfo,
 };
 
+/* ---- heaps for kernel code ---------------------------------------------- */
+
+/**
+ * goheap_user_get() - a user heap, by file descriptor
+ * @fd: descriptor of the calling process, of /dev/goheap
+ *
+ * Context: process context.
+ * Return: the heap, to be released with goheap_user_put(); or -EBADF if @fd is
+ * no open file, -EINVAL if it is not a heap, -EACCES if it is not open for
+ * writing.
+ */
+struct goheap_user *goheap_user_get(int fd)
+{
+	struct file *file = fget(fd);
+	struct gh_uheap *h;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+
+	if (file->f_op != &heap_fops) {
+		h = ERR_PTR(-EINVAL);
+	} else if (!(file->f_mode & FMODE_WRITE)) {
+		h = ERR_PTR(-EACCES);
+	} else {
+		h = file->private_data;
+		kref_get(&h->ref);
+	}
+	fput(file);
+	return (struct goheap_user *)h;
+}
+EXPORT_SYMBOL_GPL(goheap_user_get);
+
+/**
+ * goheap_user_put() - release a user heap
+ * @heap: what goheap_user_get() returned; the caller has no pins of it left
+ *
+ * Context: process context, may sleep.
+ */
+void goheap_user_put(struct goheap_user *heap)
+{
+	gh_uheap_put((struct gh_uheap *)heap);
+}
+EXPORT_SYMBOL_GPL(goheap_user_put);
+
 /* ---- the device --------------------------------------------------------- */
 
 static struct miscdevice device = {
@@ -616,19 +667,24 @@ static struct miscdevice device = {
 };
 
 /**
- * gh_uapi_init() - make the device
+ * gh_ufile_init() - make the device
  *
+ * Context: process context, may sleep.
  * Return: 0 or an error.
  */
-int gh_uapi_init(void)
+int gh_ufile_init(void)
 {
 	return misc_register(&device);
 }
 
 /**
- * gh_uapi_exit() - take it away; nobody has a file of it
+ * gh_ufile_exit() - remove the device
+ *
+ * No process has a file of it: each has a reference to the module.
+ *
+ * Context: process context, may sleep.
  */
-void gh_uapi_exit(void)
+void gh_ufile_exit(void)
 {
 	misc_deregister(&device);
 }

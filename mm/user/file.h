@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * uapi: /dev/goheap.
+ * file: /dev/goheap.
  */
 #ifndef _GOHEAP_USER_FILE_H
 #define _GOHEAP_USER_FILE_H
 
-#include <linux/fs.h>
-#include <linux/seq_file.h>
-
-#include "user.h"
-
-int gh_uapi_init(void);
-void gh_uapi_exit(void);
-struct gh_uheap *gh_uheap_of_file(const struct file *file);
+int gh_ufile_init(void);
+void gh_ufile_exit(void);
 
 #endif /* _GOHEAP_USER_FILE_H */

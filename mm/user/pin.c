@@ -2,68 +2,28 @@
 /*
  * upin: objects of user heaps that kernel code holds.
  *
- * A pinned object cannot be freed: who tries is told that it is busy, and when
- * its session ends, it is freed with the last pin.
+ * A pinned object cannot be freed: a call that tries fails with EBUSY. When its
+ * session ends, it is freed with its last pin.
  */
 #include <linux/export.h>
-#include <linux/file.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
 #include <linux/goheap.h>
 
 #include "../fault.h"
-#include "file.h"
 #include "heap.h"
 #include "object.h"
 #include "pages.h"
 #include "span.h"
-
-/**
- * goheap_user_get() - a user heap, by file descriptor
- * @fd: descriptor of the calling process, of /dev/goheap
- *
- * Context: process context.
- * Return: the heap, to be given back with goheap_user_put(); or -EBADF if @fd is
- * no open file, -EINVAL if it is not a heap, -EACCES if it is not open for writing.
- */
-struct goheap_user *goheap_user_get(int fd)
-{
-	struct file *file = fget(fd);
-	struct gh_uheap *h;
-
-	if (!file)
-		return ERR_PTR(-EBADF);
-	h = gh_uheap_of_file(file);
-	if (!h)
-		h = ERR_PTR(-EINVAL);
-	else if (!(file->f_mode & FMODE_WRITE))
-		h = ERR_PTR(-EACCES);
-	else
-		kref_get(&h->ref);
-	fput(file);
-	return (struct goheap_user *)h;
-}
-EXPORT_SYMBOL_GPL(goheap_user_get);
-
-/**
- * goheap_user_put() - give a user heap back
- * @heap: what goheap_user_get() returned; it has no pins of the caller's left
- *
- * Context: process context, may sleep.
- */
-void goheap_user_put(struct goheap_user *heap)
-{
-	gh_uheap_put((struct gh_uheap *)heap);
-}
-EXPORT_SYMBOL_GPL(goheap_user_put);
 
 static unsigned long pin_npages(u64 offset, size_t len)
 {
 	return ((offset + len - 1) >> PAGE_SHIFT) - (offset >> PAGE_SHIFT) + 1;
 }
 
-/* For pin_map(), whose lock others should not find taken for want of memory. */
+/* Allocates the array of pin_map() before the heap's lock is taken. */
 static struct page **pin_pages(unsigned long n)
 {
 	if (gh_fault(GH_FAULT_USER))
@@ -71,18 +31,23 @@ static struct page **pin_pages(unsigned long n)
 	return goheap_alloc(array_size(n, sizeof(struct page *)), GH_UMETA_GFP);
 }
 
-/* Make the kernel's own mapping of a stretch of the window. */
+/* Find or make the kernel's mapping of pages of the window. */
 static int pin_map(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 		   unsigned long n, struct page **pages)
+	__must_hold(&h->lock)
 {
 	unsigned long first = offset >> PAGE_SHIFT;
 	unsigned long i;
 
+	lockdep_assert_held(&h->lock);
+
+	/* The kernel has every single page mapped already. */
 	if (n == 1) {
 		pin->addr = page_address(gh_upages_frame(h, first)) +
 			    offset_in_page(offset);
 		return 0;
 	}
+
 	for (i = 0; i < n; i++)
 		pages[i] = gh_upages_frame(h, first + i);
 	if (!gh_fault(GH_FAULT_USER))
@@ -93,16 +58,21 @@ static int pin_map(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 	return 0;
 }
 
-/* Under the heap's lock. */
+/* Find the object that some bytes are in, and count a pin of it. */
 static int pin_object(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 		      size_t len)
+	__must_hold(&h->lock)
 {
 	struct gh_uspan *s = gh_uspan_of(h, offset);
 	u64 at, i;
 	u8 state;
 
+	lockdep_assert_held(&h->lock);
+
 	if (!s || s->mmap)
 		return -EINVAL;
+
+	/* The bytes may begin inside the object: no exact division. */
 	at = offset - s->base;
 	i = div64_u64(at, s->elemsize);
 	if (i >= s->nelems || len > s->elemsize ||
@@ -110,6 +80,7 @@ static int pin_object(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 		return -EINVAL;
 	pin->span = s;
 	pin->idx = i;
+
 	spin_lock(&s->owner->lock);
 	state = s->state[i];
 	if (state == GH_UOBJ_PRIVATE || state == GH_UOBJ_GIVEN) {
@@ -117,22 +88,28 @@ static int pin_object(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 		s->owner->count.pinned++;
 	}
 	spin_unlock(&s->owner->lock);
+
 	if (state == GH_UOBJ_FREE)
 		return -ENOENT;
 	return state == GH_UOBJ_PRIVATE || state == GH_UOBJ_GIVEN ? 0 : -EBUSY;
 }
 
-/* Under the heap's lock, with the pin out of the list. */
+/* Takes a pin that is in no list. If the span must be freed, @empty gets it. */
 static void unpin_object(struct gh_uheap *h, struct gh_upin *pin,
 			 struct list_head *empty)
+	__must_hold(&h->lock)
 {
 	struct gh_uspan *s = pin->span;
+
+	lockdep_assert_held(&h->lock);
 
 	spin_lock(&s->owner->lock);
 	s->npins--;
 	s->owner->count.pinned--;
 	spin_unlock(&s->owner->lock);
-	if (s->state[pin->idx] == GH_UOBJ_DOOMED && !gh_uobj_pinned(s, pin->idx))
+
+	if (s->state[pin->idx] == GH_UOBJ_DOOMED &&
+	    !gh_uobj_pinned(s, pin->idx))
 		gh_uobj_free_doomed(h, s, pin->idx, empty);
 }
 
@@ -142,50 +119,57 @@ static void unpin_object(struct gh_uheap *h, struct gh_upin *pin,
  * @offset: of the first byte, in the window
  * @len: bytes, 1 or more, all in one object
  *
- * The object stays allocated until it is unpinned, whatever becomes of its
- * process. What is in it, processes can change at any time: check what was
- * copied from it, not what is there.
+ * The object stays allocated until it is unpinned, even if its process ends.
+ * Processes can change its contents at any time: copy what must be checked, and
+ * check the copy.
  *
  * Context: process context, may sleep.
- * Return: address of the byte at @offset in the kernel; or -EINVAL if the bytes are
- * not in one object, -ENOENT if that is free, -EBUSY if it is being freed or
- * resized, or -ENOMEM.
+ * Return: address of the byte at @offset in the kernel; or -EINVAL if the bytes
+ * are not in one object, -ENOENT if that is free, -EBUSY if it is being freed
+ * or resized, or -ENOMEM.
  */
 void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 {
 	struct gh_uheap *h = (struct gh_uheap *)heap;
 	struct page **pages = NULL;
-	struct gh_upin *pin;
+	struct gh_upin *pin = NULL;
 	unsigned long n;
 	LIST_HEAD(empty);
 	int err;
 
 	if (!len || offset >= GH_UWINDOW || len > GH_UWINDOW - offset)
 		return ERR_PTR(-EINVAL);
-	/* Nothing is longer than all there is. */
+	/* No object is longer than all spans; @pages must be bounded. */
 	if (len > (u64)READ_ONCE(h->npages) << GH_PAGE_SHIFT)
 		return ERR_PTR(-EINVAL);
+
 	n = pin_npages(offset, len);
 	if (n > 1)
 		pages = pin_pages(n);
 	if (n > 1 && !pages)
 		return ERR_PTR(-ENOMEM);
-	pin = gh_fault(GH_FAULT_USER) ? NULL :
-					goheap_zalloc(sizeof(*pin), GH_UMETA_GFP);
+	if (!gh_fault(GH_FAULT_USER))
+		pin = goheap_zalloc(sizeof(*pin), GH_UMETA_GFP);
 	if (!pin) {
 		goheap_free(pages);
 		return ERR_PTR(-ENOMEM);
 	}
+
 	mutex_lock(&h->lock);
 	err = pin_object(h, pin, offset, len);
 	if (!err) {
 		err = pin_map(h, pin, offset, n, pages);
+		/*
+		 * No session ends while the lock is held, so the object is not
+		 * doomed here, and @empty stays empty.
+		 */
 		if (err)
 			unpin_object(h, pin, &empty);
 		else
 			list_add(&pin->list, &h->pins);
 	}
 	mutex_unlock(&h->lock);
+
 	goheap_free(pages);
 	if (err) {
 		goheap_free(pin);
@@ -197,7 +181,7 @@ void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 EXPORT_SYMBOL_GPL(goheap_user_pin);
 
 /**
- * goheap_user_unpin() - let go of an object of a user heap
+ * goheap_user_unpin() - no longer hold an object of a user heap
  * @heap: the heap
  * @addr: what goheap_user_pin() returned
  *
@@ -222,7 +206,8 @@ void goheap_user_unpin(struct goheap_user *heap, void *addr)
 		unpin_object(h, found, &empty);
 	}
 	mutex_unlock(&h->lock);
-	if (WARN_ONCE(!found, "goheap: unpinned what was not pinned\n"))
+
+	if (WARN_ONCE(!found, "goheap: unpin of an address without a pin\n"))
 		return;
 	gh_uspan_release(h, &empty);
 	goheap_free(found);
