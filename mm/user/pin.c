@@ -134,6 +134,7 @@ void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 	struct page **pages = NULL;
 	struct gh_upin *pin = NULL;
 	unsigned long n;
+	void *addr;
 	LIST_HEAD(empty);
 	int err;
 
@@ -168,6 +169,12 @@ void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 		else
 			list_add(&pin->list, &h->pins);
 	}
+
+	/*
+	 * Another thread may have pinned the same bytes, and have the same
+	 * address. When it unpins, it may find, and free, this record.
+	 */
+	addr = pin->addr;
 	mutex_unlock(&h->lock);
 
 	goheap_free(pages);
@@ -176,7 +183,7 @@ void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 		return ERR_PTR(err);
 	}
 	kref_get(&h->ref);
-	return pin->addr;
+	return addr;
 }
 EXPORT_SYMBOL_GPL(goheap_user_pin);
 
