@@ -22,14 +22,9 @@ FIXTURE(heap)
 FIXTURE_SETUP(heap)
 {
 	peek_init();
-	self->heap = heap_open();
-	ASSERT_LE(0, self->heap);
-	self->ss = attach(self->heap);
-	ASSERT_LE(0, self->ss);
+	ASSERT_EQ(0, setup_heap(&self->heap, &self->ss, &self->win, 4 * ARENA));
 	self->other = attach(self->heap);
 	ASSERT_LE(0, self->other);
-	self->win = window(self->heap, 4 * ARENA);
-	ASSERT_NE(MAP_FAILED, self->win);
 }
 
 FIXTURE_TEARDOWN(heap)

@@ -29,12 +29,7 @@ FIXTURE(limit)
 FIXTURE_SETUP(limit)
 {
 	peek_init();
-	self->heap = heap_open();
-	ASSERT_LE(0, self->heap);
-	self->ss = attach(self->heap);
-	ASSERT_LE(0, self->ss);
-	self->win = window(self->heap, ARENA);
-	ASSERT_NE(MAP_FAILED, self->win);
+	ASSERT_EQ(0, setup_heap(&self->heap, &self->ss, &self->win, ARENA));
 }
 
 FIXTURE_TEARDOWN(limit)
@@ -275,9 +270,7 @@ TEST_F_TIMEOUT(limit, cgroup_that_is_full_gives_enomem, 120)
 	close(self->heap);
 	munmap(self->win, ARENA);
 	EXPECT_EQ(0, cgroup_remove());
-	self->heap = heap_open();
-	self->ss = attach(self->heap);
-	self->win = window(self->heap, ARENA);
+	ASSERT_EQ(0, setup_heap(&self->heap, &self->ss, &self->win, ARENA));
 }
 
 /* ---- pressure ----------------------------------------------------------- */

@@ -25,12 +25,7 @@ FIXTURE(mmap)
 FIXTURE_SETUP(mmap)
 {
 	peek_init();
-	self->heap = heap_open();
-	ASSERT_LE(0, self->heap);
-	self->ss = attach(self->heap);
-	ASSERT_LE(0, self->ss);
-	self->win = window(self->heap, ARENA);
-	ASSERT_NE(MAP_FAILED, self->win);
+	ASSERT_EQ(0, setup_heap(&self->heap, &self->ss, &self->win, ARENA));
 }
 
 FIXTURE_TEARDOWN(mmap)

@@ -28,11 +28,7 @@ FIXTURE_SETUP(pin)
 	close(fd);
 	self->text = open(CLIENT "/text", O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->text);
-	self->heap = heap_open();
-	self->ss = attach(self->heap);
-	ASSERT_LE(0, self->ss);
-	self->win = window(self->heap, ARENA);
-	ASSERT_NE(MAP_FAILED, self->win);
+	ASSERT_EQ(0, setup_heap(&self->heap, &self->ss, &self->win, ARENA));
 }
 
 FIXTURE_TEARDOWN(pin)

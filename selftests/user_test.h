@@ -225,6 +225,22 @@ static inline const __u64 *page_map(int heap, size_t arenas)
 	return map_at(heap, GOHEAP_MMAP_MAP, arenas << 16, PROT_READ);
 }
 
+/*
+ * Opens a heap, attaches to it and maps @len bytes of its window, as the fixture of
+ * most tests needs. Returns 0, or a negative errno.
+ */
+static inline int setup_heap(int *heap, int *ss, __u8 **win, size_t len)
+{
+	*heap = heap_open();
+	if (*heap < 0)
+		return -errno;
+	*ss = attach(*heap);
+	if (*ss < 0)
+		return *ss;
+	*win = window(*heap, len);
+	return *win == MAP_FAILED ? -errno : 0;
+}
+
 /* ---- memory that may not be there --------------------------------------- */
 
 /* Each thread has its own. */
