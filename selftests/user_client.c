@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The sample goheap_user_client and a process share an object: both see what the
- * other wrote, it cannot be freed meanwhile, and it outlives its process.
+ * The sample goheap_user_client and a process share an object: each sees what the
+ * other has written, it cannot be freed meanwhile, and it outlives its process.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "user_test.h"
 
-#include <linux/goheap.h>
+#include "kselftest.h"
 
 #define CLIENT	"/sys/kernel/debug/goheap_user_client/"
 #define HEAPS	"/sys/kernel/debug/goheap/heaps"
@@ -24,26 +14,8 @@
 #define SMALL	64
 #define LARGE	100000
 
-static int results, failures;
-
-static bool check(bool good, const char *what)
-{
-	printf("%sok %d %s\n", good ? "" : "not ", ++results, what);
-	failures += !good;
-	return good;
-}
-
-static ssize_t file_write(const char *name, const char *s)
-{
-	int fd = open(name, O_WRONLY);
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	n = write(fd, s, strlen(s));
-	close(fd);
-	return n;
-}
+#define WINDOW_LEN	(16UL << 20)
+#define NR_RESULTS	27
 
 static ssize_t file_read(const char *name, char *buf, size_t room)
 {
@@ -58,12 +30,18 @@ static ssize_t file_read(const char *name, char *buf, size_t room)
 	return n;
 }
 
-static bool pin(int heap, __u64 offset, unsigned long len)
+/* 0 or a negative errno, as write_text(). */
+static int pin(int heap, __u64 offset, unsigned long len)
 {
 	char words[80];
 
 	snprintf(words, sizeof(words), "%d %llu %lu", heap, offset, len);
-	return file_write(CLIENT "pin", words) > 0;
+	return write_text(CLIENT "pin", words);
+}
+
+static int unpin(void)
+{
+	return write_text(CLIENT "pin", "none");
 }
 
 static void put(char *to, const char *s)
@@ -79,67 +57,47 @@ static bool text_is(const char *want)
 	       !strcmp(buf, want);
 }
 
-static int alloc(int session, size_t length, __u64 *offset)
+static bool alloc(int ss, size_t length, __u64 *offset)
 {
-	struct goheap_alloc_req req = {
-		.size = sizeof(req),
-		.flags = GOHEAP_ALLOC_ZERO,
-		.length = length,
-		.offsets = (uintptr_t)offset,
-		.count = 1,
-	};
-
-	return ioctl(session, GOHEAP_IOC_ALLOC, &req);
+	return alloc_many(ss, length, offset, 1, GOHEAP_ALLOC_ZERO) == 1;
 }
 
-static int free_one(int session, __u64 offset)
+static void test_object(int heap, int ss, __u8 *win, size_t length)
 {
-	struct goheap_batch b = {
-		.size = sizeof(b),
-		.offsets = (uintptr_t)&offset,
-		.count = 1,
-	};
+	char *object;
+	__u64 offset;
+	int err;
 
-	return ioctl(session, GOHEAP_IOC_FREE, &b) ? errno : 0;
+	ksft_test_result(alloc(ss, length, &offset), "an object is allocated\n");
+	object = (char *)win + offset;
+	put(object, "from the process");
+	ksft_test_result(!pin(heap, offset, length), "the module pins it\n");
+	ksft_test_result(text_is("from the process"),
+			 "and reads what the process wrote\n");
+	ksft_test_result(!write_text(CLIENT "text", "from the module!"),
+			 "the module writes\n");
+	ksft_test_result(!strcmp(object, "from the module!"),
+			 "and the process sees it\n");
+	ksft_test_result(free_one(ss, offset) == -EBUSY,
+			 "it cannot be freed\n");
+	ksft_test_result(!unpin(), "it is unpinned\n");
+	ksft_test_result(!free_one(ss, offset), "and can be freed\n");
+	err = pin(heap, offset, 1);
+	ksft_test_result(err == -ENOENT || err == -EINVAL,
+			 "a free object cannot be pinned\n");
 }
 
-static char *map(int heap)
-{
-	void *p = mmap(NULL, 1 << 24, PROT_READ | PROT_WRITE, MAP_SHARED, heap,
-		       0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static void test_object(int heap, int session, char *window, size_t length)
+static void test_refusals(int heap, int ss)
 {
 	__u64 offset;
 
-	check(!alloc(session, length, &offset), "an object is allocated");
-	put(window + offset, "from the process");
-	check(pin(heap, offset, length), "the module pins it");
-	check(text_is("from the process"), "and reads what the process wrote");
-	check(file_write(CLIENT "text", "from the module!") > 0,
-	      "the module writes");
-	check(!strcmp(window + offset, "from the module!"),
-	      "and the process sees it");
-	check(free_one(session, offset) == EBUSY, "it cannot be freed");
-	check(file_write(CLIENT "pin", "none") > 0, "it is unpinned");
-	check(!free_one(session, offset), "and can be freed");
-	check(!pin(heap, offset, 1) && (errno == ENOENT || errno == EINVAL),
-	      "what is free cannot be pinned");
-}
-
-static void test_refusals(int heap, int session)
-{
-	__u64 offset;
-
-	check(!pin(0, 0, 1) && errno == EINVAL, "other files are refused");
-	check(!pin(999, 0, 1) && errno == EBADF, "and none");
-	check(!alloc(session, SMALL, &offset) &&
-	      !pin(heap, offset + 8, SMALL) && errno == EINVAL,
-	      "bytes of two objects are refused");
-	check(pin(heap, offset + 8, SMALL - 8), "a part of one is not");
+	ksft_test_result(pin(0, 0, 1) == -EINVAL, "other files are refused\n");
+	ksft_test_result(pin(999, 0, 1) == -EBADF, "and closed ones\n");
+	ksft_test_result(alloc(ss, SMALL, &offset) &&
+			 pin(heap, offset + 8, SMALL) == -EINVAL,
+			 "bytes of two objects are refused\n");
+	ksft_test_result(!pin(heap, offset + 8, SMALL - 8),
+			 "a part of one is not\n");
 }
 
 static int heaps(void)
@@ -156,54 +114,50 @@ static int heaps(void)
 	return n;
 }
 
-/* A child pins an object of a heap of its own, and is gone. */
+/* A child pins an object of a heap of its own, and exits. */
+static int pin_and_exit(void)
+{
+	int heap, ss;
+	__u64 offset;
+	__u8 *win;
+
+	if (setup_heap(&heap, &ss, &win, WINDOW_LEN) ||
+	    !alloc(ss, LARGE, &offset))
+		return 1;
+	put((char *)win + offset, "last words");
+	return !!pin(heap, offset, LARGE);
+}
+
 static void test_death(void)
 {
-	int status, before = heaps();
-	pid_t pid;
+	int before = heaps();
 
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		struct goheap_attach attach = { .size = sizeof(attach) };
-		int heap = open("/dev/goheap", O_RDWR);
-		char *window = map(heap);
-		__u64 offset;
-
-		if (ioctl(heap, GOHEAP_IOC_ATTACH, &attach) || !window ||
-		    alloc(attach.fd, LARGE, &offset))
-			_exit(1);
-		put(window + offset, "last words");
-		_exit(!pin(heap, offset, LARGE));
-	}
-	check(waitpid(pid, &status, 0) == pid && !status,
-	      "a process pins an object, and ends");
-	check(text_is("last words"), "the object is still there");
-	check(file_write(CLIENT "pin", "none") > 0, "until it is unpinned");
-	check(before > 0 && heaps() == before, "then the heap is gone");
+	ksft_test_result(!IN_CHILD(pin_and_exit()),
+			 "a process pins an object, and exits\n");
+	ksft_test_result(text_is("last words"), "the object is still there\n");
+	ksft_test_result(!unpin(), "until it is unpinned\n");
+	ksft_test_result(before > 0 && heaps() == before,
+			 "then the heap is gone\n");
 }
 
 int main(void)
 {
-	struct goheap_attach attach = { .size = sizeof(attach) };
-	int heap = open("/dev/goheap", O_RDWR);
-	char *window;
+	int heap, ss;
+	__u8 *win;
 
-	if (heap < 0) {
-		puts("1..0 # SKIP no /dev/goheap");
-		return 4;
-	}
-	window = map(heap);
-	if (!check(!system("insmod /lib/goheap/goheap_user_client.ko"),
-		   "the sample loads") ||
-	    !check(window && !ioctl(heap, GOHEAP_IOC_ATTACH, &attach),
-		   "a session begins"))
-		return 1;
-	test_object(heap, attach.fd, window, SMALL);
-	test_object(heap, attach.fd, window, LARGE);
-	test_refusals(heap, attach.fd);
+	ksft_print_header();
+	if (access(DEVICE, R_OK | W_OK))
+		ksft_exit_skip("no " DEVICE "\n");
+	if (system("insmod /lib/goheap/goheap_user_client.ko"))
+		ksft_exit_fail_msg("the sample does not load\n");
+	if (setup_heap(&heap, &ss, &win, WINDOW_LEN))
+		ksft_exit_fail_msg("no heap\n");
+	ksft_set_plan(NR_RESULTS);
+	test_object(heap, ss, win, SMALL);
+	test_object(heap, ss, win, LARGE);
+	test_refusals(heap, ss);
 	test_death();
-	check(!system("rmmod goheap_user_client"), "the sample unloads");
-	printf("1..%d\n", results);
-	return failures != 0;
+	ksft_test_result(!system("rmmod goheap_user_client"),
+			 "the sample unloads\n");
+	ksft_finished();
 }
