@@ -424,7 +424,7 @@ int gh_upages_init(struct gh_uheap *h)
 
 /**
  * gh_upages_destroy() - free all arenas
- * @h: the heap, which nobody can find; it has no spans
+ * @h: the heap, which no other thread can find; it has no spans
  *
  * Context: process context, may sleep.
  */

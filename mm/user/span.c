@@ -328,8 +328,8 @@ void gh_uspan_withdraw(struct gh_uheap *h, struct gh_uspan *s)
 	/*
 	 * own_free_run() looks spans up with only the owner's lock, and may
 	 * have found this one before it left the table. Wait until it has
-	 * dropped the lock; whoever takes it later sees that the owner is
-	 * another.
+	 * dropped the lock. A thread that takes the lock later sees that the
+	 * span has no owner.
 	 */
 	spin_lock(&owner->lock);
 	WRITE_ONCE(s->owner, NULL);

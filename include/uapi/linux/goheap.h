@@ -11,8 +11,8 @@
  * Rules of all structures: @size is sizeof() of the structure as the program
  * knows it; a kernel that knows more takes the rest as zero, one that knows less
  * refuses what it does not know unless it is zero (E2BIG). Reserved fields and
- * unknown flags must be zero (EINVAL). Offsets and lengths are bytes. Unknown
- * commands give ENOTTY.
+ * unknown flags must be zero (EINVAL). Offsets and lengths are in bytes. Unknown
+ * commands fail with ENOTTY.
  */
 #ifndef _UAPI_LINUX_GOHEAP_H
 #define _UAPI_LINUX_GOHEAP_H
@@ -57,7 +57,7 @@
  * * bits 42 to 62: pages of the span before this one. Of a large object that
  *   has more than 2^21 - 1 pages before this one, 2^21 - 1.
  *
- * The map is a picture for those who free and for tools. The kernel writes it
+ * The map is for programs that free objects, and for tools. The kernel writes it
  * and never reads it.
  */
 #define GOHEAP_PAGE_GIVEN	(1ULL << 40)
@@ -120,11 +120,11 @@ struct goheap_class {
  * @fd: out: the session's file
  * @session: out: the session's number
  *
- * The file is closed by exec(), and the session ends with it, unless the process
- * says otherwise by fcntl(); but it belongs to this process, whoever else gets
- * the file: others may look (INFO, STATS, the value of a root), but all else fails
- * with EPERM for them, and with EOWNERDEAD for everybody when this process has no
- * descriptor of it any more.
+ * exec() closes the file, and so ends the session, unless fcntl() cleared
+ * close-on-exec. The session belongs to this process, even if other processes get
+ * the file: they may call INFO, STATS and read roots, but all else fails with
+ * EPERM. When this process has no descriptor of the file any more, it fails with
+ * EOWNERDEAD for all.
  */
 struct goheap_attach {
 	__u32 size;
@@ -149,8 +149,8 @@ struct goheap_attach {
  * @reserved: 0
  * @align: alignment in bytes, 0 or a power of two up to 4 MiB
  *
- * Fewer than @count come only when memory or a quota ends, and none only with
- * an error.
+ * There are fewer than @count only if memory or a quota is exhausted; if there is
+ * none, the call fails.
  */
 struct goheap_alloc_req {
 	__u32 size;
@@ -186,7 +186,7 @@ struct goheap_batch {
  * @offset: start of the object
  * @length: bytes it should have, more than goheap_info.max_small
  *
- * The object stays where it is, or the call fails and nothing changed. Pages
+ * The object stays where it is, or the call fails and changes nothing. Pages
  * that are added are zero.
  */
 struct goheap_resize {
@@ -206,8 +206,8 @@ struct goheap_resize {
  * @index: which, below GOHEAP_NR_ROOTS
  * @reserved: 0
  * @expect: what the word should be, to be exchanged
- * @value: in: what it should become; out: what it was. The exchange was made
- *	if that is @expect.
+ * @value: in: what it should become; out: what it was. If that is @expect, the
+ *	exchange was made.
  */
 struct goheap_root {
 	__u32 size;
@@ -228,9 +228,10 @@ struct goheap_root {
  * @limit: in: bytes, 0 for none; out: the bound as it is now
  * @used: out: bytes held against it
  *
- * On the heap's file it is the heap's bound, which may be set by its creator's
- * user and by CAP_SYS_RESOURCE; on a session's file it is the session's, which
- * its process may set. A bound below what is held only refuses more.
+ * On the heap's file it is the heap's bound, which the user that opened the heap
+ * may set, or a process with CAP_SYS_RESOURCE; on a session's file it is the
+ * session's, which its process may set. A bound below what is held only prevents
+ * that more is allocated.
  */
 struct goheap_limit {
 	__u32 size;
@@ -254,7 +255,7 @@ struct goheap_limit {
  * @sessions: out: sessions alive
  * @deaths: out: sessions that ended, ever
  * @allocs: out: objects allocated, ever
- * @frees: out: objects freed, ever, by whomever
+ * @frees: out: objects freed, ever
  * @reclaimed: out: those of them that the end of a session freed
  * @pinned: out: objects that the kernel holds
  * @peak_bytes: out: largest @heap_bytes
@@ -282,10 +283,10 @@ struct goheap_usage {
 };
 
 /**
- * struct goheap_trim - GOHEAP_IOC_TRIM: give free memory back
+ * struct goheap_trim - GOHEAP_IOC_TRIM: return free memory to the system
  * @size: sizeof(struct goheap_trim)
  * @flags: 0
- * @bytes: out: bytes given back
+ * @bytes: out: bytes returned
  */
 struct goheap_trim {
 	__u32 size;
