@@ -399,6 +399,7 @@ static unsigned int own_free_run(struct gh_usession *ss, const u64 *offsets,
 
 	lockdep_assert_held(&ss->lock);
 
+	/* Which objects are pinned only the slow path can see. */
 	if (unlikely(!s || READ_ONCE(s->owner) != ss || s->npins))
 		return 0;
 	i = own_free_some(s, offsets, n);

@@ -2,17 +2,19 @@
 /*
  * pages: the pages of user heaps: the memory behind them, and which are free.
  *
- * Pages are taken first and get memory later, so that the system is not asked
- * for memory under the heap's lock. They go the other way round:
+ * Pages are taken first and get memory later, so that the heap's lock is not
+ * held while the system is asked for memory:
  *
  *   gh_upages_take()		pages of the window become the caller's
- *   gh_upages_alloc_frames()	memory for them
+ *   gh_upages_alloc_frames()	gets memory for them
  *   gh_upages_install()	from here on faults find it
  *
- *   gh_upages_detach()		from here on faults do not find it
- *   gh_upages_unmap()		no process has it any more
- *   gh_upages_free_frames()	it is the system's
- *   gh_upages_put()		others can take the pages
+ * They are freed in the reverse order:
+ *
+ *   gh_upages_detach()		from here on faults do not find the memory
+ *   gh_upages_unmap()		from here on no process maps it
+ *   gh_upages_free_frames()	returns it to the system
+ *   gh_upages_put()		from here on others can take the pages
  */
 #ifndef _GOHEAP_USER_PAGES_H
 #define _GOHEAP_USER_PAGES_H
