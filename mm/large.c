@@ -73,12 +73,9 @@ static struct gh_span *large_take(struct gh_central *c, unsigned long npages)
 
 	preempt_disable();
 	l = this_cpu_ptr(&c->heap->mcache->large);
-	if (!l->busy) {
-		l->busy = true;
-		barrier();
+	if (gh_busy_try(&l->busy)) {
 		s = large_find(c, l, npages);
-		barrier();
-		l->busy = false;
+		gh_busy_end(&l->busy);
 	}
 	preempt_enable();
 	return s;
@@ -120,12 +117,9 @@ static struct gh_span *large_put(struct gh_heap *h, struct gh_span *s)
 
 	preempt_disable();
 	mcache = this_cpu_ptr(h->mcache);
-	if (!mcache->large.busy) {
-		mcache->large.busy = true;
-		barrier();
+	if (gh_busy_try(&mcache->large.busy)) {
 		left = large_hold(mcache, s);
-		barrier();
-		mcache->large.busy = false;
+		gh_busy_end(&mcache->large.busy);
 	}
 	preempt_enable();
 	return left;
@@ -145,12 +139,10 @@ void gh_large_drain(struct gh_heap *h, unsigned int cpu)
 	while (READ_ONCE(l->n)) {
 		struct gh_span *s = NULL;
 
-		l->busy = true;
-		barrier();
+		gh_busy_begin(&l->busy);
 		if (l->n)
 			s = large_remove(l, 0);
-		barrier();
-		l->busy = false;
+		gh_busy_end(&l->busy);
 		if (s)
 			gh_mheap_free_span(h, s);
 	}
@@ -166,7 +158,7 @@ void gh_large_spill(struct gh_heap *h)
 {
 	unsigned int cpu = get_cpu();
 
-	if (!this_cpu_ptr(h->mcache)->large.busy)
+	if (!gh_busy_is_held(&this_cpu_ptr(h->mcache)->large.busy))
 		gh_large_drain(h, cpu);
 	put_cpu();
 }

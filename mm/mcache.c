@@ -128,14 +128,12 @@ static void mcache_steal(struct gh_heap *h, long lack)
 		unsigned int v = mcache->victim++ % GH_NUM_CENTRALS;
 		struct gh_slot *slot = &mcache->slot[v];
 
-		if (slot->busy || !slot->cap ||
-		    slot_room(&h->central[v], slot->cap) < lack)
+		if (!slot->cap ||
+		    slot_room(&h->central[v], slot->cap) < lack ||
+		    !gh_busy_try(&slot->busy))
 			continue;
-		slot->busy = true;
-		barrier();
 		mcache_charge(&h->central[v], -slot_shut(&h->central[v], slot));
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 		return;
 	}
 }
@@ -233,15 +231,12 @@ static void slot_open(struct gh_central *c)
 
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
-	if (!slot->busy) {
-		slot->busy = true;
-		barrier();
+	if (gh_busy_try(&slot->busy)) {
 		/* An interrupt may have been here before: look again. */
 		ok = !slot->cap && slot_grow(c, slot);
 		/* If it cannot have the room, it has to earn it again. */
 		slot->misses = 0;
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
 	/* It ages from now on. */
@@ -348,12 +343,9 @@ static bool slot_take(struct gh_central *c, struct gh_ent *ent)
 
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
-	if (!slot->busy && !in_nmi()) {
-		slot->busy = true;
-		barrier();
+	if (!in_nmi() && gh_busy_try(&slot->busy)) {
 		ok = slot_pop(c, slot, ent);
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	} else {
 		ok = gh_central_take(c, numa_mem_id(), ent);
 	}
@@ -368,13 +360,10 @@ static void slot_deposit(struct gh_central *c, struct gh_span *s)
 
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
-	if (!slot->busy) {
-		slot->busy = true;
-		barrier();
+	if (gh_busy_try(&slot->busy)) {
 		if (slot->mag && (!slot->span || gh_span_full(slot->span)))
 			swap(slot->span, s);
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
 	if (s)
@@ -462,12 +451,9 @@ static unsigned int slots_pop_many(struct gh_slot __percpu *slots,
 
 	preempt_disable();
 	slot = this_cpu_ptr(slots);
-	if (!slot->busy) {
-		slot->busy = true;
-		barrier();
+	if (gh_busy_try(&slot->busy)) {
 		done = slot_pop_many(slot, n, p);
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
 	return done;
@@ -533,17 +519,14 @@ static bool slot_put(struct gh_central *c, struct gh_ent ent)
 
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
-	if (!slot->busy) {
-		slot->busy = true;
-		barrier();
+	if (gh_busy_try(&slot->busy)) {
 		if (slot->mag) {
 			if (slot->top == slot->end)
 				slot_make_room(c, slot);
 			*slot->top++ = ent;
 			ok = true;
 		}
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
 	return ok;
@@ -700,12 +683,9 @@ unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 
 	preempt_disable();
 	slot = this_cpu_ptr(slots);
-	if (!slot->busy) {
-		slot->busy = true;
-		barrier();
+	if (gh_busy_try(&slot->busy)) {
 		done = slot_push_many(slot, n, p, slots);
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
 	return done;
@@ -725,11 +705,9 @@ void gh_slot_drain(struct gh_central *c, unsigned int cpu)
 	struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
 	long room;
 
-	slot->busy = true;
-	barrier();
+	gh_busy_begin(&slot->busy);
 	room = slot_shut(c, slot);
-	barrier();
-	slot->busy = false;
+	gh_busy_end(&slot->busy);
 	if (cpu == raw_smp_processor_id())
 		mcache_charge(c, -room);
 	else
@@ -784,16 +762,14 @@ void gh_slot_age(struct gh_central *c)
 		slot->misses /= 2;
 		return;
 	}
-	slot->busy = true;
-	barrier();
+	gh_busy_begin(&slot->busy);
 	if (slot->idle)
 		slot_give_spare(c, slot);
 	if (slot->cap) {
 		slot_set_aside(c, slot);
 		slot->idle = true;
 	}
-	barrier();
-	slot->busy = false;
+	gh_busy_end(&slot->busy);
 }
 GH_EXPORT_FOR_TESTS(gh_slot_age);
 

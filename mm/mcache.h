@@ -9,11 +9,12 @@
 #include <linux/preempt.h>
 #include <linux/topology.h>
 
+#include "busy.h"
 #include "mcentral.h"
 
 /**
  * struct gh_slot - a CPU's cache of one span class
- * @busy: somebody on this CPU is at work here
+ * @busy: guards what follows but @carved and @released, see busy.h
  * @idle: nobody looked at @spare since gh_slot_age() did
  * @cap: objects that @mag has room for: grows with misses up to the batch
  * @nspare: objects in @spare, @cap at most
@@ -26,13 +27,9 @@
  * @span: current span, or NULL
  * @carved: objects taken from spans
  * @released: objects given back past the mcentral (large objects)
- *
- * Guard: preemption off, and @busy. Whoever finds @busy set has interrupted the
- * owner on its own CPU and must leave the slot alone: it goes to the mcentral.
- * So no atomic operation and no masking of interrupts is needed.
  */
 struct gh_slot {
-	bool busy;
+	struct gh_busy busy;
 	bool idle;
 	u16 cap;
 	u16 nspare;
@@ -48,7 +45,7 @@ struct gh_slot {
 
 /**
  * struct gh_tiny - a CPU's tiny block
- * @busy: guard, as in &struct gh_slot
+ * @busy: guards what follows but the counters
  * @off: bytes of the block that are given out
  * @block: the block, or NULL
  * @word: its word, see GH_TINY_HELD
@@ -57,7 +54,7 @@ struct gh_slot {
  * @frees: tiny objects ever freed
  */
 struct gh_tiny {
-	bool busy;
+	struct gh_busy busy;
 	u8 off;
 	void *block;
 	atomic_t *word;
@@ -71,7 +68,7 @@ struct gh_tiny {
 
 /**
  * struct gh_large - a CPU's cache of large objects
- * @busy: guard, as in &struct gh_slot
+ * @busy: guards what follows but @seen and the last two
  * @n: objects in @span
  * @span: spans of free objects, oldest first
  * @bytes: of all of them
@@ -84,7 +81,7 @@ struct gh_tiny {
  * @other_free_bytes: bytes of large objects that were freed past it
  */
 struct gh_large {
-	bool busy;
+	struct gh_busy busy;
 	u8 n;
 	struct gh_span *span[GH_LARGE_HELD];
 	unsigned long bytes;
@@ -180,21 +177,18 @@ static __always_inline bool gh_slot_pop(struct gh_slot __percpu *slots,
 
 	preempt_disable();
 	slot = this_cpu_ptr(slots);
-	if (likely(!slot->busy)) {
-		slot->busy = true;
-		barrier();
+	if (likely(gh_busy_try(&slot->busy))) {
 		if (likely(slot->top != slot->mag)) {
 			*obj = slot->top[-1].obj;
 			*slot->top[-1].state = GH_OBJ_ALLOC;
 			/* Counted down in place, which is an instruction less. */
 			barrier();
 			slot->top--;
-			barrier();
-			slot->busy = false;
+			gh_busy_end(&slot->busy);
 			preempt_enable();
 			return true;
 		}
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
 	return false;
@@ -216,23 +210,19 @@ static __always_inline bool gh_slot_push(struct gh_slot __percpu *slots,
 
 	preempt_disable();
 	slot = this_cpu_ptr(slots);
-	if (likely(!slot->busy)) {
-		struct gh_ent *top;
+	if (likely(gh_busy_try(&slot->busy))) {
+		struct gh_ent *top = slot->top;
 
-		slot->busy = true;
-		barrier();
-		top = slot->top;
 		if (likely(top < slot->end)) {
 			top->obj = obj;
 			top->state = state;
 			barrier();
 			slot->top++;
-			barrier();
-			slot->busy = false;
+			gh_busy_end(&slot->busy);
 			preempt_enable();
 			return true;
 		}
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
 	return false;

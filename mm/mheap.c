@@ -612,13 +612,11 @@ void gh_mheap_flush_pages(struct gh_heap *h, unsigned int cpu)
 	struct gh_pages_cpu *pcpu = per_cpu_ptr(h->pages_cpu, cpu);
 	unsigned long flags;
 
-	pcpu->busy = true;
-	barrier();
+	gh_busy_begin(&pcpu->busy);
 	raw_spin_lock_irqsave(&pcpu->node->lock, flags);
 	gh_pagecache_flush(&pcpu->node->pa, &pcpu->pc);
 	raw_spin_unlock_irqrestore(&pcpu->node->lock, flags);
-	barrier();
-	pcpu->busy = false;
+	gh_busy_end(&pcpu->busy);
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_flush_pages);
 

@@ -236,17 +236,14 @@ static bool node_take_cached(struct gh_node *node, unsigned long npages,
 		return false;
 	preempt_disable();
 	pcpu = this_cpu_ptr(node->pages_cpu);
-	if (pcpu->node == node && !pcpu->busy) {
-		pcpu->busy = true;
-		barrier();
+	if (pcpu->node == node && gh_busy_try(&pcpu->busy)) {
 		if (!pcpu->pc.cache) {
 			raw_spin_lock_irqsave(&node->lock, flags);
 			gh_pagealloc_fill_cache(&node->pa, &pcpu->pc);
 			raw_spin_unlock_irqrestore(&node->lock, flags);
 		}
 		ok = gh_pagecache_alloc(&pcpu->pc, npages, page, nscav);
-		barrier();
-		pcpu->busy = false;
+		gh_busy_end(&pcpu->busy);
 	}
 	preempt_enable();
 	return ok;

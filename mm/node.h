@@ -11,6 +11,7 @@
 #include <linux/spinlock.h>
 
 #include "arena.h"
+#include "busy.h"
 #include "fixalloc.h"
 #include "pagealloc.h"
 #include "spancache.h"
@@ -70,12 +71,12 @@ struct gh_node {
 
 /**
  * struct gh_pages_cpu - a CPU's page cache
- * @busy: the owner is at work; an interrupt must use the node instead
+ * @busy: guards @pc, see busy.h
  * @node: where the pages are from
  * @pc: the pages
  */
 struct gh_pages_cpu {
-	bool busy;
+	struct gh_busy busy;
 	struct gh_node *node;
 	struct gh_pagecache pc;
 };

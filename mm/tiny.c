@@ -16,7 +16,7 @@
  * points into it. Bytes are given out again only when a block has no residents,
  * so one cannot be confused with another that was there before it.
  *
- * Guard: gh_tiny.busy, as for a slot. Words are changed by atomic operations.
+ * Lock: gh_tiny.busy, see busy.h. Words are changed by atomic operations.
  */
 #include <linux/hardirq.h>
 #include <linux/mm.h>
@@ -83,12 +83,9 @@ static void *tiny_try(struct gh_heap *h, size_t size)
 
 	preempt_disable();
 	t = this_cpu_ptr(&h->mcache->tiny);
-	if (!t->busy) {
-		t->busy = true;
-		barrier();
+	if (gh_busy_try(&t->busy)) {
 		p = tiny_place(t, size);
-		barrier();
-		t->busy = false;
+		gh_busy_end(&t->busy);
 	}
 	preempt_enable();
 	return p;
@@ -102,14 +99,11 @@ static void tiny_install(struct gh_heap *h, void *block, atomic_t *word,
 
 	preempt_disable();
 	t = this_cpu_ptr(&h->mcache->tiny);
-	if (!t->busy) {
-		t->busy = true;
-		barrier();
+	if (gh_busy_try(&t->busy)) {
 		swap(t->block, block);
 		swap(t->word, word);
 		t->off = off;
-		barrier();
-		t->busy = false;
+		gh_busy_end(&t->busy);
 	}
 	preempt_enable();
 	if (block)
@@ -152,14 +146,11 @@ static void tiny_restart(struct gh_heap *h, void *block)
 
 	preempt_disable();
 	t = this_cpu_ptr(&h->mcache->tiny);
-	if (!t->busy) {
-		t->busy = true;
-		barrier();
+	if (gh_busy_try(&t->busy)) {
 		/* This CPU may have moved on, or have placed another. */
 		if (t->block == block && atomic_read(t->word) == GH_TINY_HELD)
 			t->off = 0;
-		barrier();
-		t->busy = false;
+		gh_busy_end(&t->busy);
 	}
 	preempt_enable();
 }
@@ -249,13 +240,11 @@ void gh_tiny_drain(struct gh_heap *h, unsigned int cpu)
 	atomic_t *word;
 	void *block;
 
-	t->busy = true;
-	barrier();
+	gh_busy_begin(&t->busy);
 	block = t->block;
 	word = t->word;
 	t->block = NULL;
-	barrier();
-	t->busy = false;
+	gh_busy_end(&t->busy);
 	if (block)
 		tiny_unhold(block, word);
 }

@@ -183,15 +183,15 @@ static void an_allocation_leaves_a_busy_slot_alone(struct kunit *test)
 	give(c, b);
 	KUNIT_ASSERT_GT(test, gh_slot_n(slot), 0);
 	/* As an interrupt finds it that came while the owner was at work. */
-	slot->busy = true;
+	slot->busy.held = true;
 	before = *slot;
 	p = gh_slot_alloc(c, GFP_ATOMIC);
 	KUNIT_EXPECT_EQ(test, gh_slot_n(slot), gh_slot_n(&before));
 	KUNIT_EXPECT_EQ(test, slot->nspare, before.nspare);
 	KUNIT_EXPECT_PTR_EQ(test, slot->mag, before.mag);
 	KUNIT_EXPECT_PTR_EQ(test, slot->span, before.span);
-	KUNIT_EXPECT_TRUE(test, slot->busy);
-	slot->busy = false;
+	KUNIT_EXPECT_TRUE(test, slot->busy.held);
+	slot->busy.held = false;
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	KUNIT_EXPECT_PTR_NE(test, p, a);
 	KUNIT_EXPECT_PTR_NE(test, p, b);
@@ -208,14 +208,14 @@ static void a_free_leaves_a_busy_slot_alone(struct kunit *test)
 	void *a = must_alloc(test, c), *b = must_alloc(test, c);
 	unsigned long released = c->released;
 
-	slot->busy = true;
+	slot->busy.held = true;
 	before = *slot;
 	give(c, a);
 	KUNIT_EXPECT_EQ(test, gh_slot_n(slot), gh_slot_n(&before));
 	KUNIT_EXPECT_EQ(test, slot->nspare, before.nspare);
 	KUNIT_EXPECT_PTR_EQ(test, slot->span, before.span);
-	KUNIT_EXPECT_TRUE(test, slot->busy);
-	slot->busy = false;
+	KUNIT_EXPECT_TRUE(test, slot->busy.held);
+	slot->busy.held = false;
 	/* It went to its span. */
 	KUNIT_EXPECT_EQ(test, c->released, released + 1);
 	KUNIT_EXPECT_EQ(test, *ent_of(a).state, GH_OBJ_FREE);
@@ -232,10 +232,10 @@ static void a_bulk_allocation_leaves_a_busy_slot_alone(struct kunit *test)
 
 	give(c, a);
 	n = gh_slot_n(slot);
-	slot->busy = true;
+	slot->busy.held = true;
 	got = gh_slot_alloc_bulk(c, GFP_KERNEL, ARRAY_SIZE(p), p);
 	KUNIT_EXPECT_EQ(test, gh_slot_n(slot), n);
-	slot->busy = false;
+	slot->busy.held = false;
 	KUNIT_EXPECT_EQ(test, got, (unsigned int)ARRAY_SIZE(p));
 	for (i = 0; i < got; i++)
 		give(c, p[i]);
@@ -248,12 +248,12 @@ static void a_slot_that_was_busy_serves_again(struct kunit *test)
 	struct gh_slot *slot = slot_of(c);
 	void *a = must_alloc(test, c);
 
-	slot->busy = true;
+	slot->busy.held = true;
 	give(c, gh_slot_alloc(c, GFP_ATOMIC));
-	slot->busy = false;
+	slot->busy.held = false;
 	give(c, a);
 	KUNIT_EXPECT_PTR_EQ(test, must_alloc(test, c), a);
-	KUNIT_EXPECT_FALSE(test, slot->busy);
+	KUNIT_EXPECT_FALSE(test, slot->busy.held);
 	give(c, a);
 }
 
@@ -265,12 +265,12 @@ static void a_busy_tiny_block_is_left_alone(struct kunit *test)
 	struct gh_tiny before;
 
 	KUNIT_ASSERT_NOT_NULL(test, a);
-	t->busy = true;
+	t->busy.held = true;
 	before = *t;
 	b = gh_malloc(h, 3, GFP_ATOMIC, true, NUMA_NO_NODE);
 	KUNIT_EXPECT_PTR_EQ(test, t->block, before.block);
 	KUNIT_EXPECT_EQ(test, t->off, before.off);
-	t->busy = false;
+	t->busy.held = false;
 	KUNIT_ASSERT_NOT_NULL(test, b);
 	KUNIT_EXPECT_NE(test, (unsigned long)a / GH_TINY_SIZE,
 			(unsigned long)b / GH_TINY_SIZE);
@@ -1286,14 +1286,14 @@ static void a_busy_cache_of_large_objects_is_left_alone(struct kunit *test)
 	p = must_alloc_large(test, SZ_64K, GFP_KERNEL);
 	q = must_alloc_large(test, SZ_64K, GFP_KERNEL);
 	goheap_free(p);
-	l->busy = true;
+	l->busy.held = true;
 	before = *l;
 	p = must_alloc_large(test, SZ_64K, GFP_KERNEL);
 	goheap_free(q);
 	KUNIT_EXPECT_EQ(test, l->n, before.n);
 	KUNIT_EXPECT_EQ(test, l->bytes, before.bytes);
-	KUNIT_EXPECT_TRUE(test, l->busy);
-	l->busy = false;
+	KUNIT_EXPECT_TRUE(test, l->busy.held);
+	l->busy.held = false;
 	goheap_free(p);
 	migrate_enable();
 }

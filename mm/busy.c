@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * busy: what lockdep knows of busy flags; see busy.h. In debug kernels only.
+ */
+#include "busy.h"
+#include "compat.h"
+
+static struct lock_class_key busy_key;
+
+/* Of the wait type of raw locks: only these may be taken inside. */
+struct lockdep_map gh_busy_map = {
+	.name = "gh_busy",
+	.key = &busy_key,
+	.wait_type_inner = LD_WAIT_SPIN,
+};
+GH_EXPORT_FOR_TESTS(gh_busy_map);
