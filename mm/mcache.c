@@ -601,17 +601,14 @@ void gh_deferred_free(struct irq_work *work)
 /* A run of frees goes on in one span for a while: what is needed of it. */
 struct free_run {
 	unsigned long base;
-	u64 inverse;
+	struct gh_divisor div;
 	unsigned long nelems;
 	u8 *objstate;
-	u8 shift;
 };
 
-/* See gh_span_index(). */
 static bool run_find(const struct free_run *run, void *p, u8 **state)
 {
-	u64 idx = ror64(((unsigned long)p - run->base) * run->inverse,
-			run->shift);
+	u64 idx = gh_divide(&run->div, (unsigned long)p - run->base);
 
 	*state = run->objstate + idx;
 	return idx < run->nelems;
@@ -626,10 +623,9 @@ static bool run_enter(struct free_run *run, void *p,
 	if (s->slots != slots)
 		return false;
 	run->base = s->base;
-	run->inverse = s->inverse;
+	run->div = s->div;
 	run->nelems = s->nmalloc | s->ncache;
 	run->objstate = s->objstate;
-	run->shift = s->shift;
 	return true;
 }
 

@@ -52,25 +52,6 @@ static void span_settle(struct gh_span *s)
 }
 
 /**
- * gh_divisor_init() - make ready for gh_span_index()
- * @size: bytes of an object
- * @inverse: of the odd factor of @size, modulo 2^64
- * @shift: twos in @size
- */
-void gh_divisor_init(size_t size, u64 *inverse, u8 *shift)
-{
-	u64 odd, x;
-	int i;
-
-	*shift = __ffs(size);
-	odd = size >> *shift;
-	/* Newton: 3 bits are right to begin with, twice as many each time. */
-	for (x = odd, i = 3; i < 64; i *= 2)
-		x *= 2 - odd * x;
-	*inverse = x;
-}
-
-/**
  * gh_span_start() - make all of a new span's places free
  * @s: the span, with its size and number of objects set
  * @meta: gh_span_meta_bytes() for more than one object, else NULL
@@ -96,7 +77,7 @@ void gh_span_start(struct gh_span *s, void *meta)
 	s->alloc_count = 0;
 	s->nfreed = 0;
 	s->freeindex = 0;
-	gh_divisor_init(s->elemsize, &s->inverse, &s->shift);
+	gh_divisor_init(&s->div, s->elemsize);
 	span_load_word(s, 0);
 }
 GH_EXPORT_FOR_TESTS(gh_span_start);

@@ -21,12 +21,14 @@
 #define _GOHEAP_SPAN_H
 
 #include <linux/atomic.h>
-#include <linux/bitops.h>
+#include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/list.h>
 #include <linux/percpu-defs.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
 
+#include "divide.h"
 #include "sizeclass.h"
 
 struct gh_central;
@@ -70,13 +72,12 @@ struct gh_ent {
 /**
  * struct gh_span - a run of pages cut into equal objects
  * @base: first address
- * @inverse: of the odd factor of @elemsize, modulo 2^64; see gh_span_index()
+ * @div: to divide by @elemsize
  * @objstate: state bytes
  * @central: whose span it is
  * @slots: per-CPU caches that take what is freed
  * @nmalloc: @nelems if goheap_free() may take the fast path, else 0
  * @ncache: @nelems if goheap_cache_free() may take the fast path, else 0
- * @shift: twos in @elemsize
  * @state: &enum gh_span_state
  * @cached: a CPU's current span, in no set
  * @needzero: the memory may hold old contents
@@ -99,7 +100,7 @@ struct gh_ent {
  * @inline_state: @objstate of a span of one object
  * @inline_bits: @alloc_bits and @freed_bits of a span of one object
  *
- * What a free in the fast path looks at is in the first cache line.
+ * What a free in the fast path looks at fills the first cache line.
  *
  * Records come from a fixalloc, whose memory stays a gh_span for good (its list
  * of free records is linked through @base). So a free of a bad pointer may look
@@ -108,18 +109,17 @@ struct gh_ent {
  */
 struct gh_span {
 	unsigned long base;
-	u64 inverse;
+	struct gh_divisor div;
 	u8 *objstate;
 	struct gh_central *central;
 	struct gh_slot __percpu *slots;
 	unsigned long nmalloc;
 	unsigned long ncache;
-	u8 shift;
+
 	u8 state;
 	bool cached;
 	bool needzero;
 	u32 sweepgen;
-
 	size_t elemsize;
 	unsigned long npages;
 	struct list_head list;
@@ -138,6 +138,8 @@ struct gh_span {
 	u8 inline_state;
 	u64 inline_bits[2];
 };
+
+static_assert(offsetof(struct gh_span, state) == 64);
 
 /* Stands for no slots: has no magazine, so that all is left to the slow path. */
 DECLARE_PER_CPU(struct gh_slot, gh_no_slot);
@@ -168,20 +170,13 @@ static inline bool gh_span_full(const struct gh_span *s)
  * @s: the span
  * @addr: any value
  *
- * Exact division: an odd number has an inverse modulo 2^64, and to multiply by
- * it is to divide by the number, for its multiples. What then remains of
- * @elemsize is a power of two, to divide by which is to shift; bits that should
- * be zero, but are not, come back in at the top. So every multiple of @elemsize
- * gives its quotient, and as the whole is a bijection, nothing else does.
- * (Granlund and Montgomery, Division by Invariant Integers, 1994, section 9.)
- *
  * Return: index of the object if it is less than @nelems; else none starts at
  * @addr.
  */
 static __always_inline u64 gh_span_index(const struct gh_span *s,
 					 unsigned long addr)
 {
-	return ror64((addr - s->base) * s->inverse, s->shift);
+	return gh_divide(&s->div, addr - s->base);
 }
 
 /**
@@ -201,7 +196,6 @@ static inline bool gh_span_find(const struct gh_span *s, unsigned long addr,
 	return i < s->nelems;
 }
 
-void gh_divisor_init(size_t size, u64 *inverse, u8 *shift);
 void gh_span_start(struct gh_span *s, void *meta);
 unsigned int gh_span_carve(struct gh_span *s, struct gh_ent *ents,
 			   unsigned int max);

@@ -238,7 +238,7 @@ static void a_guess_is_right_or_finds_nothing(struct kunit *test)
 	unsigned int i, idx, wrong = 0;
 
 	s->base = base;
-	s->inverse = 1;
+	s->div.inverse = 1;
 	s->nelems = 1;
 	arena->spans[100] = s;
 	KUNIT_EXPECT_TRUE(test, guess_holds(base));

@@ -68,7 +68,7 @@ static void uspan_cut(struct gh_uspan *s, const struct gh_ushape *shape,
 	s->npages = shape->npages;
 	s->elemsize = s->class ? gh_class_size[s->class] :
 				 shape->npages << GH_PAGE_SHIFT;
-	gh_divisor_init(s->elemsize, &s->inverse, &s->shift);
+	gh_divisor_init(&s->div, s->elemsize);
 	s->nfree = s->nelems;
 	s->ngiven = 0;
 	s->npins = 0;
@@ -356,7 +356,7 @@ static void uspan_set_length(struct gh_uspan *s, unsigned long npages)
 	s->npages = npages;
 	s->elemsize = npages << GH_PAGE_SHIFT;
 	owner->count.bytes += s->elemsize;
-	gh_divisor_init(s->elemsize, &s->inverse, &s->shift);
+	gh_divisor_init(&s->div, s->elemsize);
 	spin_unlock(&owner->lock);
 }
 

@@ -31,6 +31,7 @@
 
 #include <uapi/linux/goheap.h>
 
+#include "../divide.h"
 #include "../fixalloc.h"
 #include "../pagealloc.h"
 #include "../sizeclass.h"
@@ -80,14 +81,13 @@ enum gh_uobj {
 /**
  * struct gh_uspan - a run of pages of a user heap, cut into equal objects
  * @base: offset of the first object
- * @inverse: of the odd factor of @elemsize, see gh_span_index()
+ * @div: to divide by @elemsize
  * @state: &enum gh_uobj of each object
  * @owner: whose it is; changes under gh_uheap.lock and the lock of whoever's it was
  *   and will be: NULL in between
  * @nelems: objects
  * @nfree: objects that are free
  * @ngiven: objects that are given
- * @shift: twos in @elemsize
  * @class: size class, 0 for a large object
  * @mmap: a mapping of GOHEAP_MMAP_ALLOC; it has no objects that can be freed
  * @partial: @plist is on its owner's list
@@ -107,13 +107,12 @@ enum gh_uobj {
  */
 struct gh_uspan {
 	u64 base;
-	u64 inverse;
+	struct gh_divisor div;
 	u8 *state;
 	struct gh_usession *owner;
 	u32 nelems;
 	u32 nfree;
 	u32 ngiven;
-	u8 shift;
 	u8 class;
 	bool mmap;
 	bool partial;
@@ -314,7 +313,7 @@ static inline struct gh_uspan *gh_uspan_of(const struct gh_uheap *h, u64 offset)
  */
 static __always_inline u64 gh_uspan_index(const struct gh_uspan *s, u64 offset)
 {
-	return ror64((offset - s->base) * s->inverse, s->shift);
+	return gh_divide(&s->div, offset - s->base);
 }
 
 extern struct list_head gh_uheaps;
