@@ -13,6 +13,7 @@
 
 #include "cache.h"
 #include "compat.h"
+#include "gfp.h"
 #include "malloc.h"
 #include "mcache.h"
 #include "reclaim.h"
@@ -253,7 +254,7 @@ EXPORT_SYMBOL_GPL(goheap_cache_size);
 static bool cache_refuses(const struct goheap_cache *cache, gfp_t gfp)
 {
 	return gh_gfp_refused(gfp) ||
-	       gh_zero_refused(cache->central.ctor, gfp);
+	       gh_gfp_zero_refused(cache->central.ctor, gfp);
 }
 
 static void *cache_finish(struct goheap_cache *cache, void *p, gfp_t gfp)
@@ -302,7 +303,7 @@ void *goheap_cache_alloc_node(struct goheap_cache *cache, gfp_t gfp, int node)
 {
 	void *p;
 
-	if (unlikely(cache_refuses(cache, gfp) || gh_node_refused(node)))
+	if (unlikely(cache_refuses(cache, gfp) || gh_gfp_node_refused(node)))
 		return NULL;
 	p = gh_slot_alloc_node(&cache->central, gfp, node);
 	return cache_finish(cache, p, gfp);

@@ -29,6 +29,7 @@
 #include "compat.h"
 #include "fault.h"
 #include "fixalloc.h"
+#include "gfp.h"
 #include "rawlock.h"
 
 /**
@@ -121,7 +122,7 @@ static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
 
 	if (gh_fault(GH_FAULT_FIXALLOC))
 		return NULL;
-	gfp = gh_meta_gfp(gfp) | f->account;
+	gfp = gh_gfp_meta(gfp) | f->account;
 	chunk = (void *)__get_free_pages(gfp | __GFP_NOWARN | __GFP_NORETRY,
 					 order);
 	if (!chunk) {

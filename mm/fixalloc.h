@@ -81,22 +81,6 @@ struct gh_fixalloc_stats {
 	unsigned long inuse_bytes;
 };
 
-/**
- * gh_meta_gfp() - flags for the allocator's own pages
- * @gfp: flags of the caller's request
- *
- * Keeps what says how hard to try and whether to sleep; drops what says where
- * and for whom, because metadata serves everybody and must be mapped.
- *
- * Return: flags for a zeroed page of metadata.
- */
-static inline gfp_t gh_meta_gfp(gfp_t gfp)
-{
-	return (gfp & ~(GFP_ZONEMASK | __GFP_COMP | __GFP_RECLAIMABLE |
-			__GFP_WRITE | __GFP_HARDWALL | __GFP_THISNODE |
-			__GFP_ACCOUNT | __GFP_NOFAIL)) | __GFP_ZERO;
-}
-
 void gh_fixalloc_init(struct gh_fixalloc *f, const char *name, size_t size,
 		      bool zero, void (*first)(void *arg, void *rec),
 		      void *arg);

@@ -17,6 +17,7 @@
 #include <linux/goheap.h>
 
 #include "compat.h"
+#include "gfp.h"
 #include "large.h"
 #include "malloc.h"
 #include "mcache.h"
@@ -173,7 +174,7 @@ EXPORT_SYMBOL_GPL(goheap_alloc_data);
  */
 void *goheap_alloc_node(size_t size, gfp_t gfp, int node)
 {
-	if (unlikely(gh_node_refused(node)))
+	if (unlikely(gh_gfp_node_refused(node)))
 		return NULL;
 	return gh_malloc(gh_kheap, size, gfp, false, node);
 }

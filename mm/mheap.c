@@ -35,6 +35,7 @@
 #include <linux/vmalloc.h>
 
 #include "compat.h"
+#include "gfp.h"
 #include "mheap.h"
 
 /* Pages of cached spans that are given back in one go. */
@@ -341,7 +342,7 @@ static struct gh_node *heap_take_memory(struct gh_heap *h,
 		if (!node || !*nscav)
 			return node;
 		if (!gh_vmem_commit(gh_node_page_addr(node, *page),
-				    npages << GH_PAGE_SHIFT, gfp & GH_PAGE_GFP,
+				    npages << GH_PAGE_SHIFT, gfp & GH_GFP_PAGES,
 				    node->nid))
 			return node;
 		gh_node_free_mixed(node, *page, npages);

@@ -26,11 +26,6 @@ struct gh_central;
 struct gh_mcache;
 
 #define GH_MAX_NODES		8
-/* The gfp flags that may reach the page allocator. */
-#define GH_PAGE_GFP	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS |	\
-			 __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NORETRY |	\
-			 __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_HARDWALL |	\
-			 __GFP_THISNODE | __GFP_ACCOUNT | __GFP_ZERO)
 
 /* Magazines of 2 << i entries. */
 #define GH_NUM_MAGS		7

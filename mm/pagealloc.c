@@ -48,7 +48,7 @@
 
 #include "compat.h"
 #include "fault.h"
-#include "fixalloc.h"
+#include "gfp.h"
 #include "pagealloc.h"
 #include "pagesum.h"
 
@@ -127,7 +127,7 @@ static int gh_pa_install(struct gh_pagealloc *pa, void **slot, const void *none,
 		return 0;
 	if (gh_fault(GH_FAULT_META))
 		return -ENOMEM;
-	blk = get_zeroed_page(gh_meta_gfp(gfp) | pa->account);
+	blk = get_zeroed_page(gh_gfp_meta(gfp) | pa->account);
 	if (!blk)
 		return -ENOMEM;
 	if (cmpxchg(slot, (void *)none, (void *)blk) != none)

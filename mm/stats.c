@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "malloc.h"
 #include "mcache.h"
+#include "report.h"
 #include "stats.h"
 #include "user/file.h"
 #include "tiny.h"
