@@ -79,7 +79,7 @@ struct goheap_cache *gh_cache_create(struct gh_heap *h, const char *name,
 		return ERR_PTR(-ENOMEM);
 	}
 	mutex_lock(&h->caches_lock);
-	list_add_tail(&cache->list, &h->caches);
+	list_add_tail(&cache->central.list, &h->centrals);
 	mutex_unlock(&h->caches_lock);
 	return cache;
 }
@@ -187,7 +187,7 @@ unsigned long gh_cache_destroy(struct goheap_cache *cache)
 	/* While it is listed: a CPU that goes offline is drained as well. */
 	gh_reclaim_drain(h, c);
 	mutex_lock(&h->caches_lock);
-	list_del(&cache->list);
+	list_del(&c->list);
 	mutex_unlock(&h->caches_lock);
 	leaked = cache_leaks(cache);
 	atomic64_add(gh_slot_released(c), &h->gone_objects);

@@ -63,8 +63,10 @@ static void heap_init_centrals(struct gh_heap *h)
 	tiny->shape.tiny = true;
 	for (i = 0; i < GH_STACK_ORDERS; i++)
 		heap_init_stack(h, i);
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
+	for (i = 0; i < GH_NUM_CENTRALS; i++) {
 		h->central[i].slots = &h->mcache->slot[i];
+		list_add_tail(&h->central[i].list, &h->centrals);
+	}
 }
 
 /**

@@ -7,6 +7,8 @@
 #define _GOHEAP_MCENTRAL_H
 
 #include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -76,6 +78,7 @@ struct gh_span_sets {
  * @slots: per-CPU caches
  * @shape: how spans are cut
  * @heap: the heap
+ * @list: in the heap's list of mcentrals
  * @batch: objects of a batch; entries of a magazine
  * @mags: where magazines come from
  * @flags: GH_CENTRAL_*
@@ -101,6 +104,7 @@ struct gh_central {
 	struct gh_slot __percpu *slots ____cacheline_aligned;
 	struct gh_shape shape;
 	struct gh_heap *heap;
+	struct list_head list;
 	unsigned int batch;
 	struct gh_fixalloc *mags;
 	unsigned int flags;
@@ -117,6 +121,17 @@ static inline struct gh_ent gh_central_ent(struct gh_span *s, unsigned int idx)
 		.state = &s->objstate[idx],
 	};
 }
+
+/* Held by the caller, or by the task that waits for the caller's work item. */
+static inline struct list_head *gh_central_list(struct gh_heap *h)
+{
+	lockdep_assert(mutex_is_locked(&h->caches_lock));
+	return &h->centrals;
+}
+
+/* Every mcentral of a heap: the heap's own, then those of its object caches. */
+#define gh_for_each_central(c, h)					\
+	list_for_each_entry(c, gh_central_list(h), list)
 
 void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
 		     size_t elemsize, unsigned int flags);

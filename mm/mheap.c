@@ -817,7 +817,7 @@ static struct gh_heap *heap_new(const char *name)
 		return NULL;
 	}
 	INIT_LIST_HEAD(&h->list);
-	INIT_LIST_HEAD(&h->caches);
+	INIT_LIST_HEAD(&h->centrals);
 	mutex_init(&h->caches_lock);
 	mutex_init(&h->scav_lock);
 	init_llist_head(&h->deferred);

@@ -37,7 +37,7 @@ struct gh_mcache;
  * @nr_nodes: number of @nodes
  * @nodes: NUMA nodes
  * @pages_cpu: page caches
- * @central: mcentrals (mcentral.c)
+ * @central: the heap's own mcentrals (mcentral.c)
  * @mcache: per-CPU caches (mcache.c)
  * @spill: frees spans that this CPU holds, or NULL; any context but NMI
  * @spans: span records
@@ -46,8 +46,8 @@ struct gh_mcache;
  * @mags: magazines, by number of entries
  * @areas: records of address space
  * @caches_rec: records of object caches
- * @caches_lock: protects @caches; serialises drains of other CPUs
- * @caches: object caches
+ * @caches_lock: protects @centrals; serialises drains of other CPUs
+ * @centrals: all mcentrals: @central, then those of object caches
  * @gone_objects: objects that came and went in caches that are no more
  * @gone_bytes: their bytes
  * @deferred: objects freed in NMI context
@@ -77,8 +77,8 @@ struct gh_heap {
 	struct gh_fixalloc areas;
 	struct gh_fixalloc caches_rec;
 
-	struct mutex caches_lock;	/* protects @caches */
-	struct list_head caches;
+	struct mutex caches_lock;	/* protects @centrals */
+	struct list_head centrals;
 
 	atomic64_t gone_objects;
 	atomic64_t gone_bytes;

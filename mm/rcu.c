@@ -7,8 +7,11 @@
  */
 #include <linux/rcupdate.h>
 
-#include "cache.h"
+#include <linux/goheap.h>
+
+#include "arena.h"
 #include "compat.h"
+#include "mcentral.h"
 #include "report.h"
 
 static void free_rcu_callback(struct rcu_head *head)

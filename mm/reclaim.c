@@ -28,7 +28,6 @@
 
 #include <linux/goheap.h>
 
-#include "cache.h"
 #include "compat.h"
 #include "large.h"
 #include "malloc.h"
@@ -72,17 +71,14 @@ static void drain_central_here(struct gh_central *c)
 
 static void drain_heap_here(struct gh_heap *h)
 {
-	struct goheap_cache *cache;
-	unsigned int i;
+	struct gh_central *c;
 
 	preempt_disable();
 	gh_tiny_drain(h, smp_processor_id());
 	gh_large_drain(h, smp_processor_id());
 	preempt_enable();
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		drain_central_here(&h->central[i]);
-	list_for_each_entry(cache, &h->caches, list)
-		drain_central_here(&cache->central);
+	gh_for_each_central(c, h)
+		drain_central_here(c);
 	preempt_disable();
 	gh_mheap_flush_pages(h, smp_processor_id());
 	preempt_enable();
@@ -97,17 +93,14 @@ static void age_central_here(struct gh_central *c)
 
 static void age_heap_here(struct gh_heap *h)
 {
-	struct goheap_cache *cache;
-	unsigned int i;
+	struct gh_central *c;
 
 	preempt_disable();
 	gh_tiny_age(h);
 	gh_large_age(h);
 	preempt_enable();
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		age_central_here(&h->central[i]);
-	list_for_each_entry(cache, &h->caches, list)
-		age_central_here(&cache->central);
+	gh_for_each_central(c, h)
+		age_central_here(c);
 	preempt_disable();
 	if (gh_mcache_empty(h, smp_processor_id()))
 		gh_mheap_flush_pages(h, smp_processor_id());
@@ -164,17 +157,14 @@ static void drain_work_fn(struct work_struct *work)
 /* Give back what lies in the transfer and span caches. Under caches_lock. */
 static void drain_centrals(struct gh_heap *h, struct gh_central *only)
 {
-	struct goheap_cache *cache;
-	unsigned int i;
+	struct gh_central *c;
 
 	if (only) {
 		gh_central_drain(only);
 		return;
 	}
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		gh_central_drain(&h->central[i]);
-	list_for_each_entry(cache, &h->caches, list)
-		gh_central_drain(&cache->central);
+	gh_for_each_central(c, h)
+		gh_central_drain(c);
 	gh_mheap_evict(h);
 }
 
@@ -217,16 +207,13 @@ GH_EXPORT_FOR_TESTS(gh_reclaim_drain);
 
 static void drain_dead_cpu(struct gh_heap *h, unsigned int cpu)
 {
-	struct goheap_cache *cache;
-	unsigned int i;
+	struct gh_central *c;
 
 	mutex_lock(&h->caches_lock);
 	gh_tiny_drain(h, cpu);
 	gh_large_drain(h, cpu);
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		gh_slot_drain(&h->central[i], cpu);
-	list_for_each_entry(cache, &h->caches, list)
-		gh_slot_drain(&cache->central, cpu);
+	gh_for_each_central(c, h)
+		gh_slot_drain(c, cpu);
 	gh_mheap_flush_pages(h, cpu);
 	mutex_unlock(&h->caches_lock);
 }
@@ -246,15 +233,12 @@ static int cpu_dead(unsigned int cpu)
 
 static void sweep_all(struct gh_heap *h)
 {
-	struct goheap_cache *cache;
 	unsigned long bad = 0;
-	unsigned int i;
+	struct gh_central *c;
 
 	mutex_lock(&h->caches_lock);
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		gh_central_sweep(&h->central[i], &bad);
-	list_for_each_entry(cache, &h->caches, list)
-		gh_central_sweep(&cache->central, &bad);
+	gh_for_each_central(c, h)
+		gh_central_sweep(c, &bad);
 	mutex_unlock(&h->caches_lock);
 	WARN_ONCE(bad, "goheap: %lu spans whose counts are wrong\n", bad);
 }
@@ -310,15 +294,12 @@ static unsigned long scavenge_surplus(struct gh_heap *h)
 /* Returns true if batches are left that may be idle next time. */
 static bool age_centrals(struct gh_heap *h)
 {
-	struct goheap_cache *cache;
+	struct gh_central *c;
 	bool more = false;
-	unsigned int i;
 
 	mutex_lock(&h->caches_lock);
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		more |= gh_central_age(&h->central[i]);
-	list_for_each_entry(cache, &h->caches, list)
-		more |= gh_central_age(&cache->central);
+	gh_for_each_central(c, h)
+		more |= gh_central_age(c);
 	mutex_unlock(&h->caches_lock);
 	return more;
 }

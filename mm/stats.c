@@ -15,7 +15,6 @@
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
-#include "cache.h"
 #include "compat.h"
 #include "malloc.h"
 #include "mcache.h"
@@ -93,20 +92,28 @@ static void stats_add_stack(struct goheap_stats *st, struct gh_heap *h,
 	st->stack_inuse += stack_pages << GH_PAGE_SHIFT;
 }
 
+/* Large objects and stack blocks are counted apart. */
+static bool counted_by_central(const struct gh_central *c)
+{
+	const struct gh_central *own = c->heap->central;
+
+	return c->cache || (c >= own + 2 && c <= own + GH_CENTRAL_TINY);
+}
+
 static void stats_add_objects(struct goheap_stats *st, struct gh_heap *h)
 {
-	struct goheap_cache *cache;
-	unsigned int i;
+	struct gh_central *c;
 
 	stats_add_large(st, h);
-	for (i = 2; i <= GH_CENTRAL_TINY; i++)
-		stats_add_central(st, &h->central[i]);
+
 	mutex_lock(&h->caches_lock);
-	list_for_each_entry(cache, &h->caches, list) {
-		stats_add_central(st, &cache->central);
-		st->caches++;
+	gh_for_each_central(c, h) {
+		if (counted_by_central(c))
+			stats_add_central(st, c);
+		st->caches += !!c->cache;
 	}
 	mutex_unlock(&h->caches_lock);
+
 	/* Objects that came and went in caches that are no more. */
 	st->mallocs += atomic64_read(&h->gone_objects);
 	st->frees += atomic64_read(&h->gone_objects);
@@ -392,7 +399,7 @@ static void info_show_central(struct seq_file *m, const struct gh_central *c)
 static int goheapinfo_show(struct seq_file *m, void *v)
 {
 	struct gh_heap *h = gh_kheap;
-	struct goheap_cache *cache;
+	struct gh_central *c;
 	unsigned int i;
 
 	seq_puts(m, "slabinfo - version: 2.1\n");
@@ -400,8 +407,9 @@ static int goheapinfo_show(struct seq_file *m, void *v)
 	seq_puts(m, " : tunables <limit> <batchcount> <sharedfactor>");
 	seq_puts(m, " : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
 	mutex_lock(&h->caches_lock);
-	list_for_each_entry(cache, &h->caches, list)
-		info_show_central(m, &cache->central);
+	gh_for_each_central(c, h)
+		if (c->cache)
+			info_show_central(m, c);
 	mutex_unlock(&h->caches_lock);
 	for (i = GH_NUM_CENTRALS; i-- > 2;)
 		info_show_central(m, &h->central[i]);
