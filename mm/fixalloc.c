@@ -50,7 +50,7 @@ static_assert(SMP_CACHE_BYTES <= 256);
 static_assert(sizeof(struct gh_fixalloc_chunk) <= 256);
 static_assert(sizeof(struct llist_node) <= 8);
 
-/* ---- Under the lock ---------------------------------------------------- */
+/* ---- under the lock ----------------------------------------------------- */
 
 static void fixalloc_push(struct gh_fixalloc *f, void *rec)
 {
@@ -107,7 +107,7 @@ static void *fixalloc_take(struct gh_fixalloc *f, bool *fresh)
 	return rec;
 }
 
-/* ---- Without the lock -------------------------------------------------- */
+/* ---- without the lock --------------------------------------------------- */
 
 /*
  * Sixteen kilobytes if they come easily, else a page. The first chunk is always

@@ -7,8 +7,8 @@
 
 #include "mheap.h"
 
-/* The page allocator packs run lengths in 21 bits: 16 GiB of 8 KiB pages. */
-#define GH_LARGE_MAX	(1UL << (21 + GH_PAGE_SHIFT))
+/* The longest run that a summary of the page allocator can tell. */
+#define GH_LARGE_MAX	BIT(GH_PA_ROOT_SHIFT + GH_PAGE_SHIFT)
 
 void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		     int node);

@@ -475,10 +475,7 @@ struct gh_node *gh_node_create(int nid, unsigned int idx,
 
 	if (!node)
 		return NULL;
-	if (gh_pagealloc_init(&node->pa)) {
-		vfree(node);
-		return NULL;
-	}
+	gh_pagealloc_init(&node->pa);
 	raw_spin_lock_init(&node->lock);
 	mutex_init(&node->grow_lock);
 	INIT_LIST_HEAD(&node->areas);

@@ -503,10 +503,7 @@ struct gh_uheap *gh_uheap_create(void)
 		h = __vmalloc(sizeof(*h), GH_UMETA_GFP | __GFP_ZERO);
 	if (!h)
 		return ERR_PTR(-ENOMEM);
-	if (gh_pagealloc_init(&h->pa)) {
-		vfree(h);
-		return ERR_PTR(-ENOMEM);
-	}
+	gh_pagealloc_init(&h->pa);
 	h->inode = ufs_get_inode();
 	if (IS_ERR(h->inode)) {
 		int err = PTR_ERR(h->inode);
