@@ -34,12 +34,6 @@ static int cache_check(const char *name, size_t size, size_t align,
 	return flags & ~CACHE_FLAGS ? -EINVAL : 0;
 }
 
-static unsigned int cache_central_flags(unsigned int flags)
-{
-	return (flags & GOHEAP_DATA ? GH_CENTRAL_NOSCAN : 0) |
-	       (flags & GOHEAP_ACCOUNT ? GH_CENTRAL_ACCOUNT : 0);
-}
-
 /**
  * gh_cache_create() - make an object cache in a heap
  * @h: the heap
@@ -56,8 +50,9 @@ struct goheap_cache *gh_cache_create(struct gh_heap *h, const char *name,
 				     size_t size, size_t align,
 				     unsigned int flags, void (*ctor)(void *))
 {
-	struct goheap_cache *cache;
 	int err = cache_check(name, size, align, flags);
+	struct goheap_cache *cache;
+	struct gh_shape shape;
 
 	if (err)
 		return ERR_PTR(err);
@@ -69,8 +64,9 @@ struct goheap_cache *gh_cache_create(struct gh_heap *h, const char *name,
 		return ERR_PTR(-ENOMEM);
 	cache->size = size;
 	cache->align = align;
-	gh_central_init(&cache->central, h, name, ALIGN(size, align),
-			cache_central_flags(flags));
+	shape = gh_shape_objects(ALIGN(size, align), flags & GOHEAP_DATA);
+	gh_central_init(&cache->central, h, name, &shape,
+			flags & GOHEAP_ACCOUNT ? GH_CENTRAL_ACCOUNT : 0);
 	cache->central.ctor = ctor;
 	cache->central.cache = cache;
 	cache->central.slots = alloc_percpu(struct gh_slot);

@@ -18,49 +18,45 @@
 static void heap_init_spanclass(struct gh_heap *h, unsigned int sc)
 {
 	unsigned int class = gh_spanclass_class(sc);
-	unsigned int size = gh_class_size[class];
-	struct gh_shape *shape = &h->central[sc].shape;
 	bool noscan = gh_spanclass_noscan(sc);
+	struct gh_shape shape;
 	char name[GH_NAME_LEN];
 
-	snprintf(name, sizeof(name), noscan ? "goheap-data-%u" : "goheap-%u",
-		 size);
-	/* Class 0 has counters only; give it the shape of something. */
-	gh_central_init(&h->central[sc], h, size ? name : "goheap-large",
-			size ?: GH_PAGE_SIZE, noscan ? GH_CENTRAL_NOSCAN : 0);
-	if (!class)
-		return;
-	/* Not what the rule says of the size, which was rounded up after it. */
-	shape->npages = gh_class_npages[class];
-	shape->nelems = gh_class_nelems[class];
+	if (class) {
+		shape = gh_shape_class(class, noscan);
+		snprintf(name, sizeof(name),
+			 noscan ? "goheap-data-%zu" : "goheap-%zu",
+			 shape.elemsize);
+	} else {
+		/* Large objects are only counted here: any size will do. */
+		shape = gh_shape_objects(GH_PAGE_SIZE, noscan);
+		strscpy(name, "goheap-large", sizeof(name));
+	}
+	gh_central_init(&h->central[sc], h, name, &shape, 0);
 }
 
-/* Blocks of a power of two, cut from 32 KiB; 16 KiB of each order a magazine. */
+/* A magazine of each order holds 16 KiB. */
 static void heap_init_stack(struct gh_heap *h, unsigned int order)
 {
 	struct gh_central *c = &h->central[GH_CENTRAL_STACK + order];
 	unsigned int size = 1U << (GH_STACK_MIN_SHIFT + order);
+	struct gh_shape shape = gh_shape_stack(size);
 	char name[GH_NAME_LEN];
 
 	snprintf(name, sizeof(name), "goheap-stack-%u", size);
-	gh_central_init(c, h, name, size, 0);
-	c->flags &= ~GH_CENTRAL_DIRECT;
+	gh_central_init(c, h, name, &shape, 0);
 	gh_central_set_batch(c, GH_STACK_MAX / size);
-	c->shape.npages = DIV_ROUND_UP(2 * GH_STACK_MAX, GH_PAGE_SIZE);
-	c->shape.nelems = (c->shape.npages << GH_PAGE_SHIFT) / size;
-	c->shape.state = GH_SPAN_STACK;
 }
 
 static void heap_init_centrals(struct gh_heap *h)
 {
-	struct gh_central *tiny = &h->central[GH_CENTRAL_TINY];
+	struct gh_shape tiny = gh_shape_objects(GH_TINY_SIZE, true);
 	unsigned int i;
 
 	for (i = 0; i < GH_NUM_SPANCLASSES; i++)
 		heap_init_spanclass(h, i);
-	gh_central_init(tiny, h, "goheap-tiny", GH_TINY_SIZE,
-			GH_CENTRAL_NOSCAN);
-	tiny->shape.tiny = true;
+	tiny.tiny = true;
+	gh_central_init(&h->central[GH_CENTRAL_TINY], h, "goheap-tiny", &tiny, 0);
 	for (i = 0; i < GH_STACK_ORDERS; i++)
 		heap_init_stack(h, i);
 	for (i = 0; i < GH_NUM_CENTRALS; i++) {

@@ -15,18 +15,6 @@
 #include "large.h"
 #include "mcache.h"
 
-static void large_shape(struct gh_shape *shape, size_t size, u8 state,
-			bool noscan)
-{
-	shape->npages = DIV_ROUND_UP(size, GH_PAGE_SIZE);
-	shape->elemsize = shape->npages << GH_PAGE_SHIFT;
-	shape->nelems = 1;
-	shape->large = true;
-	shape->state = state;
-	shape->tiny = false;
-	shape->noscan = noscan;
-}
-
 /* More than the machine has is refused before anyone suffers for it. */
 static bool large_refused(size_t size)
 {
@@ -184,10 +172,10 @@ GH_EXPORT_FOR_TESTS(gh_large_age);
 static struct gh_span *large_new(struct gh_central *c, size_t size, gfp_t gfp,
 				 int node)
 {
-	struct gh_shape shape;
+	struct gh_shape shape = gh_shape_large(size, GH_SPAN_LARGE,
+					       c->shape.noscan);
 	struct gh_span *s;
 
-	large_shape(&shape, size, GH_SPAN_LARGE, c->flags & GH_CENTRAL_NOSCAN);
 	s = gh_mheap_alloc_span(c->heap, &shape, c, gfp, node);
 	if (!s)
 		return NULL;
@@ -243,12 +231,11 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
  */
 void *gh_large_alloc_stack(struct gh_heap *h, size_t size, gfp_t gfp)
 {
-	struct gh_shape shape;
+	struct gh_shape shape = gh_shape_large(size, GH_SPAN_STACK, false);
 	struct gh_span *s;
 
 	if (large_refused(size))
 		return NULL;
-	large_shape(&shape, size, GH_SPAN_STACK, false);
 	s = gh_mheap_alloc_span(h, &shape, h->central, gfp, NUMA_NO_NODE);
 	if (!s)
 		return NULL;

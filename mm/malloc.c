@@ -375,7 +375,7 @@ void *goheap_realloc(void *p, size_t size, gfp_t gfp)
 	if (realloc_fits(have, size))
 		return p;
 	new = gh_malloc(gh_kheap, size, gfp,
-			s->central->flags & GH_CENTRAL_NOSCAN, NUMA_NO_NODE);
+			s->central->shape.noscan, NUMA_NO_NODE);
 	if (!new)
 		return NULL;
 	memcpy(new, p, min(have, size));

@@ -508,14 +508,6 @@ GH_EXPORT_FOR_TESTS(gh_central_drain);
 
 /* ---- life --------------------------------------------------------------- */
 
-static void central_init_shape(struct gh_shape *shape, size_t elemsize)
-{
-	shape->elemsize = elemsize;
-	shape->npages = gh_span_npages(elemsize);
-	shape->nelems = gh_span_nelems(elemsize);
-	shape->state = GH_SPAN_OBJECTS;
-}
-
 /**
  * gh_central_set_batch() - choose the number of objects of a batch
  * @c: the mcentral, not yet in use
@@ -534,12 +526,13 @@ GH_EXPORT_FOR_TESTS(gh_central_set_batch);
  * @c: zeroed memory
  * @h: the heap
  * @name: copied, cut to fit
- * @elemsize: object size in bytes, 8 or more
+ * @shape: layout of its spans; objects of 8 bytes or more
  * @flags: GH_CENTRAL_*
  */
 void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
-		     size_t elemsize, unsigned int flags)
+		     const struct gh_shape *shape, unsigned int flags)
 {
+	size_t elemsize = shape->elemsize;
 	unsigned int i;
 
 	raw_spin_lock_init(&c->lock);
@@ -554,8 +547,7 @@ void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
 	c->flags = flags;
 	if (elemsize > GH_MAX_CACHED)
 		c->flags |= GH_CENTRAL_DIRECT;
-	central_init_shape(&c->shape, elemsize);
-	c->shape.noscan = flags & GH_CENTRAL_NOSCAN;
+	c->shape = *shape;
 	gh_central_set_batch(c, clamp_t(unsigned long, GH_BATCH_BYTES / elemsize,
 					GH_BATCH_MIN, GH_BATCH_MAX));
 }

@@ -22,9 +22,6 @@ struct gh_slot;
  */
 #define GH_CENTRAL_TINY		GH_NUM_SPANCLASSES
 #define GH_CENTRAL_STACK	(GH_CENTRAL_TINY + 1)
-#define GH_STACK_ORDERS		4
-#define GH_STACK_MIN_SHIFT	11
-#define GH_STACK_MAX		BIT(GH_STACK_MIN_SHIFT + GH_STACK_ORDERS - 1)
 #define GH_NUM_CENTRALS		(GH_CENTRAL_STACK + GH_STACK_ORDERS)
 
 #define GH_NAME_LEN		32
@@ -46,9 +43,8 @@ struct gh_slot;
 #define GH_MAX_CACHED		131072
 
 /* Flags of a gh_central. */
-#define GH_CENTRAL_NOSCAN	BIT(0)
-#define GH_CENTRAL_ACCOUNT	BIT(1)
-#define GH_CENTRAL_DIRECT	BIT(2)	/* CPUs hold nothing back */
+#define GH_CENTRAL_ACCOUNT	BIT(0)	/* charge all pages to the caller */
+#define GH_CENTRAL_DIRECT	BIT(1)	/* CPUs hold nothing back */
 
 /**
  * struct gh_span_sets - the spans of one span class and node
@@ -76,7 +72,7 @@ struct gh_span_sets {
  * @released: objects that came back to spans
  * @nspans: spans, those in CPUs' caches included
  * @slots: per-CPU caches
- * @shape: how spans are cut
+ * @shape: the layout of spans
  * @heap: the heap
  * @list: in the heap's list of mcentrals
  * @batch: objects of a batch; entries of a magazine
@@ -134,7 +130,7 @@ static inline struct list_head *gh_central_list(struct gh_heap *h)
 	list_for_each_entry(c, gh_central_list(h), list)
 
 void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
-		     size_t elemsize, unsigned int flags);
+		     const struct gh_shape *shape, unsigned int flags);
 void gh_central_set_batch(struct gh_central *c, unsigned int batch);
 void gh_central_drain(struct gh_central *c);
 

@@ -380,8 +380,7 @@ static void data_objects_stay_data_objects(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		p = goheap_realloc(p, sizes[i], GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, p);
-		KUNIT_EXPECT_TRUE(test, span_of(p)->central->flags &
-				  GH_CENTRAL_NOSCAN);
+		KUNIT_EXPECT_TRUE(test, span_of(p)->central->shape.noscan);
 	}
 	goheap_free(p);
 }
