@@ -144,6 +144,7 @@ static void leak_span(struct gh_span *s, void *arg)
 	list_del_init(&s->list);
 	WRITE_ONCE(s->ncache, 0);
 	WRITE_ONCE(s->slots, &gh_no_slot);
+	WRITE_ONCE(s->name, s->central->heap->central[0].name);
 	WRITE_ONCE(s->state, GH_SPAN_LEAKED);
 	/* Who sees the new owner sees the state: pairs with small_free(). */
 	smp_wmb();
@@ -306,19 +307,14 @@ void *goheap_cache_alloc_node(struct goheap_cache *cache, gfp_t gfp, int node)
 }
 EXPORT_SYMBOL_GPL(goheap_cache_alloc_node);
 
-/* What is wrong with a free to a cache. */
-static enum goheap_bad_free cache_bad_kind(struct goheap_cache *cache,
-					   struct gh_span *s,
-					   unsigned long addr)
+static noinline void cache_refuse_free(struct goheap_cache *cache,
+				       const struct gh_span *s, const void *p)
 {
-	unsigned int idx;
+	bool mine = s && s->central == &cache->central &&
+		    s->state == GH_SPAN_OBJECTS;
 
-	if (!s)
-		return GOHEAP_BAD_WILD;
-	if (s->central != &cache->central || s->state != GH_SPAN_OBJECTS)
-		return GOHEAP_BAD_FOREIGN;
-	return gh_span_find(s, addr, &idx) ? GOHEAP_BAD_DOUBLE :
-					     GOHEAP_BAD_INTERIOR;
+	gh_report_bad_free(p, gh_bad_kind(s, (unsigned long)p, mine),
+			   cache->central.name);
 }
 
 /* @s is the span that an object of @cache should be in. */
@@ -339,8 +335,7 @@ static noinline void cache_free_special(struct goheap_cache *cache, void *p)
 	if (!p)
 		return;
 	if (unlikely(!s || !cache_find(cache, s, p, &state))) {
-		gh_report_bad_free(p, cache_bad_kind(cache, s, (unsigned long)p),
-				   c);
+		cache_refuse_free(cache, s, p);
 		return;
 	}
 	if (want_init_on_free() && !c->ctor)

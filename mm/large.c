@@ -176,6 +176,7 @@ static struct gh_span *large_new(struct gh_central *c, size_t size, gfp_t gfp,
 					       c->shape.noscan);
 	struct gh_span *s;
 
+	shape.name = c->name;
 	s = gh_mheap_alloc_span(c->heap, &shape, c, gfp, node);
 	if (!s)
 		return NULL;
@@ -236,6 +237,7 @@ void *gh_large_alloc_stack(struct gh_heap *h, size_t size, gfp_t gfp)
 
 	if (large_refused(size))
 		return NULL;
+	shape.name = h->central->name;
 	s = gh_mheap_alloc_span(h, &shape, h->central, gfp, NUMA_NO_NODE);
 	if (!s)
 		return NULL;

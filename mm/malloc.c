@@ -191,22 +191,6 @@ static bool span_is_malloc(const struct gh_span *s)
 	       (state == GH_SPAN_OBJECTS && !s->central->cache);
 }
 
-/* Which kind of bad free this is; @s was looked at, and something was wrong. */
-static enum goheap_bad_free bad_kind(struct gh_span *s, unsigned long addr)
-{
-	unsigned int idx;
-
-	if (!s || s->state == GH_SPAN_DEAD)
-		return GOHEAP_BAD_WILD;
-	if (!span_is_malloc(s))
-		return GOHEAP_BAD_FOREIGN;
-	if (s->tiny)
-		return gh_tiny_covers(s, addr) ? GOHEAP_BAD_INTERIOR :
-						 GOHEAP_BAD_DOUBLE;
-	return gh_span_find(s, addr, &idx) ? GOHEAP_BAD_DOUBLE :
-					     GOHEAP_BAD_INTERIOR;
-}
-
 /* Free an object of a span class, if that is what it is. */
 static bool small_free(struct gh_span *s, void *p)
 {
@@ -249,7 +233,8 @@ static noinline void free_special(void *p)
 		break;
 	}
 bad:
-	gh_report_bad_free(p, bad_kind(s, addr), NULL);
+	gh_report_bad_free(p, gh_bad_kind(s, addr, s && span_is_malloc(s)),
+			   NULL);
 }
 
 /**
@@ -527,24 +512,16 @@ static bool stack_free(struct gh_span *s, unsigned long addr)
 void goheap_stack_free(void *p)
 {
 	unsigned long addr = (unsigned long)p;
-	enum goheap_bad_free kind;
 	struct gh_span *s;
-	unsigned int idx;
+	bool mine;
 
 	if (!p)
 		return;
 	s = gh_span_of(addr);
-	if (s && gh_span_state(s) == GH_SPAN_STACK &&
-	    stack_free(s, addr))
+	mine = s && gh_span_state(s) == GH_SPAN_STACK;
+	if (mine && stack_free(s, addr))
 		return;
-	if (!s || s->state == GH_SPAN_DEAD)
-		kind = GOHEAP_BAD_WILD;
-	else if (s->state != GH_SPAN_STACK)
-		kind = GOHEAP_BAD_FOREIGN;
-	else
-		kind = gh_span_find(s, addr, &idx) ? GOHEAP_BAD_DOUBLE :
-						     GOHEAP_BAD_INTERIOR;
-	gh_report_bad_free(p, kind, NULL);
+	gh_report_bad_free(p, gh_bad_kind(s, addr, mine), NULL);
 }
 EXPORT_SYMBOL_GPL(goheap_stack_free);
 

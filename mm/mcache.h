@@ -48,7 +48,7 @@ struct gh_slot {
  * @busy: guards what follows but the counters
  * @off: bytes of the block that are given out
  * @block: the block, or NULL
- * @word: its word, see GH_TINY_HELD
+ * @word: its word, see tinyword.h
  * @allocs: tiny objects ever allocated
  * @seen: @allocs when gh_tiny_age() last looked
  * @frees: tiny objects ever freed

@@ -375,7 +375,7 @@ void gh_central_release(struct gh_central *c, const struct gh_ent *ents,
 	raw_spin_unlock_irqrestore(&c->lock, flags);
 	free_dead(c, &dead);
 	if (unlikely(bad))
-		gh_report_bad_free(bad, GOHEAP_BAD_DOUBLE, c);
+		gh_report_bad_free(bad, GOHEAP_BAD_DOUBLE, c->name);
 }
 GH_EXPORT_FOR_TESTS(gh_central_release);
 
@@ -548,6 +548,7 @@ void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
 	if (elemsize > GH_MAX_CACHED)
 		c->flags |= GH_CENTRAL_DIRECT;
 	c->shape = *shape;
+	c->shape.name = c->name;
 	gh_central_set_batch(c, clamp_t(unsigned long, GH_BATCH_BYTES / elemsize,
 					GH_BATCH_MIN, GH_BATCH_MAX));
 }

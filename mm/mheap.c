@@ -37,6 +37,7 @@
 #include "compat.h"
 #include "gfp.h"
 #include "mheap.h"
+#include "tinyword.h"
 
 /* Pages of cached spans that are given back in one go. */
 #define EVICT_PAGES	256UL
@@ -447,6 +448,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 			return NULL;
 	}
 	s->central = central;
+	s->name = shape->name;
 	s->noscan = shape->noscan;
 	s->cached = false;
 	s->sweepgen = 0;

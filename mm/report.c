@@ -15,8 +15,8 @@
 
 #include "arena.h"
 #include "compat.h"
-#include "mcentral.h"
 #include "report.h"
+#include "tinyword.h"
 
 #define REPORT_FRAMES	16
 
@@ -35,6 +35,37 @@ static const char * const kind_text[GOHEAP_NR_BAD] = {
 };
 
 static atomic64_t bad_frees[GOHEAP_NR_BAD];
+
+/**
+ * gh_bad_kind() - what is wrong with a free that was refused
+ * @s: the span that the address is in, or NULL
+ * @addr: the address
+ * @mine: the span is one that the function which was to free it serves
+ *
+ * The span may change, or die, at any time: then the kind is that of what it was
+ * or of what it has become.
+ *
+ * Context: any.
+ * Return: the kind.
+ */
+enum goheap_bad_free gh_bad_kind(const struct gh_span *s, unsigned long addr,
+				 bool mine)
+{
+	bool inside;
+
+	if (!s || gh_span_state(s) == GH_SPAN_DEAD)
+		return GOHEAP_BAD_WILD;
+	if (!mine)
+		return GOHEAP_BAD_FOREIGN;
+
+	/* A tiny block remembers only objects that are allocated. */
+	if (s->tiny)
+		inside = gh_tinyword_covers(atomic_read(gh_tinyword_of(s, addr)),
+					    addr % GH_TINY_SIZE);
+	else
+		inside = gh_span_index(s, addr) >= s->nelems;
+	return inside ? GOHEAP_BAD_INTERIOR : GOHEAP_BAD_DOUBLE;
+}
 
 static void report_stack(void)
 {
@@ -56,19 +87,19 @@ static void report_span(const void *p)
 		return;
 	gh_span_find(s, (unsigned long)p, &idx);
 	pr_err("goheap:   object %u of %u, %zu bytes each, in a span of %lu pages of %s\n",
-	       idx, s->nelems, s->elemsize, s->npages, s->central->name);
+	       idx, s->nelems, s->elemsize, s->npages, READ_ONCE(s->name));
 }
 
 /**
  * gh_report_bad_free() - count a free that was refused, and report it
  * @p: what was to be freed
  * @kind: what was wrong
- * @expected: the cache or class that it was freed to, or NULL
+ * @freed_to: name of the cache or class that it was freed to, or NULL
  *
  * Context: any.
  */
 void gh_report_bad_free(const void *p, enum goheap_bad_free kind,
-			const struct gh_central *expected)
+			const char *freed_to)
 {
 	static DEFINE_RATELIMIT_STATE(rs, DEFAULT_RATELIMIT_INTERVAL,
 				      DEFAULT_RATELIMIT_BURST);
@@ -78,8 +109,8 @@ void gh_report_bad_free(const void *p, enum goheap_bad_free kind,
 		return;
 	pr_err("goheap: bad free: %s: %p: %s\n", kind_name[kind], p,
 	       kind_text[kind]);
-	if (expected)
-		pr_err("goheap:   freed to %s\n", expected->name);
+	if (freed_to)
+		pr_err("goheap:   freed to %s\n", freed_to);
 	report_span(p);
 	pr_err("goheap:   by %s/%d on CPU %d:\n", current->comm,
 	       task_pid_nr(current), raw_smp_processor_id());

@@ -26,6 +26,7 @@
  * @large: one object, not one of a class's or cache's set
  * @tiny: the objects are tiny blocks
  * @noscan: the objects hold no pointers
+ * @name: of the class or cache, for reports
  */
 struct gh_shape {
 	size_t elemsize;
@@ -35,6 +36,7 @@ struct gh_shape {
 	bool large;
 	bool tiny;
 	bool noscan;
+	const char *name;
 };
 
 /* Spans of objects of a size that is not in the table of classes. */

@@ -60,15 +60,6 @@ struct gh_ent {
 	u8 *state;
 };
 
-/*
- * A tiny block's word: bit 0..14 an object starts at that byte; bit 15 a CPU
- * still adds objects; bit 16 + n an object's last byte is n. A block that no
- * CPU holds and in which nothing starts is free.
- */
-#define GH_TINY_SIZE	16
-#define GH_TINY_HELD	BIT(15)
-#define GH_TINY_STARTS	0x7fffU
-
 /**
  * struct gh_span - a run of pages cut into equal objects
  * @base: first address
@@ -88,9 +79,10 @@ struct gh_ent {
  * @alloc_cache: free places of the bitmap word that @freeindex is in
  * @alloc_bits: taken at the last sweep
  * @freed_bits: came back since
- * @tiny: words of tiny blocks, or NULL
+ * @tiny: words of tiny blocks, see tinyword.h; or NULL
  * @node: whose pages these are
  * @page: index of the first page in @node
+ * @name: of its class or cache, for reports
  * @nelems: number of objects
  * @freeindex: places below have been handed out since the last sweep
  * @alloc_count: places taken; those in @freed_bits are still counted
@@ -129,6 +121,7 @@ struct gh_span {
 	atomic_t *tiny;
 	struct gh_node *node;
 	unsigned long page;
+	const char *name;
 	u16 nelems;
 	u16 freeindex;
 	u16 alloc_count;

@@ -2,19 +2,15 @@
 /*
  * tiny: small data objects that share a 16-byte block.
  *
- * Each CPU holds one block and gives out its bytes from the front. A block's
- * word (see GH_TINY_HELD in span.h) knows where each resident starts and ends,
- * so a free of anything else is refused, and the block goes back when the last
- * resident has left and the CPU has moved on to another block:
+ * Each CPU holds one block and hands out its bytes from the front. A block's
+ * word (tinyword.h) says where each object in it starts and ends, so that a free
+ * of anything else is refused. The block is freed when its last object was, and
+ * the CPU has moved on to another block.
  *
- *   byte    0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15
- *           [ "abc" ]   [ u32 val ] [   u64 key           ]
- *   starts  x           x           x
- *   ends          x              x                       x
- *
- * A garbage-collected heap needs no such word: a block dies there when nothing
- * points into it. Bytes are given out again only when a block has no residents,
- * so one cannot be confused with another that was there before it.
+ * Bytes of a block are reused only when no object is left in it; otherwise a new
+ * object could be mistaken for one that occupied the same bytes before. (A
+ * garbage-collected heap needs no word: there, a block dies when nothing points
+ * into it.)
  *
  * Lock: gh_tiny.busy, see busy.h. Words are changed by atomic operations.
  */
@@ -25,21 +21,6 @@
 #include "compat.h"
 #include "mcache.h"
 #include "tiny.h"
-
-static inline int start_bit(unsigned int off)
-{
-	return BIT(off);
-}
-
-static inline int end_bit(unsigned int last)
-{
-	return BIT(16 + last);
-}
-
-static atomic_t *tiny_word(const struct gh_span *s, unsigned long addr)
-{
-	return &s->tiny[(addr - s->base) / GH_TINY_SIZE];
-}
 
 static void tiny_free_block(struct gh_span *s, unsigned long addr)
 {
@@ -72,7 +53,7 @@ static void *tiny_place(struct gh_tiny *t, size_t size)
 	if (!t->block || off + size > GH_TINY_SIZE || off == GH_TINY_SIZE - 1)
 		return NULL;
 	t->off = off + size;
-	atomic_or(start_bit(off) | end_bit(off + size - 1), t->word);
+	atomic_or(gh_tinyword_object(off, size), t->word);
 	return t->block + off;
 }
 
@@ -129,10 +110,9 @@ void *gh_tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp)
 		p = gh_slot_alloc(&h->central[GH_CENTRAL_TINY], gfp);
 		if (!p)
 			return NULL;
-		word = tiny_word(gh_span_of((unsigned long)p),
-				 (unsigned long)p);
-		atomic_set(word, GH_TINY_HELD | start_bit(0) |
-				 end_bit(size - 1));
+		word = gh_tinyword_of(gh_span_of((unsigned long)p),
+				      (unsigned long)p);
+		atomic_set(word, GH_TINY_HELD | gh_tinyword_object(0, size));
 		tiny_install(h, p, word, size);
 	}
 	this_cpu_inc(h->mcache->tiny.allocs);
@@ -155,12 +135,6 @@ static void tiny_restart(struct gh_heap *h, void *block)
 	preempt_enable();
 }
 
-/* Bytes from the start of an object to its end. */
-static unsigned int tiny_len(int word, unsigned int off)
-{
-	return __ffs((unsigned int)word >> (16 + off)) + 1;
-}
-
 /**
  * gh_tiny_size() - bytes of a tiny object
  * @s: its span
@@ -172,28 +146,11 @@ static unsigned int tiny_len(int word, unsigned int off)
 size_t gh_tiny_size(const struct gh_span *s, unsigned long addr)
 {
 	unsigned int off = addr % GH_TINY_SIZE;
-	int word = atomic_read(tiny_word(s, addr));
+	int word = atomic_read(gh_tinyword_of(s, addr));
 
-	if (!(word & GH_TINY_STARTS & start_bit(off)))
+	if (!gh_tinyword_starts(word, off))
 		return 0;
-	return tiny_len(word, off);
-}
-
-/**
- * gh_tiny_covers() - ask whether an address is in a tiny object
- * @s: the span
- * @addr: the address
- *
- * Context: any.
- * Return: true if an object starts before @addr and ends at or after it.
- */
-bool gh_tiny_covers(const struct gh_span *s, unsigned long addr)
-{
-	unsigned int off = addr % GH_TINY_SIZE;
-	int word = atomic_read(tiny_word(s, addr));
-	int before = word & GH_TINY_STARTS & (start_bit(off) - 1);
-
-	return before && __fls(before) + tiny_len(word, __fls(before)) > off;
+	return gh_tinyword_size(word, off);
 }
 
 /**
@@ -207,17 +164,16 @@ bool gh_tiny_covers(const struct gh_span *s, unsigned long addr)
 bool gh_tiny_free(struct gh_span *s, unsigned long addr)
 {
 	unsigned int off = addr % GH_TINY_SIZE;
-	atomic_t *word = tiny_word(s, addr);
+	atomic_t *word = gh_tinyword_of(s, addr);
 	struct gh_heap *h = s->central->heap;
 	int new, old = atomic_read(word);
 
 	if (want_init_on_free())
 		memset((void *)addr, 0, gh_tiny_size(s, addr));
 	do {
-		if (!(old & GH_TINY_STARTS & start_bit(off)))
+		if (!gh_tinyword_starts(old, off))
 			return false;
-		new = old & ~(start_bit(off) |
-			      end_bit(off + tiny_len(old, off) - 1));
+		new = old & ~gh_tinyword_object(off, gh_tinyword_size(old, off));
 	} while (!atomic_try_cmpxchg(word, &old, new));
 	this_cpu_inc(h->mcache->tiny.frees);
 	if (new == GH_TINY_HELD)

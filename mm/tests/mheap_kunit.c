@@ -13,6 +13,7 @@
 #include <linux/vmalloc.h>
 
 #include "../mcentral.h"
+#include "../tinyword.h"
 
 static struct gh_shape large_shape(unsigned long npages)
 {
