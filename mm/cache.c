@@ -13,6 +13,7 @@
 
 #include "cache.h"
 #include "compat.h"
+#include "defer.h"
 #include "gfp.h"
 #include "malloc.h"
 #include "mcache.h"
@@ -180,7 +181,7 @@ unsigned long gh_cache_destroy(struct goheap_cache *cache)
 
 	/* Objects on their way through call_rcu() or out of an NMI. */
 	rcu_barrier();
-	irq_work_sync(&h->deferred_work);
+	gh_defer_sync(h);
 	/* While it is listed: a CPU that goes offline is drained as well. */
 	gh_reclaim_drain(h, c);
 	mutex_lock(&h->caches_lock);

@@ -9,6 +9,7 @@
 
 #include "cache.h"
 #include "compat.h"
+#include "defer.h"
 #include "heap.h"
 #include "large.h"
 #include "mcache.h"
@@ -85,7 +86,7 @@ struct gh_heap *gh_heap_create(const char *name)
 		goto fail;
 	heap_init_centrals(h);
 	h->spill = gh_large_spill;
-	init_irq_work(&h->deferred_work, gh_deferred_free);
+	gh_defer_init(h);
 	gh_reclaim_add(h);
 	return h;
 fail:
@@ -130,7 +131,7 @@ bool gh_heap_destroy(struct gh_heap *h)
 	bool clean;
 
 	/* What it frees may still wake the background worker. */
-	irq_work_sync(&h->deferred_work);
+	gh_defer_sync(h);
 	gh_reclaim_remove(h);
 	heap_drain(h);
 	clean = gh_mheap_destroy(h);

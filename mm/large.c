@@ -12,6 +12,7 @@
 #include <linux/string.h>
 
 #include "compat.h"
+#include "defer.h"
 #include "large.h"
 #include "mcache.h"
 

@@ -20,6 +20,7 @@
 #include <linux/topology.h>
 
 #include "compat.h"
+#include "defer.h"
 #include "mcache.h"
 
 /* A first magazine has so many objects, or so many bytes of them. */
@@ -533,20 +534,6 @@ static bool slot_put(struct gh_central *c, struct gh_ent ent)
 }
 
 /**
- * gh_defer_free() - free an object later, in a context where locks can be taken
- * @h: the heap
- * @obj: the object, or the whole of a large one
- *
- * Context: NMI, or any.
- */
-void gh_defer_free(struct gh_heap *h, void *obj)
-{
-	llist_add(obj, &h->deferred);
-	irq_work_queue(&h->deferred_work);
-}
-GH_EXPORT_FOR_TESTS(gh_defer_free);
-
-/**
  * gh_slot_free_slow() - give back an object that the magazine has no room for
  * @c: the mcentral
  * @obj: the object
@@ -568,35 +555,6 @@ void gh_slot_free_slow(struct gh_central *c, void *obj, u8 *state)
 		gh_central_release(c, &ent, 1);
 }
 GH_EXPORT_FOR_TESTS(gh_slot_free_slow);
-
-/**
- * gh_deferred_free() - free what was deferred in NMI context
- * @work: the heap's deferred_work
- *
- * Context: that of irq_work: hardirq, or a thread on PREEMPT_RT.
- */
-void gh_deferred_free(struct irq_work *work)
-{
-	struct gh_heap *h = container_of(work, struct gh_heap, deferred_work);
-	struct llist_node *node, *next;
-
-	llist_for_each_safe(node, next, llist_del_all(&h->deferred)) {
-		struct gh_span *s = gh_span_of((unsigned long)node);
-		unsigned int idx;
-		struct gh_ent ent;
-
-		if (s->large) {
-			gh_mheap_free_span(h, s);
-			continue;
-		}
-		gh_span_find(s, (unsigned long)node, &idx);
-		ent = gh_central_ent(s, idx);
-		/* The list's link was written over the constructed object. */
-		if (s->central->ctor)
-			s->central->ctor(ent.obj);
-		gh_central_release(s->central, &ent, 1);
-	}
-}
 
 /* A run of frees goes on in one span for a while: what is needed of it. */
 struct free_run {

@@ -128,8 +128,6 @@ unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 void gh_slot_drain(struct gh_central *c, unsigned int cpu);
 void gh_slot_age(struct gh_central *c);
 bool gh_mcache_empty(const struct gh_heap *h, unsigned int cpu);
-void gh_defer_free(struct gh_heap *h, void *obj);
-void gh_deferred_free(struct irq_work *work);
 unsigned long gh_slot_cached(const struct gh_central *c);
 unsigned long gh_slot_carved(const struct gh_central *c);
 unsigned long gh_slot_released(const struct gh_central *c);

@@ -822,7 +822,6 @@ static struct gh_heap *heap_new(const char *name)
 	INIT_LIST_HEAD(&h->centrals);
 	mutex_init(&h->caches_lock);
 	mutex_init(&h->scav_lock);
-	init_llist_head(&h->deferred);
 	INIT_WORK(&h->grow_work, heap_grow_work);
 	return h;
 }

@@ -51,7 +51,7 @@ struct gh_mcache;
  * @gone_objects: objects that came and went in caches that are no more
  * @gone_bytes: their bytes
  * @deferred: objects freed in NMI context
- * @deferred_work: frees them
+ * @deferred_work: frees them (defer.c)
  * @background: scavenges, has caches age (reclaim.c)
  * @grow_work: reserves a spare arena
  * @scav_lock: one scavenger at a time

@@ -17,6 +17,7 @@
 
 #include "../arena.h"
 #include "../cache.h"
+#include "../defer.h"
 #include "../mcache.h"
 
 static unsigned int steps = 60000;
@@ -587,7 +588,7 @@ static void a_deferred_free_leaves_the_object_constructed(struct kunit *test)
 		s->objstate[idx] = GH_OBJ_FREE;
 		gh_defer_free(h, p[i]);
 	}
-	irq_work_sync(&h->deferred_work);
+	gh_defer_sync(h);
 	for (i = 0; i < 128; i++) {
 		q = must_alloc(test, cache);
 		if (q->magic != MADE)

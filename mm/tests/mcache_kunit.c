@@ -16,6 +16,7 @@
 #include <linux/timer.h>
 
 #include "../cache.h"
+#include "../defer.h"
 #include "../large.h"
 #include "../malloc.h"
 #include "../mcache.h"
@@ -765,7 +766,7 @@ static void deferred_frees_come_home(struct kunit *test)
 			*ent_of(p).state = GH_OBJ_FREE;
 			gh_defer_free(h, p);
 		}
-		irq_work_sync(&h->deferred_work);
+		gh_defer_sync(h);
 	}
 	gh_reclaim_drain(h, NULL);
 	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0);
