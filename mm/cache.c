@@ -15,7 +15,6 @@
 #include "compat.h"
 #include "defer.h"
 #include "gfp.h"
-#include "malloc.h"
 #include "mcache.h"
 #include "reclaim.h"
 #include "report.h"

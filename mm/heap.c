@@ -14,6 +14,7 @@
 #include "large.h"
 #include "mcache.h"
 #include "reclaim.h"
+#include "stack.h"
 #include "tiny.h"
 
 static void heap_init_spanclass(struct gh_heap *h, unsigned int sc)
@@ -36,19 +37,6 @@ static void heap_init_spanclass(struct gh_heap *h, unsigned int sc)
 	gh_central_init(&h->central[sc], h, name, &shape, 0);
 }
 
-/* A magazine of each order holds 16 KiB. */
-static void heap_init_stack(struct gh_heap *h, unsigned int order)
-{
-	struct gh_central *c = &h->central[GH_CENTRAL_STACK + order];
-	unsigned int size = 1U << (GH_STACK_MIN_SHIFT + order);
-	struct gh_shape shape = gh_shape_stack(size);
-	char name[GH_NAME_LEN];
-
-	snprintf(name, sizeof(name), "goheap-stack-%u", size);
-	gh_central_init(c, h, name, &shape, 0);
-	gh_central_set_batch(c, GH_STACK_MAX / size);
-}
-
 static void heap_init_centrals(struct gh_heap *h)
 {
 	struct gh_shape tiny = gh_shape_objects(GH_TINY_SIZE, true);
@@ -58,8 +46,7 @@ static void heap_init_centrals(struct gh_heap *h)
 		heap_init_spanclass(h, i);
 	tiny.tiny = true;
 	gh_central_init(&h->central[GH_CENTRAL_TINY], h, "goheap-tiny", &tiny, 0);
-	for (i = 0; i < GH_STACK_ORDERS; i++)
-		heap_init_stack(h, i);
+	gh_stack_init(h);
 	for (i = 0; i < GH_NUM_CENTRALS; i++) {
 		h->central[i].slots = &h->mcache->slot[i];
 		list_add_tail(&h->central[i].list, &h->centrals);

@@ -16,8 +16,16 @@
 #include "large.h"
 #include "mcache.h"
 
-/* More than the machine has is refused before anyone suffers for it. */
-static bool large_refused(size_t size)
+/**
+ * gh_large_refused() - ask whether a span of its own is out of the question
+ * @size: bytes
+ *
+ * What exceeds the machine's memory is refused before reclaim starts.
+ *
+ * Context: any.
+ * Return: true if there is no use in trying.
+ */
+bool gh_large_refused(size_t size)
 {
 	return size > GH_LARGE_MAX || size >> PAGE_SHIFT > totalram_pages() ||
 	       in_nmi();
@@ -203,7 +211,7 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 	struct gh_central *c = &h->central[noscan];
 	struct gh_span *s = NULL;
 
-	if (large_refused(size))
+	if (gh_large_refused(size))
 		return NULL;
 	if (want_init_on_alloc(gfp))
 		gfp |= __GFP_ZERO;
@@ -223,39 +231,32 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 }
 
 /**
- * gh_large_alloc_stack() - allocate a stack block with a span of its own
- * @h: the heap
- * @size: bytes, 1 or more
- * @gfp: allocation flags
+ * gh_large_free_span() - free a large span, or in NMI context defer it
+ * @s: the span; its object is free, and no CPU holds it
  *
- * Context: as gh_large_alloc().
- * Return: the block, not zeroed, or NULL.
+ * Context: any.
  */
-void *gh_large_alloc_stack(struct gh_heap *h, size_t size, gfp_t gfp)
+void gh_large_free_span(struct gh_span *s)
 {
-	struct gh_shape shape = gh_shape_large(size, GH_SPAN_STACK, false);
-	struct gh_span *s;
+	struct gh_heap *h = s->central->heap;
 
-	if (large_refused(size))
-		return NULL;
-	shape.name = h->central->name;
-	s = gh_mheap_alloc_span(h, &shape, h->central, gfp, NUMA_NO_NODE);
-	if (!s)
-		return NULL;
-	WRITE_ONCE(s->inline_state, GH_OBJ_ALLOC);
-	return (void *)s->base;
-}
-
-static void large_free_span(struct gh_heap *h, struct gh_span *s)
-{
 	if (unlikely(in_nmi()))
 		gh_defer_free(h, (void *)s->base);
 	else
 		gh_mheap_free_span(h, s);
 }
 
-/* Mark the object of a large span free. Returns false if it was. */
-static bool large_release(struct gh_span *s)
+/**
+ * gh_large_release() - mark the object of a large span free
+ * @s: the span
+ *
+ * The state byte is exchanged, so of two tasks that free the object at the same
+ * moment one is refused.
+ *
+ * Context: any.
+ * Return: false if it was free.
+ */
+bool gh_large_release(struct gh_span *s)
 {
 	return xchg(&s->inline_state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
 }
@@ -263,8 +264,6 @@ static bool large_release(struct gh_span *s)
 /**
  * gh_large_free() - free the object of a span of its own
  * @s: the span
- *
- * Of two who free it at the same moment one is refused.
  *
  * Context: any.
  * Return: false, and nothing changed, if it was free.
@@ -275,7 +274,7 @@ bool gh_large_free(struct gh_span *s)
 	struct gh_heap *h = c->heap;
 	struct gh_span *left;
 
-	if (!large_release(s))
+	if (!gh_large_release(s))
 		return false;
 	if (want_init_on_free())
 		memset((void *)s->base, 0, s->elemsize);
@@ -288,26 +287,7 @@ bool gh_large_free(struct gh_span *s)
 		gh_mheap_kick(h);
 	}
 	if (left)
-		large_free_span(h, left);
+		gh_large_free_span(left);
 	return true;
 }
 GH_EXPORT_FOR_TESTS(gh_large_free);
-
-/**
- * gh_large_free_stack() - free a stack block with a span of its own
- * @s: the span
- *
- * Context: any.
- * Return: false, and nothing changed, if it was free.
- */
-bool gh_large_free_stack(struct gh_span *s)
-{
-	struct gh_heap *h = s->central->heap;
-
-	if (!large_release(s))
-		return false;
-	if (want_init_on_free())
-		memset((void *)s->base, 0, s->elemsize);
-	large_free_span(h, s);
-	return true;
-}

@@ -23,10 +23,7 @@
 #include "mcache.h"
 #include "tiny.h"
 
-struct gh_heap *gh_kheap __ro_after_init;
-GH_EXPORT_FOR_TESTS(gh_kheap);
-
-/* Its slots, one for each mcentral. */
+/* The slots of gh_kheap, one for each mcentral. */
 static struct gh_slot __percpu *kslots __ro_after_init;
 
 /**
@@ -451,79 +448,6 @@ void goheap_free_bulk(unsigned int n, void **p)
 	}
 }
 EXPORT_SYMBOL_GPL(goheap_free_bulk);
-
-/* ---- stack blocks ------------------------------------------------------- */
-
-/**
- * goheap_stack_alloc() - allocate a scratch block
- * @size: bytes; rounded up to a power of two, 2 KiB at least
- * @gfp: allocation flags
- *
- * Blocks up to 16 KiB come from a per-CPU cache that holds at most 32 KiB of
- * each size; larger ones are spans of their own. They are counted as stacks,
- * not as objects, and are freed by goheap_stack_free() only.
- *
- * Context: as goheap_alloc().
- * Return: the block, aligned to 2 KiB at least; or NULL, also for size 0.
- */
-void *goheap_stack_alloc(size_t size, gfp_t gfp)
-{
-	struct gh_central *c = &gh_kheap->central[GH_CENTRAL_STACK];
-	void *p;
-
-	if (unlikely(gh_gfp_refused(gfp) || !size || size > GH_LARGE_MAX))
-		return NULL;
-	size = roundup_pow_of_two(max(size, 1UL << GH_STACK_MIN_SHIFT));
-	if (size <= GH_STACK_MAX)
-		p = gh_slot_alloc_node(c + ilog2(size) - GH_STACK_MIN_SHIFT, gfp,
-				       NUMA_NO_NODE);
-	else
-		p = gh_large_alloc_stack(gh_kheap, size, gfp);
-	if (p && want_init_on_alloc(gfp))
-		memset(p, 0, size);
-	return p;
-}
-EXPORT_SYMBOL_GPL(goheap_stack_alloc);
-
-static bool stack_free(struct gh_span *s, unsigned long addr)
-{
-	struct gh_ent ent;
-	unsigned int idx;
-
-	if (!gh_span_find(s, addr, &idx))
-		return false;
-	if (s->nelems == 1)
-		return gh_large_free_stack(s);
-	ent = gh_central_ent(s, idx);
-	if (*ent.state != GH_OBJ_ALLOC)
-		return false;
-	if (want_init_on_free())
-		memset(ent.obj, 0, s->elemsize);
-	gh_slot_free(s->central, ent.obj, ent.state);
-	return true;
-}
-
-/**
- * goheap_stack_free() - free a scratch block
- * @p: what goheap_stack_alloc() returned, or NULL
- *
- * Context: any; see DOC: Contexts.
- */
-void goheap_stack_free(void *p)
-{
-	unsigned long addr = (unsigned long)p;
-	struct gh_span *s;
-	bool mine;
-
-	if (!p)
-		return;
-	s = gh_span_of(addr);
-	mine = s && gh_span_state(s) == GH_SPAN_STACK;
-	if (mine && stack_free(s, addr))
-		return;
-	gh_report_bad_free(p, gh_bad_kind(s, addr, mine), NULL);
-}
-EXPORT_SYMBOL_GPL(goheap_stack_free);
 
 /* ---- memory pools ------------------------------------------------------- */
 

@@ -7,9 +7,6 @@
 
 #include "mheap.h"
 
-/* The heap that kernel modules are served from. */
-extern struct gh_heap *gh_kheap;
-
 void gh_malloc_init(struct gh_heap *h);
 void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		int node);

@@ -48,6 +48,9 @@
 /* Words of the blocks of a tiny span. */
 #define TINY_META_BYTES		(GH_PAGE_SIZE / GH_TINY_SIZE * sizeof(u32))
 
+struct gh_heap *gh_kheap __ro_after_init;
+GH_EXPORT_FOR_TESTS(gh_kheap);
+
 struct workqueue_struct *gh_wq;
 GH_EXPORT_FOR_TESTS(gh_wq);
 

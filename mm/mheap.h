@@ -95,6 +95,9 @@ struct gh_heap {
 	bool closing;
 };
 
+/* The heap that kernel modules are served from. */
+extern struct gh_heap *gh_kheap;
+
 extern struct workqueue_struct *gh_wq;
 
 int gh_mheap_init(void);

@@ -30,7 +30,6 @@
 
 #include "compat.h"
 #include "large.h"
-#include "malloc.h"
 #include "mcache.h"
 #include "reclaim.h"
 #include "tiny.h"

@@ -16,7 +16,6 @@
 #include <linux/string.h>
 
 #include "compat.h"
-#include "malloc.h"
 #include "mcache.h"
 #include "report.h"
 #include "stats.h"
