@@ -32,7 +32,6 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/topology.h>
-#include <linux/vmalloc.h>
 
 #include "compat.h"
 #include "gfp.h"
@@ -45,16 +44,19 @@
 /* Turns to get memory, giving up cached spans between them. */
 #define COMMIT_TRIES	3
 
-/* Words of the blocks of a tiny span. */
-#define TINY_META_BYTES		(GH_PAGE_SIZE / GH_TINY_SIZE * sizeof(u32))
-
 struct gh_heap *gh_kheap __ro_after_init;
 GH_EXPORT_FOR_TESTS(gh_kheap);
 
 struct workqueue_struct *gh_wq;
 GH_EXPORT_FOR_TESTS(gh_wq);
 
-static void heap_grow_work(struct work_struct *work)
+/**
+ * gh_mheap_grow_work() - give a heap's nodes the spare pages that they want
+ * @work: the heap's grow_work
+ *
+ * Context: process context, may sleep.
+ */
+void gh_mheap_grow_work(struct work_struct *work)
 {
 	struct gh_heap *h = container_of(work, struct gh_heap, grow_work);
 	unsigned int i;
@@ -75,11 +77,6 @@ static void heap_kick_growth(struct gh_heap *h)
 
 /* ---- spans -------------------------------------------------------------- */
 
-static unsigned int meta_index(unsigned int nelems)
-{
-	return nelems <= 16 ? 0 : ilog2(nelems - 1) - 3;
-}
-
 static bool span_get_records(struct gh_heap *h, const struct gh_shape *shape,
 			     gfp_t gfp, struct gh_span **s, void **meta,
 			     void **tiny)
@@ -92,7 +89,7 @@ static bool span_get_records(struct gh_heap *h, const struct gh_shape *shape,
 	if (!*s)
 		return false;
 	if (shape->nelems > 1) {
-		*meta = gh_fixalloc_alloc(&h->meta[meta_index(shape->nelems)],
+		*meta = gh_fixalloc_alloc(&h->meta[gh_meta_index(shape->nelems)],
 					  gfp);
 		if (!*meta)
 			goto no_meta;
@@ -104,7 +101,7 @@ static bool span_get_records(struct gh_heap *h, const struct gh_shape *shape,
 	}
 	return true;
 no_tiny:
-	gh_fixalloc_free(&h->meta[meta_index(shape->nelems)], *meta);
+	gh_fixalloc_free(&h->meta[gh_meta_index(shape->nelems)], *meta);
 no_meta:
 	gh_fixalloc_free(&h->spans, *s);
 	return false;
@@ -116,7 +113,7 @@ static void span_put_records(struct gh_heap *h, struct gh_span *s, void *meta,
 	if (tiny)
 		gh_fixalloc_free(&h->tiny_meta, tiny);
 	if (meta)
-		gh_fixalloc_free(&h->meta[meta_index(nelems)], meta);
+		gh_fixalloc_free(&h->meta[gh_meta_index(nelems)], meta);
 	gh_fixalloc_free(&h->spans, s);
 }
 
@@ -409,7 +406,7 @@ static noinline struct gh_span *span_make(struct gh_heap *h,
 static noinline void span_renew(struct gh_span *s)
 {
 	if (s->tiny)
-		memset(s->tiny, 0, TINY_META_BYTES);
+		memset(s->tiny, 0, GH_TINYWORDS_BYTES);
 	gh_span_start(s, s->nelems > 1 ? s->alloc_bits : NULL);
 	span_enter(s);
 }
@@ -753,139 +750,3 @@ struct gh_node *gh_mheap_node(struct gh_heap *h, int nid)
 	return h->nodes[nid % h->nr_nodes];
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_node);
-
-static int heap_add_node(struct gh_heap *h, int nid)
-{
-	struct gh_node *node = gh_node_create(nid, h->nr_nodes, &h->areas,
-					      h->pages_cpu);
-
-	if (!node)
-		return -ENOMEM;
-	h->nodes[h->nr_nodes++] = node;
-	return 0;
-}
-
-static void heap_init_records(struct gh_heap *h, size_t cache_rec_size)
-{
-	unsigned int i;
-
-	gh_fixalloc_init_aligned(&h->spans, "spans", sizeof(struct gh_span),
-				 SMP_CACHE_BYTES, false, NULL, NULL);
-	for (i = 0; i < GH_NUM_META; i++)
-		gh_fixalloc_init(&h->meta[i], "span bitmaps",
-				 gh_span_meta_bytes(16U << i), false, NULL,
-				 NULL);
-	gh_fixalloc_init(&h->tiny_meta, "tiny words",
-			 TINY_META_BYTES, true, NULL, NULL);
-	for (i = 0; i < GH_NUM_MAGS; i++)
-		gh_fixalloc_init(&h->mags[i], "magazines",
-				 sizeof(struct gh_ent) * (2U << i), false,
-				 NULL, NULL);
-	gh_fixalloc_init(&h->areas, "areas", sizeof(struct gh_area), true,
-			 NULL, NULL);
-	gh_fixalloc_init_aligned(&h->caches_rec, "caches", cache_rec_size,
-				 SMP_CACHE_BYTES, true, NULL, NULL);
-}
-
-static unsigned long heap_destroy_records(struct gh_heap *h)
-{
-	unsigned long left = 0;
-	unsigned int i;
-
-	for (i = 0; i < GH_NUM_META; i++)
-		left += gh_fixalloc_destroy(&h->meta[i]);
-	for (i = 0; i < GH_NUM_MAGS; i++)
-		left += gh_fixalloc_destroy(&h->mags[i]);
-	left += gh_fixalloc_destroy(&h->spans);
-	left += gh_fixalloc_destroy(&h->tiny_meta);
-	left += gh_fixalloc_destroy(&h->areas);
-	left += gh_fixalloc_destroy(&h->caches_rec);
-	return left;
-}
-
-static void heap_free(struct gh_heap *h)
-{
-	free_percpu(h->pages_cpu);
-	vfree(h);
-}
-
-static struct gh_heap *heap_new(const char *name)
-{
-	struct gh_heap *h = vzalloc(sizeof(*h));
-
-	if (!h)
-		return NULL;
-	h->name = name;
-	h->pages_cpu = alloc_percpu(struct gh_pages_cpu);
-	if (!h->pages_cpu) {
-		vfree(h);
-		return NULL;
-	}
-	INIT_LIST_HEAD(&h->list);
-	INIT_LIST_HEAD(&h->centrals);
-	mutex_init(&h->caches_lock);
-	mutex_init(&h->scav_lock);
-	INIT_WORK(&h->grow_work, heap_grow_work);
-	return h;
-}
-
-/**
- * gh_mheap_create() - make a heap with one arena
- * @name: for messages; not copied
- * @cache_rec_size: bytes of the record of an object cache
- *
- * The caller sets @background, @deferred_work, @central and @mcache.
- *
- * Context: process context, may sleep.
- * Return: the heap, or NULL.
- */
-struct gh_heap *gh_mheap_create(const char *name, size_t cache_rec_size)
-{
-	struct gh_heap *h = heap_new(name);
-	int nid, cpu;
-
-	if (!h)
-		return NULL;
-	heap_init_records(h, cache_rec_size);
-	for_each_node_state(nid, N_MEMORY)
-		if (h->nr_nodes < GH_MAX_NODES && heap_add_node(h, nid))
-			goto fail;
-	for_each_possible_cpu(cpu) {
-		struct gh_pages_cpu *pcpu = per_cpu_ptr(h->pages_cpu, cpu);
-
-		pcpu->node = gh_mheap_node(h, cpu_to_mem(cpu));
-	}
-	if (gh_node_grow(gh_mheap_node(h, numa_mem_id()), 1))
-		goto fail;
-	return h;
-fail:
-	while (h->nr_nodes)
-		gh_node_destroy(h->nodes[--h->nr_nodes]);
-	heap_destroy_records(h);
-	heap_free(h);
-	return NULL;
-}
-GH_EXPORT_FOR_TESTS(gh_mheap_create);
-
-/**
- * gh_mheap_destroy() - end a heap that nobody uses, and free its memory
- * @h: the heap; its background work is stopped
- *
- * Context: process context, may sleep.
- * Return: true if every span and record had been given back. If not, the areas
- * of spans in use are left mapped: their memory is lost, not reused.
- */
-bool gh_mheap_destroy(struct gh_heap *h)
-{
-	bool clean = true;
-	unsigned int i;
-
-	gh_mheap_evict(h);
-	for (i = 0; i < h->nr_nodes; i++)
-		clean &= gh_node_destroy(h->nodes[i]);
-	if (heap_destroy_records(h))
-		clean = false;
-	heap_free(h);
-	return clean;
-}
-GH_EXPORT_FOR_TESTS(gh_mheap_destroy);

@@ -102,8 +102,7 @@ extern struct workqueue_struct *gh_wq;
 
 int gh_mheap_init(void);
 void gh_mheap_exit(void);
-struct gh_heap *gh_mheap_create(const char *name, size_t cache_rec_size);
-bool gh_mheap_destroy(struct gh_heap *h);
+void gh_mheap_grow_work(struct work_struct *work);
 
 struct gh_node *gh_mheap_node(struct gh_heap *h, int nid);
 struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,

@@ -53,6 +53,12 @@
 /* Bitmaps and state bytes of spans are records for up to 16 << i objects. */
 #define GH_NUM_META		(const_ilog2(GH_MAX_SPAN_OBJS) - 3)
 
+/* Which of these records is large enough for @nelems objects. */
+static inline unsigned int gh_meta_index(unsigned int nelems)
+{
+	return nelems <= 16 ? 0 : ilog2(nelems - 1) - 3;
+}
+
 /* No object is aligned to more than this, in bytes. */
 #define GH_MAX_NATURAL_ALIGN	8192
 

@@ -28,6 +28,9 @@
 #define GH_TINY_HELD	BIT(15)
 #define GH_TINY_STARTS	0x7fffU
 
+/* Words of a span of tiny blocks, which is one page. */
+#define GH_TINYWORDS_BYTES	(GH_PAGE_SIZE / GH_TINY_SIZE * sizeof(atomic_t))
+
 /* The word of the block that @addr is in; @s is a span of tiny blocks. */
 static inline atomic_t *gh_tinyword_of(const struct gh_span *s,
 				       unsigned long addr)

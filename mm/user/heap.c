@@ -31,11 +31,6 @@ static u32 uheap_next_id;
 
 /* ---- records of spans --------------------------------------------------- */
 
-static unsigned int umeta_index(unsigned int nelems)
-{
-	return nelems <= 16 ? 0 : ilog2(nelems - 1) - 3;
-}
-
 static size_t umeta_bytes(unsigned int nelems)
 {
 	return sizeof(u64) * DIV_ROUND_UP(nelems, 64) + nelems;
@@ -44,7 +39,7 @@ static size_t umeta_bytes(unsigned int nelems)
 static void uspan_put_record(struct gh_uheap *h, struct gh_uspan *s)
 {
 	if (s->nelems > 1)
-		gh_fixalloc_free(&h->meta[umeta_index(s->nelems)], s->free);
+		gh_fixalloc_free(&h->meta[gh_meta_index(s->nelems)], s->free);
 	free_uid(s->user);
 	gh_fixalloc_free(&h->span_recs, s);
 }
@@ -86,7 +81,7 @@ static struct gh_uspan *uspan_record(struct gh_uheap *h,
 	if (!s)
 		return NULL;
 	if (nelems > 1) {
-		meta = gh_fixalloc_alloc(&h->meta[umeta_index(nelems)],
+		meta = gh_fixalloc_alloc(&h->meta[gh_meta_index(nelems)],
 					 GH_UMETA_GFP);
 		if (!meta) {
 			gh_fixalloc_free(&h->span_recs, s);
