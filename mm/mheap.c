@@ -260,18 +260,19 @@ static bool heap_give_up_some(struct gh_heap *h, struct gh_node *node,
 }
 
 static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
-			   unsigned long npages, gfp_t gfp, unsigned long *page,
-			   unsigned long *nscav)
+			   struct gh_run *run, gfp_t gfp)
 {
-	if (gh_node_take_pages(node, npages, page, nscav)) {
-		if (likely(!*nscav) || !heap_give_up_some(h, node, npages))
+	if (gh_node_take_pages(node, run)) {
+		if (likely(!run->nscav) ||
+		    !heap_give_up_some(h, node, run->npages))
 			return true;
-		gh_node_free_mixed(node, *page, npages);
-		return gh_node_take_pages(node, npages, page, nscav);
+		gh_node_free_mixed(node, run);
+		return gh_node_take_pages(node, run);
 	}
+
 	while (READ_ONCE(node->pa.nfree) + READ_ONCE(node->cache.npages) >=
-	       npages && heap_evict(h, node, EVICT_PAGES)) {
-		if (gh_node_take_pages(node, npages, page, nscav))
+	       run->npages && heap_evict(h, node, EVICT_PAGES)) {
+		if (gh_node_take_pages(node, run))
 			return true;
 		/* Interrupts may be off: no more than one step. */
 		if (!gfpflags_allow_blocking(gfp))
@@ -283,27 +284,25 @@ static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
 
 /* Find pages in node @first, else in any other. */
 static struct gh_node *heap_take_pages(struct gh_heap *h, struct gh_node *first,
-				       unsigned long npages, gfp_t gfp,
-				       unsigned long *page,
-				       unsigned long *nscav)
+				       struct gh_run *run, gfp_t gfp)
 {
 	unsigned int i;
 
 	if (unlikely(gh_node_wants_spare(first)))
 		heap_kick_growth(h);
-	if (heap_take_from(h, first, npages, gfp, page, nscav))
+
+	if (heap_take_from(h, first, run, gfp))
 		return first;
-	if (gfpflags_allow_blocking(gfp) &&
-	    gh_node_take_or_grow(first, npages, page, nscav))
+	if (gfpflags_allow_blocking(gfp) && gh_node_take_or_grow(first, run))
 		return first;
+
 	heap_kick_growth(h);
 	if (gfp & __GFP_THISNODE)
 		return NULL;
 	for (i = 0; i < h->nr_nodes; i++) {
 		struct gh_node *node = h->nodes[i];
 
-		if (node != first &&
-		    heap_take_from(h, node, npages, gfp, page, nscav))
+		if (node != first && heap_take_from(h, node, run, gfp))
 			return node;
 	}
 	return NULL;
@@ -330,23 +329,22 @@ GH_EXPORT_FOR_TESTS(gh_mheap_evict);
 /* As heap_take_pages(), with memory behind the pages. */
 static struct gh_node *heap_take_memory(struct gh_heap *h,
 					struct gh_node *first,
-					unsigned long npages, gfp_t gfp,
-					unsigned long *page,
-					unsigned long *nscav)
+					struct gh_run *run, gfp_t gfp)
 {
 	unsigned int tries = COMMIT_TRIES;
 
 	while (tries--) {
-		struct gh_node *node;
+		struct gh_node *node = heap_take_pages(h, first, run, gfp);
 
-		node = heap_take_pages(h, first, npages, gfp, page, nscav);
-		if (!node || !*nscav)
+		if (!node || !run->nscav)
 			return node;
-		if (!gh_vmem_commit(gh_node_page_addr(node, *page),
-				    npages << GH_PAGE_SHIFT, gfp & GH_GFP_PAGES,
-				    node->nid))
+		if (!gh_vmem_commit(gh_node_page_addr(node, run->page),
+				    run->npages << GH_PAGE_SHIFT,
+				    gfp & GH_GFP_PAGES, node->nid))
 			return node;
-		gh_node_free_mixed(node, *page, npages);
+
+		/* No memory: free some of the heap's own, and try again. */
+		gh_node_free_mixed(node, run);
 		if (!(gfpflags_allow_blocking(gfp) ? gh_mheap_evict(h) :
 		      heap_evict(h, node, EVICT_PAGES)))
 			break;
@@ -373,7 +371,7 @@ static noinline struct gh_span *span_make(struct gh_heap *h,
 					  const struct gh_shape *shape,
 					  gfp_t gfp)
 {
-	unsigned long page, nscav;
+	struct gh_run run = { .npages = shape->npages };
 	struct gh_node *node;
 	struct gh_span *s;
 	void *meta, *tiny;
@@ -381,19 +379,19 @@ static noinline struct gh_span *span_make(struct gh_heap *h,
 
 	if (!span_get_records(h, shape, gfp, &s, &meta, &tiny))
 		return NULL;
-	node = heap_take_memory(h, first, shape->npages, gfp, &page, &nscav);
+	node = heap_take_memory(h, first, &run, gfp);
 	if (!node) {
 		span_put_records(h, s, meta, shape->nelems, tiny);
 		return NULL;
 	}
 	INIT_LIST_HEAD(&s->list);
-	s->base = gh_node_page_addr(node, page);
+	s->base = gh_node_page_addr(node, run.page);
 	s->node = node;
-	s->page = page;
+	s->page = run.page;
 	span_cut(s, shape, meta, tiny);
 	used = span_use_pages(s);
 	if (gh_vmem_is_sparse())
-		s->needzero = nscav < shape->npages || !(gfp & __GFP_ZERO);
+		s->needzero = run.nscav < run.npages || !(gfp & __GFP_ZERO);
 	else
 		s->needzero = used;
 	atomic_long_add(s->npages, &node->span_pages);

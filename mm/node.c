@@ -225,15 +225,15 @@ bool gh_node_wants_spare(const struct gh_node *node)
 /* ---- pages -------------------------------------------------------------- */
 
 /* Serve a short run from the CPU's page cache, if it is of @node. */
-static bool node_take_cached(struct gh_node *node, unsigned long npages,
-			     unsigned long *page, unsigned long *nscav)
+static bool node_take_cached(struct gh_node *node, struct gh_run *run)
 {
 	struct gh_pages_cpu *pcpu;
 	unsigned long flags;
 	bool ok = false;
 
-	if (npages >= GH_PAGECACHE_LIMIT)
+	if (run->npages >= GH_PAGECACHE_LIMIT)
 		return false;
+
 	preempt_disable();
 	pcpu = this_cpu_ptr(node->pages_cpu);
 	if (pcpu->node == node && gh_busy_try(&pcpu->busy)) {
@@ -242,7 +242,8 @@ static bool node_take_cached(struct gh_node *node, unsigned long npages,
 			gh_pagealloc_fill_cache(&node->pa, &pcpu->pc);
 			raw_spin_unlock_irqrestore(&node->lock, flags);
 		}
-		ok = gh_pagecache_alloc(&pcpu->pc, npages, page, nscav);
+		ok = gh_pagecache_alloc(&pcpu->pc, run->npages, &run->page,
+					&run->nscav);
 		gh_busy_end(&pcpu->busy);
 	}
 	preempt_enable();
@@ -252,48 +253,43 @@ static bool node_take_cached(struct gh_node *node, unsigned long npages,
 /**
  * gh_node_take_pages() - take a run of pages
  * @node: the node
- * @npages: how many
- * @page: index of the first
- * @nscav: how many of them have no memory
+ * @run: its length; the rest is filled in
  *
  * Context: any but NMI.
  * Return: false if there is no such run.
  */
-bool gh_node_take_pages(struct gh_node *node, unsigned long npages,
-			unsigned long *page, unsigned long *nscav)
+bool gh_node_take_pages(struct gh_node *node, struct gh_run *run)
 {
 	unsigned long flags;
 	bool ok;
 
-	if (node_take_cached(node, npages, page, nscav))
+	if (node_take_cached(node, run))
 		return true;
 	raw_spin_lock_irqsave(&node->lock, flags);
-	ok = gh_pagealloc_alloc(&node->pa, npages, page, nscav);
+	ok = gh_pagealloc_alloc(&node->pa, run->npages, &run->page,
+				&run->nscav);
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 	return ok;
 }
 
 /**
- * gh_node_take_or_grow() - take a run of pages, and grow if that is what it takes
+ * gh_node_take_or_grow() - take a run of pages, and grow if there is none
  * @node: the node
- * @npages: how many
- * @page: index of the first
- * @nscav: how many of them have no memory
+ * @run: its length; the rest is filled in
  *
  * Context: process context, may sleep; does no I/O.
  * Return: false if there is no such run and the node could not grow.
  */
-bool gh_node_take_or_grow(struct gh_node *node, unsigned long npages,
-			  unsigned long *page, unsigned long *nscav)
+bool gh_node_take_or_grow(struct gh_node *node, struct gh_run *run)
 {
-	unsigned int narenas = DIV_ROUND_UP(npages, GH_ARENA_PAGES);
+	unsigned int narenas = DIV_ROUND_UP(run->npages, GH_ARENA_PAGES);
 	bool ok;
 
 	mutex_lock(&node->grow_lock);
-	/* Somebody may have grown the node while we waited. */
-	ok = gh_node_take_pages(node, npages, page, nscav) ||
+	/* Another task may have grown the node while this one waited. */
+	ok = gh_node_take_pages(node, run) ||
 	     (!node_grow_locked(node, narenas) &&
-	      gh_node_take_pages(node, npages, page, nscav));
+	      gh_node_take_pages(node, run));
 	mutex_unlock(&node->grow_lock);
 	return ok;
 }
@@ -332,25 +328,22 @@ static unsigned long node_alike(unsigned long addr, unsigned long npages,
 }
 
 /**
- * gh_node_free_mixed() - give a run back of which only some pages have memory
+ * gh_node_free_mixed() - free a run of which only some pages have memory
  * @node: the node
- * @page: index of the first
- * @npages: how many
- *
- * For a run that was not committed, or only in part.
+ * @run: the run, which was not committed, or only in part
  *
  * Context: any but NMI.
  */
-void gh_node_free_mixed(struct gh_node *node, unsigned long page,
-			unsigned long npages)
+void gh_node_free_mixed(struct gh_node *node, const struct gh_run *run)
 {
-	unsigned long addr = gh_node_page_addr(node, page);
-	unsigned long flags, n;
+	unsigned long addr = gh_node_page_addr(node, run->page);
+	unsigned long end = run->page + run->npages;
+	unsigned long flags, page, n;
 
-	for (; npages; npages -= n, page += n, addr += n << GH_PAGE_SHIFT) {
+	for (page = run->page; page < end; page += n, addr += n << GH_PAGE_SHIFT) {
 		bool committed = gh_vmem_committed(addr, GH_PAGE_SIZE);
 
-		n = node_alike(addr, npages, committed);
+		n = node_alike(addr, end - page, committed);
 		raw_spin_lock_irqsave(&node->lock, flags);
 		gh_pagealloc_free_scav(&node->pa, page, n, !committed);
 		raw_spin_unlock_irqrestore(&node->lock, flags);
@@ -359,12 +352,7 @@ void gh_node_free_mixed(struct gh_node *node, unsigned long page,
 
 /* ---- giving memory back ------------------------------------------------- */
 
-struct scav_run {
-	unsigned long page;
-	unsigned long npages;
-};
-
-static unsigned int scav_take(struct gh_node *node, struct scav_run *runs,
+static unsigned int scav_take(struct gh_node *node, struct gh_run *runs,
 			      unsigned long want, struct gh_vmem_batch *batch)
 {
 	unsigned int n = 0;
@@ -392,7 +380,7 @@ static unsigned int scav_take(struct gh_node *node, struct scav_run *runs,
 
 /* Decommit up to @want pages with one TLB flush. */
 static unsigned long node_scavenge_batch(struct gh_node *node,
-					 struct scav_run *runs,
+					 struct gh_run *runs,
 					 unsigned long want)
 {
 	struct gh_vmem_batch batch;
@@ -423,9 +411,9 @@ static unsigned long node_scavenge_batch(struct gh_node *node,
 unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages)
 {
 	unsigned long done = 0, got;
-	struct scav_run *runs;
+	struct gh_run *runs;
 
-	runs = (struct scav_run *)__get_free_page(GFP_KERNEL);
+	runs = (struct gh_run *)__get_free_page(GFP_KERNEL);
 	if (!runs)
 		return 0;
 	do {

@@ -81,6 +81,18 @@ struct gh_pages_cpu {
 	struct gh_pagecache pc;
 };
 
+/**
+ * struct gh_run - a run of pages of a node
+ * @page: index of the first
+ * @npages: how many; of what is to be taken, how many are wanted
+ * @nscav: how many of them have no memory
+ */
+struct gh_run {
+	unsigned long page;
+	unsigned long npages;
+	unsigned long nscav;
+};
+
 struct gh_node *gh_node_create(int nid, unsigned int idx,
 			       struct gh_fixalloc *area_recs,
 			       struct gh_pages_cpu __percpu *pages_cpu);
@@ -91,14 +103,11 @@ unsigned long gh_node_page_addr(const struct gh_node *node, unsigned long page);
 int gh_node_grow(struct gh_node *node, unsigned int narenas);
 bool gh_node_wants_spare(const struct gh_node *node);
 
-bool gh_node_take_pages(struct gh_node *node, unsigned long npages,
-			unsigned long *page, unsigned long *nscav);
-bool gh_node_take_or_grow(struct gh_node *node, unsigned long npages,
-			  unsigned long *page, unsigned long *nscav);
+bool gh_node_take_pages(struct gh_node *node, struct gh_run *run);
+bool gh_node_take_or_grow(struct gh_node *node, struct gh_run *run);
 void gh_node_free_pages(struct gh_node *node, unsigned long page,
 			unsigned long npages);
-void gh_node_free_mixed(struct gh_node *node, unsigned long page,
-			unsigned long npages);
+void gh_node_free_mixed(struct gh_node *node, const struct gh_run *run);
 unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages);
 unsigned long gh_node_idle_committed(const struct gh_node *node);
 
