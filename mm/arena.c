@@ -84,11 +84,12 @@ static void ways_exit(void)
 	__free_page(page);
 }
 
-/* Let an arena have its way, if it is free. Under index_lock. */
+/* Install the arena in its lookup slot if that is empty. */
 static void way_open(struct gh_arena *arena)
 {
 	struct gh_span ***way = &gh_ways[(arena->base >> GH_ARENA_SHIFT) % GH_WAYS];
 
+	lockdep_assert_held(&index_lock);
 	if (*way != no_spans)
 		return;
 	/* Pairs with the dependent read in gh_span_guess(). */
@@ -99,6 +100,7 @@ static void way_close(struct gh_arena *arena)
 {
 	struct gh_span ***way = &gh_ways[(arena->base >> GH_ARENA_SHIFT) % GH_WAYS];
 
+	lockdep_assert_held(&index_lock);
 	if (*way == arena->spans)
 		WRITE_ONCE(*way, no_spans);
 }

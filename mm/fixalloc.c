@@ -54,6 +54,8 @@ static_assert(sizeof(struct llist_node) <= 8);
 
 static void fixalloc_push(struct gh_fixalloc *f, void *rec)
 {
+	lockdep_assert_held(&f->lock);
+
 	/* Readers of type-stable records may be looking at this word. */
 	WRITE_ONCE(*(void **)rec, f->free);
 	f->free = rec;
@@ -66,6 +68,7 @@ static void fixalloc_drain(struct gh_fixalloc *f)
 {
 	struct llist_node *rec, *next;
 
+	lockdep_assert_held(&f->lock);
 	if (llist_empty(&f->deferred))
 		return;
 	llist_for_each_safe(rec, next, llist_del_all(&f->deferred))
@@ -77,6 +80,7 @@ static void *fixalloc_carve(struct gh_fixalloc *f)
 	struct gh_fixalloc_chunk *chunk = f->carve;
 	void *rec;
 
+	lockdep_assert_held(&f->lock);
 	if (!chunk)
 		return NULL;
 	rec = (void *)chunk + chunk->pos;
@@ -91,6 +95,7 @@ static void *fixalloc_take(struct gh_fixalloc *f, bool *fresh)
 {
 	void *rec;
 
+	lockdep_assert_held(&f->lock);
 	if (!f->free)
 		fixalloc_drain(f);
 	rec = f->free;
@@ -327,10 +332,13 @@ GH_EXPORT_FOR_TESTS(gh_fixalloc_init);
 unsigned long gh_fixalloc_destroy(struct gh_fixalloc *f)
 {
 	struct gh_fixalloc_chunk *chunk = f->chunks, *next;
-	unsigned long inuse;
+	unsigned long flags, inuse;
 
+	raw_spin_lock_irqsave(&f->lock, flags);
 	fixalloc_drain(f);
 	inuse = f->inuse;
+	raw_spin_unlock_irqrestore(&f->lock, flags);
+
 	for (; chunk; chunk = next) {
 		next = chunk->next;
 		kmemleak_free(chunk);

@@ -33,23 +33,25 @@ bool gh_large_refused(size_t size)
 
 /* ---- what a CPU holds --------------------------------------------------- */
 
-/* The oldest objects come first. The guard is held. */
+/* Take an object out; the oldest come first. */
 static struct gh_span *large_remove(struct gh_large *l, unsigned int i)
 {
 	struct gh_span *s = l->span[i];
 
+	gh_busy_assert_held(&l->busy);
 	for (l->n--; i < l->n; i++)
 		l->span[i] = l->span[i + 1];
 	l->bytes -= s->elemsize;
 	return s;
 }
 
-/* Returns NULL if there is none of this length and kind. The guard is held. */
+/* Returns NULL if there is none of this length and kind. */
 static struct gh_span *large_find(struct gh_central *c, struct gh_large *l,
 				  unsigned long npages)
 {
 	unsigned int i = l->n;
 
+	gh_busy_assert_held(&l->busy);
 	while (i--) {
 		struct gh_span *s = l->span[i];
 
@@ -87,12 +89,13 @@ static bool large_has_room(const struct gh_mcache *mcache, long nbytes)
 				      (long)mcache->large.bytes + nbytes <= bound;
 }
 
-/* What has been held longest goes, if there is no room. The guard is held. */
+/* What has been held longest goes, if there is no room. */
 static struct gh_span *large_hold(struct gh_mcache *mcache, struct gh_span *s)
 {
 	struct gh_large *l = &mcache->large;
 	struct gh_span *oldest = NULL;
 
+	gh_busy_assert_held(&l->busy);
 	if (l->n == GH_LARGE_HELD || !large_has_room(mcache, s->elemsize)) {
 		if (!l->n || !large_has_room(mcache, s->elemsize -
 						     l->span[0]->elemsize))
@@ -170,6 +173,7 @@ void gh_large_age(struct gh_heap *h)
 {
 	struct gh_large *l = this_cpu_ptr(&h->mcache->large);
 
+	lockdep_assert_preemption_disabled();
 	if (l->seen == READ_ONCE(l->nallocs))
 		gh_large_drain(h, smp_processor_id());
 	l->seen = READ_ONCE(l->nallocs);

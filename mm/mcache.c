@@ -61,6 +61,7 @@ static void slot_free_mags(struct gh_central *c, struct gh_slot *slot)
 {
 	struct gh_fixalloc *pool = gh_mheap_mags(c->heap, slot->cap);
 
+	gh_busy_assert_held(&slot->busy);
 	if (slot->mag)
 		gh_fixalloc_free(pool, slot->mag);
 	if (slot->spare)
@@ -73,6 +74,7 @@ static void slot_put_span(struct gh_central *c, struct gh_slot *slot)
 {
 	struct gh_span *s = slot->span;
 
+	gh_busy_assert_held(&slot->busy);
 	slot->span = NULL;
 	if (s)
 		gh_central_put_span(c, s);
@@ -83,6 +85,7 @@ static long slot_shut(struct gh_central *c, struct gh_slot *slot)
 {
 	long room = slot_room(c, slot->cap);
 
+	gh_busy_assert_held(&slot->busy);
 	gh_central_release(c, slot->mag, gh_slot_n(slot));
 	gh_central_release(c, slot->spare, slot->nspare);
 	slot->nspare = 0;
@@ -111,6 +114,7 @@ static long mcache_lack(const struct gh_central *c, long more)
 {
 	struct gh_mcache *mcache = this_cpu_ptr(c->heap->mcache);
 
+	lockdep_assert_preemption_disabled();
 	if (!c->cache)
 		more += READ_ONCE(mcache->large.bytes);
 	return READ_ONCE(*mcache_bytes(c, mcache)) + more -
@@ -123,6 +127,7 @@ static void mcache_steal(struct gh_heap *h, long lack)
 	struct gh_mcache *mcache = this_cpu_ptr(h->mcache);
 	unsigned int i;
 
+	lockdep_assert_preemption_disabled();
 	if (lack > READ_ONCE(mcache->bytes))
 		return;
 	for (i = 0; i < GH_NUM_CENTRALS; i++) {
@@ -148,6 +153,7 @@ static bool slot_charge(struct gh_central *c, struct gh_slot *slot,
 {
 	long more = slot_room(c, cap) - slot_room(c, slot->cap);
 
+	gh_busy_assert_held(&slot->busy);
 	if (more > 0 && !c->cache && mcache_lack(c, more) > 0)
 		mcache_steal(c->heap, mcache_lack(c, more));
 	if (more > 0 && mcache_lack(c, more) > 0)
@@ -171,13 +177,14 @@ static unsigned int slot_next_cap(const struct gh_central *c, unsigned int cap)
 		       min_t(unsigned int, CAP_INITIAL, c->batch));
 }
 
-/* Give a slot larger magazines, the spare one later. The slot is held. */
+/* Give a slot larger magazines, the spare one later. */
 static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 {
 	unsigned int cap = slot_next_cap(c, slot->cap);
 	unsigned int n = gh_slot_n(slot);
 	struct gh_ent *mag;
 
+	gh_busy_assert_held(&slot->busy);
 	if (cap == slot->cap || !slot_charge(c, slot, cap))
 		return false;
 	mag = gh_fixalloc_alloc(gh_mheap_mags(c->heap, cap), 0);
@@ -197,6 +204,8 @@ static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 /* A miss: let the slot grow if it has had enough of them for its size. */
 static bool slot_missed(struct gh_central *c, struct gh_slot *slot)
 {
+	gh_busy_assert_held(&slot->busy);
+
 	slot->misses++;
 	if (slot->misses * MISS_BYTES < slot_room(c, slot->cap))
 		return false;
@@ -263,6 +272,7 @@ static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
 {
 	unsigned int n = 0;
 
+	gh_busy_assert_held(&slot->busy);
 	if (slot->span)
 		n = gh_span_carve(slot->span, slot->mag, slot->cap);
 	if (!n) {
@@ -283,6 +293,7 @@ static bool slot_adopt_batch(struct gh_central *c, struct gh_slot *slot)
 	long more = slot_room(c, c->batch) - slot_room(c, slot->cap);
 	struct gh_ent *full;
 
+	gh_busy_assert_held(&slot->busy);
 	/* Out of free room only: nobody is robbed for what was not earned. */
 	if (!READ_ONCE(c->tc_n) || (more > 0 && mcache_lack(c, more) > 0) ||
 	    !slot_charge(c, slot, c->batch))
@@ -303,15 +314,18 @@ static void slot_swap_mags(struct gh_slot *slot)
 	struct gh_ent *mag = slot->spare;
 	unsigned int n = slot->nspare;
 
+	gh_busy_assert_held(&slot->busy);
 	slot->spare = slot->mag;
 	slot->nspare = gh_slot_n(slot);
 	slot->idle = false;
 	slot_set_mag(slot, mag, slot->cap, n);
 }
 
-/* Get objects into empty magazines. The slot is held. */
+/* Get objects into empty magazines. */
 static void slot_refill(struct gh_central *c, struct gh_slot *slot)
 {
+	gh_busy_assert_held(&slot->busy);
+
 	slot->idle = false;
 	if (slot->nspare) {
 		slot_swap_mags(slot);
@@ -322,10 +336,11 @@ static void slot_refill(struct gh_central *c, struct gh_slot *slot)
 		slot->top = slot->mag + slot_carve(c, slot);
 }
 
-/* The slot is held. */
 static bool slot_pop(struct gh_central *c, struct gh_slot *slot,
 		     struct gh_ent *ent)
 {
+	gh_busy_assert_held(&slot->busy);
+
 	if (!slot->mag)
 		return gh_central_take(c, numa_mem_id(), ent);
 	if (slot->top == slot->mag)
@@ -428,12 +443,13 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 }
 GH_EXPORT_FOR_TESTS(gh_slot_alloc_slow);
 
-/* The slot is held. Returns how many there were. */
+/* Returns how many there were. */
 static unsigned int slot_pop_many(struct gh_slot *slot, unsigned int n, void **p)
 {
 	struct gh_ent *top = slot->top;
 	unsigned int i;
 
+	gh_busy_assert_held(&slot->busy);
 	n = min(n, gh_slot_n(slot));
 	for (i = 0; i < n; i++) {
 		top--;
@@ -492,9 +508,11 @@ GH_EXPORT_FOR_TESTS(gh_slot_alloc_bulk);
 
 /* ---- free --------------------------------------------------------------- */
 
-/* Make room for an object in a full slot. The slot is held and has @mag. */
+/* Make room for an object in a full slot that has magazines. */
 static void slot_make_room(struct gh_central *c, struct gh_slot *slot)
 {
+	gh_busy_assert_held(&slot->busy);
+
 	if (slot_missed(c, slot))
 		return;
 	if (!slot->spare)
@@ -588,8 +606,8 @@ static bool run_enter(struct free_run *run, void *p,
 }
 
 /*
- * The slot is held. A span that one object was freed to stays as long as that
- * object is in the magazine, so it need not be looked up for the next.
+ * A span that an object was freed to lives as long as that object is in the
+ * magazine, so it need not be looked up for the next object.
  */
 static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n, void **p,
 				   const struct gh_slot __percpu *slots)
@@ -599,6 +617,7 @@ static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n, void **
 	unsigned int i;
 	u8 *state;
 
+	gh_busy_assert_held(&slot->busy);
 	n = min_t(unsigned long, n, slot->end - top);
 	for (i = 0; i < n; i++, top++) {
 		void *obj = p[i];
@@ -672,6 +691,8 @@ GH_EXPORT_FOR_TESTS(gh_slot_drain);
 /* Give back what is in the spare magazine. If there was nothing, close the slot. */
 static void slot_give_spare(struct gh_central *c, struct gh_slot *slot)
 {
+	gh_busy_assert_held(&slot->busy);
+
 	if (!slot->nspare && slot->top == slot->mag) {
 		mcache_charge(c, -slot_shut(c, slot));
 		return;
@@ -683,6 +704,8 @@ static void slot_give_spare(struct gh_central *c, struct gh_slot *slot)
 /* The objects in the magazine become the spare ones, if there are none. */
 static void slot_set_aside(struct gh_central *c, struct gh_slot *slot)
 {
+	gh_busy_assert_held(&slot->busy);
+
 	if (slot->nspare || slot->top == slot->mag)
 		return;
 	if (!slot->spare)
@@ -711,6 +734,7 @@ void gh_slot_age(struct gh_central *c)
 {
 	struct gh_slot *slot = this_cpu_ptr(c->slots);
 
+	lockdep_assert_preemption_disabled();
 	if (!slot->cap) {
 		/* What was missed long ago earns nothing. */
 		slot->misses /= 2;

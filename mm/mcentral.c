@@ -45,12 +45,14 @@ static void span_file(struct gh_central *c, struct gh_span *s)
 	struct gh_span_sets *sets = &c->sets[s->node->idx];
 	unsigned int which = swept_set(c) ^ (s->sweepgen != c->sweepgen);
 
+	lockdep_assert_held(&c->lock);
 	list_move(&s->list, gh_span_full(s) ? &sets->full[which] :
 					      &sets->partial[which]);
 }
 
 static void span_sweep(struct gh_central *c, struct gh_span *s)
 {
+	lockdep_assert_held(&c->lock);
 	if (s->nfreed)
 		gh_span_sweep(s);
 	s->sweepgen = c->sweepgen;
@@ -68,6 +70,8 @@ static bool span_empty(const struct gh_span *s)
 static void span_got_freed(struct gh_central *c, struct gh_span *s,
 			   struct list_head *dead)
 {
+	lockdep_assert_held(&c->lock);
+
 	if (span_empty(s)) {
 		list_move(&s->list, dead);
 		return;
@@ -104,6 +108,7 @@ static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets
 	};
 	unsigned int i;
 
+	lockdep_assert_held(&c->lock);
 	for (i = 0; i < ARRAY_SIZE(order); i++) {
 		unsigned int left = TAKE_LOOKS;
 
@@ -166,12 +171,12 @@ struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid)
 }
 GH_EXPORT_FOR_TESTS(gh_central_new_span);
 
-/* Under the lock. */
 static struct gh_span *central_pick(struct gh_central *c, int nid)
 {
 	struct gh_span *s = NULL;
 	unsigned int i;
 
+	lockdep_assert_held(&c->lock);
 	if (nid != NUMA_NO_NODE)
 		return sets_take(c, &c->sets[gh_mheap_node(c->heap, nid)->idx]);
 	for (i = 0; i < c->heap->nr_nodes && !s; i++)
@@ -230,6 +235,7 @@ GH_EXPORT_FOR_TESTS(gh_central_put_span);
 static bool sets_swept(const struct gh_central *c,
 		       const struct gh_span_sets *sets)
 {
+	lockdep_assert_held(&c->lock);
 	return list_empty(&sets->partial[!swept_set(c)]) &&
 	       list_empty(&sets->full[!swept_set(c)]);
 }
@@ -245,6 +251,7 @@ static unsigned long sets_sweep(struct gh_central *c, struct gh_span_sets *sets,
 	unsigned long n = 0;
 	unsigned int i;
 
+	lockdep_assert_held(&c->lock);
 	for (i = 0; i < ARRAY_SIZE(unswept); i++) {
 		while (!list_empty(unswept[i])) {
 			struct gh_span *s;
@@ -338,6 +345,7 @@ static bool central_release_one(struct gh_central *c, const struct gh_ent *ent,
 	struct gh_span *s = gh_span_of(addr);
 	unsigned int idx;
 
+	lockdep_assert_held(&c->lock);
 	if (!s || s->central != c || !gh_span_find(s, addr, &idx) ||
 	    !gh_span_mark_freed(s, idx))
 		return false;

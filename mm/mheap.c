@@ -462,14 +462,14 @@ GH_EXPORT_FOR_TESTS(gh_mheap_alloc_span);
 /* The cache is full: replace what it has by what is freed now, bit by bit. */
 static noinline void heap_cache_anyway(struct gh_heap *h, struct gh_span *s)
 {
-	struct gh_spancache *c = &s->node->cache;
+	struct gh_spancache *cache = &s->node->cache;
 	struct gh_span *victim = NULL;
 
-	if (s->npages <= c->max_pages)
-		victim = gh_spancache_take_victim(c);
+	if (s->npages <= cache->max_pages)
+		victim = gh_spancache_take_victim(cache);
 	if (victim)
 		span_evict(h, victim);
-	if (gh_spancache_put(c, s))
+	if (gh_spancache_put(cache, s))
 		return;
 	if (s->large)
 		span_leave(s);
@@ -569,18 +569,18 @@ GH_EXPORT_FOR_TESTS(gh_mheap_scavenge);
 /* Returns true if spans are left in the cache that may be idle next time. */
 static bool heap_age_node(struct gh_heap *h, struct gh_node *node)
 {
-	struct gh_spancache *c = &node->cache;
+	struct gh_spancache *cache = &node->cache;
 	struct gh_span *s;
 	unsigned int i;
 
 	for (i = 0; i < GH_SPANBINS; i++) {
-		while ((s = gh_spancache_take_oldest(c, &c->bin[i], true))) {
+		while ((s = gh_spancache_take_oldest(cache, &cache->bin[i], true))) {
 			span_evict(h, s);
 			cond_resched();
 		}
-		gh_spancache_look(c, &c->bin[i]);
+		gh_spancache_look(cache, &cache->bin[i]);
 	}
-	return READ_ONCE(c->nspans);
+	return READ_ONCE(cache->nspans);
 }
 
 /**

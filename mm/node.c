@@ -93,6 +93,7 @@ static int node_add_arena(struct gh_node *node, unsigned long base,
 	struct gh_arena *arena = gh_arena_create(node, base, slot);
 	int err;
 
+	lockdep_assert_held(&node->grow_lock);
 	if (!arena)
 		return -ENOMEM;
 	err = node_set_arena(node, slot, arena);
@@ -122,6 +123,7 @@ static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
 	struct gh_area *area = gh_fixalloc_alloc(node->area_recs, GFP_KERNEL);
 	unsigned int i;
 
+	lockdep_assert_held(&node->grow_lock);
 	if (!area)
 		return NULL;
 	if (gh_vmem_reserve(&area->vmem, narenas, node->nid)) {
@@ -142,12 +144,13 @@ static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
 	return area;
 }
 
-/* Grow by @narenas adjacent arenas; under grow_lock. */
+/* Grow by @narenas adjacent arenas. */
 static int node_grow_by(struct gh_node *node, unsigned int narenas)
 {
 	struct gh_area *area;
 	unsigned long flags;
 
+	lockdep_assert_held(&node->grow_lock);
 	if (node->next_slot + narenas > GH_MAX_ARENAS)
 		return -ENOMEM;
 	area = node_add_area(node, narenas);
@@ -182,6 +185,7 @@ static int node_grow_locked(struct gh_node *node, unsigned int narenas)
 	unsigned int noio = memalloc_noio_save();
 	int err = node_grow_by(node, group);
 
+	lockdep_assert_held(&node->grow_lock);
 	if (err && group > narenas)
 		err = node_grow_by(node, narenas);
 	memalloc_noio_restore(noio);

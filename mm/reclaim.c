@@ -153,11 +153,12 @@ static void drain_work_fn(struct work_struct *work)
 		drain_heap_here(dw->heap);
 }
 
-/* Give back what lies in the transfer and span caches. Under caches_lock. */
+/* Free what lies in the transfer and span caches. */
 static void drain_centrals(struct gh_heap *h, struct gh_central *only)
 {
 	struct gh_central *c;
 
+	lockdep_assert_held(&h->caches_lock);
 	if (only) {
 		gh_central_drain(only);
 		return;
@@ -172,6 +173,7 @@ static void drain_cpus(struct gh_heap *h, struct gh_central *only)
 {
 	int cpu;
 
+	lockdep_assert_held(&heaps_lock);
 	lockdep_assert_held(&h->caches_lock);
 	for_each_online_cpu(cpu) {
 		struct drain_work *dw = per_cpu_ptr(&drain_works, cpu);
@@ -282,6 +284,7 @@ static unsigned long scavenge_surplus(struct gh_heap *h)
 	unsigned long idle = gh_mheap_idle_committed(h);
 	unsigned long goal;
 
+	lockdep_assert_held(&h->scav_lock);
 	if (inuse > h->peak_pages)
 		h->peak_pages = inuse;
 	else

@@ -33,56 +33,57 @@
 
 /**
  * gh_spancache_init() - an empty cache
- * @c: the cache
+ * @cache: the cache
  */
-void gh_spancache_init(struct gh_spancache *c)
+void gh_spancache_init(struct gh_spancache *cache)
 {
 	unsigned long max_bytes = totalram_pages() << PAGE_SHIFT >>
 				  GH_SPANCACHE_RAM_SHIFT;
 	unsigned int i;
 
-	raw_spin_lock_init(&c->lock);
-	c->max_pages = clamp(max_bytes, GH_SPANCACHE_MIN, GH_SPANCACHE_MAX) >>
+	raw_spin_lock_init(&cache->lock);
+	cache->max_pages = clamp(max_bytes, GH_SPANCACHE_MIN, GH_SPANCACHE_MAX) >>
 		       GH_PAGE_SHIFT;
 	for (i = 0; i < GH_SPANBINS; i++)
-		INIT_LIST_HEAD(&c->bin[i].spans);
+		INIT_LIST_HEAD(&cache->bin[i].spans);
 }
 
 /**
  * gh_spancache_put() - keep a freed span
- * @c: the cache of its node
+ * @cache: the cache of its node
  * @s: the span, dead, in no list
  *
  * Context: any but NMI.
  * Return: false if it does not fit.
  */
-bool gh_spancache_put(struct gh_spancache *c, struct gh_span *s)
+bool gh_spancache_put(struct gh_spancache *cache, struct gh_span *s)
 {
-	struct gh_spanbin *bin = gh_spancache_bin(c, s->elemsize, s->large);
+	struct gh_spanbin *bin = gh_spancache_bin(cache, s->elemsize, s->large);
 	unsigned long flags;
 	bool ok;
 
-	raw_spin_lock_irqsave(&c->lock, flags);
-	ok = c->npages + s->npages <= c->max_pages;
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	ok = cache->npages + s->npages <= cache->max_pages;
 	if (likely(ok)) {
 		list_add(&s->list, &bin->spans);
 		bin->n++;
-		c->npages += s->npages;
-		c->nspans++;
+		cache->npages += s->npages;
+		cache->nspans++;
 	}
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return ok;
 }
 
-/* Under the lock. */
-static void spancache_unlink(struct gh_spancache *c, struct gh_spanbin *bin,
+static void spancache_unlink(struct gh_spancache *cache, struct gh_spanbin *bin,
 			     struct gh_span *s)
 {
+	lockdep_assert_held(&cache->lock);
+
 	list_del_init(&s->list);
 	bin->n--;
 	bin->low = min(bin->low, bin->n);
-	c->npages -= s->npages;
-	c->nspans--;
+	cache->npages -= s->npages;
+	cache->nspans--;
 }
 
 /* Of large spans, the size says all. */
@@ -95,12 +96,14 @@ static __always_inline bool span_fits(const struct gh_span *s,
 			  !s->tiny == !shape->tiny));
 }
 
-/* Under the lock. */
 static __always_inline struct gh_span *
-bin_find(struct gh_spanbin *bin, const struct gh_shape *shape, bool large)
+bin_find(struct gh_spancache *cache, struct gh_spanbin *bin,
+	 const struct gh_shape *shape, bool large)
 {
 	unsigned int looks = TAKE_LOOKS;
 	struct gh_span *s;
+
+	lockdep_assert_held(&cache->lock);
 
 	list_for_each_entry(s, &bin->spans, list) {
 		if (likely(span_fits(s, shape, large)))
@@ -113,79 +116,79 @@ bin_find(struct gh_spanbin *bin, const struct gh_shape *shape, bool large)
 
 /**
  * gh_spancache_take() - get a span that is cut as wanted
- * @c: the cache
+ * @cache: the cache
  * @shape: how
  *
  * Context: any but NMI.
  * Return: the span, the one freed last if there are several; or NULL.
  */
-struct gh_span *gh_spancache_take(struct gh_spancache *c,
+struct gh_span *gh_spancache_take(struct gh_spancache *cache,
 				  const struct gh_shape *shape)
 {
-	struct gh_spanbin *bin = gh_spancache_bin(c, shape->elemsize,
+	struct gh_spanbin *bin = gh_spancache_bin(cache, shape->elemsize,
 						  shape->large);
 	struct gh_span *s;
 	unsigned long flags;
 
 	if (!READ_ONCE(bin->n))
 		return NULL;
-	raw_spin_lock_irqsave(&c->lock, flags);
-	s = shape->large ? bin_find(bin, shape, true) :
-			   bin_find(bin, shape, false);
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	s = shape->large ? bin_find(cache, bin, shape, true) :
+			   bin_find(cache, bin, shape, false);
 	if (s)
-		spancache_unlink(c, bin, s);
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+		spancache_unlink(cache, bin, s);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return s;
 }
 
 /**
  * gh_spancache_take_oldest() - take out the span of a bin that waited longest
- * @c: the cache
+ * @cache: the cache
  * @bin: the bin
  * @only_idle: only if the bin was never without it since the last look
  *
  * Context: any but NMI.
  * Return: the span or NULL.
  */
-struct gh_span *gh_spancache_take_oldest(struct gh_spancache *c,
+struct gh_span *gh_spancache_take_oldest(struct gh_spancache *cache,
 					 struct gh_spanbin *bin, bool only_idle)
 {
 	struct gh_span *s = NULL;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&c->lock, flags);
+	raw_spin_lock_irqsave(&cache->lock, flags);
 	if (bin->n && (!only_idle || bin->low)) {
 		s = list_last_entry(&bin->spans, struct gh_span, list);
 		bin->low -= !!bin->low;
-		spancache_unlink(c, bin, s);
+		spancache_unlink(cache, bin, s);
 	}
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return s;
 }
 
 /**
  * gh_spancache_take_victim() - take out a span whose memory is wanted
- * @c: the cache
+ * @cache: the cache
  *
  * The oldest of the bins in turn.
  *
  * Context: any but NMI.
  * Return: the span, or NULL if there is none.
  */
-struct gh_span *gh_spancache_take_victim(struct gh_spancache *c)
+struct gh_span *gh_spancache_take_victim(struct gh_spancache *cache)
 {
 	unsigned int i;
 
-	if (!READ_ONCE(c->nspans))
+	if (!READ_ONCE(cache->nspans))
 		return NULL;
 	for (i = 0; i < GH_SPANBINS; i++) {
 		/* Whose turn it is need not be exact. */
-		unsigned int v = READ_ONCE(c->victim) % GH_SPANBINS;
+		unsigned int v = READ_ONCE(cache->victim) % GH_SPANBINS;
 		struct gh_span *s = NULL;
 
-		WRITE_ONCE(c->victim, v + 1);
-		if (READ_ONCE(c->bin[v].n))
-			s = gh_spancache_take_oldest(c, &c->bin[v], false);
+		WRITE_ONCE(cache->victim, v + 1);
+		if (READ_ONCE(cache->bin[v].n))
+			s = gh_spancache_take_oldest(cache, &cache->bin[v], false);
 		if (s)
 			return s;
 	}
@@ -194,16 +197,16 @@ struct gh_span *gh_spancache_take_victim(struct gh_spancache *c)
 
 /**
  * gh_spancache_look() - begin to count anew which spans of a bin lie idle
- * @c: the cache
+ * @cache: the cache
  * @bin: the bin
  *
  * Context: any but NMI.
  */
-void gh_spancache_look(struct gh_spancache *c, struct gh_spanbin *bin)
+void gh_spancache_look(struct gh_spancache *cache, struct gh_spanbin *bin)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&c->lock, flags);
+	raw_spin_lock_irqsave(&cache->lock, flags);
 	bin->low = bin->n;
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 }

@@ -50,21 +50,21 @@ struct gh_spancache {
 	struct gh_spanbin bin[GH_SPANBINS];
 };
 
-static inline struct gh_spanbin *gh_spancache_bin(struct gh_spancache *c,
+static inline struct gh_spanbin *gh_spancache_bin(struct gh_spancache *cache,
 						  size_t elemsize, bool large)
 {
-	return &c->bin[hash_64(elemsize, GH_SPANBINS_SHIFT - 1) +
-		       large * GH_SPANBINS / 2];
+	return &cache->bin[hash_64(elemsize, GH_SPANBINS_SHIFT - 1) +
+			   large * GH_SPANBINS / 2];
 }
 
-void gh_spancache_init(struct gh_spancache *c);
-bool gh_spancache_put(struct gh_spancache *c, struct gh_span *s);
-struct gh_span *gh_spancache_take(struct gh_spancache *c,
+void gh_spancache_init(struct gh_spancache *cache);
+bool gh_spancache_put(struct gh_spancache *cache, struct gh_span *s);
+struct gh_span *gh_spancache_take(struct gh_spancache *cache,
 				  const struct gh_shape *shape);
-struct gh_span *gh_spancache_take_oldest(struct gh_spancache *c,
+struct gh_span *gh_spancache_take_oldest(struct gh_spancache *cache,
 					 struct gh_spanbin *bin,
 					 bool only_idle);
-struct gh_span *gh_spancache_take_victim(struct gh_spancache *c);
-void gh_spancache_look(struct gh_spancache *c, struct gh_spanbin *bin);
+struct gh_span *gh_spancache_take_victim(struct gh_spancache *cache);
+void gh_spancache_look(struct gh_spancache *cache, struct gh_spanbin *bin);
 
 #endif /* _GOHEAP_SPANCACHE_H */

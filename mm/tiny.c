@@ -44,11 +44,12 @@ static unsigned int tiny_align(size_t size)
 	return min_t(size_t, size & -size, 8);
 }
 
-/* Place an object in the CPU's block. The guard is held. */
+/* Place an object in the CPU's block. */
 static void *tiny_place(struct gh_tiny *t, size_t size)
 {
 	unsigned int off = ALIGN(t->off, tiny_align(size));
 
+	gh_busy_assert_held(&t->busy);
 	/* No object starts at the last byte: its bit is GH_TINY_HELD. */
 	if (!t->block || off + size > GH_TINY_SIZE || off == GH_TINY_SIZE - 1)
 		return NULL;
@@ -215,6 +216,7 @@ void gh_tiny_age(struct gh_heap *h)
 {
 	struct gh_tiny *t = this_cpu_ptr(&h->mcache->tiny);
 
+	lockdep_assert_preemption_disabled();
 	if (t->seen == t->allocs)
 		gh_tiny_drain(h, smp_processor_id());
 	t->seen = t->allocs;
