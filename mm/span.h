@@ -7,15 +7,16 @@
  *   idx < freeindex   taken, unless its freed bit is set
  *   idx >= freeindex  free if its alloc bit is clear
  *
- * Places are taken in order of address (gh_span_carve()) by whoever holds the
- * span: a CPU whose current span it is, without a lock, or its mcentral, under
- * the mcentral's lock. Objects that come back only set a freed bit, under the
- * mcentral's lock. gh_span_sweep() folds the freed bits in: it is what a sweep
- * does with the mark bits in a garbage-collected heap.
+ * gh_span_carve() takes places in order of address. Only one user at a time may
+ * do that: the CPU whose current span it is, under its slot's busy flag, or
+ * the mcentral, under its lock. An object that is freed only sets its freed bit,
+ * under the mcentral's lock, so that a CPU can go on carving meanwhile.
+ * gh_span_sweep() then folds the freed bits in, as a garbage-collected heap does
+ * with its mark bits.
  *
- * "Taken" says nothing of the caller: a taken object may lie in a magazine.
- * Whether a caller has it is in its state byte, which is all that a free in the
- * fast path looks at.
+ * "Taken" does not mean that a caller has the object, because it may lie in a
+ * magazine. The object's state byte says whether a caller has it, and is all
+ * that a free in the fast path looks at.
  */
 #ifndef _GOHEAP_SPAN_H
 #define _GOHEAP_SPAN_H
@@ -35,13 +36,16 @@ struct gh_central;
 struct gh_node;
 struct gh_slot;
 
-/* What a span is, in gh_span.state. Stored last, and loaded first. */
+/*
+ * What a span is, in gh_span.state. It is stored last and loaded first, so that a
+ * reader who sees a state sees the fields that belong to it.
+ */
 enum gh_span_state {
 	GH_SPAN_DEAD,		/* the record is free */
 	GH_SPAN_OBJECTS,	/* objects of a span class or cache */
 	GH_SPAN_LARGE,		/* one object */
 	GH_SPAN_STACK,		/* stack blocks, or one large one */
-	GH_SPAN_LEAKED,		/* of a cache that was destroyed with it */
+	GH_SPAN_LEAKED,		/* still in use when its cache was destroyed */
 };
 
 /* Whether a caller has an object: its state byte. */
@@ -65,39 +69,40 @@ struct gh_ent {
  * @base: first address
  * @div: to divide by @elemsize
  * @objstate: state bytes
- * @central: whose span it is
- * @slots: per-CPU caches that take what is freed
+ * @central: the mcentral that it belongs to
+ * @slots: per-CPU caches that its freed objects go to
  * @nmalloc: @nelems if goheap_free() may take the fast path, else 0
  * @ncache: @nelems if goheap_cache_free() may take the fast path, else 0
  * @state: &enum gh_span_state
- * @cached: a CPU's current span, in no set
+ * @cached: a CPU's current span, and in no set
  * @needzero: the memory may hold old contents
- * @sweepgen: equal to the mcentral's: swept; 2 less: has freed bits to fold
+ * @sweepgen: equal to the mcentral's: swept; 2 less: has freed bits to fold in
  * @elemsize: bytes of an object; of the whole run in a large span
  * @npages: heap pages
- * @list: in a set of its mcentral; on allocation lists while it is not
+ * @list: in a set of its mcentral, or in a bin of the span cache
  * @alloc_cache: free places of the bitmap word that @freeindex is in
  * @alloc_bits: taken at the last sweep
- * @freed_bits: came back since
+ * @freed_bits: objects freed since then
  * @tiny: words of tiny blocks, see tinyword.h; or NULL
- * @node: whose pages these are
+ * @node: the node that its pages are from
  * @page: index of the first page in @node
  * @name: of its class or cache, for reports
  * @nelems: number of objects
- * @freeindex: places below have been handed out since the last sweep
+ * @freeindex: places below it have been taken since the last sweep
  * @alloc_count: places taken; those in @freed_bits are still counted
  * @nfreed: number of @freed_bits
- * @large: of its own for one object, not one of a class's or cache's set
+ * @large: holds one object and belongs to no set of a class or cache
  * @noscan: the objects hold no pointers
  * @inline_state: @objstate of a span of one object
  * @inline_bits: @alloc_bits and @freed_bits of a span of one object
  *
  * What a free in the fast path looks at fills the first cache line.
  *
- * Records come from a fixalloc, whose memory stays a gh_span for good (its list
- * of free records is linked through @base). So a free of a bad pointer may look
- * at a record that dies under it, and finds that out from @nmalloc, @ncache or
- * @state, and the state byte; not, if meanwhile the record is another span's.
+ * Records come from a fixalloc, whose memory stays a gh_span until the heap ends
+ * (its list of free records is linked through @base). So a free of an invalid
+ * pointer may safely look at a record whose span dies meanwhile. @nmalloc,
+ * @ncache or @state, and the state byte, tell it so, unless the record is in use
+ * for another span by then.
  */
 struct gh_span {
 	unsigned long base;
@@ -134,10 +139,13 @@ struct gh_span {
 
 static_assert(offsetof(struct gh_span, state) == 64);
 
-/* Stands for no slots: has no magazine, so that all is left to the slow path. */
+/*
+ * In place of the slots of a span that the fast path must not free to. It has no
+ * magazine, so every free goes to the slow path.
+ */
 DECLARE_PER_CPU(struct gh_slot, gh_no_slot);
 
-/* Stands for no span where a pointer must not be NULL: it has no objects. */
+/* In place of NULL where a pointer to a span is followed unchecked: no objects. */
 extern struct gh_span gh_no_span;
 
 /* Bytes of the bitmaps and state bytes of a span of @nelems objects. */
@@ -146,7 +154,7 @@ static inline size_t gh_span_meta_bytes(unsigned int nelems)
 	return 2 * sizeof(u64) * DIV_ROUND_UP(nelems, 64) + nelems;
 }
 
-/* State of a span that was found by address: the rest is as it says. */
+/* State of a span that was found by address; its other fields belong to it. */
 static inline u8 gh_span_state(const struct gh_span *s)
 {
 	/* Pairs with the release in span_publish(). */
