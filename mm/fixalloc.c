@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fixalloc.c - fixed-size records that live outside the heap
+ * fixalloc: fixed-size records that live outside the heap.
  *
  *	chunk    +--------+-----+-----+-----+- - - - - -+
  *	         | header | rec | rec | rec | untouched |
@@ -8,14 +8,14 @@
  *	                     |     in use   ^ pos
  *	         free <------+
  *
- * A record is cut from a chunk when the free list is empty, and goes to the
- * free list for ever after. The free list is linked through the first word of
- * the records.
+ * A record is cut from a chunk when the free list is empty. When it is freed it
+ * goes to the free list, which is linked through the first word of the records.
  *
- * The lock is a leaf and is never held while pages are allocated, so the
- * caller may be in any context that its gfp flags allow, PREEMPT_RT included.
- * In NMI context the lock is only tried: allocation then fails, and a freed
- * record waits on a lockless list for the next one to take the lock.
+ * Lock: gh_fixalloc.lock. It is a leaf and is never held while pages are
+ * allocated, so the caller may be in any context that its gfp flags allow, on
+ * PREEMPT_RT too. In NMI context the lock is only tried. If it is taken, an
+ * allocation fails, and a freed record waits on a lockless list until the lock
+ * is taken the next time.
  */
 #include <linux/align.h>
 #include <linux/bug.h>
@@ -63,12 +63,13 @@ static void fixalloc_push(struct gh_fixalloc *f, void *rec)
 	f->inuse--;
 }
 
-/* Takes in the records that were freed while the lock was taken. */
+/* Takes in records that were freed in NMI context while the lock was taken. */
 static void fixalloc_drain(struct gh_fixalloc *f)
 {
 	struct llist_node *rec, *next;
 
 	lockdep_assert_held(&f->lock);
+
 	if (llist_empty(&f->deferred))
 		return;
 	llist_for_each_safe(rec, next, llist_del_all(&f->deferred))
@@ -81,6 +82,7 @@ static void *fixalloc_carve(struct gh_fixalloc *f)
 	void *rec;
 
 	lockdep_assert_held(&f->lock);
+
 	if (!chunk)
 		return NULL;
 	rec = (void *)chunk + chunk->pos;
@@ -96,6 +98,7 @@ static void *fixalloc_take(struct gh_fixalloc *f, bool *fresh)
 	void *rec;
 
 	lockdep_assert_held(&f->lock);
+
 	if (!f->free)
 		fixalloc_drain(f);
 	rec = f->free;
@@ -104,6 +107,7 @@ static void *fixalloc_take(struct gh_fixalloc *f, bool *fresh)
 		f->free = *(void **)rec;
 	else
 		rec = fixalloc_carve(f);
+
 	if (rec) {
 		f->navail--;
 		f->inuse++;
@@ -115,8 +119,9 @@ static void *fixalloc_take(struct gh_fixalloc *f, bool *fresh)
 /* ---- without the lock --------------------------------------------------- */
 
 /*
- * Sixteen kilobytes if they come easily, else a page. The first chunk is always
- * a page: a heap has a score of these allocators, and some serve few records.
+ * 16 KiB if they can be had without effort, else a page. The first chunk is
+ * always a page, because a heap has some twenty of these allocators, and some
+ * serve few records.
  */
 static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
 						    gfp_t gfp)
@@ -127,6 +132,7 @@ static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
 
 	if (gh_fault(GH_FAULT_FIXALLOC))
 		return NULL;
+
 	gfp = gh_gfp_meta(gfp) | f->account;
 	chunk = (void *)__get_free_pages(gfp | __GFP_NOWARN | __GFP_NORETRY,
 					 order);
@@ -136,8 +142,9 @@ static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
 	}
 	if (!chunk)
 		return NULL;
+
 	chunk->bytes = PAGE_SIZE << order;
-	/* Records may hold the only pointer to an object of kmemleak's. */
+	/* A record may hold the only pointer to an object that kmemleak knows. */
 	kmemleak_alloc(chunk, chunk->bytes, 0, gfp);
 	return chunk;
 }
@@ -165,7 +172,7 @@ static bool fixalloc_add_chunk(struct gh_fixalloc *f, gfp_t gfp)
 /**
  * gh_fixalloc_alloc() - allocate a record
  * @f: the allocator
- * @gfp: how to get pages if there is no record; 0: only what is there
+ * @gfp: how to get pages if there is no record; with 0, take none
  *
  * A record is zero when it is handed out for the first time. Later its first
  * word is undefined and the rest is as it was when freed, unless the allocator
@@ -202,7 +209,7 @@ void *gh_fixalloc_alloc(struct gh_fixalloc *f, gfp_t gfp)
 GH_EXPORT_FOR_TESTS(gh_fixalloc_alloc);
 
 /**
- * gh_fixalloc_free() - give a record back
+ * gh_fixalloc_free() - free a record
  * @f: the allocator it came from
  * @rec: the record
  *
@@ -230,10 +237,10 @@ GH_EXPORT_FOR_TESTS(gh_fixalloc_free);
  * @n: records that must be there
  * @gfp: how to get pages
  *
- * Others may take the records first: it is a stock, not a reservation.
+ * Other tasks may take the records first: they are not reserved for the caller.
  *
  * Context: any that @gfp allows, except NMI.
- * Return: 0, or -ENOMEM with what could be had added to the stock.
+ * Return: 0; or -ENOMEM, although some records may have been added.
  */
 int gh_fixalloc_prefill(struct gh_fixalloc *f, unsigned long n, gfp_t gfp)
 {
@@ -324,7 +331,7 @@ GH_EXPORT_FOR_TESTS(gh_fixalloc_init);
  * gh_fixalloc_destroy() - free all chunks
  * @f: the allocator; empty and ready for use afterwards
  *
- * No record may be touched from here on, whether it was freed or not.
+ * No record may be accessed from here on, whether it was freed or not.
  *
  * Context: any except NMI; nobody else uses @f.
  * Return: how many records were still in use.

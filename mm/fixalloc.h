@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * fixalloc.h - fixed-size records that live outside the heap
+ * fixalloc: fixed-size records that live outside the heap.
  *
- * The allocator's own records (spans, caches, specials) come from here, never
- * from the heap or from slab, so the allocator cannot recurse into itself and
- * a stray write through a heap pointer does not reach them.
+ * The allocator's own records (spans, caches) come from here, never from the heap
+ * or from slab, so that the allocator cannot recurse into itself and a stray
+ * write through a heap pointer does not reach them.
  *
  * Chunks come straight from the page allocator and are kept until
- * gh_fixalloc_destroy(), so memory is type-stable: a reader without a lock may
- * look at a record that has just been freed. Only the first word of a record
+ * gh_fixalloc_destroy(), so the memory is type-stable: a reader without a lock
+ * may look at a record that has just been freed. Only the first word of a record
  * is overwritten while it is free.
  */
 #ifndef _GOHEAP_FIXALLOC_H
@@ -33,7 +33,7 @@ struct gh_fixalloc_chunk;
  * @size: bytes from one record to the next; a multiple of @align
  * @align: alignment of every record, bytes; at most SMP_CACHE_BYTES
  * @zero: records are zeroed at each allocation
- * @account: __GFP_ACCOUNT if whoever causes a chunk to be taken pays for it, or 0
+ * @account: __GFP_ACCOUNT to charge chunks to the task that needs them, or 0
  * @name: for messages
  * @first: called once for each record, when it is handed out the first time
  * @arg: first argument of @first

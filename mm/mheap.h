@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mheap: a heap: its arenas, its pages, its spans.
+ * mheap: the nodes of a heap, and its spans.
  *
- * A heap has a node for each NUMA node (up to GH_MAX_NODES). A node has arenas,
+ * A heap has a node for each NUMA node (up to GH_MAX_NODES). A node has arenas
  * and pages of its own; a span's pages are all of one node.
  */
 #ifndef _GOHEAP_MHEAP_H
@@ -39,7 +39,7 @@ struct gh_mcache;
  * @pages_cpu: page caches
  * @central: the heap's own mcentrals (mcentral.c)
  * @mcache: per-CPU caches (mcache.c)
- * @spill: frees spans that this CPU holds, or NULL; any context but NMI
+ * @spill: frees spans that this CPU holds back, or NULL; any context but NMI
  * @spans: span records
  * @meta: bitmaps and state bytes, by number of objects
  * @tiny_meta: words of tiny blocks
@@ -48,17 +48,17 @@ struct gh_mcache;
  * @caches_rec: records of object caches
  * @caches_lock: protects @centrals; serialises drains of other CPUs
  * @centrals: all mcentrals: @central, then those of object caches
- * @gone_objects: objects that came and went in caches that are no more
+ * @gone_objects: objects that were allocated and freed in caches since destroyed
  * @gone_bytes: their bytes
  * @deferred: objects freed in NMI context
  * @deferred_work: frees them (defer.c)
- * @background: scavenges, has caches age (reclaim.c)
+ * @background: scavenges and ages caches (reclaim.c)
  * @grow_work: reserves a spare arena
- * @scav_lock: one scavenger at a time
+ * @scav_lock: held while pages are scavenged; protects @peak_pages
  * @shrink_want: heap pages that the shrinker was asked for
- * @aged: when the background last let caches and the peak age, jiffies
+ * @aged: when the background work last aged the caches and the peak, jiffies
  * @peak_pages: recent peak of pages in use, decaying
- * @closing: no new background work
+ * @closing: no new background work may be queued
  */
 struct gh_heap {
 	const char *name;
@@ -88,7 +88,7 @@ struct gh_heap {
 
 	struct delayed_work background;
 	struct work_struct grow_work;
-	struct mutex scav_lock;		/* one scavenger at a time */
+	struct mutex scav_lock;		/* held while pages are scavenged */
 	atomic_long_t shrink_want;
 	unsigned long aged;
 	unsigned long peak_pages;
@@ -117,7 +117,7 @@ void gh_mheap_flush_pages(struct gh_heap *h, unsigned int cpu);
 void gh_mheap_walk_spans(struct gh_heap *h,
 			 void (*fn)(struct gh_span *s, void *arg), void *arg);
 
-/* Where magazines of room for @n objects come from, 1 to GH_BATCH_MAX. */
+/* Records of magazines with room for @n objects, 1 to GH_BATCH_MAX. */
 static inline struct gh_fixalloc *gh_mheap_mags(struct gh_heap *h, unsigned int n)
 {
 	return &h->mags[n <= 2 ? 0 : ilog2(n - 1)];

@@ -2,14 +2,16 @@
 /*
  * node: the arenas and pages of one NUMA node.
  *
- * Pages go by an index that is dense over the node's arenas: slot * 8192 plus
- * the page in the arena. Each call of gh_vmem_reserve() makes an area of
- * adjacent arenas in adjacent slots; the slot behind an area stays empty:
+ * Pages have an index that is dense over the node's arenas: slot * 8192 plus the
+ * page in the arena. Each call of gh_vmem_reserve() makes an area of adjacent
+ * arenas in adjacent slots. The slot after an area stays empty, because the next
+ * area is elsewhere in memory and no run may cross into it:
  *
  *   slots   0   1   2   3   4   5   6
  *         [ area 0 ] -  [  area 1  ] -
  *
- * Locks: gh_node.grow_lock and gh_node.lock, see mheap.c for the order.
+ * Locks: gh_node.grow_lock, gh_node.lock and gh_pages_cpu.busy, see mheap.c for
+ * the order.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -24,6 +26,8 @@
 /* Pages decommitted for one flush of the TLBs: up to 16 MiB in 64 runs. */
 #define SCAV_RUNS	64
 #define SCAV_PAGES	2048UL
+
+static_assert(SCAV_RUNS * sizeof(struct gh_run) <= PAGE_SIZE);
 
 /* ---- arenas ------------------------------------------------------------- */
 
@@ -86,7 +90,10 @@ static void node_drop_arena(struct gh_node *node, unsigned int slot)
 	gh_arena_destroy(arena);
 }
 
-/* Metadata for one arena of an area, all that can fail. */
+/*
+ * Make the metadata for one arena of an area. This is all that can fail, so it is
+ * done for all arenas before the first is published.
+ */
 static int node_add_arena(struct gh_node *node, unsigned long base,
 			  unsigned int slot)
 {
@@ -94,6 +101,7 @@ static int node_add_arena(struct gh_node *node, unsigned long base,
 	int err;
 
 	lockdep_assert_held(&node->grow_lock);
+
 	if (!arena)
 		return -ENOMEM;
 	err = node_set_arena(node, slot, arena);
@@ -101,6 +109,7 @@ static int node_add_arena(struct gh_node *node, unsigned long base,
 		gh_arena_destroy(arena);
 		return err;
 	}
+
 	err = gh_pagealloc_prepare(&node->pa,
 				   (unsigned long)slot << GH_ARENA_PAGES_SHIFT,
 				   GH_ARENA_PAGES, GFP_KERNEL);
@@ -124,12 +133,14 @@ static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
 	unsigned int i;
 
 	lockdep_assert_held(&node->grow_lock);
+
 	if (!area)
 		return NULL;
 	if (gh_vmem_reserve(&area->vmem, narenas, node->nid)) {
 		gh_fixalloc_free(node->area_recs, area);
 		return NULL;
 	}
+
 	area->slot = node->next_slot;
 	for (i = 0; i < narenas; i++) {
 		unsigned long base = area->vmem.base + i * GH_ARENA_SIZE;
@@ -139,6 +150,7 @@ static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
 			return NULL;
 		}
 	}
+
 	for (i = 0; i < narenas; i++)
 		gh_arena_publish(gh_node_arena(node, area->slot + i));
 	return area;
@@ -151,15 +163,18 @@ static int node_grow_by(struct gh_node *node, unsigned int narenas)
 	unsigned long flags;
 
 	lockdep_assert_held(&node->grow_lock);
+
 	if (node->next_slot + narenas > GH_MAX_ARENAS)
 		return -ENOMEM;
 	area = node_add_area(node, narenas);
 	if (!area)
 		return -ENOMEM;
+
 	list_add_tail(&area->vmem.list, &node->areas);
-	/* Leave one slot empty behind the area. */
+	/* Leave one slot empty after the area. */
 	node->next_slot += narenas + 1;
 	node->narenas += narenas;
+
 	raw_spin_lock_irqsave(&node->lock, flags);
 	gh_pagealloc_grow(&node->pa,
 			  (unsigned long)area->slot << GH_ARENA_PAGES_SHIFT,
@@ -169,8 +184,9 @@ static int node_grow_by(struct gh_node *node, unsigned int narenas)
 }
 
 /*
- * Address space costs little when it is sparse, so take more than is asked as
- * the node grows. KASAN backs reserved space with shadow memory at once.
+ * Address space costs little when it is sparse, so take more than is asked for,
+ * and the more the larger the node is. Not under KASAN, which allocates shadow
+ * memory for all of the reserved space at once.
  */
 static unsigned int node_group(const struct gh_node *node, unsigned int narenas)
 {
@@ -186,6 +202,7 @@ static int node_grow_locked(struct gh_node *node, unsigned int narenas)
 	int err = node_grow_by(node, group);
 
 	lockdep_assert_held(&node->grow_lock);
+
 	if (err && group > narenas)
 		err = node_grow_by(node, narenas);
 	memalloc_noio_restore(noio);
@@ -195,7 +212,7 @@ static int node_grow_locked(struct gh_node *node, unsigned int narenas)
 /**
  * gh_node_grow() - reserve more arenas
  * @node: the node
- * @narenas: at least so many, adjacent, 1 or more
+ * @narenas: adjacent arenas, 1 or more; more may be reserved
  *
  * Context: process context, may sleep; does no I/O.
  * Return: 0 or -ENOMEM.
@@ -212,13 +229,14 @@ int gh_node_grow(struct gh_node *node, unsigned int narenas)
 GH_EXPORT_FOR_TESTS(gh_node_grow);
 
 /**
- * gh_node_wants_spare() - ask whether the node should grow before it must
+ * gh_node_wants_spare() - ask whether the node should grow in advance
  * @node: the node
  *
- * Those that cannot grow should find free pages: 8 MiB of them are kept at hand.
+ * Allocations that must not sleep cannot make the node grow, so a worker keeps
+ * 8 MiB of pages free for them.
  *
  * Context: any.
- * Return: true if it should.
+ * Return: true if there are fewer.
  */
 bool gh_node_wants_spare(const struct gh_node *node)
 {
@@ -299,7 +317,7 @@ bool gh_node_take_or_grow(struct gh_node *node, struct gh_run *run)
 }
 
 /**
- * gh_node_free_pages() - give a run of pages back, with the memory behind them
+ * gh_node_free_pages() - free a run of pages that have memory
  * @node: the node
  * @page: index of the first
  * @npages: how many
@@ -318,7 +336,7 @@ void gh_node_free_pages(struct gh_node *node, unsigned long page,
 	WARN_ON_ONCE(!ok);
 }
 
-/* How many pages from @addr on are as the first: with memory, or without. */
+/* How many pages from @addr on have memory, or have none, as the first does. */
 static unsigned long node_alike(unsigned long addr, unsigned long npages,
 				bool committed)
 {
@@ -354,8 +372,12 @@ void gh_node_free_mixed(struct gh_node *node, const struct gh_run *run)
 	}
 }
 
-/* ---- giving memory back ------------------------------------------------- */
+/* ---- scavenging --------------------------------------------------------- */
 
+/*
+ * Take up to @want pages, all or part of them, and decommit them. They count as
+ * allocated until their TLB entries are flushed, so that nobody gets them.
+ */
 static unsigned int scav_take(struct gh_node *node, struct gh_run *runs,
 			      unsigned long want, struct gh_vmem_batch *batch)
 {
@@ -370,12 +392,14 @@ static unsigned int scav_take(struct gh_node *node, struct gh_run *runs,
 		raw_spin_unlock_irqrestore(&node->lock, flags);
 		if (!runs[n].npages)
 			break;
+
 		if (gh_vmem_decommit(batch,
 				     gh_node_page_addr(node, runs[n].page),
 				     runs[n].npages << GH_PAGE_SHIFT)) {
 			gh_node_free_pages(node, runs[n].page, runs[n].npages);
 			break;
 		}
+
 		want -= runs[n].npages;
 		n++;
 	}
@@ -394,6 +418,7 @@ static unsigned long node_scavenge_batch(struct gh_node *node,
 	gh_vmem_batch_init(&batch);
 	n = scav_take(node, runs, want, &batch);
 	gh_vmem_batch_free(&batch);
+
 	for (i = 0; i < n; i++) {
 		raw_spin_lock_irqsave(&node->lock, flags);
 		gh_pagealloc_scavenge_done(&node->pa, runs[i].page,
@@ -405,12 +430,12 @@ static unsigned long node_scavenge_batch(struct gh_node *node,
 }
 
 /**
- * gh_node_scavenge() - give free pages' memory back to the system
+ * gh_node_scavenge() - free the memory of free pages
  * @node: the node
  * @npages: heap pages, at most; highest addresses first
  *
- * Context: process context, may sleep; one at a time for a node.
- * Return: heap pages given back.
+ * Context: process context, may sleep; under the heap's scav_lock.
+ * Return: heap pages whose memory was freed.
  */
 unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages)
 {
@@ -420,12 +445,14 @@ unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages)
 	runs = (struct gh_run *)__get_free_page(GFP_KERNEL);
 	if (!runs)
 		return 0;
+
 	do {
 		got = node_scavenge_batch(node, runs,
 					  min(npages - done, SCAV_PAGES));
 		done += got;
 		cond_resched();
 	} while (got && done < npages);
+
 	free_page((unsigned long)runs);
 	return done;
 }
@@ -435,14 +462,14 @@ GH_EXPORT_FOR_TESTS(gh_node_scavenge);
  * gh_node_idle_committed() - free pages that have memory
  * @node: the node
  *
- * Return: heap pages that gh_node_scavenge() could give back.
+ * Return: heap pages whose memory gh_node_scavenge() could free.
  */
 unsigned long gh_node_idle_committed(const struct gh_node *node)
 {
 	unsigned long nfree = READ_ONCE(node->pa.nfree);
 	unsigned long nscav = READ_ONCE(node->pa.nscav);
 
-	/* Read without the lock, they may not fit each other. */
+	/* They are read without the lock, so they may be of different moments. */
 	return nfree > nscav ? nfree - nscav : 0;
 }
 GH_EXPORT_FOR_TESTS(gh_node_idle_committed);
@@ -467,6 +494,7 @@ struct gh_node *gh_node_create(int nid, unsigned int idx,
 
 	if (!node)
 		return NULL;
+
 	gh_pagealloc_init(&node->pa);
 	raw_spin_lock_init(&node->lock);
 	mutex_init(&node->grow_lock);
@@ -493,7 +521,7 @@ static bool area_in_use(struct gh_node *node, struct gh_area *area)
 }
 
 /**
- * gh_node_destroy() - end a node and release its arenas
+ * gh_node_destroy() - free a node and its arenas
  * @node: the node; nobody uses it
  *
  * Context: process context, may sleep.
@@ -508,7 +536,7 @@ bool gh_node_destroy(struct gh_node *node)
 	list_for_each_entry_safe(area, next, &node->areas, vmem.list) {
 		list_del(&area->vmem.list);
 		if (area_in_use(node, area)) {
-			/* Somebody may still use the objects: leak them. */
+			/* Its objects may still be used, so leak the memory. */
 			for (i = 0; i < area->vmem.narenas; i++)
 				node_drop_arena(node, area->slot + i);
 			gh_fixalloc_free(node->area_recs, area);
@@ -517,6 +545,7 @@ bool gh_node_destroy(struct gh_node *node)
 			node_drop_area(node, area, area->vmem.narenas);
 		}
 	}
+
 	for (i = 0; i < GH_ARENA_TBLS; i++)
 		free_page((unsigned long)node->arenas[i]);
 	gh_pagealloc_destroy(&node->pa);

@@ -35,21 +35,21 @@ struct gh_area {
  * @lock: protects @pa; interrupts off
  * @pa: free pages, by page index
  * @nid: the NUMA node
- * @idx: place in gh_heap.nodes
+ * @idx: index in gh_heap.nodes
  * @area_recs: records of areas
  * @pages_cpu: the heap's page caches
- * @grow_lock: serialises growth; protects what follows but atomics
+ * @grow_lock: serialises growth; protects @areas to @arenas
  * @areas: address space, struct gh_area
  * @next_slot: first arena slot that was never used
  * @narenas: number of arenas
  * @arenas: arenas by slot, in pages of pointers
  * @span_pages: pages in spans, those in @cache included
- * @nspans: spans, those in @cache included
+ * @nspans: number of spans, those in @cache included
  * @stack_pages: pages in spans in use that hold stack blocks
  * @cache: freed spans, kept whole
  *
- * Page indexes of different areas are never adjacent: a slot between them
- * stays empty, so that no run can cross from one to the next.
+ * Page indexes of different areas are never adjacent, because a slot between
+ * them stays empty. So no run can cross from one area to the next.
  */
 struct gh_node {
 	raw_spinlock_t lock;
@@ -58,7 +58,7 @@ struct gh_node {
 	unsigned int idx;
 	struct gh_fixalloc *area_recs;
 	struct gh_pages_cpu __percpu *pages_cpu;
-	struct mutex grow_lock;	/* protects what follows but atomics */
+	struct mutex grow_lock;	/* protects @areas to @arenas */
 	struct list_head areas;
 	unsigned int next_slot;
 	unsigned int narenas;
@@ -117,7 +117,7 @@ static inline struct gh_arena *gh_node_arena_of_page(const struct gh_node *node,
 	return gh_node_arena(node, page >> GH_ARENA_PAGES_SHIFT);
 }
 
-/* Pages in spans in use. The counts are read without locks: exact at rest. */
+/* Pages in spans in use. Exact only while nobody allocates: no lock is taken. */
 static inline unsigned long gh_node_pages_inuse(const struct gh_node *node)
 {
 	long n = atomic_long_read(&node->span_pages);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * spancache: freed spans of a node, kept whole for the next who needs the same.
+ * spancache: freed spans of a node, kept whole for reuse with the same layout.
  *
- * To take pages from the page allocator and to give them back costs some 2,000
- * instructions, and a store a page for the arena's table. A span that is freed
- * and soon wanted again keeps its record, its bitmaps, its pages and their
- * memory here, and is found by how it is cut:
+ * Creating a span from fresh pages and freeing it takes some 2,000 instructions;
+ * a large span also needs one store per page in the arena's table. A span that is
+ * freed keeps its record, its bitmaps, its pages and their memory here for a
+ * while, and is found by its layout:
  *
  *   hash of the object size   bin: spans, newest first
  *          [ 0 ]              128 x 64 - 128 x 64 - 6784 x 6
@@ -13,12 +13,12 @@
  *            .
  *          [ 63 ]             large: 64 KiB - 5 MiB - 64 KiB
  *
- * A span serves the same cut only, so that whoever holds a stale pointer to its
- * record finds sizes and bitmaps there that fit each other.
+ * A cached span is reused only for the same layout, so that a reader with a stale
+ * pointer to the record always sees sizes and bitmaps that are consistent.
  *
- * To the page allocator the pages are allocated; to everybody else the span is
- * dead. What is in the cache too long (gh_spancache_take_oldest()), or in the
- * way (gh_spancache_take_victim()), the mheap gives back.
+ * For the page allocator the pages are allocated; for everything else the span
+ * is dead. The mheap takes out and frees what has been here for too long
+ * (gh_spancache_take_oldest()), or makes room (gh_spancache_take_victim()).
  *
  * Lock: gh_spancache.lock, see mheap.c for the order.
  */
@@ -28,7 +28,7 @@
 #include "compat.h"
 #include "spancache.h"
 
-/* Spans of a bin that a search looks at: interrupts are off. */
+/* Spans of a bin that a search looks at. Few, because interrupts are off. */
 #define TAKE_LOOKS	8
 
 /**
@@ -86,7 +86,7 @@ static void spancache_unlink(struct gh_spancache *cache, struct gh_spanbin *bin,
 	cache->nspans--;
 }
 
-/* Of large spans, the size says all. */
+/* The layout of a large span follows from its size. */
 static __always_inline bool span_fits(const struct gh_span *s,
 				      const struct gh_shape *shape, bool large)
 {
@@ -115,12 +115,12 @@ bin_find(struct gh_spancache *cache, struct gh_spanbin *bin,
 }
 
 /**
- * gh_spancache_take() - get a span that is cut as wanted
+ * gh_spancache_take() - take out a span of a given layout
  * @cache: the cache
- * @shape: how
+ * @shape: the layout
  *
  * Context: any but NMI.
- * Return: the span, the one freed last if there are several; or NULL.
+ * Return: the span that was freed last, if there are several; or NULL.
  */
 struct gh_span *gh_spancache_take(struct gh_spancache *cache,
 				  const struct gh_shape *shape)
@@ -132,6 +132,7 @@ struct gh_span *gh_spancache_take(struct gh_spancache *cache,
 
 	if (!READ_ONCE(bin->n))
 		return NULL;
+
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	s = shape->large ? bin_find(cache, bin, shape, true) :
 			   bin_find(cache, bin, shape, false);
@@ -142,10 +143,10 @@ struct gh_span *gh_spancache_take(struct gh_spancache *cache,
 }
 
 /**
- * gh_spancache_take_oldest() - take out the span of a bin that waited longest
+ * gh_spancache_take_oldest() - take out the span of a bin that was freed first
  * @cache: the cache
  * @bin: the bin
- * @only_idle: only if the bin was never without it since the last look
+ * @only_idle: only if no allocation needed it since gh_spancache_look()
  *
  * Context: any but NMI.
  * Return: the span or NULL.
@@ -167,10 +168,10 @@ struct gh_span *gh_spancache_take_oldest(struct gh_spancache *cache,
 }
 
 /**
- * gh_spancache_take_victim() - take out a span whose memory is wanted
+ * gh_spancache_take_victim() - take out a span because memory is short
  * @cache: the cache
  *
- * The oldest of the bins in turn.
+ * Takes the oldest span of a bin; the bins take turns.
  *
  * Context: any but NMI.
  * Return: the span, or NULL if there is none.
@@ -181,8 +182,9 @@ struct gh_span *gh_spancache_take_victim(struct gh_spancache *cache)
 
 	if (!READ_ONCE(cache->nspans))
 		return NULL;
+
 	for (i = 0; i < GH_SPANBINS; i++) {
-		/* Whose turn it is need not be exact. */
+		/* Two CPUs may pick the same bin, which does no harm. */
 		unsigned int v = READ_ONCE(cache->victim) % GH_SPANBINS;
 		struct gh_span *s = NULL;
 
@@ -196,7 +198,7 @@ struct gh_span *gh_spancache_take_victim(struct gh_spancache *cache)
 }
 
 /**
- * gh_spancache_look() - begin to count anew which spans of a bin lie idle
+ * gh_spancache_look() - start again to count the idle spans of a bin
  * @cache: the cache
  * @bin: the bin
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * spancache: freed spans of a node, kept whole for the next who needs the same.
+ * spancache: freed spans of a node, kept whole for reuse with the same layout.
  */
 #ifndef _GOHEAP_SPANCACHE_H
 #define _GOHEAP_SPANCACHE_H
@@ -24,7 +24,7 @@
  * struct gh_spanbin - spans whose object sizes have the same hash
  * @spans: newest first
  * @n: how many
- * @low: lowest @n since the last look: so many lie idle
+ * @low: lowest @n since gh_spancache_look(): so many spans are idle
  */
 struct gh_spanbin {
 	struct list_head spans;
@@ -38,7 +38,7 @@ struct gh_spanbin {
  * @npages: heap pages of all spans
  * @nspans: number of spans
  * @max_pages: bound on @npages
- * @victim: bin that is next to lose a span when memory is wanted
+ * @victim: bin that is next to lose a span when memory is short
  * @bin: spans, by gh_spancache_bin()
  */
 struct gh_spancache {
