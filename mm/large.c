@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * large: objects with a span of their own: those of more than 32 KiB, and stack
- * blocks of more than 16 KiB.
+ * large: objects with a span of their own: those of more than 32 KiB.
  *
  * The state byte says all about the one object; the span's bitmaps are not used.
- * A CPU holds the last few that were freed on it, within its bound; the node keeps
- * more of them, as it does all spans.
+ * A CPU holds the last few that were freed on it, within its bound. The span cache
+ * of the node holds more of them, as it does of all spans.
+ *
+ * Lock: gh_large.busy, see busy.h.
  */
 #include <linux/hardirq.h>
 #include <linux/mm.h>
@@ -39,6 +40,7 @@ static struct gh_span *large_remove(struct gh_large *l, unsigned int i)
 	struct gh_span *s = l->span[i];
 
 	gh_busy_assert_held(&l->busy);
+
 	for (l->n--; i < l->n; i++)
 		l->span[i] = l->span[i + 1];
 	l->bytes -= s->elemsize;
@@ -52,6 +54,7 @@ static struct gh_span *large_find(struct gh_central *c, struct gh_large *l,
 	unsigned int i = l->n;
 
 	gh_busy_assert_held(&l->busy);
+
 	while (i--) {
 		struct gh_span *s = l->span[i];
 
@@ -80,7 +83,7 @@ static struct gh_span *large_take(struct gh_central *c, unsigned long npages)
 	return s;
 }
 
-/* Would @nbytes more keep to the CPU's bound? A few objects must fit. */
+/* Are @nbytes more within the CPU's bound? One object must leave room for others. */
 static bool large_has_room(const struct gh_mcache *mcache, long nbytes)
 {
 	long bound = READ_ONCE(gh_percpu_bytes);
@@ -89,19 +92,24 @@ static bool large_has_room(const struct gh_mcache *mcache, long nbytes)
 				      (long)mcache->large.bytes + nbytes <= bound;
 }
 
-/* What has been held longest goes, if there is no room. */
+/*
+ * Hold an object. Returns one that must be freed to make room: the one that was
+ * held longest, or if that does not suffice @s itself; or NULL.
+ */
 static struct gh_span *large_hold(struct gh_mcache *mcache, struct gh_span *s)
 {
 	struct gh_large *l = &mcache->large;
 	struct gh_span *oldest = NULL;
 
 	gh_busy_assert_held(&l->busy);
+
 	if (l->n == GH_LARGE_HELD || !large_has_room(mcache, s->elemsize)) {
 		if (!l->n || !large_has_room(mcache, s->elemsize -
 						     l->span[0]->elemsize))
 			return s;
 		oldest = large_remove(l, 0);
 	}
+
 	l->span[l->n++] = s;
 	l->bytes += s->elemsize;
 	l->nfrees++;
@@ -109,7 +117,7 @@ static struct gh_span *large_hold(struct gh_mcache *mcache, struct gh_span *s)
 	return oldest;
 }
 
-/* Leave a free object with this CPU. Returns one that it cannot hold, or NULL. */
+/* Let this CPU hold a free object. Returns one that it cannot hold, or NULL. */
 static struct gh_span *large_put(struct gh_heap *h, struct gh_span *s)
 {
 	struct gh_span *left = s;
@@ -126,11 +134,12 @@ static struct gh_span *large_put(struct gh_heap *h, struct gh_span *s)
 }
 
 /**
- * gh_large_drain() - give back the large objects that a CPU holds
+ * gh_large_drain() - free the large objects that a CPU holds
  * @h: the heap
- * @cpu: this CPU, with preemption off, or one that nobody runs on
+ * @cpu: this CPU, with preemption off and its flag clear; or one that is dead, or
+ *	whose heap nobody uses
  *
- * Context: any but NMI, and not in the middle of what uses them.
+ * Context: any but NMI.
  */
 void gh_large_drain(struct gh_heap *h, unsigned int cpu)
 {
@@ -149,10 +158,10 @@ void gh_large_drain(struct gh_heap *h, unsigned int cpu)
 }
 
 /**
- * gh_large_spill() - give back the large objects that this CPU holds
+ * gh_large_spill() - free the large objects that this CPU holds, if it can
  * @h: the heap
  *
- * Context: any but NMI.
+ * Context: any but NMI. In an interrupt that finds them busy, does nothing.
  */
 void gh_large_spill(struct gh_heap *h)
 {
@@ -164,7 +173,7 @@ void gh_large_spill(struct gh_heap *h)
 }
 
 /**
- * gh_large_age() - drain this CPU if none of its objects was needed since last time
+ * gh_large_age() - drain this CPU if no object was needed since the last call
  * @h: the heap
  *
  * Context: preemption off, not in an interrupt.
@@ -174,6 +183,7 @@ void gh_large_age(struct gh_heap *h)
 	struct gh_large *l = this_cpu_ptr(&h->mcache->large);
 
 	lockdep_assert_preemption_disabled();
+
 	if (l->seen == READ_ONCE(l->nallocs))
 		gh_large_drain(h, smp_processor_id());
 	l->seen = READ_ONCE(l->nallocs);
@@ -217,6 +227,7 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 
 	if (gh_large_refused(size))
 		return NULL;
+
 	if (want_init_on_alloc(gfp))
 		gfp |= __GFP_ZERO;
 	/* A CPU may hold objects of any node. */
@@ -228,6 +239,7 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		s = large_new(c, size, gfp, node);
 	if (!s)
 		return NULL;
+
 	if (gfp & __GFP_ZERO && s->needzero)
 		memset((void *)s->base, 0, s->elemsize);
 	WRITE_ONCE(s->inline_state, GH_OBJ_ALLOC);
@@ -282,12 +294,13 @@ bool gh_large_free(struct gh_span *s)
 		return false;
 	if (want_init_on_free())
 		memset((void *)s->base, 0, s->elemsize);
+
 	left = large_put(h, s);
 	if (left == s) {
 		this_cpu_inc(c->slots->released);
 		this_cpu_add(h->mcache->large.other_free_bytes, s->elemsize);
 	} else if (!in_nmi()) {
-		/* What the CPU holds, it holds for seconds. */
+		/* What the CPU holds ages from now on. */
 		gh_mheap_kick(h);
 	}
 	if (left)

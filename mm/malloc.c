@@ -8,8 +8,10 @@
  *   ..32768     small: the CPU's slot of the span class
  *   more        large: a span of its own
  *
- * A free finds the span by address, and the object's state byte in it; whatever
- * does not fit is refused before anything is changed.
+ * A free finds the span by address, and the object's state byte in it. What does
+ * not fit is refused before anything is changed.
+ *
+ * Names used here: p is an object, s its span, c its mcentral.
  */
 #include <linux/mm.h>
 #include <linux/string.h>
@@ -87,13 +89,13 @@ void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 }
 GH_EXPORT_FOR_TESTS(gh_malloc);
 
-/* What is not served from a magazine at once, and all that is special. */
+/* Serve what the fast path cannot: a miss, or what gh_gfp_special() names. */
 static noinline void *malloc_slow(size_t size, gfp_t gfp, bool noscan)
 {
 	return gh_malloc(gh_kheap, size, gfp, noscan, NUMA_NO_NODE);
 }
 
-/* Size 0 has class 0, which has no magazine. */
+/* Size 0 has class 0, whose slot has no magazine, so it goes to the slow path. */
 static __always_inline void *malloc_fast(size_t size, gfp_t gfp, bool noscan)
 {
 	unsigned long class;
@@ -114,10 +116,10 @@ slow:
 }
 
 /*
- * notrace, here and wherever there is a fast path: a function that can be traced
- * begins with a no-op, which a pair of calls would execute twice. So the function
- * tracer, fentry programs and kprobe events do not see these functions; they do
- * see malloc_slow(), free_special() and the slow paths of mcache.c.
+ * notrace, here and wherever there is a fast path, because a function that can be
+ * traced begins with a no-op, which a pair of calls would execute twice. So the
+ * function tracer, fentry programs and kprobe events do not see these functions;
+ * they do see malloc_slow(), free_slow() and the slow paths of mcache.c.
  */
 
 /**
@@ -194,7 +196,7 @@ static bool small_free(struct gh_span *s, void *p)
 	struct gh_central *c = READ_ONCE(s->central);
 	u8 *state;
 
-	/* Pairs with leak_span(): with the new owner comes the new state. */
+	/* Pairs with leak_span(): a reader of the new owner sees the new state. */
 	smp_rmb();
 	if (unlikely(c->cache || READ_ONCE(s->state) != GH_SPAN_OBJECTS))
 		return false;
@@ -208,8 +210,8 @@ static bool small_free(struct gh_span *s, void *p)
 	return true;
 }
 
-/* Free what the fast path did not find; report what is not there to find. */
-static noinline void free_special(void *p)
+/* Slow path of a free: look the span up in the index, or report a bad free. */
+static noinline void free_slow(void *p)
 {
 	unsigned long addr = (unsigned long)p;
 	struct gh_span *s;
@@ -219,6 +221,7 @@ static noinline void free_special(void *p)
 	s = gh_span_of(addr);
 	if (unlikely(!s))
 		goto bad;
+
 	switch (gh_span_state(s)) {
 	case GH_SPAN_OBJECTS:
 		if (likely(small_free(s, p)))
@@ -238,8 +241,8 @@ bad:
  * goheap_free() - free memory
  * @p: what a function of the goheap_alloc() family returned, or NULL
  *
- * A pointer that is not such an object (not goheap's, inside an object, freed
- * already, of a cache) is refused, counted and reported; nothing is changed.
+ * A pointer that is no such object (not goheap's, inside an object, freed already,
+ * of a cache) is refused, counted and reported, and nothing is changed.
  *
  * Context: any; see DOC: Contexts.
  */
@@ -250,7 +253,7 @@ void notrace goheap_free(const void *p)
 
 	if (unlikely(want_init_on_free()) ||
 	    unlikely(!gh_slot_find(s, s->nmalloc, p, &state))) {
-		free_special((void *)p);
+		free_slow((void *)p);
 		return;
 	}
 	*state = GH_OBJ_FREE;
@@ -260,7 +263,7 @@ void notrace goheap_free(const void *p)
 EXPORT_SYMBOL_GPL(goheap_free);
 
 /**
- * goheap_usable_size() - bytes that an object really has
+ * goheap_usable_size() - size of an object as allocated
  * @p: an object of goheap_alloc() or of a cache, or NULL
  *
  * Context: any.
@@ -291,7 +294,7 @@ EXPORT_SYMBOL_GPL(goheap_usable_size);
  * @p: any value
  *
  * Context: any.
- * Return: true if it is in a span in use; the object need not be allocated.
+ * Return: true if it is in a span in use, even if the object there is free.
  */
 bool goheap_owns(const void *p)
 {
@@ -317,7 +320,7 @@ void goheap_free_sensitive(void *p)
 }
 EXPORT_SYMBOL_GPL(goheap_free_sensitive);
 
-/* A shrinking object stays where it is unless half of it would be wasted. */
+/* An object that shrinks stays where it is unless half of it would be wasted. */
 static bool realloc_fits(size_t have, size_t size)
 {
 	return size <= have && (size > have / 2 || have <= 2 * GH_MIN_OBJ);
@@ -329,8 +332,8 @@ static bool realloc_fits(size_t have, size_t size)
  * @size: new size in bytes; 0 frees the object
  * @gfp: allocation flags; __GFP_ZERO does not zero what is added
  *
- * Contents are kept up to the smaller of the two sizes. A data object stays
- * one. On failure the old object is as it was.
+ * Contents are kept up to the smaller of the two sizes. A data object remains one.
+ * On failure the old object is unchanged.
  *
  * Context: as goheap_alloc().
  * Return: the object, which may have moved; ZERO_SIZE_PTR for size 0; or NULL.
@@ -347,19 +350,22 @@ void *goheap_realloc(void *p, size_t size, gfp_t gfp)
 		goheap_free(p);
 		return ZERO_SIZE_PTR;
 	}
+
 	s = gh_span_of((unsigned long)p);
 	have = goheap_usable_size(p);
 	if (unlikely(!have || !span_is_malloc(s))) {
-		/* The free is refused, and the report says why. */
+		/* The free is refused, and its report says why. */
 		goheap_free(p);
 		return NULL;
 	}
 	if (realloc_fits(have, size))
 		return p;
+
 	new = gh_malloc(gh_kheap, size, gfp,
 			s->central->shape.noscan, NUMA_NO_NODE);
 	if (!new)
 		return NULL;
+
 	memcpy(new, p, min(have, size));
 	goheap_free(p);
 	return new;
@@ -368,7 +374,7 @@ EXPORT_SYMBOL_GPL(goheap_realloc);
 
 /* ---- bulk --------------------------------------------------------------- */
 
-/* As many objects of a span class as there is memory for. */
+/* Returns how many objects of a span class there was memory for. */
 static unsigned int small_alloc_bulk(size_t size, gfp_t gfp, unsigned int n,
 				     void **p)
 {
@@ -406,7 +412,7 @@ static unsigned int other_alloc_bulk(size_t size, gfp_t gfp, unsigned int n,
  * @p: where they go
  *
  * Context: as goheap_alloc().
- * Return: @n, or 0 if not all could be had; then @p holds nothing of use.
+ * Return: @n; or 0 if there was no memory for all, and then @p is undefined.
  */
 unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 {
@@ -418,6 +424,7 @@ unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 		got = other_alloc_bulk(size, gfp, n, p);
 	if (likely(got == n))
 		return n;
+
 	goheap_free_bulk(got, p);
 	return 0;
 }
@@ -426,7 +433,7 @@ EXPORT_SYMBOL_GPL(goheap_alloc_bulk);
 /**
  * goheap_free_bulk() - free many objects
  * @n: how many
- * @p: the objects, of any sizes; NULL among them is passed over
+ * @p: the objects, of any sizes; NULL is skipped
  *
  * Context: as goheap_free().
  */
@@ -442,7 +449,8 @@ void goheap_free_bulk(unsigned int n, void **p)
 		p += done;
 		if (!n)
 			break;
-		/* Of another size, or whatever else is special about it. */
+
+		/* This one is of another size, or is for the slow path. */
 		goheap_free(*p++);
 		n--;
 	}

@@ -5,15 +5,21 @@
  *
  * A miss is served from, in this order: the spare magazine, a batch of the
  * transfer cache, the current span, another span of the mcentral, a new span.
- * Only the last may allocate pages or sleep, so it is done with the slot let
- * go and preemption on; what it brings is then deposited in the slot of
- * whichever CPU the task is on.
+ * Only the last may allocate pages or sleep, so it must be made without the busy
+ * flag and with preemption on. It is then deposited in the slot of whichever CPU
+ * the task is on by that time.
  *
- * Magazines begin small and double when misses have earned it, up to a batch and
- * as long as the CPU's bound on bytes (gh_percpu_bytes) allows; at the bound,
- * room is taken from the other classes in turn. Classes of larger objects have to
- * earn their first magazine as well, and until then have no current span either:
- * a span that is pinned by one free object is a large part of a small heap.
+ * Magazines begin small and grow with misses. Each miss earns a slot MISS_BYTES;
+ * when the misses since it last grew have earned as many bytes as it has room
+ * for, the room doubles, up to a batch. The room of all slots of a CPU is bounded
+ * by gh_percpu_bytes. At the bound, a slot that grows takes the room of another
+ * class; the classes take turns.
+ *
+ * Classes of larger objects must earn their first magazine as well, and have no
+ * current span before, because one free object that a CPU holds pins a whole
+ * span, which is a large part of a small heap.
+ *
+ * Lock: gh_slot.busy, see busy.h.
  */
 #include <linux/hardirq.h>
 #include <linux/sched/mm.h>
@@ -23,14 +29,14 @@
 #include "defer.h"
 #include "mcache.h"
 
-/* A first magazine has so many objects, or so many bytes of them. */
+/* A first magazine has room for so many objects, and for so many bytes of them. */
 #define CAP_INITIAL	8
 #define CAP_BYTES	2048UL
 
-/* A class of objects of so many bytes has to earn its first one as well. */
+/* Classes of objects of so many bytes must earn the first one as well. */
 #define CAP_EARNED	1024
 
-/* What a miss is worth: a magazine may grow by so many bytes for each. */
+/* Bytes of room that a miss earns. */
 #define MISS_BYTES	128UL
 
 /* Bound on the bytes that a CPU's magazines may hold. */
@@ -47,7 +53,7 @@ static long slot_room(const struct gh_central *c, unsigned int cap)
 	return 2 * (long)cap * c->shape.elemsize;
 }
 
-/* Let a slot have a magazine of room for @cap objects, @n of which there are. */
+/* Give a slot a magazine with room for @cap objects, in which @n are. */
 static void slot_set_mag(struct gh_slot *slot, struct gh_ent *mag,
 			 unsigned int cap, unsigned int n)
 {
@@ -62,6 +68,7 @@ static void slot_free_mags(struct gh_central *c, struct gh_slot *slot)
 	struct gh_fixalloc *pool = gh_mheap_mags(c->heap, slot->cap);
 
 	gh_busy_assert_held(&slot->busy);
+
 	if (slot->mag)
 		gh_fixalloc_free(pool, slot->mag);
 	if (slot->spare)
@@ -75,17 +82,19 @@ static void slot_put_span(struct gh_central *c, struct gh_slot *slot)
 	struct gh_span *s = slot->span;
 
 	gh_busy_assert_held(&slot->busy);
+
 	slot->span = NULL;
 	if (s)
 		gh_central_put_span(c, s);
 }
 
-/* Take all away from a slot. Returns what its CPU was charged for the room. */
+/* Free all that a slot has. Returns what its CPU was charged for the room. */
 static long slot_shut(struct gh_central *c, struct gh_slot *slot)
 {
 	long room = slot_room(c, slot->cap);
 
 	gh_busy_assert_held(&slot->busy);
+
 	gh_central_release(c, slot->mag, gh_slot_n(slot));
 	gh_central_release(c, slot->spare, slot->nspare);
 	slot->nspare = 0;
@@ -94,13 +103,13 @@ static long slot_shut(struct gh_central *c, struct gh_slot *slot)
 	return room;
 }
 
-/* Size classes and object caches have a bound each. */
+/* Size classes and object caches are bounded apart. */
 static long *mcache_bytes(const struct gh_central *c, struct gh_mcache *mcache)
 {
 	return c->cache ? &mcache->cache_bytes : &mcache->bytes;
 }
 
-/* An interrupt may charge for another class at any time: one instruction. */
+/* One instruction, because an interrupt may charge for another class. */
 static void mcache_charge(const struct gh_central *c, long bytes)
 {
 	if (c->cache)
@@ -115,19 +124,21 @@ static long mcache_lack(const struct gh_central *c, long more)
 	struct gh_mcache *mcache = this_cpu_ptr(c->heap->mcache);
 
 	lockdep_assert_preemption_disabled();
+
 	if (!c->cache)
 		more += READ_ONCE(mcache->large.bytes);
 	return READ_ONCE(*mcache_bytes(c, mcache)) + more -
 	       (long)READ_ONCE(gh_percpu_bytes);
 }
 
-/* Take the room of one class: the next in turn that has @lack bytes or more. */
+/* Take the room of another class: the next in turn that has @lack bytes. */
 static void mcache_steal(struct gh_heap *h, long lack)
 {
 	struct gh_mcache *mcache = this_cpu_ptr(h->mcache);
 	unsigned int i;
 
 	lockdep_assert_preemption_disabled();
+
 	if (lack > READ_ONCE(mcache->bytes))
 		return;
 	for (i = 0; i < GH_NUM_CENTRALS; i++) {
@@ -145,8 +156,8 @@ static void mcache_steal(struct gh_heap *h, long lack)
 }
 
 /*
- * Charge the CPU for @cap objects a magazine in place of what the slot has. If
- * the bound is reached, one other class pays for it all, or this one does without.
+ * Charge the CPU for magazines of @cap objects instead of those that the slot has.
+ * At the bound, one other class must have the room, or the slot cannot grow.
  */
 static bool slot_charge(struct gh_central *c, struct gh_slot *slot,
 			unsigned int cap)
@@ -154,6 +165,7 @@ static bool slot_charge(struct gh_central *c, struct gh_slot *slot,
 	long more = slot_room(c, cap) - slot_room(c, slot->cap);
 
 	gh_busy_assert_held(&slot->busy);
+
 	if (more > 0 && !c->cache && mcache_lack(c, more) > 0)
 		mcache_steal(c->heap, mcache_lack(c, more));
 	if (more > 0 && mcache_lack(c, more) > 0)
@@ -168,7 +180,7 @@ static void slot_uncharge(struct gh_central *c, struct gh_slot *slot,
 	mcache_charge(c, slot_room(c, slot->cap) - slot_room(c, cap));
 }
 
-/* Room for the objects of a first magazine, or of the one after @cap. */
+/* Room of a first magazine, or of the next larger one than @cap. */
 static unsigned int slot_next_cap(const struct gh_central *c, unsigned int cap)
 {
 	if (cap)
@@ -177,7 +189,7 @@ static unsigned int slot_next_cap(const struct gh_central *c, unsigned int cap)
 		       min_t(unsigned int, CAP_INITIAL, c->batch));
 }
 
-/* Give a slot larger magazines, the spare one later. */
+/* Give a slot a larger magazine. Its spare is made when it is needed. */
 static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 {
 	unsigned int cap = slot_next_cap(c, slot->cap);
@@ -185,6 +197,7 @@ static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 	struct gh_ent *mag;
 
 	gh_busy_assert_held(&slot->busy);
+
 	if (cap == slot->cap || !slot_charge(c, slot, cap))
 		return false;
 	mag = gh_fixalloc_alloc(gh_mheap_mags(c->heap, cap), 0);
@@ -192,6 +205,7 @@ static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 		slot_uncharge(c, slot, cap);
 		return false;
 	}
+
 	gh_central_release(c, slot->spare, slot->nspare);
 	slot->nspare = 0;
 	if (n)
@@ -201,7 +215,7 @@ static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 	return true;
 }
 
-/* A miss: let the slot grow if it has had enough of them for its size. */
+/* Count a miss, and let the slot grow if its misses have earned it. */
 static bool slot_missed(struct gh_central *c, struct gh_slot *slot)
 {
 	gh_busy_assert_held(&slot->busy);
@@ -209,12 +223,12 @@ static bool slot_missed(struct gh_central *c, struct gh_slot *slot)
 	slot->misses++;
 	if (slot->misses * MISS_BYTES < slot_room(c, slot->cap))
 		return false;
-	/* If it cannot have the room, it has to earn it again. */
+	/* If there is no room to be had, it must be earned again. */
 	slot->misses = 0;
 	return slot_grow(c, slot);
 }
 
-/* A miss of a slot without a magazine: has its class earned one? */
+/* Count a miss of a slot without magazines: has it earned its first one? */
 static bool slot_earned(struct gh_central *c)
 {
 	return c->shape.state != GH_SPAN_OBJECTS ||
@@ -223,7 +237,10 @@ static bool slot_earned(struct gh_central *c)
 	       slot_room(c, slot_next_cap(c, 0));
 }
 
-/* Have a magazine at hand for a slot that is about to grow or to be full. */
+/*
+ * Have a record for the next magazine in stock, because no pages can be taken for
+ * one while the slot is busy. Returns false if there is none.
+ */
 static bool slot_stock(struct gh_central *c, unsigned int cap, gfp_t gfp)
 {
 	struct gh_fixalloc *pool = gh_mheap_mags(c->heap, cap);
@@ -242,19 +259,22 @@ static void slot_open(struct gh_central *c)
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
 	if (gh_busy_try(&slot->busy)) {
-		/* An interrupt may have been here before: look again. */
+		/* An interrupt may have opened it since it was looked at. */
 		ok = !slot->cap && slot_grow(c, slot);
-		/* If it cannot have the room, it has to earn it again. */
+		/* If there is no room to be had, it must be earned again. */
 		slot->misses = 0;
 		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
-	/* It ages from now on. */
+	/* Its objects age from now on. */
 	if (ok)
 		gh_mheap_kick(c->heap);
 }
 
-/* See to it that this CPU's slot has what it needs. @gfp 0: from stock only. */
+/*
+ * Open this CPU's slot if it has earned its first magazine, and have a record for
+ * the next one at hand. With @gfp 0, no pages are taken for records.
+ */
 static void slot_equip(struct gh_central *c, gfp_t gfp)
 {
 	unsigned int cap = this_cpu_read(c->slots->cap);
@@ -273,10 +293,11 @@ static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
 	unsigned int n = 0;
 
 	gh_busy_assert_held(&slot->busy);
+
 	if (slot->span)
 		n = gh_span_carve(slot->span, slot->mag, slot->cap);
 	if (!n) {
-		/* It comes back at once if objects of it did. */
+		/* If objects of it were freed, it may be taken out again at once. */
 		slot_put_span(c, slot);
 		slot->span = gh_central_get_span(c, numa_mem_id());
 		if (!slot->span)
@@ -287,14 +308,18 @@ static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
 	return n;
 }
 
-/* Make a batch of the transfer cache this slot's magazine. */
+/* Let a batch of the transfer cache be this slot's magazine. */
 static bool slot_adopt_batch(struct gh_central *c, struct gh_slot *slot)
 {
 	long more = slot_room(c, c->batch) - slot_room(c, slot->cap);
 	struct gh_ent *full;
 
 	gh_busy_assert_held(&slot->busy);
-	/* Out of free room only: nobody is robbed for what was not earned. */
+
+	/*
+	 * Use spare room only: do not take it from another class for capacity
+	 * that this slot has not earned.
+	 */
 	if (!READ_ONCE(c->tc_n) || (more > 0 && mcache_lack(c, more) > 0) ||
 	    !slot_charge(c, slot, c->batch))
 		return false;
@@ -308,20 +333,21 @@ static bool slot_adopt_batch(struct gh_central *c, struct gh_slot *slot)
 	return true;
 }
 
-/* The spare magazine becomes the one at work, and that the spare. */
+/* Exchange the magazine and the spare one. */
 static void slot_swap_mags(struct gh_slot *slot)
 {
 	struct gh_ent *mag = slot->spare;
 	unsigned int n = slot->nspare;
 
 	gh_busy_assert_held(&slot->busy);
+
 	slot->spare = slot->mag;
 	slot->nspare = gh_slot_n(slot);
 	slot->idle = false;
 	slot_set_mag(slot, mag, slot->cap, n);
 }
 
-/* Get objects into empty magazines. */
+/* Get objects into an empty magazine. */
 static void slot_refill(struct gh_central *c, struct gh_slot *slot)
 {
 	gh_busy_assert_held(&slot->busy);
@@ -351,7 +377,7 @@ static bool slot_pop(struct gh_central *c, struct gh_slot *slot,
 	return true;
 }
 
-/* Serve a miss with what goheap has, no matter who holds the slot. */
+/* Serve a miss with what goheap has, even if the slot is busy. */
 static bool slot_take(struct gh_central *c, struct gh_ent *ent)
 {
 	struct gh_slot *slot;
@@ -369,7 +395,7 @@ static bool slot_take(struct gh_central *c, struct gh_ent *ent)
 	return ok;
 }
 
-/* Make a new span this CPU's current one, or put it where all can find it. */
+/* Make a new span this CPU's current one, or put it into the sets. */
 static void slot_deposit(struct gh_central *c, struct gh_span *s)
 {
 	struct gh_slot *slot;
@@ -418,26 +444,31 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 	bool here, ok;
 
 	might_alloc(gfp);
-	/* "This node" and no node is the nearest; magazines mix nodes. */
+	if (c->flags & GH_CENTRAL_ACCOUNT)
+		gfp |= __GFP_ACCOUNT;
+
+	/* __GFP_THISNODE without a node means the nearest; magazines mix nodes. */
 	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
 		nid = numa_mem_id();
 	here = nid == NUMA_NO_NODE;
-	if (c->flags & GH_CENTRAL_ACCOUNT)
-		gfp |= __GFP_ACCOUNT;
-	/* A node without one of its own is served by others, if it may be. */
+	/* A NUMA node without a gh_node is served by others, if that is allowed. */
 	if (gfp & __GFP_THISNODE && gh_mheap_node(c->heap, nid)->nid != nid)
 		return NULL;
+
+	/* Records for magazines must not take reserves or wait for reclaim. */
 	if (here && !in_nmi())
 		slot_equip(c, (gfp & __GFP_KSWAPD_RECLAIM) | __GFP_NORETRY |
 			      __GFP_NOWARN);
+
 	ok = here ? slot_take(c, &ent) : gh_central_take(c, nid, &ent);
 	if (!ok && !in_nmi())
 		ok = slot_take_new(c, gfp, nid, here, &ent);
-	/* Rather another node's memory than none. */
+	/* Memory of another node is better than none. */
 	if (!ok && !(gfp & __GFP_THISNODE))
 		ok = gh_central_take(c, NUMA_NO_NODE, &ent);
 	if (!ok)
 		return NULL;
+
 	*ent.state = GH_OBJ_ALLOC;
 	return ent.obj;
 }
@@ -450,6 +481,7 @@ static unsigned int slot_pop_many(struct gh_slot *slot, unsigned int n, void **p
 	unsigned int i;
 
 	gh_busy_assert_held(&slot->busy);
+
 	n = min(n, gh_slot_n(slot));
 	for (i = 0; i < n; i++) {
 		top--;
@@ -518,11 +550,12 @@ static void slot_make_room(struct gh_central *c, struct gh_slot *slot)
 	if (!slot->spare)
 		slot->spare = gh_fixalloc_alloc(gh_mheap_mags(c->heap, slot->cap), 0);
 	if (!slot->spare) {
-		/* No second magazine to be had: empty the one there is. */
+		/* There is no record for a second magazine: empty the first. */
 		gh_central_release(c, slot->mag, gh_slot_n(slot));
 		slot->top = slot->mag;
 		return;
 	}
+
 	if (slot->nspare == c->batch && gh_central_trade_full(c, &slot->spare))
 		slot->nspare = 0;
 	gh_central_release(c, slot->spare, slot->nspare);
@@ -530,7 +563,7 @@ static void slot_make_room(struct gh_central *c, struct gh_slot *slot)
 	slot_swap_mags(slot);
 }
 
-/* Returns false if the slot is held by somebody else, or has no magazine. */
+/* Returns false if the slot is busy, or has no magazine. */
 static bool slot_put(struct gh_central *c, struct gh_ent ent)
 {
 	struct gh_slot *slot;
@@ -552,7 +585,7 @@ static bool slot_put(struct gh_central *c, struct gh_ent ent)
 }
 
 /**
- * gh_slot_free_slow() - give back an object that the magazine has no room for
+ * gh_slot_free_slow() - free an object that the magazine has no room for
  * @c: the mcentral
  * @obj: the object
  * @state: its state byte, which says GH_OBJ_FREE
@@ -567,14 +600,14 @@ void gh_slot_free_slow(struct gh_central *c, void *obj, u8 *state)
 		gh_defer_free(c->heap, obj);
 		return;
 	}
-	/* A free takes no pages: what magazines there are must do. */
+	/* A free must not take pages, not even for records of magazines. */
 	slot_equip(c, 0);
 	if (!slot_put(c, ent))
 		gh_central_release(c, &ent, 1);
 }
 GH_EXPORT_FOR_TESTS(gh_slot_free_slow);
 
-/* A run of frees goes on in one span for a while: what is needed of it. */
+/* Frees often hit the same span many times in a row: what is needed of it. */
 struct free_run {
 	unsigned long base;
 	struct gh_divisor div;
@@ -590,7 +623,7 @@ static bool run_find(const struct free_run *run, void *p, u8 **state)
 	return idx < run->nelems;
 }
 
-/* Go on in the span of @p, if its objects are for the same slots. */
+/* Go on to the span of @p, if its objects are for the same slots. */
 static bool run_enter(struct free_run *run, void *p,
 		      const struct gh_slot __percpu *slots)
 {
@@ -618,6 +651,7 @@ static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n, void **
 	u8 *state;
 
 	gh_busy_assert_held(&slot->busy);
+
 	n = min_t(unsigned long, n, slot->end - top);
 	for (i = 0; i < n; i++, top++) {
 		void *obj = p[i];
@@ -637,13 +671,13 @@ static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n, void **
 }
 
 /**
- * gh_slot_free_bulk() - free objects to a magazine as long as nothing is special
+ * gh_slot_free_bulk() - free objects to the magazine of this CPU
  * @slots: per-CPU caches that they all should be for, not NULL
  * @n: how many
  * @p: the objects, not verified
  *
- * Stops at the first that cannot be freed here and now: the magazine is full, it
- * is no object of these slots, or nobody has it.
+ * Stops at the first that the magazine cannot take: because it is full, or
+ * because that is no object of these slots, or not allocated.
  *
  * Context: any.
  * Return: number of objects freed.
@@ -667,9 +701,10 @@ unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 /* ---- draining ----------------------------------------------------------- */
 
 /**
- * gh_slot_drain() - empty a CPU's slot and give its room back
+ * gh_slot_drain() - free all that a CPU's slot has, and uncharge its room
  * @c: the mcentral
- * @cpu: this CPU, with preemption off, or one that nobody runs on
+ * @cpu: this CPU, with preemption off; or one that is dead, or whose heap nobody
+ *	uses
  *
  * Context: process context.
  */
@@ -681,6 +716,7 @@ void gh_slot_drain(struct gh_central *c, unsigned int cpu)
 	gh_busy_begin(&slot->busy);
 	room = slot_shut(c, slot);
 	gh_busy_end(&slot->busy);
+
 	if (cpu == raw_smp_processor_id())
 		mcache_charge(c, -room);
 	else
@@ -688,8 +724,8 @@ void gh_slot_drain(struct gh_central *c, unsigned int cpu)
 }
 GH_EXPORT_FOR_TESTS(gh_slot_drain);
 
-/* Give back what is in the spare magazine. If there was nothing, close the slot. */
-static void slot_give_spare(struct gh_central *c, struct gh_slot *slot)
+/* Free what is in the spare magazine. If nothing is in either, close the slot. */
+static void slot_release_spare(struct gh_central *c, struct gh_slot *slot)
 {
 	gh_busy_assert_held(&slot->busy);
 
@@ -701,7 +737,7 @@ static void slot_give_spare(struct gh_central *c, struct gh_slot *slot)
 	slot->nspare = 0;
 }
 
-/* The objects in the magazine become the spare ones, if there are none. */
+/* Make the objects in the magazine the spare ones, if there are none. */
 static void slot_set_aside(struct gh_central *c, struct gh_slot *slot)
 {
 	gh_busy_assert_held(&slot->busy);
@@ -714,19 +750,19 @@ static void slot_set_aside(struct gh_central *c, struct gh_slot *slot)
 		slot_swap_mags(slot);
 		return;
 	}
-	/* No second magazine to be had: they age at once. */
+	/* There is no record for a second magazine: free them at once. */
 	gh_central_release(c, slot->mag, gh_slot_n(slot));
 	slot->top = slot->mag;
 }
 
 /**
- * gh_slot_age() - give back what this CPU did not need since last time
+ * gh_slot_age() - free what this CPU did not need since the last call
  * @c: the mcentral
  *
- * To see whether objects are needed without a word from the fast path, they are
- * set aside: whoever needs them fetches the spare magazine, in the slow path.
- * What is still there the next time goes back to its spans, and a slot in which
- * nothing is left then is closed.
+ * The fast path must not be burdened with counting, so objects are set aside: they
+ * become the spare magazine, which only the slow path uses. If they are still
+ * there at the next call, nothing needed them, and they are freed to their
+ * spans. A slot in which nothing is left at the call after that is closed.
  *
  * Context: preemption off, not in an interrupt.
  */
@@ -735,14 +771,16 @@ void gh_slot_age(struct gh_central *c)
 	struct gh_slot *slot = this_cpu_ptr(c->slots);
 
 	lockdep_assert_preemption_disabled();
+
 	if (!slot->cap) {
-		/* What was missed long ago earns nothing. */
+		/* Misses of long ago must not earn it a magazine. */
 		slot->misses /= 2;
 		return;
 	}
+
 	gh_busy_begin(&slot->busy);
 	if (slot->idle)
-		slot_give_spare(c, slot);
+		slot_release_spare(c, slot);
 	if (slot->cap) {
 		slot_set_aside(c, slot);
 		slot->idle = true;
@@ -757,8 +795,7 @@ GH_EXPORT_FOR_TESTS(gh_slot_age);
  * @cpu: the CPU
  *
  * Context: any.
- * Return: true if none of its slots has room for objects, nor has it a tiny
- * block.
+ * Return: true if it has no magazines, no tiny block and no large objects.
  */
 bool gh_mcache_empty(const struct gh_heap *h, unsigned int cpu)
 {
@@ -785,7 +822,7 @@ unsigned long gh_slot_cached(const struct gh_central *c)
 		const struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
 		unsigned long here = READ_ONCE(slot->top) - READ_ONCE(slot->mag);
 
-		/* They belong to two magazines if the CPU changed them just now. */
+		/* If the CPU changed them just now, they are of two magazines. */
 		if (here <= c->batch)
 			n += here;
 		n += READ_ONCE(slot->nspare);
@@ -813,7 +850,7 @@ unsigned long gh_slot_carved(const struct gh_central *c)
 GH_EXPORT_FOR_TESTS(gh_slot_carved);
 
 /**
- * gh_slot_released() - objects that ever came back to their span
+ * gh_slot_released() - objects that were ever freed to their span
  * @c: the mcentral
  *
  * Context: any; exact while nobody allocates.

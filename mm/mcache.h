@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * mcache: what a CPU holds of each span class, and the fast path.
+ *
+ * Lock: each structure's busy flag, see busy.h. Its counters are changed by single
+ * instructions and read by anyone.
  */
 #ifndef _GOHEAP_MCACHE_H
 #define _GOHEAP_MCACHE_H
@@ -14,19 +17,19 @@
 
 /**
  * struct gh_slot - a CPU's cache of one span class
- * @busy: guards what follows but @carved and @released, see busy.h
- * @idle: nobody looked at @spare since gh_slot_age() did
- * @cap: objects that @mag has room for: grows with misses up to the batch
+ * @busy: guards what follows but @carved and @released
+ * @idle: no allocation or free has used @spare since gh_slot_age()
+ * @cap: objects that @mag has room for; grows with misses up to the batch
  * @nspare: objects in @spare, @cap at most
- * @misses: since @cap last grew
+ * @misses: misses since @cap grew
  * @top: end of the objects in @mag
  * @mag: magazine: free objects, last in first out; NULL if @cap is 0
  * @end: end of the room in @mag
- * @spare: a second magazine, so that a pattern that swings about the end of
- *	the first does not go to the mcentral each time; or NULL
+ * @spare: a second magazine, or NULL. Without it, a load that alternates about
+ *	the end of the first would go to the mcentral each time.
  * @span: current span, or NULL
  * @carved: objects taken from spans
- * @released: objects given back past the mcentral (large objects)
+ * @released: objects freed past the mcentral (large objects)
  */
 struct gh_slot {
 	struct gh_busy busy;
@@ -46,11 +49,11 @@ struct gh_slot {
 /**
  * struct gh_tiny - a CPU's tiny block
  * @busy: guards what follows but the counters
- * @off: bytes of the block that are given out
+ * @off: bytes of the block that are handed out
  * @block: the block, or NULL
  * @word: its word, see tinyword.h
  * @allocs: tiny objects ever allocated
- * @seen: @allocs when gh_tiny_age() last looked
+ * @seen: @allocs at the last gh_tiny_age()
  * @frees: tiny objects ever freed
  */
 struct gh_tiny {
@@ -63,7 +66,7 @@ struct gh_tiny {
 	unsigned long frees;
 };
 
-/* Free large objects that a CPU holds, at most. */
+/* Bound on the free large objects that a CPU holds. */
 #define GH_LARGE_HELD	8
 
 /**
@@ -72,11 +75,11 @@ struct gh_tiny {
  * @n: objects in @span
  * @span: spans of free objects, oldest first
  * @bytes: of all of them
- * @seen: @nallocs when gh_large_age() last looked
- * @nallocs: objects ever taken from here
- * @nfrees: objects ever left here
- * @alloc_bytes: their bytes
- * @free_bytes: their bytes
+ * @seen: @nallocs at the last gh_large_age()
+ * @nallocs: objects ever allocated from here
+ * @nfrees: objects ever freed to here
+ * @alloc_bytes: bytes of those in @nallocs
+ * @free_bytes: bytes of those in @nfrees
  * @other_alloc_bytes: bytes of large objects that were allocated past this cache
  * @other_free_bytes: bytes of large objects that were freed past it
  */
@@ -96,12 +99,12 @@ struct gh_large {
 
 /**
  * struct gh_mcache - what a CPU holds
- * @bytes: room of the size classes' magazines; with the bytes of large objects
- *	at most gh_percpu_bytes
- * @cache_bytes: room of object caches' magazines; as much again
+ * @bytes: room of the size classes' magazines; together with the bytes of large
+ *	objects at most gh_percpu_bytes
+ * @cache_bytes: room of object caches' magazines; at most gh_percpu_bytes
  * @victim: the slot that room is taken from next
  * @heap: the heap
- * @age_work: gives back what is idle here (reclaim.c)
+ * @age_work: frees what is idle here (reclaim.c)
  * @tiny: tiny block
  * @large: large objects
  * @slot: one for each of the heap's mcentrals
@@ -146,7 +149,7 @@ static inline unsigned int gh_slot_n(const struct gh_slot *slot)
  * @state: its state byte, if the result is true
  *
  * Context: any.
- * Return: true if @p is an object of @s that a caller has.
+ * Return: true if @p is an allocated object of @s.
  */
 static __always_inline bool gh_slot_find(const struct gh_span *s,
 					 unsigned long nelems, const void *p,
@@ -179,7 +182,7 @@ static __always_inline bool gh_slot_pop(struct gh_slot __percpu *slots,
 		if (likely(slot->top != slot->mag)) {
 			*obj = slot->top[-1].obj;
 			*slot->top[-1].state = GH_OBJ_ALLOC;
-			/* Counted down in place, which is an instruction less. */
+			/* Decrementing in memory takes one instruction less. */
 			barrier();
 			slot->top--;
 			gh_busy_end(&slot->busy);
@@ -229,9 +232,9 @@ static __always_inline bool gh_slot_push(struct gh_slot __percpu *slots,
 /**
  * gh_slot_alloc() - take an object of a span class or cache
  * @c: its mcentral
- * @gfp: for a miss; __GFP_ZERO is the caller's business
+ * @gfp: for a miss; zeroing is left to the caller
  *
- * Context: any in which @gfp may be used; in NMI context only what there is.
+ * Context: any in which @gfp may be used; in NMI context nothing new is made.
  * Return: the object or NULL.
  */
 static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
@@ -249,8 +252,8 @@ static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
  * @gfp: as for gh_slot_alloc()
  * @nid: preferred NUMA node; with __GFP_THISNODE the only one
  *
- * A CPU's magazine may hold objects of any node, so it will do only for a
- * preference for the nearest one.
+ * A CPU's magazine may hold objects of any node, so it is used only if the nearest
+ * node is preferred, but not required.
  *
  * Context: as gh_slot_alloc().
  * Return: the object or NULL.
@@ -267,9 +270,9 @@ static inline void *gh_slot_alloc_node(struct gh_central *c, gfp_t gfp,
 }
 
 /**
- * gh_slot_free() - give an object back to its span class or cache
+ * gh_slot_free() - free an object to its span class or cache
  * @c: its mcentral
- * @obj: the object, which was checked to be allocated
+ * @obj: the object, which was found to be allocated
  * @state: its state byte
  *
  * Context: any.

@@ -30,7 +30,7 @@ static void tiny_free_block(struct gh_span *s, unsigned long addr)
 		     &s->objstate[idx]);
 }
 
-/* A CPU moves on: the block goes, unless it has residents. */
+/* A CPU lets go of a block, which is freed unless objects are left in it. */
 static void tiny_unhold(void *block, atomic_t *word)
 {
 	if (!(atomic_fetch_andnot(GH_TINY_HELD, word) & GH_TINY_STARTS))
@@ -50,6 +50,7 @@ static void *tiny_place(struct gh_tiny *t, size_t size)
 	unsigned int off = ALIGN(t->off, tiny_align(size));
 
 	gh_busy_assert_held(&t->busy);
+
 	/* No object starts at the last byte: its bit is GH_TINY_HELD. */
 	if (!t->block || off + size > GH_TINY_SIZE || off == GH_TINY_SIZE - 1)
 		return NULL;
@@ -73,7 +74,7 @@ static void *tiny_try(struct gh_heap *h, size_t size)
 	return p;
 }
 
-/* Let the CPU hold @block, of which @off bytes are used, or nobody. */
+/* Let this CPU hold @block, of which @off bytes are used; free it if it cannot. */
 static void tiny_install(struct gh_heap *h, void *block, atomic_t *word,
 			 unsigned int off)
 {
@@ -96,7 +97,7 @@ static void tiny_install(struct gh_heap *h, void *block, atomic_t *word,
  * gh_tiny_alloc() - allocate a small data object
  * @h: the heap
  * @size: bytes, 1 to 15
- * @gfp: for a new block; zeroing is the caller's business
+ * @gfp: for a new block; zeroing is left to the caller
  *
  * Context: any in which @gfp may be used.
  * Return: the object or NULL.
@@ -120,7 +121,7 @@ void *gh_tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp)
 	return p;
 }
 
-/* The last resident has left the block that this CPU holds: begin it anew. */
+/* No object is left in a block. If this CPU holds it, start again at byte 0. */
 static void tiny_restart(struct gh_heap *h, void *block)
 {
 	struct gh_tiny *t;
@@ -128,7 +129,7 @@ static void tiny_restart(struct gh_heap *h, void *block)
 	preempt_disable();
 	t = this_cpu_ptr(&h->mcache->tiny);
 	if (gh_busy_try(&t->busy)) {
-		/* This CPU may have moved on, or have placed another. */
+		/* The CPU may hold another block, or an interrupt placed an object. */
 		if (t->block == block && atomic_read(t->word) == GH_TINY_HELD)
 			t->off = 0;
 		gh_busy_end(&t->busy);
@@ -171,11 +172,13 @@ bool gh_tiny_free(struct gh_span *s, unsigned long addr)
 
 	if (want_init_on_free())
 		memset((void *)addr, 0, gh_tiny_size(s, addr));
+
 	do {
 		if (!gh_tinyword_starts(old, off))
 			return false;
 		new = old & ~gh_tinyword_object(off, gh_tinyword_size(old, off));
 	} while (!atomic_try_cmpxchg(word, &old, new));
+
 	this_cpu_inc(h->mcache->tiny.frees);
 	if (new == GH_TINY_HELD)
 		tiny_restart(h, (void *)round_down(addr, GH_TINY_SIZE));
@@ -185,9 +188,10 @@ bool gh_tiny_free(struct gh_span *s, unsigned long addr)
 }
 
 /**
- * gh_tiny_drain() - take a CPU's block away
+ * gh_tiny_drain() - let a CPU let go of its block
  * @h: the heap
- * @cpu: this CPU, with preemption off, or one that nobody runs on
+ * @cpu: this CPU, with preemption off; or one that is dead, or whose heap nobody
+ *	uses
  *
  * Context: process context.
  */
@@ -207,7 +211,7 @@ void gh_tiny_drain(struct gh_heap *h, unsigned int cpu)
 }
 
 /**
- * gh_tiny_age() - take this CPU's block away if it was not needed since last time
+ * gh_tiny_age() - let go of this CPU's block if it was not needed since last time
  * @h: the heap
  *
  * Context: preemption off, not in an interrupt.
@@ -217,6 +221,7 @@ void gh_tiny_age(struct gh_heap *h)
 	struct gh_tiny *t = this_cpu_ptr(&h->mcache->tiny);
 
 	lockdep_assert_preemption_disabled();
+
 	if (t->seen == t->allocs)
 		gh_tiny_drain(h, smp_processor_id());
 	t->seen = t->allocs;

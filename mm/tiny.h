@@ -8,7 +8,7 @@
 #include "mheap.h"
 #include "tinyword.h"
 
-/* Two of 8 bytes would fill a block, no better than they fill their class. */
+/* Not 8 bytes: a block has room for only two, which spans of 8 bytes do as well. */
 static __always_inline bool gh_size_is_tiny(size_t size)
 {
 	return size < GH_TINY_SIZE && size != GH_MIN_OBJ;
