@@ -4,6 +4,8 @@
  *
  * Module init and exit, and parameters.
  */
+#define pr_fmt(fmt) "goheap: " fmt
+
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
@@ -30,7 +32,7 @@ static int param_in_range(const char *val, const struct kernel_param *kp,
 
 	if (!err && *out >= min && *out <= max)
 		return 0;
-	pr_err("goheap: parameter %s must be from %lu to %lu\n", kp->name, min,
+	pr_err("parameter %s must be from %lu to %lu\n", kp->name, min,
 	       max);
 	return err ?: -ERANGE;
 }
@@ -93,7 +95,7 @@ static int vmem_kind(enum gh_vmem_kind *kind)
 	int i = match_string(names, ARRAY_SIZE(names), vmem);
 
 	if (i < 0) {
-		pr_err("goheap: parameter vmem must be auto, sparse or eager\n");
+		pr_err("parameter vmem must be auto, sparse or eager\n");
 		return -EINVAL;
 	}
 	*kind = i;
@@ -174,7 +176,7 @@ static int __init goheap_init(void)
 	err = heap_start();
 	if (err)
 		goto no_heap;
-	pr_info("goheap: %s arenas of 64 MiB, %u nodes\n",
+	pr_info("%s arenas of 64 MiB, %u nodes\n",
 		gh_vmem_is_sparse() ? "sparse" : "eager", gh_kheap->nr_nodes);
 	return 0;
 
@@ -205,7 +207,7 @@ static void __exit goheap_exit(void)
 	gh_index_exit();
 	left = gh_vmem_committed_bytes();
 	if (!clean || left)
-		pr_err("goheap: unload leak: objects were still allocated, %lu bytes are lost\n",
+		pr_err("unload leak: objects were still allocated, %lu bytes are lost\n",
 		       left);
 	gh_vmem_exit();
 }
