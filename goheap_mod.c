@@ -164,6 +164,7 @@ static int __init goheap_init(void)
 	err = gh_vmem_init(kind);
 	if (err)
 		return err;
+
 	err = gh_index_init();
 	if (err)
 		goto no_index;
@@ -176,6 +177,7 @@ static int __init goheap_init(void)
 	err = heap_start();
 	if (err)
 		goto no_heap;
+
 	pr_info("%s arenas of 64 MiB, %u nodes\n",
 		gh_vmem_is_sparse() ? "sparse" : "eager", gh_kheap->nr_nodes);
 	return 0;

@@ -235,9 +235,9 @@ GH_EXPORT_FOR_TESTS(gh_arena_publish);
  *
  * Any address with the same lookup slot may lead gh_span_guess() to the arena's
  * table. Waiting with synchronize_rcu() would not help, because gh_span_guess()
- * may be preempted after it has loaded the slot and before it uses the table. So
- * a heap must end while no other is in use: the kernel's ends when the module
- * does, those of tests while nothing else runs.
+ * may be preempted after it has loaded the slot and before it uses the table.
+ * So a heap must end while no other is in use: the kernel's ends when the
+ * module does, those of tests while nothing else runs.
  *
  * Context: process context, may sleep.
  */

@@ -64,9 +64,9 @@ extern struct gh_index gh_index;
 /*
  * A direct-mapped cache in front of the index, for callers that check what they
  * find: the tables of spans of arenas, by the low bits of the arena's number.
- * Arenas are mostly reserved side by side, so 16 GiB of them have a slot each. An
- * arena whose slot is taken is found through the index. No slot is ever NULL,
- * and neither is an entry of a table, so a lookup need not test for it.
+ * Arenas are mostly reserved side by side, so 16 GiB of them have a slot each.
+ * An arena whose slot is taken is found through the index. No slot is ever
+ * NULL, and neither is an entry of a table, so a lookup need not test for it.
  */
 #define GH_LOOKUP_SLOTS		256
 
@@ -115,7 +115,7 @@ static __always_inline struct gh_span *gh_span_guess(unsigned long addr)
 	struct gh_span **spans = READ_ONCE(*gh_lookup_slot(addr));
 	struct gh_span *s;
 
-	/* READ_ONCE() would keep gcc from using one addressing mode for it all. */
+	/* With READ_ONCE(), gcc would use more instructions for the address. */
 	s = data_race(spans[(addr >> GH_PAGE_SHIFT) % GH_ARENA_PAGES]);
 	OPTIMIZER_HIDE_VAR(s);
 	return s;

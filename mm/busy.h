@@ -10,28 +10,28 @@
  * The rules:
  *
  *  1. Preemption is off from before the flag is tested until it is cleared, and
- *     the structure is the one of the CPU that this runs on. The structures of a
- *     CPU that is dead, or of a heap that nobody uses, may be used from another
- *     CPU, one task at a time.
+ *     the structure belongs to the CPU that this runs on. The structures of a
+ *     dead CPU, or of a heap that nobody uses, may be used from another CPU, by
+ *     one task at a time.
  *  2. Code that finds the flag set has interrupted the owner. It must not wait,
  *     because the owner cannot go on before it returns, and it must not use
  *     what the flag guards. It goes to the layer below instead.
- *  3. Code that takes the flag clears it before it returns, so an interrupt that
- *     comes between another's test and its store leaves the flag as it was.
+ *  3. Code that takes the flag clears it before it returns. So an interrupt
+ *     that comes between a test of the flag and the store leaves it as it was.
  *  4. The owner must not sleep, must not allocate pages, must not call anyone
  *     outside of goheap, and takes no locks but raw ones. It may take one more
  *     flag, by gh_busy_try() only.
  *  5. All of this holds in NMI context too, where raw locks are only tried.
  *
- * Work items that age or drain a CPU's caches run on that CPU and are users
- * like any other: they turn preemption off. As nobody is interrupted by process
- * context, they cannot find the flag set, and take it by gh_busy_begin().
+ * Work items that age or drain a CPU's caches run on that CPU, with preemption
+ * off, and are users like any other. Process context does not interrupt an
+ * owner, so they cannot find the flag set, and take it by gh_busy_begin().
  *
  * For lockdep, all flags are one lock that is only ever tried, since an
  * interrupt may rightly find it held. So it has no place in the lock order and
- * cannot be part of a deadlock; but lockdep reports any lock that is not raw and
- * is taken inside, and functions can assert that their caller has the flag. In
- * NMI context lockdep is off and takes no notice.
+ * cannot be part of a deadlock; but lockdep reports any lock that is not raw
+ * and is taken inside, and functions can assert that their caller has the flag.
+ * In NMI context lockdep is off and takes no notice.
  */
 #ifndef _GOHEAP_BUSY_H
 #define _GOHEAP_BUSY_H
@@ -41,8 +41,8 @@
 #include <linux/types.h>
 
 /**
- * struct gh_busy - says that somebody on this CPU is at work
- * @held: it is so
+ * struct gh_busy - says that code on this CPU is at work
+ * @held: it is
  *
  * All zero is free.
  */
@@ -79,7 +79,7 @@ static __always_inline void gh_busy_note_end(void)
 {
 }
 
-#define gh_busy_assert_held(busy)	do { (void)(busy); } while (0)
+#define gh_busy_assert_held(busy)	((void)(busy))
 
 #endif /* CONFIG_DEBUG_LOCK_ALLOC */
 
@@ -88,8 +88,8 @@ static __always_inline void gh_busy_note_end(void)
  * @busy: this CPU's flag
  *
  * Context: any, preemption off.
- * Return: true if it did. If not, an interrupt may come and go, but the flag will
- * be clear afterwards.
+ * Return: true if it did. If not, an interrupt may come and go, but the flag
+ * will be clear afterwards.
  */
 static __always_inline bool gh_busy_is_held(const struct gh_busy *busy)
 {

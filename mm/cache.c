@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cache: object caches, each with a span class of its own: exact object size, no
- * mixing with other types, and a list of what leaked when a cache is destroyed.
+ * cache: object caches, each with a span class of its own: exact object size,
+ * no mixing with other types, and a list of what leaked when a cache is
+ * destroyed.
  *
  * Names used here: cache is an object cache, c its mcentral, p an object, s its
  * span.
@@ -161,7 +162,7 @@ static void leak_span(struct gh_span *s, void *arg)
 	WRITE_ONCE(s->slots, &gh_no_slot);
 	WRITE_ONCE(s->name, s->central->heap->central[0].name);
 	WRITE_ONCE(s->state, GH_SPAN_LEAKED);
-	/* A free that sees the new owner must see the state: see small_free(). */
+	/* A free that sees the new owner must see the state; small_free(). */
 	smp_wmb();
 	WRITE_ONCE(s->central, &s->central->heap->central[0]);
 }
@@ -194,7 +195,7 @@ unsigned long gh_cache_destroy(struct goheap_cache *cache)
 	struct gh_heap *h = c->heap;
 	unsigned long leaked;
 
-	/* Objects may still wait for a grace period, or be deferred by an NMI. */
+	/* Objects may wait for a grace period, or be deferred by an NMI. */
 	rcu_barrier();
 	gh_defer_sync(h);
 
@@ -220,8 +221,8 @@ GH_EXPORT_FOR_TESTS(gh_cache_destroy);
  * goheap_cache_destroy() - destroy an object cache
  * @cache: the cache, or NULL; nobody allocates from it any more
  *
- * Objects that are still allocated are listed in the log and leaked: their memory
- * is not used for anything else as long as goheap is loaded.
+ * Objects that are still allocated are listed in the log and leaked: their
+ * memory is not used for anything else as long as goheap is loaded.
  *
  * Context: process context, may sleep; waits for objects that were given to
  * goheap_cache_free_rcu().

@@ -5,8 +5,8 @@
  * In NMI context an object that this CPU has no room for can go nowhere, since
  * its span is under a lock that the NMI may have interrupted the holder of. So
  * it is put on a lockless list, linked through its first word, and an irq_work
- * frees it as soon as interrupts are on. Its state byte says "free" meanwhile, so
- * that a second free is refused.
+ * frees it as soon as interrupts are on. Its state byte says "free" meanwhile,
+ * so that a second free is refused.
  */
 #include <linux/irq_work.h>
 #include <linux/llist.h>
@@ -53,7 +53,8 @@ void gh_defer_init(struct gh_heap *h)
 /**
  * gh_defer_free() - free an object later, in a context where locks can be taken
  * @h: the heap
- * @obj: the object, or the whole of a large one; its state byte says GH_OBJ_FREE
+ * @obj: the object, or the whole of a large one; its state byte says
+ *	GH_OBJ_FREE
  *
  * Context: NMI, or any.
  */

@@ -11,14 +11,14 @@
  * of the size is the power of two, and rotating right by shift bits divides by
  * it: bits that should be zero, but are not, come back in at the top.
  *
- * So every multiple of the size gives its quotient. Both steps are bijections on
- * 64-bit numbers, so nothing else gives the same: of what is not a multiple, the
- * result is larger than that of any multiple. Comparing it with the number of
- * objects therefore refuses addresses inside of objects as well as those behind
- * the last.
+ * So every multiple of the size gives its quotient. Both steps are bijections
+ * on 64-bit numbers, so nothing else gives the same: of what is not a multiple,
+ * the result is larger than that of any multiple. Comparing it with the number
+ * of objects therefore refuses addresses inside of objects as well as those
+ * behind the last.
  *
- * (Granlund and Montgomery, Division by Invariant Integers using Multiplication,
- * 1994, section 9.)
+ * (Granlund and Montgomery, Division by Invariant Integers using
+ * Multiplication, 1994, section 9.)
  *
  * Everything here is pure: no locks, any context.
  */

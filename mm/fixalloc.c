@@ -144,7 +144,7 @@ static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
 		return NULL;
 
 	chunk->bytes = PAGE_SIZE << order;
-	/* A record may hold the only pointer to an object that kmemleak knows. */
+	/* A record may have the only pointer to an object kmemleak knows. */
 	kmemleak_alloc(chunk, chunk->bytes, 0, gfp);
 	return chunk;
 }

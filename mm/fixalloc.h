@@ -2,14 +2,14 @@
 /*
  * fixalloc: fixed-size records that live outside the heap.
  *
- * The allocator's own records (spans, caches) come from here, never from the heap
- * or from slab, so that the allocator cannot recurse into itself and a stray
- * write through a heap pointer does not reach them.
+ * The allocator's own records (spans, caches) come from here, never from the
+ * heap or from slab, so that the allocator cannot recurse into itself and a
+ * stray write through a heap pointer does not reach them.
  *
  * Chunks come straight from the page allocator and are kept until
  * gh_fixalloc_destroy(), so the memory is type-stable: a reader without a lock
- * may look at a record that has just been freed. Only the first word of a record
- * is overwritten while it is free.
+ * may look at a record that has just been freed. Only the first word of a
+ * record is overwritten while it is free.
  */
 #ifndef _GOHEAP_FIXALLOC_H
 #define _GOHEAP_FIXALLOC_H

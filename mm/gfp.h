@@ -4,10 +4,10 @@
  * the page allocator.
  *
  * Callers pass the flags of the kernel's own allocators. Some ask for what
- * goheap cannot give: memory of a zone, because an object may lie in any page of
- * the heap, and an allocation that cannot fail, because the heap may be unable
- * to grow. Such an allocation fails with one warning, since ignoring the flag
- * would let the caller find out later that it was not honoured.
+ * goheap cannot give: memory of a zone, because an object may lie in any page
+ * of the heap, and an allocation that cannot fail, because the heap may be
+ * unable to grow. Such an allocation fails with one warning, since ignoring the
+ * flag would let the caller find out later that it was not honoured.
  *
  * The fast path tests once for all that it cannot do: flags that are refused,
  * zeroing, and a single NUMA node, because a CPU's magazine may hold objects of
@@ -103,7 +103,7 @@ static __always_inline bool gh_gfp_special(gfp_t gfp)
  * @gfp: flags of the caller's request
  *
  * Keeps what says how hard to try and whether to sleep; drops what says where
- * and for whom, because metadata serves everybody and must be mapped.
+ * and for whom, because metadata serves all callers and must be mapped.
  *
  * Return: flags for a zeroed page of metadata.
  */

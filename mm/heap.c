@@ -93,7 +93,8 @@ static void heap_init_centrals(struct gh_heap *h)
 		heap_init_spanclass(h, i);
 
 	tiny.tiny = true;
-	gh_central_init(&h->central[GH_CENTRAL_TINY], h, "goheap-tiny", &tiny, 0);
+	gh_central_init(&h->central[GH_CENTRAL_TINY], h, "goheap-tiny", &tiny,
+			0);
 
 	gh_stack_init(h);
 
@@ -219,7 +220,7 @@ static void heap_drain(struct gh_heap *h)
 	unsigned int i;
 	int cpu;
 
-	/* First, because the blocks go to the slots of the CPU that this runs on. */
+	/* First, because the blocks go to the slots of this CPU. */
 	for_each_possible_cpu(cpu)
 		gh_tiny_drain(h, cpu);
 

@@ -2,9 +2,9 @@
 /*
  * large: objects with a span of their own: those of more than 32 KiB.
  *
- * The state byte says all about the one object; the span's bitmaps are not used.
- * A CPU holds the last few that were freed on it, within its bound. The span cache
- * of the node holds more of them, as it does of all spans.
+ * The state byte says all about the one object; the span's bitmaps are not
+ * used. A CPU holds the last few that were freed on it, within its bound. The
+ * span cache of the node holds more of them, as it does of all spans.
  *
  * Lock: gh_large.busy, see busy.h.
  */
@@ -83,7 +83,7 @@ static struct gh_span *large_take(struct gh_central *c, unsigned long npages)
 	return s;
 }
 
-/* Are @nbytes more within the CPU's bound? One object must leave room for others. */
+/* Are @nbytes more within the CPU's bound? No object may take most of it. */
 static bool large_has_room(const struct gh_mcache *mcache, long nbytes)
 {
 	long bound = READ_ONCE(gh_percpu_bytes);
@@ -136,8 +136,8 @@ static struct gh_span *large_put(struct gh_heap *h, struct gh_span *s)
 /**
  * gh_large_drain() - free the large objects that a CPU holds
  * @h: the heap
- * @cpu: this CPU, with preemption off and its flag clear; or one that is dead, or
- *	whose heap nobody uses
+ * @cpu: this CPU, with preemption off and its flag clear; or one that is dead,
+ *	or whose heap nobody uses
  *
  * Context: any but NMI.
  */

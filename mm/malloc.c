@@ -8,8 +8,8 @@
  *   ..32768     small: the CPU's slot of the span class
  *   more        large: a span of its own
  *
- * A free finds the span by address, and the object's state byte in it. What does
- * not fit is refused before anything is changed.
+ * A free finds the span by address, and the object's state byte in it. What
+ * does not fit is refused before anything is changed.
  *
  * Names used here: p is an object, s its span, c its mcentral.
  */
@@ -95,7 +95,7 @@ static noinline void *malloc_slow(size_t size, gfp_t gfp, bool noscan)
 	return gh_malloc(gh_kheap, size, gfp, noscan, NUMA_NO_NODE);
 }
 
-/* Size 0 has class 0, whose slot has no magazine, so it goes to the slow path. */
+/* Size 0 has class 0, which has no magazine, so it takes the slow path. */
 static __always_inline void *malloc_fast(size_t size, gfp_t gfp, bool noscan)
 {
 	unsigned long class;
@@ -116,10 +116,11 @@ slow:
 }
 
 /*
- * notrace, here and wherever there is a fast path, because a function that can be
- * traced begins with a no-op, which a pair of calls would execute twice. So the
- * function tracer, fentry programs and kprobe events do not see these functions;
- * they do see malloc_slow(), free_slow() and the slow paths of mcache.c.
+ * notrace, here and wherever there is a fast path, because a function that can
+ * be traced begins with a no-op, which a pair of calls would execute twice. So
+ * the function tracer, fentry programs and kprobe events do not see these
+ * functions; they do see malloc_slow(), free_slow() and the slow paths of
+ * mcache.c.
  */
 
 /**
@@ -196,7 +197,7 @@ static bool small_free(struct gh_span *s, void *p)
 	struct gh_central *c = READ_ONCE(s->central);
 	u8 *state;
 
-	/* Pairs with leak_span(): a reader of the new owner sees the new state. */
+	/* Pairs with leak_span(): with the new owner, the new state is seen. */
 	smp_rmb();
 	if (unlikely(c->cache || READ_ONCE(s->state) != GH_SPAN_OBJECTS))
 		return false;
@@ -241,8 +242,9 @@ bad:
  * goheap_free() - free memory
  * @p: what a function of the goheap_alloc() family returned, or NULL
  *
- * A pointer that is no such object (not goheap's, inside an object, freed already,
- * of a cache) is refused, counted and reported, and nothing is changed.
+ * A pointer that is no such object (not goheap's, inside an object, freed
+ * already, of a cache) is refused, counted and reported, and nothing is
+ * changed.
  *
  * Context: any; see DOC: Contexts.
  */
@@ -320,7 +322,7 @@ void goheap_free_sensitive(void *p)
 }
 EXPORT_SYMBOL_GPL(goheap_free_sensitive);
 
-/* An object that shrinks stays where it is unless half of it would be wasted. */
+/* An object that shrinks stays in place unless half of it would be wasted. */
 static bool realloc_fits(size_t have, size_t size)
 {
 	return size <= have && (size > have / 2 || have <= 2 * GH_MIN_OBJ);
@@ -332,8 +334,8 @@ static bool realloc_fits(size_t have, size_t size)
  * @size: new size in bytes; 0 frees the object
  * @gfp: allocation flags; __GFP_ZERO does not zero what is added
  *
- * Contents are kept up to the smaller of the two sizes. A data object remains one.
- * On failure the old object is unchanged.
+ * Contents are kept up to the smaller of the two sizes. A data object remains
+ * one. On failure the old object is unchanged.
  *
  * Context: as goheap_alloc().
  * Return: the object, which may have moved; ZERO_SIZE_PTR for size 0; or NULL.

@@ -5,15 +5,15 @@
  *
  * A miss is served from, in this order: the spare magazine, a batch of the
  * transfer cache, the current span, another span of the mcentral, a new span.
- * Only the last may allocate pages or sleep, so it must be made without the busy
- * flag and with preemption on. It is then deposited in the slot of whichever CPU
- * the task is on by that time.
+ * Only the last may allocate pages or sleep, so it must be made without the
+ * busy flag and with preemption on. It is then deposited in the slot of
+ * whichever CPU the task is on by that time.
  *
- * Magazines begin small and grow with misses. Each miss earns a slot MISS_BYTES;
- * when the misses since it last grew have earned as many bytes as it has room
- * for, the room doubles, up to a batch. The room of all slots of a CPU is bounded
- * by gh_percpu_bytes. At the bound, a slot that grows takes the room of another
- * class; the classes take turns.
+ * Magazines begin small and grow with misses. Each miss earns a slot
+ * MISS_BYTES; when the misses since it last grew have earned as many bytes as
+ * it has room for, the room doubles, up to a batch. The room of all slots of a
+ * CPU is bounded by gh_percpu_bytes. At the bound, a slot that grows takes the
+ * room of another class; the classes take turns.
  *
  * Classes of larger objects must earn their first magazine as well, and have no
  * current span before, because one free object that a CPU holds pins a whole
@@ -29,7 +29,7 @@
 #include "defer.h"
 #include "mcache.h"
 
-/* A first magazine has room for so many objects, and for so many bytes of them. */
+/* Bounds on the objects, and their bytes, that a first magazine has room for. */
 #define CAP_INITIAL	8
 #define CAP_BYTES	2048UL
 
@@ -61,6 +61,12 @@ static void slot_set_mag(struct gh_slot *slot, struct gh_ent *mag,
 	slot->mag = mag;
 	slot->top = mag + n;
 	slot->end = mag + cap;
+}
+
+/* From stock, because no pages can be taken while the slot is busy. */
+static struct gh_ent *slot_new_mag(struct gh_central *c, unsigned int cap)
+{
+	return gh_fixalloc_alloc(gh_mheap_mags(c->heap, cap), 0);
 }
 
 static void slot_free_mags(struct gh_central *c, struct gh_slot *slot)
@@ -118,7 +124,7 @@ static void mcache_charge(const struct gh_central *c, long bytes)
 		this_cpu_add(c->heap->mcache->bytes, bytes);
 }
 
-/* Bytes by which @more would exceed the CPU's bound; 0 or less if it has room. */
+/* Bytes by which @more would exceed the CPU's bound, or 0 or less. */
 static long mcache_lack(const struct gh_central *c, long more)
 {
 	struct gh_mcache *mcache = this_cpu_ptr(c->heap->mcache);
@@ -156,8 +162,9 @@ static void mcache_steal(struct gh_heap *h, long lack)
 }
 
 /*
- * Charge the CPU for magazines of @cap objects instead of those that the slot has.
- * At the bound, one other class must have the room, or the slot cannot grow.
+ * Charge the CPU for magazines of @cap objects instead of those that the slot
+ * has. At the bound, one other class must have the room, or the slot cannot
+ * grow.
  */
 static bool slot_charge(struct gh_central *c, struct gh_slot *slot,
 			unsigned int cap)
@@ -200,7 +207,7 @@ static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 
 	if (cap == slot->cap || !slot_charge(c, slot, cap))
 		return false;
-	mag = gh_fixalloc_alloc(gh_mheap_mags(c->heap, cap), 0);
+	mag = slot_new_mag(c, cap);
 	if (!mag) {
 		slot_uncharge(c, slot, cap);
 		return false;
@@ -238,8 +245,8 @@ static bool slot_earned(struct gh_central *c)
 }
 
 /*
- * Have a record for the next magazine in stock, because no pages can be taken for
- * one while the slot is busy. Returns false if there is none.
+ * Have a record for the next magazine in stock, because no pages can be taken
+ * for one while the slot is busy. Returns false if there is none.
  */
 static bool slot_stock(struct gh_central *c, unsigned int cap, gfp_t gfp)
 {
@@ -272,8 +279,8 @@ static void slot_open(struct gh_central *c)
 }
 
 /*
- * Open this CPU's slot if it has earned its first magazine, and have a record for
- * the next one at hand. With @gfp 0, no pages are taken for records.
+ * Open this CPU's slot if it has earned its first magazine, and have a record
+ * for the next one at hand. With @gfp 0, no pages are taken for records.
  */
 static void slot_equip(struct gh_central *c, gfp_t gfp)
 {
@@ -297,7 +304,7 @@ static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
 	if (slot->span)
 		n = gh_span_carve(slot->span, slot->mag, slot->cap);
 	if (!n) {
-		/* If objects of it were freed, it may be taken out again at once. */
+		/* If objects of it were freed, it may be taken out again. */
 		slot_put_span(c, slot);
 		slot->span = gh_central_get_span(c, numa_mem_id());
 		if (!slot->span)
@@ -447,11 +454,11 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 	if (c->flags & GH_CENTRAL_ACCOUNT)
 		gfp |= __GFP_ACCOUNT;
 
-	/* __GFP_THISNODE without a node means the nearest; magazines mix nodes. */
+	/* __GFP_THISNODE alone means the nearest node; magazines mix nodes. */
 	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
 		nid = numa_mem_id();
 	here = nid == NUMA_NO_NODE;
-	/* A NUMA node without a gh_node is served by others, if that is allowed. */
+	/* A NUMA node without a gh_node is served by others, if it may be. */
 	if (gfp & __GFP_THISNODE && gh_mheap_node(c->heap, nid)->nid != nid)
 		return NULL;
 
@@ -475,7 +482,8 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 GH_EXPORT_FOR_TESTS(gh_slot_alloc_slow);
 
 /* Returns how many there were. */
-static unsigned int slot_pop_many(struct gh_slot *slot, unsigned int n, void **p)
+static unsigned int slot_pop_many(struct gh_slot *slot, unsigned int n,
+				  void **p)
 {
 	struct gh_ent *top = slot->top;
 	unsigned int i;
@@ -548,7 +556,7 @@ static void slot_make_room(struct gh_central *c, struct gh_slot *slot)
 	if (slot_missed(c, slot))
 		return;
 	if (!slot->spare)
-		slot->spare = gh_fixalloc_alloc(gh_mheap_mags(c->heap, slot->cap), 0);
+		slot->spare = slot_new_mag(c, slot->cap);
 	if (!slot->spare) {
 		/* There is no record for a second magazine: empty the first. */
 		gh_central_release(c, slot->mag, gh_slot_n(slot));
@@ -642,7 +650,8 @@ static bool run_enter(struct free_run *run, void *p,
  * A span that an object was freed to lives as long as that object is in the
  * magazine, so it need not be looked up for the next object.
  */
-static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n, void **p,
+static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n,
+				   void **p,
 				   const struct gh_slot __percpu *slots)
 {
 	struct gh_ent *top = slot->top;
@@ -703,8 +712,8 @@ unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 /**
  * gh_slot_drain() - free all that a CPU's slot has, and uncharge its room
  * @c: the mcentral
- * @cpu: this CPU, with preemption off; or one that is dead, or whose heap nobody
- *	uses
+ * @cpu: this CPU, with preemption off; or one that is dead, or whose heap
+ *	nobody uses
  *
  * Context: process context.
  */
@@ -724,7 +733,7 @@ void gh_slot_drain(struct gh_central *c, unsigned int cpu)
 }
 GH_EXPORT_FOR_TESTS(gh_slot_drain);
 
-/* Free what is in the spare magazine. If nothing is in either, close the slot. */
+/* Free what is in the spare magazine; if both are empty, close the slot. */
 static void slot_release_spare(struct gh_central *c, struct gh_slot *slot)
 {
 	gh_busy_assert_held(&slot->busy);
@@ -745,7 +754,7 @@ static void slot_set_aside(struct gh_central *c, struct gh_slot *slot)
 	if (slot->nspare || slot->top == slot->mag)
 		return;
 	if (!slot->spare)
-		slot->spare = gh_fixalloc_alloc(gh_mheap_mags(c->heap, slot->cap), 0);
+		slot->spare = slot_new_mag(c, slot->cap);
 	if (slot->spare) {
 		slot_swap_mags(slot);
 		return;
@@ -759,10 +768,11 @@ static void slot_set_aside(struct gh_central *c, struct gh_slot *slot)
  * gh_slot_age() - free what this CPU did not need since the last call
  * @c: the mcentral
  *
- * The fast path must not be burdened with counting, so objects are set aside: they
- * become the spare magazine, which only the slow path uses. If they are still
- * there at the next call, nothing needed them, and they are freed to their
- * spans. A slot in which nothing is left at the call after that is closed.
+ * The fast path must not be burdened with counting, so objects are set aside:
+ * they become the spare magazine, which only the slow path uses. If they are
+ * still there at the next call, nothing needed them, and they are freed to
+ * their spans. A slot in which nothing is left at the call after that is
+ * closed.
  *
  * Context: preemption off, not in an interrupt.
  */
@@ -822,7 +832,7 @@ unsigned long gh_slot_cached(const struct gh_central *c)
 		const struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
 		unsigned long here = READ_ONCE(slot->top) - READ_ONCE(slot->mag);
 
-		/* If the CPU changed them just now, they are of two magazines. */
+		/* If the CPU is changing them, they may not belong together. */
 		if (here <= c->batch)
 			n += here;
 		n += READ_ONCE(slot->nspare);

@@ -2,8 +2,8 @@
 /*
  * mcache: what a CPU holds of each span class, and the fast path.
  *
- * Lock: each structure's busy flag, see busy.h. Its counters are changed by single
- * instructions and read by anyone.
+ * Lock: each structure's busy flag, see busy.h. Its counters are changed by
+ * single instructions and read by anyone.
  */
 #ifndef _GOHEAP_MCACHE_H
 #define _GOHEAP_MCACHE_H
@@ -80,7 +80,8 @@ struct gh_tiny {
  * @nfrees: objects ever freed to here
  * @alloc_bytes: bytes of those in @nallocs
  * @free_bytes: bytes of those in @nfrees
- * @other_alloc_bytes: bytes of large objects that were allocated past this cache
+ * @other_alloc_bytes: bytes of large objects that were allocated past this
+ *	cache
  * @other_free_bytes: bytes of large objects that were freed past it
  */
 struct gh_large {
@@ -252,8 +253,8 @@ static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
  * @gfp: as for gh_slot_alloc()
  * @nid: preferred NUMA node; with __GFP_THISNODE the only one
  *
- * A CPU's magazine may hold objects of any node, so it is used only if the nearest
- * node is preferred, but not required.
+ * A CPU's magazine may hold objects of any node, so it is used only if the
+ * nearest node is preferred, but not required.
  *
  * Context: as gh_slot_alloc().
  * Return: the object or NULL.

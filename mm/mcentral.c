@@ -14,13 +14,14 @@
  *
  * A span is in one of the four sets of its node, or it is the current span of
  * some CPU (@cached) and in no set. Objects may be freed at any time, into a
- * current span too, and set their freed bits. A span in a set is "unswept" if it
- * has any. It is swept, that is, its freed bits are folded in, when it is taken
- * out the next time or when a sweep cycle visits it. A span in a set is freed as
- * soon as all of its objects are.
+ * current span too, and set their freed bits. A span in a set is "unswept" if
+ * it has any. It is swept, that is, its freed bits are folded in, when it is
+ * taken out the next time or when a sweep cycle visits it. A span in a set is
+ * freed as soon as all of its objects are.
  *
  * Lock: gh_central.lock, see mheap.c for the order. In NMI context it is only
- * tried. Spans are freed after it was dropped, because that takes locks of nodes.
+ * tried. Spans are freed after it was dropped, because that takes locks of
+ * nodes.
  */
 #include <linux/string.h>
 
@@ -66,8 +67,8 @@ static bool span_empty(const struct gh_span *s)
 }
 
 /*
- * A span in a set got a freed bit, so it is unswept now, or empty. Empty ones go
- * to @dead, for the caller to free after it has dropped the lock.
+ * A span in a set got a freed bit, so it is unswept now, or empty. Empty ones
+ * go to @dead, for the caller to free after it has dropped the lock.
  */
 static void span_got_freed(struct gh_central *c, struct gh_span *s,
 			   struct list_head *dead)
@@ -98,8 +99,8 @@ static void free_dead(struct gh_central *c, struct list_head *dead)
 /*
  * Take out a span with free places, preferably one that need not be swept.
  *
- * While a sweep cycle runs, every full span counts as unswept until the cycle has
- * visited it. Only a few of them are looked at, because interrupts are off.
+ * While a sweep cycle runs, every full span counts as unswept until the cycle
+ * has visited it. Only a few of them are looked at, because interrupts are off.
  */
 static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets)
 {
@@ -143,8 +144,8 @@ static void span_open(struct gh_central *c, struct gh_span *s)
 		return;
 	/*
 	 * Order all other fields before nmalloc and ncache, for a bad free that
-	 * guesses this span. A caller with a valid pointer observes them anyway,
-	 * since it was given the object after all this.
+	 * guesses this span. A caller with a valid pointer observes them
+	 * anyway, since it was given the object after all this.
 	 */
 	smp_wmb();
 	if (c->cache)
@@ -160,8 +161,8 @@ static void span_open(struct gh_central *c, struct gh_span *s)
  * @nid: preferred NUMA node or NUMA_NO_NODE
  *
  * Context: as gh_mheap_alloc_span().
- * Return: the span, as a current span (@cached), with its objects constructed; or
- * NULL.
+ * Return: the span, as a current span (@cached), with its objects constructed;
+ * or NULL.
  */
 struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid)
 {
@@ -290,10 +291,10 @@ static unsigned long sets_sweep(struct gh_central *c, struct gh_span_sets *sets,
  * @c: the mcentral
  * @bad: number of spans whose counts and bits do not agree is added to this
  *
- * A new generation turns all swept spans into unswept ones at once. So each span
- * is visited once, although the lock is dropped after each. Current spans are left
- * alone, because their CPU may be carving them. Cycles on one mcentral must not
- * overlap, which caches_lock ensures.
+ * A new generation turns all swept spans into unswept ones at once. So each
+ * span is visited once, although the lock is dropped after each. Current spans
+ * are left alone, because their CPU may be carving them. Cycles on one mcentral
+ * must not overlap, which caches_lock ensures.
  *
  * Context: process context, may sleep; under caches_lock.
  * Return: number of spans visited.
@@ -308,8 +309,8 @@ unsigned long gh_central_sweep(struct gh_central *c, unsigned long *bad)
 	raw_spin_lock_irqsave(&c->lock, flags);
 
 	/*
-	 * A span that is still unswept after the next generation has begun would
-	 * be in the set of swept ones, so none may be left.
+	 * A span that is still unswept after the next generation has begun
+	 * would be in the set of swept ones, so none may be left.
 	 */
 	for (i = 0; i < c->heap->nr_nodes; i++)
 		sets_sweep(c, &c->sets[i], &flags, bad);
@@ -384,9 +385,9 @@ static bool central_release_one(struct gh_central *c, const struct gh_ent *ent,
  * @ents: the objects, in state GH_OBJ_FREE
  * @n: how many
  *
- * State bytes are not atomic, so two CPUs that free one object at the same moment
- * may both find it allocated, and then it is in two magazines. If it was not
- * handed out from there again, the second copy is refused here.
+ * State bytes are not atomic, so two CPUs that free one object at the same
+ * moment may both find it allocated, and then it is in two magazines. If it was
+ * not handed out from there again, the second copy is refused here.
  *
  * Context: any but NMI.
  */

@@ -17,8 +17,9 @@
 struct gh_slot;
 
 /*
- * The heap's own mcentrals: of the 136 span classes, of which the two of class 0
- * (large objects) have counters but no spans; of tiny blocks; of stack blocks.
+ * The heap's own mcentrals: of the 136 span classes, of which the two of class
+ * 0 (large objects) have counters but no spans; of tiny blocks; of stack
+ * blocks.
  */
 #define GH_CENTRAL_TINY		GH_NUM_SPANCLASSES
 #define GH_CENTRAL_STACK	(GH_CENTRAL_TINY + 1)
@@ -37,8 +38,9 @@ struct gh_slot;
 #define GH_TC_BYTES		1048576UL
 
 /*
- * Objects of more bytes than this are not held by CPUs, because the bound on what
- * a CPU holds is no more than a few of them. Their spans are held by the node.
+ * Objects of more bytes than this are not held by CPUs, because the bound on
+ * what a CPU holds is no more than a few of them. Their spans are held by the
+ * node.
  */
 #define GH_MAX_CACHED		131072
 
@@ -51,8 +53,8 @@ struct gh_slot;
  * @partial: those with free places
  * @full: those without
  *
- * Of each pair, [(sweepgen / 2) % 2] holds the swept spans and the other one the
- * spans that have freed bits to fold in.
+ * Of each pair, [(sweepgen / 2) % 2] holds the swept spans and the other one
+ * the spans that have freed bits to fold in.
  */
 struct gh_span_sets {
 	struct list_head partial[2];
@@ -83,8 +85,8 @@ struct gh_span_sets {
  * @name: for messages and listings
  *
  * Go has one sweepgen for the whole heap and changes it while the world is
- * stopped. Here nothing stops, so each mcentral has its own, which changes under
- * the same lock as its sets.
+ * stopped. Here nothing stops, so each mcentral has its own, which changes
+ * under the same lock as its sets.
  */
 struct gh_central {
 	raw_spinlock_t lock ____cacheline_aligned;
@@ -119,7 +121,7 @@ static inline struct gh_ent gh_central_ent(struct gh_span *s, unsigned int idx)
 	};
 }
 
-/* The caller has caches_lock, or is a work item that a task with it waits for. */
+/* The caller has caches_lock, or is a work item that its holder waits for. */
 static inline struct list_head *gh_central_list(struct gh_heap *h)
 {
 	lockdep_assert(mutex_is_locked(&h->caches_lock));

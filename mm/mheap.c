@@ -26,8 +26,8 @@
  *                             raw, leaves
  *
  * Pages must be allocated without a raw lock and with preemption on, so that
- * goheap works on PREEMPT_RT. Locks 6 and 7 are never held together: an mcentral
- * frees its empty spans after it has dropped its lock.
+ * goheap works on PREEMPT_RT. Locks 6 and 7 are never held together: an
+ * mcentral frees its empty spans after it has dropped its lock.
  *
  * Names used here: h is the heap, first the node that pages should be from, s a
  * span, c an mcentral, cache a span cache.
@@ -110,7 +110,7 @@ static bool span_get_records(struct gh_heap *h, struct span_recs *recs,
 {
 	unsigned int nelems = shape->nelems;
 
-	/* With gfp 0 fixalloc would take no pages at all; it means: do not sleep. */
+	/* 0 means not to sleep, but fixalloc would take no pages at all. */
 	gfp |= __GFP_NOWARN;
 
 	*recs = (struct span_recs) { };
@@ -172,9 +172,9 @@ static bool span_use_pages(struct gh_span *s)
 }
 
 /*
- * A large span that is freed stays in the tables as long as it is cached, because
- * it may have thousands of pages, all of which would have to be entered again. A
- * lookup then finds a dead span. Other spans are taken out.
+ * A large span that is freed stays in the tables as long as it is cached,
+ * because it may have thousands of pages, all of which would have to be entered
+ * again. A lookup then finds a dead span. Other spans are taken out.
  */
 static void span_enter(struct gh_span *s)
 {
@@ -255,8 +255,8 @@ static unsigned long heap_evict(struct gh_heap *h, struct gh_node *node,
 }
 
 /*
- * kmemleak must look for pointers in spans that may hold some, or it would report
- * what they point to as leaked.
+ * kmemleak must look for pointers in spans that may hold some, or it would
+ * report what they point to as leaked.
  */
 static void span_tell_kmemleak(struct gh_span *s, gfp_t gfp)
 {
@@ -275,8 +275,8 @@ static void span_forget_kmemleak(struct gh_span *s)
 
 /*
  * Memory that this CPU and the node hold back must be used up before more is
- * taken from the system. The pages of cached spans may not be adjacent, so evict
- * more of them than are wanted.
+ * taken from the system. The pages of cached spans may not be adjacent, so
+ * evict more of them than are wanted.
  */
 static bool heap_give_up_some(struct gh_heap *h, struct gh_node *node,
 			      unsigned long npages)
@@ -420,7 +420,7 @@ static noinline struct gh_span *span_make(struct gh_heap *h,
 	s->page = run.page;
 	span_set_shape(s, shape, &recs);
 
-	/* It is zero if commit has zeroed all of it, or if it was never used. */
+	/* It is zero if commit has zeroed all of it, or it was never used. */
 	used = span_use_pages(s);
 	if (gh_vmem_is_sparse())
 		s->needzero = run.nscav < run.npages || !(gfp & __GFP_ZERO);
@@ -452,7 +452,8 @@ static noinline void span_renew(struct gh_span *s)
  *
  * Context: any in which @gfp may be used; not NMI, preemption on if @gfp may
  * sleep.
- * Return: the span, which is in no set, and whose objects are all free; or NULL.
+ * Return: the span, which is in no set, and whose objects are all free; or
+ * NULL.
  */
 struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 				    const struct gh_shape *shape,

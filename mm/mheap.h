@@ -48,7 +48,8 @@ struct gh_mcache;
  * @caches_rec: records of object caches
  * @caches_lock: protects @centrals; serialises drains of other CPUs
  * @centrals: all mcentrals: @central, then those of object caches
- * @gone_objects: objects that were allocated and freed in caches since destroyed
+ * @gone_objects: objects that were allocated and freed in caches since
+ *	destroyed
  * @gone_bytes: their bytes
  * @deferred: objects freed in NMI context
  * @deferred_work: frees them (defer.c)

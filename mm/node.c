@@ -2,10 +2,10 @@
 /*
  * node: the arenas and pages of one NUMA node.
  *
- * Pages have an index that is dense over the node's arenas: slot * 8192 plus the
- * page in the arena. Each call of gh_vmem_reserve() makes an area of adjacent
- * arenas in adjacent slots. The slot after an area stays empty, because the next
- * area is elsewhere in memory and no run may cross into it:
+ * Pages have an index that is dense over the node's arenas: slot * 8192 plus
+ * the page in the arena. Each call of gh_vmem_reserve() makes an area of
+ * adjacent arenas in adjacent slots. The slot after an area stays empty,
+ * because the next area is elsewhere in memory and no run may cross into it:
  *
  *   slots   0   1   2   3   4   5   6
  *         [ area 0 ] -  [  area 1  ] -
@@ -91,8 +91,8 @@ static void node_drop_arena(struct gh_node *node, unsigned int slot)
 }
 
 /*
- * Make the metadata for one arena of an area. This is all that can fail, so it is
- * done for all arenas before the first is published.
+ * Make the metadata for one arena of an area. This is all that can fail, so it
+ * is done for all arenas before the first is published.
  */
 static int node_add_arena(struct gh_node *node, unsigned long base,
 			  unsigned int slot)
@@ -362,13 +362,14 @@ void gh_node_free_mixed(struct gh_node *node, const struct gh_run *run)
 	unsigned long end = run->page + run->npages;
 	unsigned long flags, page, n;
 
-	for (page = run->page; page < end; page += n, addr += n << GH_PAGE_SHIFT) {
+	for (page = run->page; page < end; page += n) {
 		bool committed = gh_vmem_committed(addr, GH_PAGE_SIZE);
 
 		n = node_alike(addr, end - page, committed);
 		raw_spin_lock_irqsave(&node->lock, flags);
 		gh_pagealloc_free_scav(&node->pa, page, n, !committed);
 		raw_spin_unlock_irqrestore(&node->lock, flags);
+		addr += n << GH_PAGE_SHIFT;
 	}
 }
 
@@ -469,7 +470,7 @@ unsigned long gh_node_idle_committed(const struct gh_node *node)
 	unsigned long nfree = READ_ONCE(node->pa.nfree);
 	unsigned long nscav = READ_ONCE(node->pa.nscav);
 
-	/* They are read without the lock, so they may be of different moments. */
+	/* Read without the lock, so they may be of different moments. */
 	return nfree > nscav ? nfree - nscav : 0;
 }
 GH_EXPORT_FOR_TESTS(gh_node_idle_committed);

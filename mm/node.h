@@ -117,7 +117,7 @@ static inline struct gh_arena *gh_node_arena_of_page(const struct gh_node *node,
 	return gh_node_arena(node, page >> GH_ARENA_PAGES_SHIFT);
 }
 
-/* Pages in spans in use. Exact only while nobody allocates: no lock is taken. */
+/* Pages in spans in use. Exact only while nobody allocates. */
 static inline unsigned long gh_node_pages_inuse(const struct gh_node *node)
 {
 	long n = atomic_long_read(&node->span_pages);

@@ -10,8 +10,8 @@
  *	  1   0   free, memory committed
  *	  1   1   free, scavenged: no memory behind it
  *
- * Metadata that is all zero thus says "nothing here", and parts of it that do
- * not exist are stood in for by one shared block of zeros.
+ * Metadata that is all zero thus says that nothing is there, so one shared
+ * block of zeros stands for all parts of it that do not exist.
  *
  * Above the chunks is a radix tree of summaries. A summary packs three numbers
  * about a range of pages into one word: how many pages are free at its start,
@@ -33,7 +33,7 @@
  * the summaries above it up to the level where nothing changes.
  *
  * The idea, and the names of the parts, are those of the Go runtime's page
- * allocator. What can be said of words and summaries alone is in pagesum.h.
+ * allocator. The arithmetic of words and summaries is in pagesum.h.
  *
  * Names used here: pa is the page allocator; chunk is a chunk and ci its index;
  * w is the index of a word in a chunk; i is the index of an entry in a level of
@@ -280,7 +280,8 @@ pa_apply(struct gh_pagealloc *pa, unsigned long page, unsigned long npages,
 	unsigned long end = page + npages, sum = 0;
 
 	while (page < end) {
-		struct gh_pa_chunk *chunk = pa_chunk(pa, page >> GH_CHUNK_SHIFT);
+		unsigned long ci = page >> GH_CHUNK_SHIFT;
+		struct gh_pa_chunk *chunk = pa_chunk(pa, ci);
 		unsigned int w = page % GH_CHUNK_PAGES / 64;
 
 		do {
@@ -323,7 +324,7 @@ static void pa_count(struct gh_pagealloc *pa, long nfree, long nscav,
 /*
  * A chunk with free committed pages has its bit in dirty set, and a word of
  * dirty that is not zero has its bit in dirty_top set. Both may be set without
- * need: only the scavenger clears them, when it has looked.
+ * need, because only the scavenger clears them, when it finds nothing.
  */
 static void pa_mark_dirty(struct gh_pagealloc *pa, unsigned long page,
 			  unsigned long npages)
@@ -397,7 +398,7 @@ static unsigned int pa_last_committed(const struct gh_pa_chunk *chunk,
 	return run;
 }
 
-/* ---- taking and giving -------------------------------------------------- */
+/* ---- taking and freeing ------------------------------------------------- */
 
 /* Free pages become allocated. Returns how many were scavenged. */
 static unsigned long pa_take(struct gh_pagealloc *pa, unsigned long page,
@@ -463,7 +464,8 @@ static bool pa_extend(struct pa_find *f, unsigned long page,
 
 /* Looks inside a chunk; goes on with the run that ends where it starts. */
 static bool pa_find_in_chunk(struct pa_find *f,
-			     const struct gh_pa_chunk *chunk, unsigned long base)
+			     const struct gh_pa_chunk *chunk,
+			     unsigned long base)
 {
 	unsigned int w;
 
@@ -523,16 +525,19 @@ static bool pa_walk(struct gh_pagealloc *pa, struct pa_find *f)
 					    GH_PA_ROOT_ENTRIES;
 			continue;
 		}
+
 		packed = *pa_sum(pa, level, i++);
 		if (!packed)
 			continue;
 		s = gh_pa_unpack(packed);
+		/* Must the run, if it is here, be inside of the entry? */
 		down = s.max >= f->npages && s.start != pages;
 		if (!f->hint_done) {
 			f->hint = base;
 			/* Only going down can raise it further. */
 			f->hint_done = s.start || !down;
 		}
+
 		if (!down) {
 			if (s.start && pa_extend(f, base, s.start))
 				return true;
@@ -903,7 +908,7 @@ bool gh_pagealloc_fill_cache(struct gh_pagealloc *pa, struct gh_pagecache *pc)
 GH_EXPORT_FOR_TESTS(gh_pagealloc_fill_cache);
 
 /**
- * gh_pagecache_flush() - give the pages of a page cache back
+ * gh_pagecache_flush() - free the pages of a page cache
  * @pa: the page allocator
  * @pc: the cache; empty afterwards
  *
@@ -934,7 +939,7 @@ GH_EXPORT_FOR_TESTS(gh_pagecache_flush);
 /* ---- scavenging --------------------------------------------------------- */
 
 /**
- * gh_pagealloc_scavenge_take() - take free pages whose memory can be given back
+ * gh_pagealloc_scavenge_take() - take free pages that have memory
  * @pa: the page allocator
  * @max_pages: at most this many
  * @page: set to the first page
@@ -970,7 +975,7 @@ unsigned long gh_pagealloc_scavenge_take(struct gh_pagealloc *pa,
 GH_EXPORT_FOR_TESTS(gh_pagealloc_scavenge_take);
 
 /**
- * gh_pagealloc_scavenge_done() - free pages whose memory was given back
+ * gh_pagealloc_scavenge_done() - free pages whose memory was decommitted
  * @pa: the page allocator
  * @page: first page
  * @npages: pages; all allocated

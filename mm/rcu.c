@@ -2,8 +2,8 @@
 /*
  * rcu: free after a grace period.
  *
- * The object is found from the address of its rcu_head, so that no offset has to be
- * encoded. It may be of the goheap_alloc() family or of a cache.
+ * The object is found from the address of its rcu_head, so that no offset has
+ * to be encoded. It may be of the goheap_alloc() family or of a cache.
  */
 #include <linux/rcupdate.h>
 

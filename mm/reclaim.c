@@ -15,13 +15,13 @@
  * The goal is 10 % (a parameter) over the recent peak of pages in use, as in
  * Go's scavenger; the peak decays by an eighth of its distance a second.
  *
- * A CPU's caches are used by that CPU only. So a work item on that CPU drains or
- * ages them, or any task once the CPU is dead.
+ * A CPU's caches are used by that CPU only. So a work item on that CPU drains
+ * or ages them, or any task once the CPU is dead.
  *
- * Lock order: cpus_read_lock(), heaps_lock, caches_lock. Work items that drain must
- * not take any of these, because the task that waits for them holds all three.
- * Work items that age run on the same queue and only try caches_lock; no task
- * waits for them.
+ * Lock order: cpus_read_lock(), heaps_lock, caches_lock. Work items that drain
+ * must not take any of these, because the task that waits for them holds all
+ * three. Work items that age run on the same queue and only try caches_lock; no
+ * task waits for them.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
@@ -120,8 +120,8 @@ static void age_work_fn(struct work_struct *work)
 						age_work);
 
 	/*
-	 * The lock holder is draining, or creating or destroying a cache: retry on
-	 * the next tick.
+	 * The lock holder is draining, or creating or destroying a cache: retry
+	 * on the next tick.
 	 */
 	if (!mutex_trylock(&mcache->heap->caches_lock))
 		return;
@@ -379,9 +379,9 @@ static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
 }
 
 /*
- * Scavenging flushes TLBs, which may wait for workers, and reclaim must not wait
- * for those. So only ask the background work for it. Reclaim finds the memory
- * that it frees when it looks again.
+ * Scavenging flushes TLBs, which may wait for workers, and reclaim must not
+ * wait for those. So only ask the background work for it. Reclaim finds the
+ * memory that it frees when it looks again.
  */
 static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
 {
@@ -409,7 +409,7 @@ void gh_reclaim_add(struct gh_heap *h)
 {
 	int cpu;
 
-	/* Not deferrable, because it stops by itself when nothing is left to do. */
+	/* Not deferrable, because it stops by itself. */
 	INIT_DELAYED_WORK(&h->background, background_fn);
 	for_each_possible_cpu(cpu) {
 		struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);

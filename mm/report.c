@@ -2,9 +2,9 @@
 /*
  * report: what goheap says when it refuses something.
  *
- * People and test harnesses read reports: the first line starts with "goheap: bad
- * free:" or "goheap: refused:", and the lines that follow are indented. They are
- * rate limited; the counters are not.
+ * People and test harnesses read reports: the first line starts with "goheap:
+ * bad free:" or "goheap: refused:", and the lines that follow are indented.
+ * They are rate limited; the counters are not.
  */
 #define pr_fmt(fmt) "goheap: " fmt
 
@@ -44,8 +44,8 @@ static atomic64_t bad_frees[GOHEAP_NR_BAD];
  * @addr: the address
  * @mine: the span is one that the function which was to free it serves
  *
- * The span may change, or die, at any time: then the kind is that of what it was
- * or of what it has become.
+ * The span may change, or die, at any time: then the kind is that of what it
+ * was or of what it has become.
  *
  * Context: any.
  * Return: the kind.
@@ -62,7 +62,7 @@ enum goheap_bad_free gh_bad_kind(const struct gh_span *s, unsigned long addr,
 
 	/* A tiny block remembers only objects that are allocated. */
 	if (s->tiny)
-		inside = gh_tinyword_covers(atomic_read(gh_tinyword_of(s, addr)),
+		inside = gh_tinyword_covers(gh_tinyword_read(s, addr),
 					    addr % GH_TINY_SIZE);
 	else
 		inside = gh_span_index(s, addr) >= s->nelems;

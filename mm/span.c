@@ -138,8 +138,8 @@ GH_EXPORT_FOR_TESTS(gh_span_mark_freed);
  * gh_span_sweep() - fold the freed bits in
  * @s: the span
  *
- * Afterwards, places that were taken and not freed have their alloc bit set, all
- * others are free, and carving starts at the lowest again.
+ * Afterwards, places that were taken and not freed have their alloc bit set,
+ * all others are free, and carving starts at the lowest again.
  *
  * Context: any; under the mcentral's lock. No CPU may have it as its current
  * span.

@@ -9,10 +9,10 @@
  *
  * gh_span_carve() takes places in order of address. Only one user at a time may
  * do that: the CPU whose current span it is, under its slot's busy flag, or
- * the mcentral, under its lock. An object that is freed only sets its freed bit,
- * under the mcentral's lock, so that a CPU can go on carving meanwhile.
- * gh_span_sweep() then folds the freed bits in, as a garbage-collected heap does
- * with its mark bits.
+ * the mcentral, under its lock. An object that is freed only sets its freed
+ * bit, under the mcentral's lock, so that a CPU can go on carving meanwhile.
+ * gh_span_sweep() then folds the freed bits in, as a garbage-collected heap
+ * does with its mark bits.
  *
  * "Taken" does not mean that a caller has the object, because it may lie in a
  * magazine. The object's state byte says whether a caller has it, and is all
@@ -37,8 +37,8 @@ struct gh_node;
 struct gh_slot;
 
 /*
- * What a span is, in gh_span.state. It is stored last and loaded first, so that a
- * reader who sees a state sees the fields that belong to it.
+ * What a span is, in gh_span.state. It is stored last and loaded first, so that
+ * a reader who sees a state sees the fields that belong to it.
  */
 enum gh_span_state {
 	GH_SPAN_DEAD,		/* the record is free */
@@ -98,11 +98,11 @@ struct gh_ent {
  *
  * What a free in the fast path looks at fills the first cache line.
  *
- * Records come from a fixalloc, whose memory stays a gh_span until the heap ends
- * (its list of free records is linked through @base). So a free of an invalid
- * pointer may safely look at a record whose span dies meanwhile. @nmalloc,
- * @ncache or @state, and the state byte, tell it so, unless the record is in use
- * for another span by then.
+ * Records come from a fixalloc, whose memory stays a gh_span until the heap
+ * ends (its list of free records is linked through @base). So a free of an
+ * invalid pointer may safely look at a record whose span dies meanwhile. It
+ * learns that from @nmalloc, @ncache or @state, and the state byte, unless the
+ * record is in use for another span by then.
  */
 struct gh_span {
 	unsigned long base;
@@ -140,12 +140,12 @@ struct gh_span {
 static_assert(offsetof(struct gh_span, state) == 64);
 
 /*
- * In place of the slots of a span that the fast path must not free to. It has no
- * magazine, so every free goes to the slow path.
+ * In place of the slots of a span that the fast path must not free to. It has
+ * no magazine, so every free goes to the slow path.
  */
 DECLARE_PER_CPU(struct gh_slot, gh_no_slot);
 
-/* In place of NULL where a pointer to a span is followed unchecked: no objects. */
+/* In place of NULL where a pointer is followed unchecked. It has no objects. */
 extern struct gh_span gh_no_span;
 
 /* Bytes of the bitmaps and state bytes of a span of @nelems objects. */

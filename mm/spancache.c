@@ -2,10 +2,10 @@
 /*
  * spancache: freed spans of a node, kept whole for reuse with the same layout.
  *
- * Creating a span from fresh pages and freeing it takes some 2,000 instructions;
- * a large span also needs one store per page in the arena's table. A span that is
- * freed keeps its record, its bitmaps, its pages and their memory here for a
- * while, and is found by its layout:
+ * Creating a span from fresh pages and freeing it takes some 2,000
+ * instructions; a large span also needs one store per page in the arena's
+ * table. A span that is freed keeps its record, its bitmaps, its pages and
+ * their memory here for a while, and is found by its layout:
  *
  *   hash of the object size   bin: spans, newest first
  *          [ 0 ]              128 x 64 - 128 x 64 - 6784 x 6
@@ -13,8 +13,9 @@
  *            .
  *          [ 63 ]             large: 64 KiB - 5 MiB - 64 KiB
  *
- * A cached span is reused only for the same layout, so that a reader with a stale
- * pointer to the record always sees sizes and bitmaps that are consistent.
+ * A cached span is reused only for the same layout, so that a reader with a
+ * stale pointer to the record always sees sizes and bitmaps that are
+ * consistent.
  *
  * For the page allocator the pages are allocated; for everything else the span
  * is dead. The mheap takes out and frees what has been here for too long
@@ -42,8 +43,8 @@ void gh_spancache_init(struct gh_spancache *cache)
 	unsigned int i;
 
 	raw_spin_lock_init(&cache->lock);
-	cache->max_pages = clamp(max_bytes, GH_SPANCACHE_MIN, GH_SPANCACHE_MAX) >>
-		       GH_PAGE_SHIFT;
+	max_bytes = clamp(max_bytes, GH_SPANCACHE_MIN, GH_SPANCACHE_MAX);
+	cache->max_pages = max_bytes >> GH_PAGE_SHIFT;
 	for (i = 0; i < GH_SPANBINS; i++)
 		INIT_LIST_HEAD(&cache->bin[i].spans);
 }

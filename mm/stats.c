@@ -29,7 +29,7 @@ static struct dentry *debugfs_dir;
 /* Objects of an mcentral that callers hold. */
 static unsigned long central_live(const struct gh_central *c)
 {
-	/* What is subtracted must be read first, or a race could make it too much. */
+	/* Read what is subtracted first, or a race could make it too much. */
 	unsigned long gone = gh_slot_released(c) + gh_slot_cached(c);
 	unsigned long carved = gh_slot_carved(c);
 
@@ -252,6 +252,7 @@ static int stats_show(struct seq_file *m, void *v)
 	SHOW(arenas);
 	SHOW(caches);
 #undef SHOW
+
 	seq_printf(m, "%-16s %llu\n", "bad_wild", st.bad_frees[GOHEAP_BAD_WILD]);
 	seq_printf(m, "%-16s %llu\n", "bad_interior",
 		   st.bad_frees[GOHEAP_BAD_INTERIOR]);
@@ -374,6 +375,8 @@ static int map_show(struct seq_file *m, void *v)
 	if (!pos)
 		seq_puts(m, "# arena page npages kind class elemsize nelems live\n");
 	seq_printf(m, "%u %lu %lu ", nr, page, n);
+
+	/* Cached spans that are large stay in the table, but are dead. */
 	if (s && gh_span_state(s) == GH_SPAN_DEAD)
 		seq_puts(m, names[GH_PAGE_ALLOCATED]);
 	else if (s && state == GH_PAGE_ABSENT)

@@ -3,12 +3,12 @@
  * tiny: small data objects that share a 16-byte block.
  *
  * Each CPU holds one block and hands out its bytes from the front. A block's
- * word (tinyword.h) says where each object in it starts and ends, so that a free
- * of anything else is refused. The block is freed when its last object was, and
- * the CPU has moved on to another block.
+ * word (tinyword.h) says where each object in it starts and ends, so that a
+ * free of anything else is refused. The block is freed when its last object
+ * was, and the CPU has moved on to another block.
  *
- * Bytes of a block are reused only when no object is left in it; otherwise a new
- * object could be mistaken for one that occupied the same bytes before. (A
+ * Bytes of a block are reused only when no object is left in it; otherwise a
+ * new object could be mistaken for one that occupied the same bytes before. (A
  * garbage-collected heap needs no word: there, a block dies when nothing points
  * into it.)
  *
@@ -74,7 +74,7 @@ static void *tiny_try(struct gh_heap *h, size_t size)
 	return p;
 }
 
-/* Let this CPU hold @block, of which @off bytes are used; free it if it cannot. */
+/* Let this CPU hold @block, of which @off bytes are used, or free it. */
 static void tiny_install(struct gh_heap *h, void *block, atomic_t *word,
 			 unsigned int off)
 {
@@ -129,7 +129,7 @@ static void tiny_restart(struct gh_heap *h, void *block)
 	preempt_disable();
 	t = this_cpu_ptr(&h->mcache->tiny);
 	if (gh_busy_try(&t->busy)) {
-		/* The CPU may hold another block, or an interrupt placed an object. */
+		/* The CPU may hold another block, or have placed an object. */
 		if (t->block == block && atomic_read(t->word) == GH_TINY_HELD)
 			t->off = 0;
 		gh_busy_end(&t->busy);
@@ -148,7 +148,7 @@ static void tiny_restart(struct gh_heap *h, void *block)
 size_t gh_tiny_size(const struct gh_span *s, unsigned long addr)
 {
 	unsigned int off = addr % GH_TINY_SIZE;
-	int word = atomic_read(gh_tinyword_of(s, addr));
+	int word = gh_tinyword_read(s, addr);
 
 	if (!gh_tinyword_starts(word, off))
 		return 0;
@@ -165,7 +165,7 @@ size_t gh_tiny_size(const struct gh_span *s, unsigned long addr)
  */
 bool gh_tiny_free(struct gh_span *s, unsigned long addr)
 {
-	unsigned int off = addr % GH_TINY_SIZE;
+	unsigned int size, off = addr % GH_TINY_SIZE;
 	atomic_t *word = gh_tinyword_of(s, addr);
 	struct gh_heap *h = s->central->heap;
 	int new, old = atomic_read(word);
@@ -176,7 +176,8 @@ bool gh_tiny_free(struct gh_span *s, unsigned long addr)
 	do {
 		if (!gh_tinyword_starts(old, off))
 			return false;
-		new = old & ~gh_tinyword_object(off, gh_tinyword_size(old, off));
+		size = gh_tinyword_size(old, off);
+		new = old & ~gh_tinyword_object(off, size);
 	} while (!atomic_try_cmpxchg(word, &old, new));
 
 	this_cpu_inc(h->mcache->tiny.frees);
@@ -190,8 +191,8 @@ bool gh_tiny_free(struct gh_span *s, unsigned long addr)
 /**
  * gh_tiny_drain() - let a CPU let go of its block
  * @h: the heap
- * @cpu: this CPU, with preemption off; or one that is dead, or whose heap nobody
- *	uses
+ * @cpu: this CPU, with preemption off; or one that is dead, or whose heap
+ *	nobody uses
  *
  * Context: process context.
  */
@@ -211,7 +212,7 @@ void gh_tiny_drain(struct gh_heap *h, unsigned int cpu)
 }
 
 /**
- * gh_tiny_age() - let go of this CPU's block if it was not needed since last time
+ * gh_tiny_age() - let go of this CPU's block if it was not needed lately
  * @h: the heap
  *
  * Context: preemption off, not in an interrupt.

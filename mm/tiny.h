@@ -8,7 +8,7 @@
 #include "mheap.h"
 #include "tinyword.h"
 
-/* Not 8 bytes: a block has room for only two, which spans of 8 bytes do as well. */
+/* Not 8 bytes, because a block is no better than two objects of that class. */
 static __always_inline bool gh_size_is_tiny(size_t size)
 {
 	return size < GH_TINY_SIZE && size != GH_MIN_OBJ;

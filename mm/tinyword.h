@@ -38,6 +38,11 @@ static inline atomic_t *gh_tinyword_of(const struct gh_span *s,
 	return &s->tiny[(addr - s->base) / GH_TINY_SIZE];
 }
 
+static inline int gh_tinyword_read(const struct gh_span *s, unsigned long addr)
+{
+	return atomic_read(gh_tinyword_of(s, addr));
+}
+
 /* The bits of an object of @size bytes at @off. */
 static inline int gh_tinyword_object(unsigned int off, unsigned int size)
 {

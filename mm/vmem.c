@@ -11,10 +11,11 @@
  *   vm                base                                   vm + size
  *   |  never used     |   arena 0   |  ...  |  arena n-1   |  never used |
  *
- * That builds every page table of the stretch (128 KiB an arena), so that commit
- * never has to allocate one. Then the entries are cleared, so that a stray access
- * faults. Commit sets entries that are empty, which needs no TLB flush. Decommit
- * clears entries; the pages must not be freed before every CPU's TLB was flushed.
+ * That builds every page table of the stretch (128 KiB an arena), so that
+ * commit never has to allocate one. Then the entries are cleared, so that a
+ * stray access faults. Commit sets entries that are empty, which needs no TLB
+ * flush. Decommit clears entries; the pages must not be freed before every
+ * CPU's TLB was flushed.
  *
  * Eager (elsewhere). All n * 64 MiB are allocated, and vmap() is given an array
  * of one arena more whose entry i is page i mod (n * 64 MiB). Wherever vmap()
@@ -150,11 +151,11 @@ static bool vmem_walk_ptes(unsigned long addr, unsigned long end,
 #endif
 
 /*
- * A function that flushes TLBs is not exported, so it is done by unmapping a decoy
- * of many pages. That queues a range flush which is wide enough to become a full
- * one on every CPU. vm_unmap_aliases() carries it out, or waits for the CPU that
- * does, before it returns. Only mapping the decoy can fail, so callers do that
- * before they change anything.
+ * A function that flushes TLBs is not exported, so it is done by unmapping a
+ * decoy of many pages. That queues a range flush which is wide enough to become
+ * a full one on every CPU. vm_unmap_aliases() carries it out, or waits for the
+ * CPU that does, before it returns. Only mapping the decoy can fail, so callers
+ * do that before they change anything.
  */
 static void *vmem_map_decoy(void)
 {
@@ -253,7 +254,7 @@ static int sparse_reserve(struct gh_vmem_area *area, unsigned long npages,
 
 /* ---- eager back-end ----------------------------------------------------- */
 
-/* Fill @pages with @npages zeroed pages, taken in blocks as large as possible. */
+/* Fill @pages with @npages zeroed pages, in blocks as large as possible. */
 static int eager_get_pages(struct page **pages, unsigned long npages, int nid)
 {
 	unsigned int order = min_t(unsigned int, 10, get_order(GH_ARENA_SIZE));
