@@ -44,23 +44,7 @@ static void must_destroy(struct kunit *test, struct goheap_cache *cache)
 
 static void *must_alloc(struct kunit *test, struct goheap_cache *cache)
 {
-	void *p = goheap_cache_alloc(cache, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
-}
-
-static void **make_ptrs(struct kunit *test, unsigned int n)
-{
-	void **p = kunit_kcalloc(test, n, sizeof(*p), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
-}
-
-static struct gh_span *span_of(const void *p)
-{
-	return gh_span_of((unsigned long)p);
+	return gh_test_must(test, goheap_cache_alloc(cache, GFP_KERNEL));
 }
 
 /* ---- creation ----------------------------------------------------------- */
@@ -186,7 +170,7 @@ static void objects_have_exactly_their_size(struct kunit *test)
 			p[j] = must_alloc(test, cache);
 			gh_test_fill(p[j], step, j);
 			KUNIT_EXPECT_EQ(test, goheap_usable_size(p[j]), step);
-			KUNIT_EXPECT_PTR_EQ(test, span_of(p[j])->central,
+			KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(p[j])->central,
 					    &cache->central);
 		}
 		for (j = 0; j < 5; j++) {
@@ -300,10 +284,10 @@ static void caches_do_not_share_spans(struct kunit *test)
 	void *p = must_alloc(test, a), *q = must_alloc(test, b);
 	void *r = must_alloc(test, data);
 
-	KUNIT_EXPECT_PTR_NE(test, span_of(p), span_of(q));
-	KUNIT_EXPECT_PTR_NE(test, span_of(p), span_of(r));
-	KUNIT_EXPECT_TRUE(test, span_of(r)->noscan);
-	KUNIT_EXPECT_FALSE(test, span_of(p)->noscan);
+	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of(p), gh_test_span_of(q));
+	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of(p), gh_test_span_of(r));
+	KUNIT_EXPECT_TRUE(test, gh_test_span_of(r)->noscan);
+	KUNIT_EXPECT_FALSE(test, gh_test_span_of(p)->noscan);
 	goheap_cache_free(a, p);
 	goheap_cache_free(b, q);
 	goheap_cache_free(data, r);
@@ -337,7 +321,7 @@ static void bulk_gives_all(struct kunit *test)
 {
 	struct goheap_cache *cache = must_create(test, 96, 0, 0, NULL);
 	const unsigned int n = 500;
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	unsigned int i, wrong = 0;
 
 	KUNIT_ASSERT_EQ(test, goheap_cache_alloc_bulk(cache, GFP_KERNEL, n, p),
@@ -425,7 +409,7 @@ static void objects_are_of_the_node_that_was_named(struct kunit *test)
 							  __GFP_THISNODE, nid);
 
 			KUNIT_ASSERT_NOT_NULL(test, p);
-			KUNIT_EXPECT_EQ(test, span_of(p)->node->nid, nid);
+			KUNIT_EXPECT_EQ(test, gh_test_span_of(p)->node->nid, nid);
 			goheap_cache_free(cache, p);
 		}
 	}
@@ -508,7 +492,7 @@ static void objects_are_constructed_once_and_keep_their_state(struct kunit *test
 	struct goheap_cache *cache = must_create(test, sizeof(struct made), 0,
 						 0, make);
 	const unsigned int n = 1500;
-	struct made **p = (struct made **)make_ptrs(test, n);
+	struct made **p = (struct made **)gh_test_ptrs(test, n);
 	unsigned int i, round, first = 0, wrong = 0;
 
 	constructed = 0;
@@ -546,7 +530,7 @@ static void every_object_of_a_span_is_constructed(struct kunit *test)
 
 	constructed = 0;
 	p = must_alloc(test, cache);
-	s = span_of(p);
+	s = gh_test_span_of(p);
 	KUNIT_EXPECT_EQ(test, constructed, s->nelems);
 	for (i = 0; i < s->nelems; i++)
 		KUNIT_EXPECT_EQ(test, ((struct made *)(s->base + i * 64))->magic,
@@ -582,7 +566,7 @@ static void a_deferred_free_leaves_the_object_constructed(struct kunit *test)
 	for (i = 0; i < 2; i++)
 		p[i] = must_alloc(test, cache);
 	for (i = 0; i < 2; i++) {
-		struct gh_span *s = span_of(p[i]);
+		struct gh_span *s = gh_test_span_of(p[i]);
 
 		gh_span_find(s, (unsigned long)p[i], &idx);
 		s->objstate[idx] = GH_OBJ_FREE;
@@ -656,7 +640,7 @@ static void shrinking_gives_free_spans_back(struct kunit *test)
 {
 	struct goheap_cache *cache = must_create(test, 256, 0, 0, NULL);
 	const unsigned int n = 2000;
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	void *keep = must_alloc(test, cache);
 
 	KUNIT_ASSERT_EQ(test, goheap_cache_alloc_bulk(cache, GFP_KERNEL, n, p),
@@ -705,7 +689,7 @@ static void destroy_leaks_what_is_live(struct kunit *test)
 
 	/* They are lost to goheap; the test knows that nobody has them. */
 	for (i = 0; i < ARRAY_SIZE(p); i++) {
-		s = span_of(p[i]);
+		s = gh_test_span_of(p[i]);
 		if (s) {
 			KUNIT_EXPECT_EQ(test, s->state, GH_SPAN_LEAKED);
 			gh_mheap_free_span(h, s);
@@ -781,7 +765,7 @@ static void mempools_work_over_caches(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(p); i++) {
 		p[i] = mempool_alloc(pool, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, p[i]);
-		KUNIT_EXPECT_PTR_EQ(test, span_of(p[i])->central,
+		KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(p[i])->central,
 				    &cache->central);
 	}
 	for (i = 0; i < ARRAY_SIZE(p); i++)
@@ -799,7 +783,7 @@ static void random_use_keeps_all_contents(struct kunit *test)
 {
 	static const size_t sizes[CACHES] = { 8, 56, 64, 520, 4096, 12000 };
 	struct goheap_cache *cache[CACHES];
-	void **p = make_ptrs(test, CACHES * OBJS);
+	void **p = gh_test_ptrs(test, CACHES * OBJS);
 	struct rnd_state rnd;
 	unsigned int i, c, step;
 

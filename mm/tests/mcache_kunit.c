@@ -44,10 +44,7 @@ static struct gh_slot *slot_of(struct gh_central *c)
 
 static void *must_alloc(struct kunit *test, struct gh_central *c)
 {
-	void *p = gh_slot_alloc(c, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
+	return gh_test_must(test, gh_slot_alloc(c, GFP_KERNEL));
 }
 
 /* What a free looks up. */
@@ -75,14 +72,6 @@ static long nspans(struct gh_central *c)
 static unsigned long live(struct gh_central *c)
 {
 	return gh_slot_carved(c) - gh_slot_released(c) - gh_slot_cached(c);
-}
-
-static void **make_ptrs(struct kunit *test, unsigned int n)
-{
-	void **p = kunit_kcalloc(test, n, sizeof(*p), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
 }
 
 /* Room of all of a CPU's magazines, as it should be accounted. */
@@ -129,7 +118,7 @@ static void an_objects_state_byte_says_who_has_it(struct kunit *test)
 static void no_object_is_given_to_two(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, MANY);
+	void **p = gh_test_ptrs(test, MANY);
 	unsigned int i, round;
 
 	for (round = 0; round < 3; round++) {
@@ -150,7 +139,7 @@ static void no_object_is_given_to_two(struct kunit *test)
 static void live_objects_are_what_left_less_what_came_back(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, MANY);
+	void **p = gh_test_ptrs(test, MANY);
 	struct rnd_state rnd;
 	unsigned int step, have = 0;
 
@@ -285,7 +274,7 @@ static void magazines_grow_up_to_a_batch(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
 	struct gh_slot *slot = slot_of(c);
-	void **p = make_ptrs(test, 10 * MANY);
+	void **p = gh_test_ptrs(test, 10 * MANY);
 	unsigned int i, round, first = 0;
 
 	for (round = 0; round < 5; round++) {
@@ -311,7 +300,7 @@ static void a_cpus_magazines_keep_to_their_bound(struct kunit *test)
 	struct gh_heap *h = gh_test_heap(test);
 	unsigned int cpu = raw_smp_processor_id();
 	struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
-	void **p = make_ptrs(test, 300);
+	void **p = gh_test_ptrs(test, 300);
 	long most = 0;
 	unsigned int sc, i, n;
 
@@ -419,7 +408,7 @@ static void a_drained_cpu_has_no_room_taken(struct kunit *test)
 static void many_frees_reach_the_transfer_cache_as_batches(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, 10 * MANY);
+	void **p = gh_test_ptrs(test, 10 * MANY);
 	unsigned int i, round;
 
 	/* The first rounds make the magazines large. */
@@ -437,7 +426,7 @@ static void draining_empties_everything(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, 10 * MANY);
+	void **p = gh_test_ptrs(test, 10 * MANY);
 	unsigned int i;
 	void *tiny;
 
@@ -477,7 +466,7 @@ static void draining_one_class_leaves_the_others(struct kunit *test)
 static void draining_leaves_live_objects(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, MANY);
+	void **p = gh_test_ptrs(test, MANY);
 	unsigned int i;
 
 	for (i = 0; i < MANY; i++) {
@@ -550,7 +539,7 @@ static void objects_freed_elsewhere_do_not_make_the_heap_grow(struct kunit *test
 	struct remote r = {
 		.c = central_of(test, SIZE),
 		.n = MANY,
-		.p = make_ptrs(test, MANY),
+		.p = gh_test_ptrs(test, MANY),
 	};
 	unsigned int round;
 	long spans = 0;
@@ -573,7 +562,7 @@ static void another_cpus_slot_is_drained_from_there(struct kunit *test)
 	struct remote r = {
 		.c = central_of(test, SIZE),
 		.n = 200,
-		.p = make_ptrs(test, 200),
+		.p = gh_test_ptrs(test, 200),
 	};
 
 	KUNIT_ASSERT_EQ(test, smp_call_on_cpu(other, remote_alloc, &r, false),
@@ -602,7 +591,7 @@ static void a_cpu_that_dies_gives_everything_back(struct kunit *test)
 	struct remote r = {
 		.c = central_of(test, SIZE),
 		.n = 500,
-		.p = make_ptrs(test, 500),
+		.p = gh_test_ptrs(test, 500),
 	};
 	const struct gh_slot *slot = per_cpu_ptr(r.c->slots, other);
 	void *tiny = NULL;
@@ -657,7 +646,7 @@ static void a_heap_ends_clean_wherever_its_tiny_blocks_are(struct kunit *test)
 static void bulk_allocation_gives_distinct_objects(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, MANY);
+	void **p = gh_test_ptrs(test, MANY);
 	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, gh_slot_alloc_bulk(c, GFP_KERNEL, MANY, p), MANY);
@@ -677,7 +666,7 @@ static void bulk_allocation_gives_distinct_objects(struct kunit *test)
 static void bulk_allocation_says_how_far_it_got(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, 8192);
-	void **p = make_ptrs(test, 100);
+	void **p = gh_test_ptrs(test, 100);
 	unsigned int got, i;
 
 	if (!gh_vmem_is_sparse())
@@ -1083,7 +1072,7 @@ static void grow_older(struct gh_central *c)
 static void what_nobody_needs_goes_back_the_second_time(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, 100);
+	void **p = gh_test_ptrs(test, 100);
 	unsigned long cached;
 	unsigned int i;
 
@@ -1115,7 +1104,7 @@ static void what_nobody_needs_goes_back_the_second_time(struct kunit *test)
 static void what_is_needed_each_time_stays(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, 8);
+	void **p = gh_test_ptrs(test, 8);
 	unsigned int i, round;
 	unsigned long released;
 
@@ -1139,7 +1128,7 @@ static void what_is_needed_each_time_stays(struct kunit *test)
 static void objects_only_freed_age_too(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, 60);
+	void **p = gh_test_ptrs(test, 60);
 	unsigned int i, round;
 
 	migrate_disable();
