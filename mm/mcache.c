@@ -43,8 +43,6 @@
 unsigned long gh_percpu_bytes = 1UL << 20;
 GH_EXPORT_FOR_TESTS(gh_percpu_bytes);
 
-DEFINE_PER_CPU(struct gh_slot, gh_no_slot);
-
 /* ---- room --------------------------------------------------------------- */
 
 /* A slot has two magazines. */

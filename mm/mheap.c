@@ -41,6 +41,7 @@
 #include "compat.h"
 #include "gfp.h"
 #include "mheap.h"
+#include "slot.h"
 #include "tinyword.h"
 
 /* Pages of cached spans that are evicted in one step. */

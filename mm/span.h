@@ -139,12 +139,6 @@ struct gh_span {
 
 static_assert(offsetof(struct gh_span, state) == 64);
 
-/*
- * In place of the slots of a span that the fast path must not free to. It has
- * no magazine, so every free goes to the slow path.
- */
-DECLARE_PER_CPU(struct gh_slot, gh_no_slot);
-
 /* In place of NULL where a pointer is followed unchecked. It has no objects. */
 extern struct gh_span gh_no_span;
 
