@@ -18,9 +18,9 @@
  *     what the flag guards. It goes to the layer below instead.
  *  3. Code that takes the flag clears it before it returns. So an interrupt
  *     that comes between a test of the flag and the store leaves it as it was.
- *  4. The owner must not sleep, must not allocate pages, must not call anyone
- *     outside of goheap, and takes no locks but raw ones. It may take one more
- *     flag, by gh_busy_try() only.
+ *  4. The owner must not sleep, must not allocate pages, must not call a cache's
+ *     constructor, and must not take locks that are not raw. It may take one
+ *     more flag, by gh_busy_try() only.
  *  5. All of this holds in NMI context too, where raw locks are only tried.
  *
  * Work items that age or drain a CPU's caches run on that CPU, with preemption
@@ -41,8 +41,8 @@
 #include <linux/types.h>
 
 /**
- * struct gh_busy - says that code on this CPU is at work
- * @held: it is
+ * struct gh_busy - tells an interrupt that its CPU's owner is at work
+ * @held: the owner is at work
  *
  * All zero is free.
  */
