@@ -89,6 +89,7 @@ static void lookup_exit(void)
 
 /* Install the arena in its lookup slot if that is empty. */
 static void lookup_install(struct gh_arena *arena)
+	__must_hold(&index_lock)
 {
 	struct gh_span ***slot = gh_lookup_slot(arena->base);
 
@@ -101,6 +102,7 @@ static void lookup_install(struct gh_arena *arena)
 }
 
 static void lookup_remove(struct gh_arena *arena)
+	__must_hold(&index_lock)
 {
 	struct gh_span ***slot = gh_lookup_slot(arena->base);
 

@@ -53,6 +53,7 @@ static_assert(sizeof(struct llist_node) <= 8);
 /* ---- under the lock ----------------------------------------------------- */
 
 static void fixalloc_push(struct gh_fixalloc *f, void *rec)
+	__must_hold(&f->lock)
 {
 	lockdep_assert_held(&f->lock);
 
@@ -65,6 +66,7 @@ static void fixalloc_push(struct gh_fixalloc *f, void *rec)
 
 /* Takes in records that were freed in NMI context while the lock was taken. */
 static void fixalloc_drain(struct gh_fixalloc *f)
+	__must_hold(&f->lock)
 {
 	struct llist_node *rec, *next;
 
@@ -77,6 +79,7 @@ static void fixalloc_drain(struct gh_fixalloc *f)
 }
 
 static void *fixalloc_carve(struct gh_fixalloc *f)
+	__must_hold(&f->lock)
 {
 	struct gh_fixalloc_chunk *chunk = f->carve;
 	void *rec;
@@ -94,6 +97,7 @@ static void *fixalloc_carve(struct gh_fixalloc *f)
 
 /* Sets @fresh if the record was never handed out before. */
 static void *fixalloc_take(struct gh_fixalloc *f, bool *fresh)
+	__must_hold(&f->lock)
 {
 	void *rec;
 

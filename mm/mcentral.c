@@ -42,6 +42,7 @@ static unsigned int swept_set(const struct gh_central *c)
 
 /* Put a span in the set where it belongs. */
 static void span_file(struct gh_central *c, struct gh_span *s)
+	__must_hold(&c->lock)
 {
 	struct gh_span_sets *sets = &c->sets[s->node->idx];
 	unsigned int which = swept_set(c) ^ (s->sweepgen != c->sweepgen);
@@ -53,6 +54,7 @@ static void span_file(struct gh_central *c, struct gh_span *s)
 }
 
 static void span_sweep(struct gh_central *c, struct gh_span *s)
+	__must_hold(&c->lock)
 {
 	lockdep_assert_held(&c->lock);
 
@@ -72,6 +74,7 @@ static bool span_empty(const struct gh_span *s)
  */
 static void span_got_freed(struct gh_central *c, struct gh_span *s,
 			   struct list_head *dead)
+	__must_hold(&c->lock)
 {
 	lockdep_assert_held(&c->lock);
 
@@ -103,6 +106,7 @@ static void free_dead(struct gh_central *c, struct list_head *dead)
  * has visited it. Only a few of them are looked at, because interrupts are off.
  */
 static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets)
+	__must_hold(&c->lock)
 {
 	struct list_head *order[] = {
 		&sets->partial[swept_set(c)],
@@ -186,6 +190,7 @@ GH_EXPORT_FOR_TESTS(gh_central_new_span);
 
 /* Take out a span with free places, of a node or of any. */
 static struct gh_span *central_pick(struct gh_central *c, int nid)
+	__must_hold(&c->lock)
 {
 	struct gh_span *s = NULL;
 	unsigned int i;
@@ -249,6 +254,7 @@ GH_EXPORT_FOR_TESTS(gh_central_put_span);
 
 static bool sets_swept(const struct gh_central *c,
 		       const struct gh_span_sets *sets)
+	__must_hold(&c->lock)
 {
 	lockdep_assert_held(&c->lock);
 	return list_empty(&sets->partial[!swept_set(c)]) &&
@@ -258,6 +264,7 @@ static bool sets_swept(const struct gh_central *c,
 /* Sweep what is unswept in one node's sets. Drops the lock after each span. */
 static unsigned long sets_sweep(struct gh_central *c, struct gh_span_sets *sets,
 				unsigned long *flags, unsigned long *bad)
+	__must_hold(&c->lock)
 {
 	struct list_head *unswept[] = {
 		&sets->partial[!swept_set(c)],
@@ -363,6 +370,7 @@ GH_EXPORT_FOR_TESTS(gh_central_take);
 /* Free an object to its span. Returns false if it was freed before. */
 static bool central_release_one(struct gh_central *c, const struct gh_ent *ent,
 				struct list_head *dead)
+	__must_hold(&c->lock)
 {
 	unsigned long addr = (unsigned long)ent->obj;
 	struct gh_span *s = gh_span_of(addr);

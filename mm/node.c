@@ -96,6 +96,7 @@ static void node_drop_arena(struct gh_node *node, unsigned int slot)
  */
 static int node_add_arena(struct gh_node *node, unsigned long base,
 			  unsigned int slot)
+	__must_hold(&node->grow_lock)
 {
 	struct gh_arena *arena = gh_arena_create(node, base, slot);
 	int err;
@@ -128,6 +129,7 @@ static void node_drop_area(struct gh_node *node, struct gh_area *area,
 }
 
 static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
+	__must_hold(&node->grow_lock)
 {
 	struct gh_area *area = gh_fixalloc_alloc(node->area_recs, GFP_KERNEL);
 	unsigned int i;
@@ -158,6 +160,7 @@ static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
 
 /* Grow by @narenas adjacent arenas. */
 static int node_grow_by(struct gh_node *node, unsigned int narenas)
+	__must_hold(&node->grow_lock)
 {
 	struct gh_area *area;
 	unsigned long flags;
@@ -196,6 +199,7 @@ static unsigned int node_group(const struct gh_node *node, unsigned int narenas)
 }
 
 static int node_grow_locked(struct gh_node *node, unsigned int narenas)
+	__must_hold(&node->grow_lock)
 {
 	unsigned int group = node_group(node, narenas);
 	unsigned int noio = memalloc_noio_save();

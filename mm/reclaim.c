@@ -165,6 +165,7 @@ static void drain_work_fn(struct work_struct *work)
 
 /* Free what lies in the transfer and span caches. */
 static void drain_centrals(struct gh_heap *h, struct gh_central *only)
+	__must_hold(&h->caches_lock)
 {
 	struct gh_central *c;
 
@@ -181,6 +182,8 @@ static void drain_centrals(struct gh_heap *h, struct gh_central *only)
 
 /* Have all CPUs drain their caches, and wait for them. */
 static void drain_cpus(struct gh_heap *h, struct gh_central *only)
+	__must_hold(&heaps_lock)
+	__must_hold(&h->caches_lock)
 {
 	int cpu;
 
@@ -291,6 +294,7 @@ EXPORT_SYMBOL_GPL(goheap_shrink);
 
 /* Let the peak decay. Returns free pages with memory that exceed the goal. */
 static unsigned long scavenge_surplus(struct gh_heap *h)
+	__must_hold(&h->scav_lock)
 {
 	unsigned long inuse = gh_mheap_inuse(h);
 	unsigned long idle = gh_mheap_idle_committed(h);

@@ -77,6 +77,7 @@ bool gh_spancache_put(struct gh_spancache *cache, struct gh_span *s)
 
 static void spancache_unlink(struct gh_spancache *cache, struct gh_spanbin *bin,
 			     struct gh_span *s)
+	__must_hold(&cache->lock)
 {
 	lockdep_assert_held(&cache->lock);
 
@@ -100,6 +101,7 @@ static __always_inline bool span_fits(const struct gh_span *s,
 static __always_inline struct gh_span *
 bin_find(struct gh_spancache *cache, struct gh_spanbin *bin,
 	 const struct gh_shape *shape, bool large)
+	__must_hold(&cache->lock)
 {
 	unsigned int looks = TAKE_LOOKS;
 	struct gh_span *s;
