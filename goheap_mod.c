@@ -4,6 +4,8 @@
  *
  * Module init and exit, and parameters.
  */
+#define pr_fmt(fmt) "goheap: " fmt
+
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
@@ -32,7 +34,7 @@ static int param_in_range(const char *val, const struct kernel_param *kp,
 
 	if (!err && *out >= min && *out <= max)
 		return 0;
-	pr_err("goheap: parameter %s must be from %lu to %lu\n", kp->name, min,
+	pr_err("parameter %s must be from %lu to %lu\n", kp->name, min,
 	       max);
 	return err ?: -ERANGE;
 }
@@ -95,7 +97,7 @@ static int vmem_kind(enum gh_vmem_kind *kind)
 	int i = match_string(names, ARRAY_SIZE(names), vmem);
 
 	if (i < 0) {
-		pr_err("goheap: parameter vmem must be auto, sparse or eager\n");
+		pr_err("parameter vmem must be auto, sparse or eager\n");
 		return -EINVAL;
 	}
 	*kind = i;
@@ -165,6 +167,7 @@ static int __init goheap_init(void)
 	err = gh_vmem_init(kind);
 	if (err)
 		return err;
+
 	err = gh_index_init();
 	if (err)
 		goto no_index;
@@ -177,7 +180,8 @@ static int __init goheap_init(void)
 	err = heap_start();
 	if (err)
 		goto no_heap;
-	pr_info("goheap: %s arenas of 64 MiB, %u nodes\n",
+
+	pr_info("%s arenas of 64 MiB, %u nodes\n",
 		gh_vmem_is_sparse() ? "sparse" : "eager", gh_kheap->nr_nodes);
 	return 0;
 
@@ -208,7 +212,7 @@ static void __exit goheap_exit(void)
 	gh_index_exit();
 	left = gh_vmem_committed_bytes();
 	if (!clean || left)
-		pr_err("goheap: unload leak: objects were still allocated, %lu bytes are lost\n",
+		pr_err("unload leak: objects were still allocated, %lu bytes are lost\n",
 		       left);
 	gh_vmem_exit();
 }

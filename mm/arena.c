@@ -6,12 +6,13 @@
  *             [ arena number  ][ page in arena ][  offset  ]
  *               |                 |
  *               gh_index.leaf      arena->spans[page] -> struct gh_span
- *               gh_ways
+ *               gh_lookup
  *
  * An arena is published with release semantics when all of it is set up, and
  * stays until the heap ends. Leaves of the index stay until the module ends.
  *
- * Locking: index_lock serialises writers of the index; readers have none.
+ * Lock: index_lock serialises writers of the index and of gh_lookup; readers
+ * take no lock.
  */
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -37,10 +38,10 @@
 struct gh_index gh_index;
 GH_EXPORT_FOR_TESTS(gh_index);
 
-struct gh_span **gh_ways[GH_WAYS] __read_mostly;
-GH_EXPORT_FOR_TESTS(gh_ways);
+struct gh_span **gh_lookup[GH_LOOKUP_SLOTS] __read_mostly;
+GH_EXPORT_FOR_TESTS(gh_lookup);
 
-/* The table of an arena that is not there. */
+/* In place of an arena's table: all its entries are gh_no_span. Read-only. */
 static struct gh_span **no_spans;
 
 static DEFINE_MUTEX(index_lock);
@@ -51,8 +52,8 @@ static unsigned long index_nleaves(void)
 	return DIV_ROUND_UP(gh_index.narenas, GH_INDEX_L2_ENTRIES);
 }
 
-/* A table of the one page of gh_no_span many times over, and all ways to it. */
-static int ways_init(void)
+/* One page full of gh_no_span, mapped so often that it is a whole table. */
+static int lookup_init(void)
 {
 	struct page *pages[DIV_ROUND_UP(GH_ARENA_PAGES * sizeof(*no_spans),
 					PAGE_SIZE)];
@@ -62,6 +63,7 @@ static int ways_init(void)
 	entries = (struct gh_span **)__get_free_page(GFP_KERNEL);
 	if (!entries)
 		return -ENOMEM;
+
 	for (i = 0; i < PAGE_SIZE / sizeof(*entries); i++)
 		entries[i] = &gh_no_span;
 	for (i = 0; i < ARRAY_SIZE(pages); i++)
@@ -71,12 +73,13 @@ static int ways_init(void)
 		free_page((unsigned long)entries);
 		return -ENOMEM;
 	}
-	for (i = 0; i < GH_WAYS; i++)
-		gh_ways[i] = no_spans;
+
+	for (i = 0; i < GH_LOOKUP_SLOTS; i++)
+		gh_lookup[i] = no_spans;
 	return 0;
 }
 
-static void ways_exit(void)
+static void lookup_exit(void)
 {
 	struct page *page = vmalloc_to_page(no_spans);
 
@@ -84,23 +87,29 @@ static void ways_exit(void)
 	__free_page(page);
 }
 
-/* Let an arena have its way, if it is free. Under index_lock. */
-static void way_open(struct gh_arena *arena)
+/* Install the arena in its lookup slot if that is empty. */
+static void lookup_install(struct gh_arena *arena)
+	__must_hold(&index_lock)
 {
-	struct gh_span ***way = &gh_ways[(arena->base >> GH_ARENA_SHIFT) % GH_WAYS];
+	struct gh_span ***slot = gh_lookup_slot(arena->base);
 
-	if (*way != no_spans)
+	lockdep_assert_held(&index_lock);
+
+	if (*slot != no_spans)
 		return;
 	/* Pairs with the dependent read in gh_span_guess(). */
-	smp_store_release(way, arena->spans);
+	smp_store_release(slot, arena->spans);
 }
 
-static void way_close(struct gh_arena *arena)
+static void lookup_remove(struct gh_arena *arena)
+	__must_hold(&index_lock)
 {
-	struct gh_span ***way = &gh_ways[(arena->base >> GH_ARENA_SHIFT) % GH_WAYS];
+	struct gh_span ***slot = gh_lookup_slot(arena->base);
 
-	if (*way == arena->spans)
-		WRITE_ONCE(*way, no_spans);
+	lockdep_assert_held(&index_lock);
+
+	if (*slot == arena->spans)
+		WRITE_ONCE(*slot, no_spans);
 }
 
 /**
@@ -116,14 +125,14 @@ int gh_index_init(void)
 					   sizeof(*gh_index.leaf)));
 	if (!gh_index.leaf)
 		return -ENOMEM;
-	if (!ways_init())
+	if (!lookup_init())
 		return 0;
 	vfree(gh_index.leaf);
 	return -ENOMEM;
 }
 
 /**
- * gh_index_exit() - end; every arena was destroyed
+ * gh_index_exit() - free the index; every arena was destroyed
  */
 void gh_index_exit(void)
 {
@@ -132,7 +141,7 @@ void gh_index_exit(void)
 	for (i = 0; i < index_nleaves(); i++)
 		vfree(gh_index.leaf[i]);
 	vfree(gh_index.leaf);
-	ways_exit();
+	lookup_exit();
 }
 
 /**
@@ -154,7 +163,7 @@ static struct gh_arena **index_slot(unsigned long base)
 	return leaf ? &leaf->arena[nr % GH_INDEX_L2_ENTRIES] : NULL;
 }
 
-/* See to it that there is a slot for the arena at @base. */
+/* Make the leaf that the arena at @base belongs to, if there is none. */
 static int index_prepare(unsigned long base)
 {
 	unsigned long nr = (base - gh_index.base) >> GH_ARENA_SHIFT;
@@ -181,7 +190,7 @@ static int index_prepare(unsigned long base)
  * @slot: its place in the page index of @node
  *
  * Context: process context, may sleep.
- * Return: the arena, not yet to be found by address, or NULL.
+ * Return: the arena, which cannot be found by address yet; or NULL.
  */
 struct gh_arena *gh_arena_create(struct gh_node *node, unsigned long base,
 				 unsigned int slot)
@@ -196,6 +205,7 @@ struct gh_arena *gh_arena_create(struct gh_node *node, unsigned long base,
 		vfree(arena);
 		return NULL;
 	}
+
 	arena->node = node;
 	arena->base = base;
 	arena->slot = slot;
@@ -216,19 +226,20 @@ void gh_arena_publish(struct gh_arena *arena)
 	mutex_lock(&index_lock);
 	/* Pairs with the acquire in gh_arena_of(). */
 	smp_store_release(index_slot(arena->base), arena);
-	way_open(arena);
+	lookup_install(arena);
 	mutex_unlock(&index_lock);
 }
 GH_EXPORT_FOR_TESTS(gh_arena_publish);
 
 /**
  * gh_arena_destroy() - withdraw an arena and free its metadata
- * @arena: the arena; nobody may free anything meanwhile: any address may lead to
- *	its table by the same way
+ * @arena: the arena; nobody may free anything to any heap meanwhile
  *
- * To wait with synchronize_rcu() would not do, as gh_span_guess() may be preempted
- * between the way and the table. So a heap ends while no other is in use: the
- * kernel's at unload, the tests' when they are alone.
+ * Any address with the same lookup slot may lead gh_span_guess() to the arena's
+ * table. Waiting with synchronize_rcu() would not help, because gh_span_guess()
+ * may be preempted after it has loaded the slot and before it uses the table.
+ * So a heap must end while no other is in use: the kernel's ends when the
+ * module does, those of tests while nothing else runs.
  *
  * Context: process context, may sleep.
  */
@@ -240,7 +251,7 @@ void gh_arena_destroy(struct gh_arena *arena)
 	slot = index_slot(arena->base);
 	if (slot && *slot == arena)
 		WRITE_ONCE(*slot, NULL);
-	way_close(arena);
+	lookup_remove(arena);
 	mutex_unlock(&index_lock);
 	vfree(arena);
 }

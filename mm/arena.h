@@ -24,8 +24,8 @@ struct gh_node;
  *	is dead and cached
  * @spans: the span that each page is in, or &gh_no_span
  *
- * @spans and @page_inuse are written by whoever owns the pages and read by
- * anyone at any time.
+ * Only the owner of the pages writes @spans and @page_inuse; any CPU may read
+ * them at any time.
  */
 struct gh_arena {
 	unsigned long base;
@@ -62,14 +62,20 @@ struct gh_index {
 extern struct gh_index gh_index;
 
 /*
- * In front of the index, for those who check what they find: the tables of spans
- * of the arenas whose number ends in these bits. Arenas are mostly reserved side
- * by side, so 16 GiB of them have a way each; one that finds its way taken is
- * found through the index. No entry is ever NULL, and no table has one that is.
+ * A direct-mapped cache in front of the index, for callers that check what they
+ * find: the tables of spans of arenas, by the low bits of the arena's number.
+ * Arenas are mostly reserved side by side, so 16 GiB of them have a slot each.
+ * An arena whose slot is taken is found through the index. No slot is ever
+ * NULL, and neither is an entry of a table, so a lookup need not test for it.
  */
-#define GH_WAYS		256
+#define GH_LOOKUP_SLOTS		256
 
-extern struct gh_span **gh_ways[GH_WAYS];
+extern struct gh_span **gh_lookup[GH_LOOKUP_SLOTS];
+
+static __always_inline struct gh_span ***gh_lookup_slot(unsigned long addr)
+{
+	return &gh_lookup[(addr >> GH_ARENA_SHIFT) % GH_LOOKUP_SLOTS];
+}
 
 /**
  * gh_arena_of() - the arena that an address is in
@@ -97,8 +103,8 @@ static inline struct gh_arena *gh_arena_of(unsigned long addr)
  * @addr: any value
  *
  * Quicker than gh_span_of(), but only a guess: it may be another span, or
- * gh_no_span. Ask it whether @addr is one of its objects, as gh_span_find()
- * does, and gh_span_of() if not.
+ * gh_no_span. The caller must check whether @addr is one of the span's objects,
+ * as gh_span_find() does, and use gh_span_of() if it is not.
  *
  * Context: any.
  * Return: a span.
@@ -106,11 +112,10 @@ static inline struct gh_arena *gh_arena_of(unsigned long addr)
 static __always_inline struct gh_span *gh_span_guess(unsigned long addr)
 {
 	/* Pairs with the release in gh_arena_publish(), by dependency. */
-	struct gh_span **spans =
-		READ_ONCE(gh_ways[(addr >> GH_ARENA_SHIFT) % GH_WAYS]);
+	struct gh_span **spans = READ_ONCE(*gh_lookup_slot(addr));
 	struct gh_span *s;
 
-	/* READ_ONCE() would keep gcc from an address in the one instruction. */
+	/* With READ_ONCE(), gcc would use more instructions for the address. */
 	s = data_race(spans[(addr >> GH_PAGE_SHIFT) % GH_ARENA_PAGES]);
 	OPTIMIZER_HIDE_VAR(s);
 	return s;

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * cache: object caches, each with a span class of its own: exact object size,
- * no mixing with other types, and a list of what leaked when it ends.
+ * no mixing with other types, and a list of what leaked when a cache is
+ * destroyed.
+ *
+ * Names used here: cache is an object cache, c its mcentral, p an object, s its
+ * span.
  */
+#define pr_fmt(fmt) "goheap: " fmt
+
 #include <linux/cache.h>
 #include <linux/err.h>
 #include <linux/log2.h>
@@ -13,7 +19,8 @@
 
 #include "cache.h"
 #include "compat.h"
-#include "malloc.h"
+#include "defer.h"
+#include "gfp.h"
 #include "mcache.h"
 #include "reclaim.h"
 #include "report.h"
@@ -33,12 +40,6 @@ static int cache_check(const char *name, size_t size, size_t align,
 	return flags & ~CACHE_FLAGS ? -EINVAL : 0;
 }
 
-static unsigned int cache_central_flags(unsigned int flags)
-{
-	return (flags & GOHEAP_DATA ? GH_CENTRAL_NOSCAN : 0) |
-	       (flags & GOHEAP_ACCOUNT ? GH_CENTRAL_ACCOUNT : 0);
-}
-
 /**
  * gh_cache_create() - make an object cache in a heap
  * @h: the heap
@@ -55,21 +56,25 @@ struct goheap_cache *gh_cache_create(struct gh_heap *h, const char *name,
 				     size_t size, size_t align,
 				     unsigned int flags, void (*ctor)(void *))
 {
-	struct goheap_cache *cache;
 	int err = cache_check(name, size, align, flags);
+	struct goheap_cache *cache;
+	struct gh_shape shape;
 
 	if (err)
 		return ERR_PTR(err);
+
 	align = max_t(size_t, align, GH_MIN_OBJ);
 	if (flags & GOHEAP_HWCACHE_ALIGN)
 		align = max_t(size_t, align, cache_line_size());
 	cache = gh_fixalloc_alloc(&h->caches_rec, GFP_KERNEL);
 	if (!cache)
 		return ERR_PTR(-ENOMEM);
+
 	cache->size = size;
 	cache->align = align;
-	gh_central_init(&cache->central, h, name, ALIGN(size, align),
-			cache_central_flags(flags));
+	shape = gh_shape_objects(ALIGN(size, align), flags & GOHEAP_DATA);
+	gh_central_init(&cache->central, h, name, &shape,
+			flags & GOHEAP_ACCOUNT ? GH_CENTRAL_ACCOUNT : 0);
 	cache->central.ctor = ctor;
 	cache->central.cache = cache;
 	cache->central.slots = alloc_percpu(struct gh_slot);
@@ -77,8 +82,9 @@ struct goheap_cache *gh_cache_create(struct gh_heap *h, const char *name,
 		gh_fixalloc_free(&h->caches_rec, cache);
 		return ERR_PTR(-ENOMEM);
 	}
+
 	mutex_lock(&h->caches_lock);
-	list_add_tail(&cache->list, &h->caches);
+	list_add_tail(&cache->central.list, &h->centrals);
 	mutex_unlock(&h->caches_lock);
 	return cache;
 }
@@ -91,16 +97,16 @@ GH_EXPORT_FOR_TESTS(gh_cache_create);
  * @align: alignment in bytes, a power of two up to GOHEAP_CACHE_MAX_ALIGN, or
  *	0 for 8
  * @flags: GOHEAP_DATA, GOHEAP_HWCACHE_ALIGN, GOHEAP_ACCOUNT
- * @ctor: called once for each object when its memory is taken from the heap,
- *	in the context of that allocation, and again if it is freed in NMI
- *	context; objects are to be freed in the state that it leaves them in. Or
- *	NULL
+ * @ctor: constructor or NULL. It is called for each object when its memory is
+ *	taken from the heap, in the context of that allocation, and again if the
+ *	object is freed in NMI context. Objects must be freed in the state that
+ *	it leaves them in.
  *
  * goheap cannot be unloaded while a cache exists.
  *
  * Context: process context, may sleep.
  * Return: the cache, or ERR_PTR() of -EINVAL for a bad argument, of -ENOMEM, or
- * of -ENODEV when goheap is going away.
+ * of -ENODEV when goheap is being unloaded.
  */
 struct goheap_cache *goheap_cache_create(const char *name, size_t size,
 					 size_t align, unsigned int flags,
@@ -119,6 +125,11 @@ EXPORT_SYMBOL_GPL(goheap_cache_create);
 
 /* ---- the end of a cache ------------------------------------------------- */
 
+/**
+ * struct leak_list - objects that are in use when their cache is destroyed
+ * @central: the cache's mcentral
+ * @count: how many there are
+ */
 struct leak_list {
 	struct gh_central *central;
 	unsigned long count;
@@ -130,10 +141,11 @@ static void leak_add(struct leak_list *leaks, struct gh_span *s,
 	if (s->objstate[idx] != GH_OBJ_ALLOC)
 		return;
 	if (leaks->count++ < LEAKS_SHOWN)
-		pr_warn("goheap:   object %p\n",
+		pr_warn("  object %p\n",
 			(void *)(s->base + idx * s->elemsize));
 }
 
+/* Detach a span from its cache, whose record is about to be freed. */
 static void leak_span(struct gh_span *s, void *arg)
 {
 	struct leak_list *leaks = arg;
@@ -141,14 +153,16 @@ static void leak_span(struct gh_span *s, void *arg)
 
 	if (s->central != leaks->central)
 		return;
+
 	for (idx = 0; idx < s->nelems; idx++)
 		leak_add(leaks, s, idx);
-	/* The record of the cache goes away; a free will find this instead. */
+
 	list_del_init(&s->list);
 	WRITE_ONCE(s->ncache, 0);
 	WRITE_ONCE(s->slots, &gh_no_slot);
+	WRITE_ONCE(s->name, s->central->heap->central[0].name);
 	WRITE_ONCE(s->state, GH_SPAN_LEAKED);
-	/* Who sees the new owner sees the state: pairs with small_free(). */
+	/* A free that sees the new owner must see the state; small_free(). */
 	smp_wmb();
 	WRITE_ONCE(s->central, &s->central->heap->central[0]);
 }
@@ -159,16 +173,17 @@ static unsigned long cache_leaks(struct goheap_cache *cache)
 
 	if (!atomic_long_read(&cache->central.nspans))
 		return 0;
-	pr_warn("goheap: cache leak: %s is destroyed with live objects\n",
+
+	pr_warn("cache leak: %s is destroyed with live objects\n",
 		cache->central.name);
 	gh_mheap_walk_spans(cache->central.heap, leak_span, &leaks);
-	pr_warn("goheap:   %lu objects of %zu bytes are lost\n", leaks.count,
+	pr_warn("  %lu objects of %zu bytes are lost\n", leaks.count,
 		cache->size);
 	return leaks.count;
 }
 
 /**
- * gh_cache_destroy() - end an object cache
+ * gh_cache_destroy() - destroy an object cache
  * @cache: see goheap_cache_destroy()
  *
  * Context: process context, may sleep.
@@ -180,14 +195,19 @@ unsigned long gh_cache_destroy(struct goheap_cache *cache)
 	struct gh_heap *h = c->heap;
 	unsigned long leaked;
 
-	/* Objects on their way through call_rcu() or out of an NMI. */
+	/* Objects may wait for a grace period, or be deferred by an NMI. */
 	rcu_barrier();
-	irq_work_sync(&h->deferred_work);
-	/* While it is listed: a CPU that goes offline is drained as well. */
+	gh_defer_sync(h);
+
+	/*
+	 * The cache must be on the list until then, so that a CPU that goes
+	 * offline meanwhile is drained as well.
+	 */
 	gh_reclaim_drain(h, c);
 	mutex_lock(&h->caches_lock);
-	list_del(&cache->list);
+	list_del(&c->list);
 	mutex_unlock(&h->caches_lock);
+
 	leaked = cache_leaks(cache);
 	atomic64_add(gh_slot_released(c), &h->gone_objects);
 	atomic64_add(gh_slot_released(c) * c->shape.elemsize, &h->gone_bytes);
@@ -198,10 +218,10 @@ unsigned long gh_cache_destroy(struct goheap_cache *cache)
 GH_EXPORT_FOR_TESTS(gh_cache_destroy);
 
 /**
- * goheap_cache_destroy() - end an object cache
+ * goheap_cache_destroy() - destroy an object cache
  * @cache: the cache, or NULL; nobody allocates from it any more
  *
- * Objects that are still allocated are listed in the log, and leaked: their
+ * Objects that are still allocated are listed in the log and leaked: their
  * memory is not used for anything else as long as goheap is loaded.
  *
  * Context: process context, may sleep; waits for objects that were given to
@@ -217,11 +237,11 @@ void goheap_cache_destroy(struct goheap_cache *cache)
 EXPORT_SYMBOL_GPL(goheap_cache_destroy);
 
 /**
- * goheap_cache_shrink() - give a cache's free objects back to the heap
+ * goheap_cache_shrink() - free the spans of a cache that hold no objects
  * @cache: the cache
  *
  * Context: process context, may sleep.
- * Return: bytes of spans that went back.
+ * Return: bytes of these spans.
  */
 unsigned long goheap_cache_shrink(struct goheap_cache *cache)
 {
@@ -249,11 +269,11 @@ EXPORT_SYMBOL_GPL(goheap_cache_size);
 
 /* ---- objects ------------------------------------------------------------ */
 
-/* Flags that no allocation may have, or none from this cache. */
+/* Flags that cannot be served, or not by this cache. */
 static bool cache_refuses(const struct goheap_cache *cache, gfp_t gfp)
 {
 	return gh_gfp_refused(gfp) ||
-	       gh_zero_refused(cache->central.ctor, gfp);
+	       gh_gfp_zero_refused(cache->central.ctor, gfp);
 }
 
 static void *cache_finish(struct goheap_cache *cache, void *p, gfp_t gfp)
@@ -263,6 +283,7 @@ static void *cache_finish(struct goheap_cache *cache, void *p, gfp_t gfp)
 	return p;
 }
 
+/* An allocation with flags that the fast path leaves to this function. */
 static noinline void *cache_alloc_special(struct goheap_cache *cache, gfp_t gfp)
 {
 	void *p;
@@ -302,29 +323,24 @@ void *goheap_cache_alloc_node(struct goheap_cache *cache, gfp_t gfp, int node)
 {
 	void *p;
 
-	if (unlikely(cache_refuses(cache, gfp) || gh_node_refused(node)))
+	if (unlikely(cache_refuses(cache, gfp) || gh_gfp_node_refused(node)))
 		return NULL;
 	p = gh_slot_alloc_node(&cache->central, gfp, node);
 	return cache_finish(cache, p, gfp);
 }
 EXPORT_SYMBOL_GPL(goheap_cache_alloc_node);
 
-/* What is wrong with a free to a cache. */
-static enum goheap_bad_free cache_bad_kind(struct goheap_cache *cache,
-					   struct gh_span *s,
-					   unsigned long addr)
+static noinline void cache_refuse_free(struct goheap_cache *cache,
+				       const struct gh_span *s, const void *p)
 {
-	unsigned int idx;
+	bool mine = s && s->central == &cache->central &&
+		    s->state == GH_SPAN_OBJECTS;
 
-	if (!s)
-		return GOHEAP_BAD_WILD;
-	if (s->central != &cache->central || s->state != GH_SPAN_OBJECTS)
-		return GOHEAP_BAD_FOREIGN;
-	return gh_span_find(s, addr, &idx) ? GOHEAP_BAD_DOUBLE :
-					     GOHEAP_BAD_INTERIOR;
+	gh_report_bad_free(p, gh_bad_kind(s, (unsigned long)p, mine),
+			   cache->central.name);
 }
 
-/* @s is the span that an object of @cache should be in. */
+/* Find an object of @cache; @s is the span that it should be in. */
 static __always_inline bool cache_find(struct goheap_cache *cache,
 				       struct gh_span *s, void *p, u8 **state)
 {
@@ -332,8 +348,8 @@ static __always_inline bool cache_find(struct goheap_cache *cache,
 	       gh_slot_find(s, s->ncache, p, state);
 }
 
-/* Free what the fast path did not find; report what is not there to find. */
-static noinline void cache_free_special(struct goheap_cache *cache, void *p)
+/* Slow path of a free: look the span up in the index, or report a bad free. */
+static noinline void cache_free_slow(struct goheap_cache *cache, void *p)
 {
 	struct gh_central *c = &cache->central;
 	struct gh_span *s = gh_span_of((unsigned long)p);
@@ -341,9 +357,9 @@ static noinline void cache_free_special(struct goheap_cache *cache, void *p)
 
 	if (!p)
 		return;
+
 	if (unlikely(!s || !cache_find(cache, s, p, &state))) {
-		gh_report_bad_free(p, cache_bad_kind(cache, s, (unsigned long)p),
-				   c);
+		cache_refuse_free(cache, s, p);
 		return;
 	}
 	if (want_init_on_free() && !c->ctor)
@@ -356,7 +372,8 @@ static noinline void cache_free_special(struct goheap_cache *cache, void *p)
  * @cache: the cache that it is from
  * @p: the object, or NULL
  *
- * A free that is not right is refused and reported, and changes nothing.
+ * A pointer that is no allocated object of @cache is refused and reported, and
+ * nothing is changed.
  *
  * Context: any; see DOC: Contexts.
  */
@@ -366,7 +383,7 @@ void notrace goheap_cache_free(struct goheap_cache *cache, void *p)
 
 	if (unlikely(want_init_on_free()) ||
 	    unlikely(!cache_find(cache, gh_span_guess((unsigned long)p), p, &state)))
-		cache_free_special(cache, p);
+		cache_free_slow(cache, p);
 	else
 		gh_slot_free(&cache->central, p, state);
 }
@@ -380,7 +397,7 @@ EXPORT_SYMBOL_GPL(goheap_cache_free);
  * @p: where they go
  *
  * Context: as goheap_cache_alloc().
- * Return: @n, or 0 if not all could be had; then @p holds nothing of use.
+ * Return: @n; or 0 if there was no memory for all, and then @p is undefined.
  */
 unsigned int goheap_cache_alloc_bulk(struct goheap_cache *cache, gfp_t gfp,
 				     unsigned int n, void **p)
@@ -394,6 +411,7 @@ unsigned int goheap_cache_alloc_bulk(struct goheap_cache *cache, gfp_t gfp,
 		goheap_cache_free_bulk(cache, got, p);
 		return 0;
 	}
+
 	if (want_init_on_alloc(gfp))
 		for (i = 0; i < n; i++)
 			cache_finish(cache, p[i], gfp);
@@ -405,7 +423,7 @@ EXPORT_SYMBOL_GPL(goheap_cache_alloc_bulk);
  * goheap_cache_free_bulk() - free many objects to their cache
  * @cache: the cache that they are all from
  * @n: how many
- * @p: the objects; NULL among them is passed over
+ * @p: the objects; NULL is skipped
  *
  * Context: as goheap_cache_free().
  */
@@ -421,7 +439,8 @@ void goheap_cache_free_bulk(struct goheap_cache *cache, unsigned int n,
 		p += done;
 		if (!n)
 			break;
-		/* Whatever is special about this one. */
+
+		/* This one is for the slow path. */
 		goheap_cache_free(cache, *p++);
 		n--;
 	}

@@ -12,13 +12,11 @@
 /**
  * struct goheap_cache - an object cache
  * @central: its span class
- * @list: in gh_heap.caches
  * @size: object size in bytes, as asked for
  * @align: alignment in bytes
  */
 struct goheap_cache {
 	struct gh_central central;
-	struct list_head list;
 	size_t size;
 	size_t align;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Differences between the kernels that goheap supports (6.1 to 7.2).
+ * compat: differences between the kernels that goheap supports (6.1 to 7.2).
  *
  * This is the only file that may look at the kernel's version. Where an
  * interface was backported, the feature itself is probed instead.

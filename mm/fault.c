@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fault injection for tests; see fault.h.
+ * fault: make the nth step of a kind fail, for tests; see fault.h.
  *
- * One point is armed at a time, for the task that armed it, so that the
- * background worker and other tasks go on undisturbed.
+ * One point is armed at a time, and only for the task that armed it, so that
+ * the background worker and other tasks are not disturbed.
  */
 #include <linux/atomic.h>
 #include <linux/preempt.h>

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Fault injection: make the nth step of a kind fail, for tests.
+ * fault: make the nth step of a kind fail, for tests.
  *
- * The kernel's own fault injection needs a kernel built for it and reaches
- * only some of goheap's steps; these points work on any kernel. They are in
- * test builds only. A plain flag arms them: patching code some thousand times a
- * test is more than emulated processors always bear.
+ * The kernel's own fault injection needs a kernel built for it and reaches only
+ * some of goheap's steps; these points work on any kernel. They are in test
+ * builds only. A plain flag arms them and not a static branch, because
+ * emulators do not always survive code that is patched some thousand times in a
+ * test.
  */
 #ifndef _GOHEAP_FAULT_H
 #define _GOHEAP_FAULT_H

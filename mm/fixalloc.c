@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fixalloc.c - fixed-size records that live outside the heap
+ * fixalloc: fixed-size records that live outside the heap.
  *
  *	chunk    +--------+-----+-----+-----+- - - - - -+
  *	         | header | rec | rec | rec | untouched |
@@ -8,14 +8,14 @@
  *	                     |     in use   ^ pos
  *	         free <------+
  *
- * A record is cut from a chunk when the free list is empty, and goes to the
- * free list for ever after. The free list is linked through the first word of
- * the records.
+ * A record is cut from a chunk when the free list is empty. When it is freed it
+ * goes to the free list, which is linked through the first word of the records.
  *
- * The lock is a leaf and is never held while pages are allocated, so the
- * caller may be in any context that its gfp flags allow, PREEMPT_RT included.
- * In NMI context the lock is only tried: allocation then fails, and a freed
- * record waits on a lockless list for the next one to take the lock.
+ * Lock: gh_fixalloc.lock. It is a leaf and is never held while pages are
+ * allocated, so the caller may be in any context that its gfp flags allow, on
+ * PREEMPT_RT too. In NMI context the lock is only tried. If it is taken, an
+ * allocation fails, and a freed record waits on a lockless list until the lock
+ * is taken the next time.
  */
 #include <linux/align.h>
 #include <linux/bug.h>
@@ -29,6 +29,7 @@
 #include "compat.h"
 #include "fault.h"
 #include "fixalloc.h"
+#include "gfp.h"
 #include "rawlock.h"
 
 /**
@@ -49,10 +50,13 @@ static_assert(SMP_CACHE_BYTES <= 256);
 static_assert(sizeof(struct gh_fixalloc_chunk) <= 256);
 static_assert(sizeof(struct llist_node) <= 8);
 
-/* ---- Under the lock ---------------------------------------------------- */
+/* ---- under the lock ----------------------------------------------------- */
 
 static void fixalloc_push(struct gh_fixalloc *f, void *rec)
+	__must_hold(&f->lock)
 {
+	lockdep_assert_held(&f->lock);
+
 	/* Readers of type-stable records may be looking at this word. */
 	WRITE_ONCE(*(void **)rec, f->free);
 	f->free = rec;
@@ -60,10 +64,13 @@ static void fixalloc_push(struct gh_fixalloc *f, void *rec)
 	f->inuse--;
 }
 
-/* Takes in the records that were freed while the lock was taken. */
+/* Takes in records that were freed in NMI context while the lock was taken. */
 static void fixalloc_drain(struct gh_fixalloc *f)
+	__must_hold(&f->lock)
 {
 	struct llist_node *rec, *next;
+
+	lockdep_assert_held(&f->lock);
 
 	if (llist_empty(&f->deferred))
 		return;
@@ -72,9 +79,12 @@ static void fixalloc_drain(struct gh_fixalloc *f)
 }
 
 static void *fixalloc_carve(struct gh_fixalloc *f)
+	__must_hold(&f->lock)
 {
 	struct gh_fixalloc_chunk *chunk = f->carve;
 	void *rec;
+
+	lockdep_assert_held(&f->lock);
 
 	if (!chunk)
 		return NULL;
@@ -87,8 +97,11 @@ static void *fixalloc_carve(struct gh_fixalloc *f)
 
 /* Sets @fresh if the record was never handed out before. */
 static void *fixalloc_take(struct gh_fixalloc *f, bool *fresh)
+	__must_hold(&f->lock)
 {
 	void *rec;
+
+	lockdep_assert_held(&f->lock);
 
 	if (!f->free)
 		fixalloc_drain(f);
@@ -98,6 +111,7 @@ static void *fixalloc_take(struct gh_fixalloc *f, bool *fresh)
 		f->free = *(void **)rec;
 	else
 		rec = fixalloc_carve(f);
+
 	if (rec) {
 		f->navail--;
 		f->inuse++;
@@ -106,11 +120,12 @@ static void *fixalloc_take(struct gh_fixalloc *f, bool *fresh)
 	return rec;
 }
 
-/* ---- Without the lock -------------------------------------------------- */
+/* ---- without the lock --------------------------------------------------- */
 
 /*
- * Sixteen kilobytes if they come easily, else a page. The first chunk is always
- * a page: a heap has a score of these allocators, and some serve few records.
+ * 16 KiB if they can be had without effort, else a page. The first chunk is
+ * always a page, because a heap has some twenty of these allocators, and some
+ * serve few records.
  */
 static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
 						    gfp_t gfp)
@@ -121,7 +136,8 @@ static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
 
 	if (gh_fault(GH_FAULT_FIXALLOC))
 		return NULL;
-	gfp = gh_meta_gfp(gfp) | f->account;
+
+	gfp = gh_gfp_meta(gfp) | f->account;
 	chunk = (void *)__get_free_pages(gfp | __GFP_NOWARN | __GFP_NORETRY,
 					 order);
 	if (!chunk) {
@@ -130,8 +146,9 @@ static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
 	}
 	if (!chunk)
 		return NULL;
+
 	chunk->bytes = PAGE_SIZE << order;
-	/* Records may hold the only pointer to an object of kmemleak's. */
+	/* A record may have the only pointer to an object kmemleak knows. */
 	kmemleak_alloc(chunk, chunk->bytes, 0, gfp);
 	return chunk;
 }
@@ -159,7 +176,7 @@ static bool fixalloc_add_chunk(struct gh_fixalloc *f, gfp_t gfp)
 /**
  * gh_fixalloc_alloc() - allocate a record
  * @f: the allocator
- * @gfp: how to get pages if there is no record; 0: only what is there
+ * @gfp: how to get pages if there is no record; with 0, take none
  *
  * A record is zero when it is handed out for the first time. Later its first
  * word is undefined and the rest is as it was when freed, unless the allocator
@@ -196,7 +213,7 @@ void *gh_fixalloc_alloc(struct gh_fixalloc *f, gfp_t gfp)
 GH_EXPORT_FOR_TESTS(gh_fixalloc_alloc);
 
 /**
- * gh_fixalloc_free() - give a record back
+ * gh_fixalloc_free() - free a record
  * @f: the allocator it came from
  * @rec: the record
  *
@@ -224,10 +241,10 @@ GH_EXPORT_FOR_TESTS(gh_fixalloc_free);
  * @n: records that must be there
  * @gfp: how to get pages
  *
- * Others may take the records first: it is a stock, not a reservation.
+ * Other tasks may take the records first: they are not reserved for the caller.
  *
  * Context: any that @gfp allows, except NMI.
- * Return: 0, or -ENOMEM with what could be had added to the stock.
+ * Return: 0; or -ENOMEM, although some records may have been added.
  */
 int gh_fixalloc_prefill(struct gh_fixalloc *f, unsigned long n, gfp_t gfp)
 {
@@ -318,7 +335,7 @@ GH_EXPORT_FOR_TESTS(gh_fixalloc_init);
  * gh_fixalloc_destroy() - free all chunks
  * @f: the allocator; empty and ready for use afterwards
  *
- * No record may be touched from here on, whether it was freed or not.
+ * No record may be accessed from here on, whether it was freed or not.
  *
  * Context: any except NMI; nobody else uses @f.
  * Return: how many records were still in use.
@@ -326,10 +343,13 @@ GH_EXPORT_FOR_TESTS(gh_fixalloc_init);
 unsigned long gh_fixalloc_destroy(struct gh_fixalloc *f)
 {
 	struct gh_fixalloc_chunk *chunk = f->chunks, *next;
-	unsigned long inuse;
+	unsigned long flags, inuse;
 
+	raw_spin_lock_irqsave(&f->lock, flags);
 	fixalloc_drain(f);
 	inuse = f->inuse;
+	raw_spin_unlock_irqrestore(&f->lock, flags);
+
 	for (; chunk; chunk = next) {
 		next = chunk->next;
 		kmemleak_free(chunk);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * fixalloc.h - fixed-size records that live outside the heap
+ * fixalloc: fixed-size records that live outside the heap.
  *
- * The allocator's own records (spans, caches, specials) come from here, never
- * from the heap or from slab, so the allocator cannot recurse into itself and
- * a stray write through a heap pointer does not reach them.
+ * The allocator's own records (spans, caches) come from here, never from the
+ * heap or from slab, so that the allocator cannot recurse into itself and a
+ * stray write through a heap pointer does not reach them.
  *
  * Chunks come straight from the page allocator and are kept until
- * gh_fixalloc_destroy(), so memory is type-stable: a reader without a lock may
- * look at a record that has just been freed. Only the first word of a record
- * is overwritten while it is free.
+ * gh_fixalloc_destroy(), so the memory is type-stable: a reader without a lock
+ * may look at a record that has just been freed. Only the first word of a
+ * record is overwritten while it is free.
  */
 #ifndef _GOHEAP_FIXALLOC_H
 #define _GOHEAP_FIXALLOC_H
@@ -33,7 +33,7 @@ struct gh_fixalloc_chunk;
  * @size: bytes from one record to the next; a multiple of @align
  * @align: alignment of every record, bytes; at most SMP_CACHE_BYTES
  * @zero: records are zeroed at each allocation
- * @account: __GFP_ACCOUNT if whoever causes a chunk to be taken pays for it, or 0
+ * @account: __GFP_ACCOUNT to charge chunks to the task that needs them, or 0
  * @name: for messages
  * @first: called once for each record, when it is handed out the first time
  * @arg: first argument of @first
@@ -80,22 +80,6 @@ struct gh_fixalloc_stats {
 	unsigned long sys;
 	unsigned long inuse_bytes;
 };
-
-/**
- * gh_meta_gfp() - flags for the allocator's own pages
- * @gfp: flags of the caller's request
- *
- * Keeps what says how hard to try and whether to sleep; drops what says where
- * and for whom, because metadata serves everybody and must be mapped.
- *
- * Return: flags for a zeroed page of metadata.
- */
-static inline gfp_t gh_meta_gfp(gfp_t gfp)
-{
-	return (gfp & ~(GFP_ZONEMASK | __GFP_COMP | __GFP_RECLAIMABLE |
-			__GFP_WRITE | __GFP_HARDWALL | __GFP_THISNODE |
-			__GFP_ACCOUNT | __GFP_NOFAIL)) | __GFP_ZERO;
-}
 
 void gh_fixalloc_init(struct gh_fixalloc *f, const char *name, size_t size,
 		      bool zero, void (*first)(void *arg, void *rec),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gen_sizeclasses - print the size class tables as a C header
+ * gen_sizeclasses: print the size class tables as a C header.
  *
- * Runs on the build host. The sizes are a trade between internal waste (at
- * most an eighth of an object, beyond the smallest ones) and the number of
- * classes, that is, of partly filled spans. Objects are spaced an eighth of
- * their power of two apart, spans are as short as keeps their tail under an
- * eighth, and sizes are then stretched to use what the tail leaves over.
+ * Runs on the build host. Many classes waste little in each object, but have
+ * many partly filled spans. So sizes are an eighth of their power of two apart,
+ * which wastes at most an eighth of an object, except of the smallest ones.
+ * Spans are as short as possible with a tail of at most an eighth, and sizes
+ * are then stretched to use what the tail leaves over.
  *
  * Sizes are always computed for 8 KiB pages, so that a size has the same class
  * everywhere; span lengths are printed for every page size that a kernel may

@@ -1,74 +1,194 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * heap: a whole heap, put together from its layers: the mheap, its mcentrals,
- * and the per-CPU caches in front of them.
+ * heap: the birth and the end of a whole heap: its records, its nodes, its
+ * mcentrals, and the per-CPU caches in front of them.
  */
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
+#include <linux/nodemask.h>
+#include <linux/string.h>
+#include <linux/topology.h>
 #include <linux/vmalloc.h>
 
 #include "cache.h"
 #include "compat.h"
+#include "defer.h"
 #include "heap.h"
 #include "large.h"
 #include "mcache.h"
 #include "reclaim.h"
+#include "stack.h"
 #include "tiny.h"
+
+/* ---- records ------------------------------------------------------------ */
+
+static void heap_init_records(struct gh_heap *h)
+{
+	unsigned int i;
+
+	gh_fixalloc_init_aligned(&h->spans, "spans", sizeof(struct gh_span),
+				 SMP_CACHE_BYTES, false, NULL, NULL);
+	for (i = 0; i < GH_NUM_META; i++)
+		gh_fixalloc_init(&h->meta[i], "span bitmaps",
+				 gh_span_meta_bytes(16U << i), false, NULL,
+				 NULL);
+	gh_fixalloc_init(&h->tiny_meta, "tiny words", GH_TINYWORDS_BYTES, true,
+			 NULL, NULL);
+	for (i = 0; i < GH_NUM_MAGS; i++)
+		gh_fixalloc_init(&h->mags[i], "magazines",
+				 sizeof(struct gh_ent) * (2U << i), false,
+				 NULL, NULL);
+	gh_fixalloc_init(&h->areas, "areas", sizeof(struct gh_area), true,
+			 NULL, NULL);
+	gh_fixalloc_init_aligned(&h->caches_rec, "caches",
+				 sizeof(struct goheap_cache), SMP_CACHE_BYTES,
+				 true, NULL, NULL);
+}
+
+/* Returns how many records were still in use. */
+static unsigned long heap_destroy_records(struct gh_heap *h)
+{
+	unsigned long left = 0;
+	unsigned int i;
+
+	for (i = 0; i < GH_NUM_META; i++)
+		left += gh_fixalloc_destroy(&h->meta[i]);
+	for (i = 0; i < GH_NUM_MAGS; i++)
+		left += gh_fixalloc_destroy(&h->mags[i]);
+	left += gh_fixalloc_destroy(&h->spans);
+	left += gh_fixalloc_destroy(&h->tiny_meta);
+	left += gh_fixalloc_destroy(&h->areas);
+	left += gh_fixalloc_destroy(&h->caches_rec);
+	return left;
+}
+
+/* ---- mcentrals ---------------------------------------------------------- */
 
 static void heap_init_spanclass(struct gh_heap *h, unsigned int sc)
 {
 	unsigned int class = gh_spanclass_class(sc);
-	unsigned int size = gh_class_size[class];
-	struct gh_shape *shape = &h->central[sc].shape;
 	bool noscan = gh_spanclass_noscan(sc);
+	struct gh_shape shape;
 	char name[GH_NAME_LEN];
 
-	snprintf(name, sizeof(name), noscan ? "goheap-data-%u" : "goheap-%u",
-		 size);
-	/* Class 0 has counters only; give it the shape of something. */
-	gh_central_init(&h->central[sc], h, size ? name : "goheap-large",
-			size ?: GH_PAGE_SIZE, noscan ? GH_CENTRAL_NOSCAN : 0);
-	if (!class)
-		return;
-	/* Not what the rule says of the size, which was rounded up after it. */
-	shape->npages = gh_class_npages[class];
-	shape->nelems = gh_class_nelems[class];
-}
-
-/* Blocks of a power of two, cut from 32 KiB; 16 KiB of each order a magazine. */
-static void heap_init_stack(struct gh_heap *h, unsigned int order)
-{
-	struct gh_central *c = &h->central[GH_CENTRAL_STACK + order];
-	unsigned int size = 1U << (GH_STACK_MIN_SHIFT + order);
-	char name[GH_NAME_LEN];
-
-	snprintf(name, sizeof(name), "goheap-stack-%u", size);
-	gh_central_init(c, h, name, size, 0);
-	c->flags &= ~GH_CENTRAL_DIRECT;
-	gh_central_set_batch(c, GH_STACK_MAX / size);
-	c->shape.npages = DIV_ROUND_UP(2 * GH_STACK_MAX, GH_PAGE_SIZE);
-	c->shape.nelems = (c->shape.npages << GH_PAGE_SHIFT) / size;
-	c->shape.state = GH_SPAN_STACK;
+	if (class) {
+		shape = gh_shape_class(class, noscan);
+		snprintf(name, sizeof(name),
+			 noscan ? "goheap-data-%zu" : "goheap-%zu",
+			 shape.elemsize);
+	} else {
+		/* Large objects are only counted here: any size will do. */
+		shape = gh_shape_objects(GH_PAGE_SIZE, noscan);
+		strscpy(name, "goheap-large", sizeof(name));
+	}
+	gh_central_init(&h->central[sc], h, name, &shape, 0);
 }
 
 static void heap_init_centrals(struct gh_heap *h)
 {
-	struct gh_central *tiny = &h->central[GH_CENTRAL_TINY];
+	struct gh_shape tiny = gh_shape_objects(GH_TINY_SIZE, true);
 	unsigned int i;
 
 	for (i = 0; i < GH_NUM_SPANCLASSES; i++)
 		heap_init_spanclass(h, i);
-	gh_central_init(tiny, h, "goheap-tiny", GH_TINY_SIZE,
-			GH_CENTRAL_NOSCAN);
-	tiny->shape.tiny = true;
-	for (i = 0; i < GH_STACK_ORDERS; i++)
-		heap_init_stack(h, i);
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
+
+	tiny.tiny = true;
+	gh_central_init(&h->central[GH_CENTRAL_TINY], h, "goheap-tiny", &tiny,
+			0);
+
+	gh_stack_init(h);
+
+	for (i = 0; i < GH_NUM_CENTRALS; i++) {
 		h->central[i].slots = &h->mcache->slot[i];
+		list_add_tail(&h->central[i].list, &h->centrals);
+	}
+}
+
+/* ---- nodes -------------------------------------------------------------- */
+
+static int heap_add_node(struct gh_heap *h, int nid)
+{
+	struct gh_node *node = gh_node_create(nid, h->nr_nodes, &h->areas,
+					      h->pages_cpu);
+
+	if (!node)
+		return -ENOMEM;
+	h->nodes[h->nr_nodes++] = node;
+	return 0;
+}
+
+/* A node for each NUMA node with memory, and one arena where this CPU is. */
+static int heap_add_nodes(struct gh_heap *h)
+{
+	int nid, cpu, err;
+
+	for_each_node_state(nid, N_MEMORY) {
+		if (h->nr_nodes == GH_MAX_NODES)
+			break;
+		err = heap_add_node(h, nid);
+		if (err)
+			return err;
+	}
+
+	for_each_possible_cpu(cpu) {
+		struct gh_pages_cpu *pcpu = per_cpu_ptr(h->pages_cpu, cpu);
+
+		pcpu->node = gh_mheap_node(h, cpu_to_mem(cpu));
+	}
+	return gh_node_grow(gh_mheap_node(h, numa_mem_id()), 1);
+}
+
+/* ---- the whole ---------------------------------------------------------- */
+
+static void heap_free(struct gh_heap *h)
+{
+	free_percpu(h->mcache);
+	free_percpu(h->pages_cpu);
+	vfree(h->central);
+	vfree(h);
+}
+
+static struct gh_heap *heap_new(const char *name)
+{
+	struct gh_heap *h = vzalloc(sizeof(*h));
+
+	if (!h)
+		return NULL;
+
+	h->name = name;
+	INIT_LIST_HEAD(&h->list);
+	INIT_LIST_HEAD(&h->centrals);
+	mutex_init(&h->caches_lock);
+	mutex_init(&h->scav_lock);
+	INIT_WORK(&h->grow_work, gh_mheap_grow_work);
+
+	h->pages_cpu = alloc_percpu(struct gh_pages_cpu);
+	h->central = vzalloc(array_size(GH_NUM_CENTRALS, sizeof(*h->central)));
+	h->mcache = __alloc_percpu(sizeof(struct gh_mcache),
+				   __alignof__(struct gh_mcache));
+	if (h->pages_cpu && h->central && h->mcache)
+		return h;
+	heap_free(h);
+	return NULL;
+}
+
+/* Free all that a heap has. Returns false if something was still in use. */
+static bool heap_release(struct gh_heap *h)
+{
+	bool clean = true;
+	unsigned int i;
+
+	gh_mheap_evict(h);
+	for (i = 0; i < h->nr_nodes; i++)
+		clean &= gh_node_destroy(h->nodes[i]);
+	if (heap_destroy_records(h))
+		clean = false;
+	heap_free(h);
+	return clean;
 }
 
 /**
- * gh_heap_create() - make a heap
+ * gh_heap_create() - make a heap with one arena
  * @name: for messages; not copied
  *
  * Context: process context, may sleep.
@@ -76,25 +196,22 @@ static void heap_init_centrals(struct gh_heap *h)
  */
 struct gh_heap *gh_heap_create(const char *name)
 {
-	struct gh_heap *h = gh_mheap_create(name, sizeof(struct goheap_cache));
+	struct gh_heap *h = heap_new(name);
 
 	if (!h)
 		return NULL;
-	h->central = vzalloc(array_size(GH_NUM_CENTRALS, sizeof(*h->central)));
-	h->mcache = __alloc_percpu(sizeof(struct gh_mcache),
-				   __alignof__(struct gh_mcache));
-	if (!h->central || !h->mcache)
-		goto fail;
+
+	heap_init_records(h);
 	heap_init_centrals(h);
+	if (heap_add_nodes(h)) {
+		heap_release(h);
+		return NULL;
+	}
+
 	h->spill = gh_large_spill;
-	init_irq_work(&h->deferred_work, gh_deferred_free);
+	gh_defer_init(h);
 	gh_reclaim_add(h);
 	return h;
-fail:
-	free_percpu(h->mcache);
-	vfree(h->central);
-	gh_mheap_destroy(h);
-	return NULL;
 }
 GH_EXPORT_FOR_TESTS(gh_heap_create);
 
@@ -103,9 +220,10 @@ static void heap_drain(struct gh_heap *h)
 	unsigned int i;
 	int cpu;
 
-	/* First: the blocks go to the slots of the CPU that this runs on. */
+	/* First, because the blocks go to the slots of this CPU. */
 	for_each_possible_cpu(cpu)
 		gh_tiny_drain(h, cpu);
+
 	for_each_possible_cpu(cpu)
 		gh_large_drain(h, cpu);
 	for_each_possible_cpu(cpu)
@@ -113,31 +231,25 @@ static void heap_drain(struct gh_heap *h)
 			gh_slot_drain(&h->central[i], cpu);
 	for (i = 0; i < GH_NUM_CENTRALS; i++)
 		gh_central_drain(&h->central[i]);
-	/* Last: draining the rest freed spans, not pages, into these. */
+
 	for_each_possible_cpu(cpu)
 		gh_mheap_flush_pages(h, cpu);
 }
 
 /**
- * gh_heap_destroy() - end a heap that nobody uses any more
+ * gh_heap_destroy() - end a heap that nobody uses, and free its memory
  * @h: the heap, without object caches
  *
  * Context: process context, may sleep.
- * Return: true if all objects had been freed; if not, their memory is lost.
+ * Return: true if all objects, spans and records had been freed. If not, the
+ * areas of spans in use are left mapped: their memory is lost, not reused.
  */
 bool gh_heap_destroy(struct gh_heap *h)
 {
-	struct gh_mcache __percpu *mcache = h->mcache;
-	struct gh_central *central = h->central;
-	bool clean;
-
-	/* What it frees may still wake the background worker. */
-	irq_work_sync(&h->deferred_work);
+	/* Before reclaim ends, because what it frees may queue the worker. */
+	gh_defer_sync(h);
 	gh_reclaim_remove(h);
 	heap_drain(h);
-	clean = gh_mheap_destroy(h);
-	free_percpu(mcache);
-	vfree(central);
-	return clean;
+	return heap_release(h);
 }
 GH_EXPORT_FOR_TESTS(gh_heap_destroy);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * heap: a whole heap, put together from its layers.
+ * heap: the birth and the end of a whole heap.
  */
 #ifndef _GOHEAP_HEAP_H
 #define _GOHEAP_HEAP_H

@@ -1,34 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * large: objects with a span of their own: those of more than 32 KiB, and stack
- * blocks of more than 16 KiB.
+ * large: objects with a span of their own: those of more than 32 KiB.
  *
- * The state byte says all about the one object; the span's bitmaps are not used.
- * A CPU holds the last few that were freed on it, within its bound; the node keeps
- * more of them, as it does all spans.
+ * The state byte says all about the one object; the span's bitmaps are not
+ * used. A CPU holds the last few that were freed on it, within its bound. The
+ * span cache of the node holds more of them, as it does of all spans.
+ *
+ * Lock: gh_large.busy, see busy.h.
  */
 #include <linux/hardirq.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 
 #include "compat.h"
+#include "defer.h"
 #include "large.h"
 #include "mcache.h"
 
-static void large_shape(struct gh_shape *shape, size_t size, u8 state,
-			bool noscan)
-{
-	shape->npages = DIV_ROUND_UP(size, GH_PAGE_SIZE);
-	shape->elemsize = shape->npages << GH_PAGE_SHIFT;
-	shape->nelems = 1;
-	shape->large = true;
-	shape->state = state;
-	shape->tiny = false;
-	shape->noscan = noscan;
-}
-
-/* More than the machine has is refused before anyone suffers for it. */
-static bool large_refused(size_t size)
+/**
+ * gh_large_refused() - ask whether a span of its own is out of the question
+ * @size: bytes
+ *
+ * What exceeds the machine's memory is refused before reclaim starts.
+ *
+ * Context: any.
+ * Return: true if there is no use in trying.
+ */
+bool gh_large_refused(size_t size)
 {
 	return size > GH_LARGE_MAX || size >> PAGE_SHIFT > totalram_pages() ||
 	       in_nmi();
@@ -36,10 +34,12 @@ static bool large_refused(size_t size)
 
 /* ---- what a CPU holds --------------------------------------------------- */
 
-/* The oldest objects come first. The guard is held. */
+/* Take an object out; the oldest come first. */
 static struct gh_span *large_remove(struct gh_large *l, unsigned int i)
 {
 	struct gh_span *s = l->span[i];
+
+	gh_busy_assert_held(&l->busy);
 
 	for (l->n--; i < l->n; i++)
 		l->span[i] = l->span[i + 1];
@@ -47,11 +47,13 @@ static struct gh_span *large_remove(struct gh_large *l, unsigned int i)
 	return s;
 }
 
-/* Returns NULL if there is none of this length and kind. The guard is held. */
+/* Returns NULL if there is none of this length and kind. */
 static struct gh_span *large_find(struct gh_central *c, struct gh_large *l,
 				  unsigned long npages)
 {
 	unsigned int i = l->n;
+
+	gh_busy_assert_held(&l->busy);
 
 	while (i--) {
 		struct gh_span *s = l->span[i];
@@ -73,18 +75,15 @@ static struct gh_span *large_take(struct gh_central *c, unsigned long npages)
 
 	preempt_disable();
 	l = this_cpu_ptr(&c->heap->mcache->large);
-	if (!l->busy) {
-		l->busy = true;
-		barrier();
+	if (gh_busy_try(&l->busy)) {
 		s = large_find(c, l, npages);
-		barrier();
-		l->busy = false;
+		gh_busy_end(&l->busy);
 	}
 	preempt_enable();
 	return s;
 }
 
-/* Would @nbytes more keep to the CPU's bound? A few objects must fit. */
+/* Are @nbytes more within the CPU's bound? No object may take most of it. */
 static bool large_has_room(const struct gh_mcache *mcache, long nbytes)
 {
 	long bound = READ_ONCE(gh_percpu_bytes);
@@ -93,11 +92,16 @@ static bool large_has_room(const struct gh_mcache *mcache, long nbytes)
 				      (long)mcache->large.bytes + nbytes <= bound;
 }
 
-/* What has been held longest goes, if there is no room. The guard is held. */
+/*
+ * Hold an object. Returns one that must be freed to make room: the one that was
+ * held longest, or if that does not suffice @s itself; or NULL.
+ */
 static struct gh_span *large_hold(struct gh_mcache *mcache, struct gh_span *s)
 {
 	struct gh_large *l = &mcache->large;
 	struct gh_span *oldest = NULL;
+
+	gh_busy_assert_held(&l->busy);
 
 	if (l->n == GH_LARGE_HELD || !large_has_room(mcache, s->elemsize)) {
 		if (!l->n || !large_has_room(mcache, s->elemsize -
@@ -105,6 +109,7 @@ static struct gh_span *large_hold(struct gh_mcache *mcache, struct gh_span *s)
 			return s;
 		oldest = large_remove(l, 0);
 	}
+
 	l->span[l->n++] = s;
 	l->bytes += s->elemsize;
 	l->nfrees++;
@@ -112,7 +117,7 @@ static struct gh_span *large_hold(struct gh_mcache *mcache, struct gh_span *s)
 	return oldest;
 }
 
-/* Leave a free object with this CPU. Returns one that it cannot hold, or NULL. */
+/* Let this CPU hold a free object. Returns one that it cannot hold, or NULL. */
 static struct gh_span *large_put(struct gh_heap *h, struct gh_span *s)
 {
 	struct gh_span *left = s;
@@ -120,23 +125,21 @@ static struct gh_span *large_put(struct gh_heap *h, struct gh_span *s)
 
 	preempt_disable();
 	mcache = this_cpu_ptr(h->mcache);
-	if (!mcache->large.busy) {
-		mcache->large.busy = true;
-		barrier();
+	if (gh_busy_try(&mcache->large.busy)) {
 		left = large_hold(mcache, s);
-		barrier();
-		mcache->large.busy = false;
+		gh_busy_end(&mcache->large.busy);
 	}
 	preempt_enable();
 	return left;
 }
 
 /**
- * gh_large_drain() - give back the large objects that a CPU holds
+ * gh_large_drain() - free the large objects that a CPU holds
  * @h: the heap
- * @cpu: this CPU, with preemption off, or one that nobody runs on
+ * @cpu: this CPU, with preemption off and its flag clear; or one that is dead,
+ *	or whose heap nobody uses
  *
- * Context: any but NMI, and not in the middle of what uses them.
+ * Context: any but NMI.
  */
 void gh_large_drain(struct gh_heap *h, unsigned int cpu)
 {
@@ -145,34 +148,32 @@ void gh_large_drain(struct gh_heap *h, unsigned int cpu)
 	while (READ_ONCE(l->n)) {
 		struct gh_span *s = NULL;
 
-		l->busy = true;
-		barrier();
+		gh_busy_begin(&l->busy);
 		if (l->n)
 			s = large_remove(l, 0);
-		barrier();
-		l->busy = false;
+		gh_busy_end(&l->busy);
 		if (s)
 			gh_mheap_free_span(h, s);
 	}
 }
 
 /**
- * gh_large_spill() - give back the large objects that this CPU holds
+ * gh_large_spill() - free the large objects that this CPU holds, if it can
  * @h: the heap
  *
- * Context: any but NMI.
+ * Context: any but NMI. In an interrupt that finds them busy, does nothing.
  */
 void gh_large_spill(struct gh_heap *h)
 {
 	unsigned int cpu = get_cpu();
 
-	if (!this_cpu_ptr(h->mcache)->large.busy)
+	if (!gh_busy_is_held(&this_cpu_ptr(h->mcache)->large.busy))
 		gh_large_drain(h, cpu);
 	put_cpu();
 }
 
 /**
- * gh_large_age() - drain this CPU if none of its objects was needed since last time
+ * gh_large_age() - drain this CPU if no object was needed since the last call
  * @h: the heap
  *
  * Context: preemption off, not in an interrupt.
@@ -180,6 +181,8 @@ void gh_large_spill(struct gh_heap *h)
 void gh_large_age(struct gh_heap *h)
 {
 	struct gh_large *l = this_cpu_ptr(&h->mcache->large);
+
+	lockdep_assert_preemption_disabled();
 
 	if (l->seen == READ_ONCE(l->nallocs))
 		gh_large_drain(h, smp_processor_id());
@@ -192,10 +195,11 @@ GH_EXPORT_FOR_TESTS(gh_large_age);
 static struct gh_span *large_new(struct gh_central *c, size_t size, gfp_t gfp,
 				 int node)
 {
-	struct gh_shape shape;
+	struct gh_shape shape = gh_shape_large(size, GH_SPAN_LARGE,
+					       c->shape.noscan);
 	struct gh_span *s;
 
-	large_shape(&shape, size, GH_SPAN_LARGE, c->flags & GH_CENTRAL_NOSCAN);
+	shape.name = c->name;
 	s = gh_mheap_alloc_span(c->heap, &shape, c, gfp, node);
 	if (!s)
 		return NULL;
@@ -221,8 +225,9 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 	struct gh_central *c = &h->central[noscan];
 	struct gh_span *s = NULL;
 
-	if (large_refused(size))
+	if (gh_large_refused(size))
 		return NULL;
+
 	if (want_init_on_alloc(gfp))
 		gfp |= __GFP_ZERO;
 	/* A CPU may hold objects of any node. */
@@ -234,6 +239,7 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		s = large_new(c, size, gfp, node);
 	if (!s)
 		return NULL;
+
 	if (gfp & __GFP_ZERO && s->needzero)
 		memset((void *)s->base, 0, s->elemsize);
 	WRITE_ONCE(s->inline_state, GH_OBJ_ALLOC);
@@ -241,39 +247,32 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 }
 
 /**
- * gh_large_alloc_stack() - allocate a stack block with a span of its own
- * @h: the heap
- * @size: bytes, 1 or more
- * @gfp: allocation flags
+ * gh_large_free_span() - free a large span, or in NMI context defer it
+ * @s: the span; its object is free, and no CPU holds it
  *
- * Context: as gh_large_alloc().
- * Return: the block, not zeroed, or NULL.
+ * Context: any.
  */
-void *gh_large_alloc_stack(struct gh_heap *h, size_t size, gfp_t gfp)
+void gh_large_free_span(struct gh_span *s)
 {
-	struct gh_shape shape;
-	struct gh_span *s;
+	struct gh_heap *h = s->central->heap;
 
-	if (large_refused(size))
-		return NULL;
-	large_shape(&shape, size, GH_SPAN_STACK, false);
-	s = gh_mheap_alloc_span(h, &shape, h->central, gfp, NUMA_NO_NODE);
-	if (!s)
-		return NULL;
-	WRITE_ONCE(s->inline_state, GH_OBJ_ALLOC);
-	return (void *)s->base;
-}
-
-static void large_free_span(struct gh_heap *h, struct gh_span *s)
-{
 	if (unlikely(in_nmi()))
 		gh_defer_free(h, (void *)s->base);
 	else
 		gh_mheap_free_span(h, s);
 }
 
-/* Mark the object of a large span free. Returns false if it was. */
-static bool large_release(struct gh_span *s)
+/**
+ * gh_large_release() - mark the object of a large span free
+ * @s: the span
+ *
+ * The state byte is exchanged, so of two tasks that free the object at the same
+ * moment one is refused.
+ *
+ * Context: any.
+ * Return: false if it was free.
+ */
+bool gh_large_release(struct gh_span *s)
 {
 	return xchg(&s->inline_state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
 }
@@ -281,8 +280,6 @@ static bool large_release(struct gh_span *s)
 /**
  * gh_large_free() - free the object of a span of its own
  * @s: the span
- *
- * Of two who free it at the same moment one is refused.
  *
  * Context: any.
  * Return: false, and nothing changed, if it was free.
@@ -293,39 +290,21 @@ bool gh_large_free(struct gh_span *s)
 	struct gh_heap *h = c->heap;
 	struct gh_span *left;
 
-	if (!large_release(s))
+	if (!gh_large_release(s))
 		return false;
 	if (want_init_on_free())
 		memset((void *)s->base, 0, s->elemsize);
+
 	left = large_put(h, s);
 	if (left == s) {
 		this_cpu_inc(c->slots->released);
 		this_cpu_add(h->mcache->large.other_free_bytes, s->elemsize);
 	} else if (!in_nmi()) {
-		/* What the CPU holds, it holds for seconds. */
+		/* What the CPU holds ages from now on. */
 		gh_mheap_kick(h);
 	}
 	if (left)
-		large_free_span(h, left);
+		gh_large_free_span(left);
 	return true;
 }
 GH_EXPORT_FOR_TESTS(gh_large_free);
-
-/**
- * gh_large_free_stack() - free a stack block with a span of its own
- * @s: the span
- *
- * Context: any.
- * Return: false, and nothing changed, if it was free.
- */
-bool gh_large_free_stack(struct gh_span *s)
-{
-	struct gh_heap *h = s->central->heap;
-
-	if (!large_release(s))
-		return false;
-	if (want_init_on_free())
-		memset((void *)s->base, 0, s->elemsize);
-	large_free_span(h, s);
-	return true;
-}

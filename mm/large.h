@@ -7,14 +7,15 @@
 
 #include "mheap.h"
 
-/* The page allocator packs run lengths in 21 bits: 16 GiB of 8 KiB pages. */
-#define GH_LARGE_MAX	(1UL << (21 + GH_PAGE_SHIFT))
+/* The longest run that a summary of the page allocator can tell. */
+#define GH_LARGE_MAX	BIT(GH_PA_ROOT_SHIFT + GH_PAGE_SHIFT)
 
 void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		     int node);
-void *gh_large_alloc_stack(struct gh_heap *h, size_t size, gfp_t gfp);
 bool gh_large_free(struct gh_span *s);
-bool gh_large_free_stack(struct gh_span *s);
+bool gh_large_refused(size_t size);
+bool gh_large_release(struct gh_span *s);
+void gh_large_free_span(struct gh_span *s);
 void gh_large_drain(struct gh_heap *h, unsigned int cpu);
 void gh_large_spill(struct gh_heap *h);
 void gh_large_age(struct gh_heap *h);

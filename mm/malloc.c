@@ -8,8 +8,10 @@
  *   ..32768     small: the CPU's slot of the span class
  *   more        large: a span of its own
  *
- * A free finds the span by address, and the object's state byte in it; whatever
+ * A free finds the span by address, and the object's state byte in it. What
  * does not fit is refused before anything is changed.
+ *
+ * Names used here: p is an object, s its span, c its mcentral.
  */
 #include <linux/mm.h>
 #include <linux/string.h>
@@ -17,15 +19,13 @@
 #include <linux/goheap.h>
 
 #include "compat.h"
+#include "gfp.h"
 #include "large.h"
 #include "malloc.h"
 #include "mcache.h"
 #include "tiny.h"
 
-struct gh_heap *gh_kheap __ro_after_init;
-GH_EXPORT_FOR_TESTS(gh_kheap);
-
-/* Its slots, one for each mcentral. */
+/* The slots of gh_kheap, one for each mcentral. */
 static struct gh_slot __percpu *kslots __ro_after_init;
 
 /**
@@ -89,13 +89,13 @@ void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 }
 GH_EXPORT_FOR_TESTS(gh_malloc);
 
-/* What is not served from a magazine at once, and all that is special. */
+/* Serve what the fast path cannot: a miss, or what gh_gfp_special() names. */
 static noinline void *malloc_slow(size_t size, gfp_t gfp, bool noscan)
 {
 	return gh_malloc(gh_kheap, size, gfp, noscan, NUMA_NO_NODE);
 }
 
-/* Size 0 has class 0, which has no magazine. */
+/* Size 0 has class 0, which has no magazine, so it takes the slow path. */
 static __always_inline void *malloc_fast(size_t size, gfp_t gfp, bool noscan)
 {
 	unsigned long class;
@@ -116,10 +116,11 @@ slow:
 }
 
 /*
- * notrace, here and wherever there is a fast path: a function that can be traced
- * begins with a no-op, which a pair of calls would execute twice. So the function
- * tracer, fentry programs and kprobe events do not see these functions; they do
- * see malloc_slow(), free_special() and the slow paths of mcache.c.
+ * notrace, here and wherever there is a fast path, because a function that can
+ * be traced begins with a no-op, which a pair of calls would execute twice. So
+ * the function tracer, fentry programs and kprobe events do not see these
+ * functions; they do see malloc_slow(), free_slow() and the slow paths of
+ * mcache.c.
  */
 
 /**
@@ -173,7 +174,7 @@ EXPORT_SYMBOL_GPL(goheap_alloc_data);
  */
 void *goheap_alloc_node(size_t size, gfp_t gfp, int node)
 {
-	if (unlikely(gh_node_refused(node)))
+	if (unlikely(gh_gfp_node_refused(node)))
 		return NULL;
 	return gh_malloc(gh_kheap, size, gfp, false, node);
 }
@@ -190,29 +191,13 @@ static bool span_is_malloc(const struct gh_span *s)
 	       (state == GH_SPAN_OBJECTS && !s->central->cache);
 }
 
-/* Which kind of bad free this is; @s was looked at, and something was wrong. */
-static enum goheap_bad_free bad_kind(struct gh_span *s, unsigned long addr)
-{
-	unsigned int idx;
-
-	if (!s || s->state == GH_SPAN_DEAD)
-		return GOHEAP_BAD_WILD;
-	if (!span_is_malloc(s))
-		return GOHEAP_BAD_FOREIGN;
-	if (s->tiny)
-		return gh_tiny_covers(s, addr) ? GOHEAP_BAD_INTERIOR :
-						 GOHEAP_BAD_DOUBLE;
-	return gh_span_find(s, addr, &idx) ? GOHEAP_BAD_DOUBLE :
-					     GOHEAP_BAD_INTERIOR;
-}
-
 /* Free an object of a span class, if that is what it is. */
 static bool small_free(struct gh_span *s, void *p)
 {
 	struct gh_central *c = READ_ONCE(s->central);
 	u8 *state;
 
-	/* Pairs with leak_span(): with the new owner comes the new state. */
+	/* Pairs with leak_span(): with the new owner, the new state is seen. */
 	smp_rmb();
 	if (unlikely(c->cache || READ_ONCE(s->state) != GH_SPAN_OBJECTS))
 		return false;
@@ -226,8 +211,8 @@ static bool small_free(struct gh_span *s, void *p)
 	return true;
 }
 
-/* Free what the fast path did not find; report what is not there to find. */
-static noinline void free_special(void *p)
+/* Slow path of a free: look the span up in the index, or report a bad free. */
+static noinline void free_slow(void *p)
 {
 	unsigned long addr = (unsigned long)p;
 	struct gh_span *s;
@@ -237,6 +222,7 @@ static noinline void free_special(void *p)
 	s = gh_span_of(addr);
 	if (unlikely(!s))
 		goto bad;
+
 	switch (gh_span_state(s)) {
 	case GH_SPAN_OBJECTS:
 		if (likely(small_free(s, p)))
@@ -248,15 +234,17 @@ static noinline void free_special(void *p)
 		break;
 	}
 bad:
-	gh_report_bad_free(p, bad_kind(s, addr), NULL);
+	gh_report_bad_free(p, gh_bad_kind(s, addr, s && span_is_malloc(s)),
+			   NULL);
 }
 
 /**
  * goheap_free() - free memory
  * @p: what a function of the goheap_alloc() family returned, or NULL
  *
- * A pointer that is not such an object (not goheap's, inside an object, freed
- * already, of a cache) is refused, counted and reported; nothing is changed.
+ * A pointer that is no such object (not goheap's, inside an object, freed
+ * already, of a cache) is refused, counted and reported, and nothing is
+ * changed.
  *
  * Context: any; see DOC: Contexts.
  */
@@ -267,7 +255,7 @@ void notrace goheap_free(const void *p)
 
 	if (unlikely(want_init_on_free()) ||
 	    unlikely(!gh_slot_find(s, s->nmalloc, p, &state))) {
-		free_special((void *)p);
+		free_slow((void *)p);
 		return;
 	}
 	*state = GH_OBJ_FREE;
@@ -277,7 +265,7 @@ void notrace goheap_free(const void *p)
 EXPORT_SYMBOL_GPL(goheap_free);
 
 /**
- * goheap_usable_size() - bytes that an object really has
+ * goheap_usable_size() - size of an object as allocated
  * @p: an object of goheap_alloc() or of a cache, or NULL
  *
  * Context: any.
@@ -308,7 +296,7 @@ EXPORT_SYMBOL_GPL(goheap_usable_size);
  * @p: any value
  *
  * Context: any.
- * Return: true if it is in a span in use; the object need not be allocated.
+ * Return: true if it is in a span in use, even if the object there is free.
  */
 bool goheap_owns(const void *p)
 {
@@ -334,7 +322,7 @@ void goheap_free_sensitive(void *p)
 }
 EXPORT_SYMBOL_GPL(goheap_free_sensitive);
 
-/* A shrinking object stays where it is unless half of it would be wasted. */
+/* An object that shrinks stays in place unless half of it would be wasted. */
 static bool realloc_fits(size_t have, size_t size)
 {
 	return size <= have && (size > have / 2 || have <= 2 * GH_MIN_OBJ);
@@ -346,8 +334,8 @@ static bool realloc_fits(size_t have, size_t size)
  * @size: new size in bytes; 0 frees the object
  * @gfp: allocation flags; __GFP_ZERO does not zero what is added
  *
- * Contents are kept up to the smaller of the two sizes. A data object stays
- * one. On failure the old object is as it was.
+ * Contents are kept up to the smaller of the two sizes. A data object remains
+ * one. On failure the old object is unchanged.
  *
  * Context: as goheap_alloc().
  * Return: the object, which may have moved; ZERO_SIZE_PTR for size 0; or NULL.
@@ -364,19 +352,22 @@ void *goheap_realloc(void *p, size_t size, gfp_t gfp)
 		goheap_free(p);
 		return ZERO_SIZE_PTR;
 	}
+
 	s = gh_span_of((unsigned long)p);
 	have = goheap_usable_size(p);
 	if (unlikely(!have || !span_is_malloc(s))) {
-		/* The free is refused, and the report says why. */
+		/* The free is refused, and its report says why. */
 		goheap_free(p);
 		return NULL;
 	}
 	if (realloc_fits(have, size))
 		return p;
+
 	new = gh_malloc(gh_kheap, size, gfp,
-			s->central->flags & GH_CENTRAL_NOSCAN, NUMA_NO_NODE);
+			s->central->shape.noscan, NUMA_NO_NODE);
 	if (!new)
 		return NULL;
+
 	memcpy(new, p, min(have, size));
 	goheap_free(p);
 	return new;
@@ -385,7 +376,7 @@ EXPORT_SYMBOL_GPL(goheap_realloc);
 
 /* ---- bulk --------------------------------------------------------------- */
 
-/* As many objects of a span class as there is memory for. */
+/* Returns how many objects of a span class there was memory for. */
 static unsigned int small_alloc_bulk(size_t size, gfp_t gfp, unsigned int n,
 				     void **p)
 {
@@ -423,7 +414,7 @@ static unsigned int other_alloc_bulk(size_t size, gfp_t gfp, unsigned int n,
  * @p: where they go
  *
  * Context: as goheap_alloc().
- * Return: @n, or 0 if not all could be had; then @p holds nothing of use.
+ * Return: @n; or 0 if there was no memory for all, and then @p is undefined.
  */
 unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 {
@@ -435,6 +426,7 @@ unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 		got = other_alloc_bulk(size, gfp, n, p);
 	if (likely(got == n))
 		return n;
+
 	goheap_free_bulk(got, p);
 	return 0;
 }
@@ -443,7 +435,7 @@ EXPORT_SYMBOL_GPL(goheap_alloc_bulk);
 /**
  * goheap_free_bulk() - free many objects
  * @n: how many
- * @p: the objects, of any sizes; NULL among them is passed over
+ * @p: the objects, of any sizes; NULL is skipped
  *
  * Context: as goheap_free().
  */
@@ -459,93 +451,13 @@ void goheap_free_bulk(unsigned int n, void **p)
 		p += done;
 		if (!n)
 			break;
-		/* Of another size, or whatever else is special about it. */
+
+		/* This one is of another size, or is for the slow path. */
 		goheap_free(*p++);
 		n--;
 	}
 }
 EXPORT_SYMBOL_GPL(goheap_free_bulk);
-
-/* ---- stack blocks ------------------------------------------------------- */
-
-/**
- * goheap_stack_alloc() - allocate a scratch block
- * @size: bytes; rounded up to a power of two, 2 KiB at least
- * @gfp: allocation flags
- *
- * Blocks up to 16 KiB come from a per-CPU cache that holds at most 32 KiB of
- * each size; larger ones are spans of their own. They are counted as stacks,
- * not as objects, and are freed by goheap_stack_free() only.
- *
- * Context: as goheap_alloc().
- * Return: the block, aligned to 2 KiB at least; or NULL, also for size 0.
- */
-void *goheap_stack_alloc(size_t size, gfp_t gfp)
-{
-	struct gh_central *c = &gh_kheap->central[GH_CENTRAL_STACK];
-	void *p;
-
-	if (unlikely(gh_gfp_refused(gfp) || !size || size > GH_LARGE_MAX))
-		return NULL;
-	size = roundup_pow_of_two(max(size, 1UL << GH_STACK_MIN_SHIFT));
-	if (size <= GH_STACK_MAX)
-		p = gh_slot_alloc_node(c + ilog2(size) - GH_STACK_MIN_SHIFT, gfp,
-				       NUMA_NO_NODE);
-	else
-		p = gh_large_alloc_stack(gh_kheap, size, gfp);
-	if (p && want_init_on_alloc(gfp))
-		memset(p, 0, size);
-	return p;
-}
-EXPORT_SYMBOL_GPL(goheap_stack_alloc);
-
-static bool stack_free(struct gh_span *s, unsigned long addr)
-{
-	struct gh_ent ent;
-	unsigned int idx;
-
-	if (!gh_span_find(s, addr, &idx))
-		return false;
-	if (s->nelems == 1)
-		return gh_large_free_stack(s);
-	ent = gh_central_ent(s, idx);
-	if (*ent.state != GH_OBJ_ALLOC)
-		return false;
-	if (want_init_on_free())
-		memset(ent.obj, 0, s->elemsize);
-	gh_slot_free(s->central, ent.obj, ent.state);
-	return true;
-}
-
-/**
- * goheap_stack_free() - free a scratch block
- * @p: what goheap_stack_alloc() returned, or NULL
- *
- * Context: any; see DOC: Contexts.
- */
-void goheap_stack_free(void *p)
-{
-	unsigned long addr = (unsigned long)p;
-	enum goheap_bad_free kind;
-	struct gh_span *s;
-	unsigned int idx;
-
-	if (!p)
-		return;
-	s = gh_span_of(addr);
-	if (s && gh_span_state(s) == GH_SPAN_STACK &&
-	    stack_free(s, addr))
-		return;
-	if (!s || s->state == GH_SPAN_DEAD)
-		kind = GOHEAP_BAD_WILD;
-	else if (s->state != GH_SPAN_STACK)
-		kind = GOHEAP_BAD_FOREIGN;
-	else
-		kind = gh_span_find(s, addr, &idx) ? GOHEAP_BAD_DOUBLE :
-						     GOHEAP_BAD_INTERIOR;
-	gh_report_bad_free(p, kind, NULL);
-}
-EXPORT_SYMBOL_GPL(goheap_stack_free);
 
 /* ---- memory pools ------------------------------------------------------- */
 

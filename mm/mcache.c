@@ -5,38 +5,43 @@
  *
  * A miss is served from, in this order: the spare magazine, a batch of the
  * transfer cache, the current span, another span of the mcentral, a new span.
- * Only the last may allocate pages or sleep, so it is done with the slot let
- * go and preemption on; what it brings is then deposited in the slot of
- * whichever CPU the task is on.
+ * Only the last may allocate pages or sleep, so it must be made without the
+ * busy flag and with preemption on. It is then deposited in the slot of
+ * whichever CPU the task is on by that time.
  *
- * Magazines begin small and double when misses have earned it, up to a batch and
- * as long as the CPU's bound on bytes (gh_percpu_bytes) allows; at the bound,
- * room is taken from the other classes in turn. Classes of larger objects have to
- * earn their first magazine as well, and until then have no current span either:
- * a span that is pinned by one free object is a large part of a small heap.
+ * Magazines begin small and grow with misses. Each miss earns a slot
+ * MISS_BYTES; when the misses since it last grew have earned as many bytes as
+ * it has room for, the room doubles, up to a batch. The room of all slots of a
+ * CPU is bounded by gh_percpu_bytes. At the bound, a slot that grows takes the
+ * room of another class; the classes take turns.
+ *
+ * Classes of larger objects must earn their first magazine as well, and have no
+ * current span before, because one free object that a CPU holds pins a whole
+ * span, which is a large part of a small heap.
+ *
+ * Lock: gh_slot.busy, see busy.h.
  */
 #include <linux/hardirq.h>
 #include <linux/sched/mm.h>
 #include <linux/topology.h>
 
 #include "compat.h"
+#include "defer.h"
 #include "mcache.h"
 
-/* A first magazine has so many objects, or so many bytes of them. */
+/* Bounds on the objects, and their bytes, that a first magazine has room for. */
 #define CAP_INITIAL	8
 #define CAP_BYTES	2048UL
 
-/* A class of objects of so many bytes has to earn its first one as well. */
+/* Classes of objects of so many bytes must earn the first one as well. */
 #define CAP_EARNED	1024
 
-/* What a miss is worth: a magazine may grow by so many bytes for each. */
+/* Bytes of room that a miss earns. */
 #define MISS_BYTES	128UL
 
 /* Bound on the bytes that a CPU's magazines may hold. */
 unsigned long gh_percpu_bytes = 1UL << 20;
 GH_EXPORT_FOR_TESTS(gh_percpu_bytes);
-
-DEFINE_PER_CPU(struct gh_slot, gh_no_slot);
 
 /* ---- room --------------------------------------------------------------- */
 
@@ -46,7 +51,7 @@ static long slot_room(const struct gh_central *c, unsigned int cap)
 	return 2 * (long)cap * c->shape.elemsize;
 }
 
-/* Let a slot have a magazine of room for @cap objects, @n of which there are. */
+/* Give a slot a magazine with room for @cap objects, in which @n are. */
 static void slot_set_mag(struct gh_slot *slot, struct gh_ent *mag,
 			 unsigned int cap, unsigned int n)
 {
@@ -56,9 +61,17 @@ static void slot_set_mag(struct gh_slot *slot, struct gh_ent *mag,
 	slot->end = mag + cap;
 }
 
+/* From stock, because no pages can be taken while the slot is busy. */
+static struct gh_ent *slot_new_mag(struct gh_central *c, unsigned int cap)
+{
+	return gh_fixalloc_alloc(gh_mheap_mags(c->heap, cap), 0);
+}
+
 static void slot_free_mags(struct gh_central *c, struct gh_slot *slot)
 {
 	struct gh_fixalloc *pool = gh_mheap_mags(c->heap, slot->cap);
+
+	gh_busy_assert_held(&slot->busy);
 
 	if (slot->mag)
 		gh_fixalloc_free(pool, slot->mag);
@@ -72,15 +85,19 @@ static void slot_put_span(struct gh_central *c, struct gh_slot *slot)
 {
 	struct gh_span *s = slot->span;
 
+	gh_busy_assert_held(&slot->busy);
+
 	slot->span = NULL;
 	if (s)
 		gh_central_put_span(c, s);
 }
 
-/* Take all away from a slot. Returns what its CPU was charged for the room. */
+/* Free all that a slot has. Returns what its CPU was charged for the room. */
 static long slot_shut(struct gh_central *c, struct gh_slot *slot)
 {
 	long room = slot_room(c, slot->cap);
+
+	gh_busy_assert_held(&slot->busy);
 
 	gh_central_release(c, slot->mag, gh_slot_n(slot));
 	gh_central_release(c, slot->spare, slot->nspare);
@@ -90,13 +107,13 @@ static long slot_shut(struct gh_central *c, struct gh_slot *slot)
 	return room;
 }
 
-/* Size classes and object caches have a bound each. */
+/* Size classes and object caches are bounded apart. */
 static long *mcache_bytes(const struct gh_central *c, struct gh_mcache *mcache)
 {
 	return c->cache ? &mcache->cache_bytes : &mcache->bytes;
 }
 
-/* An interrupt may charge for another class at any time: one instruction. */
+/* One instruction, because an interrupt may charge for another class. */
 static void mcache_charge(const struct gh_central *c, long bytes)
 {
 	if (c->cache)
@@ -105,10 +122,12 @@ static void mcache_charge(const struct gh_central *c, long bytes)
 		this_cpu_add(c->heap->mcache->bytes, bytes);
 }
 
-/* Bytes by which @more would exceed the CPU's bound; 0 or less if it has room. */
+/* Bytes by which @more would exceed the CPU's bound, or 0 or less. */
 static long mcache_lack(const struct gh_central *c, long more)
 {
 	struct gh_mcache *mcache = this_cpu_ptr(c->heap->mcache);
+
+	lockdep_assert_preemption_disabled();
 
 	if (!c->cache)
 		more += READ_ONCE(mcache->large.bytes);
@@ -116,11 +135,13 @@ static long mcache_lack(const struct gh_central *c, long more)
 	       (long)READ_ONCE(gh_percpu_bytes);
 }
 
-/* Take the room of one class: the next in turn that has @lack bytes or more. */
+/* Take the room of another class: the next in turn that has @lack bytes. */
 static void mcache_steal(struct gh_heap *h, long lack)
 {
 	struct gh_mcache *mcache = this_cpu_ptr(h->mcache);
 	unsigned int i;
+
+	lockdep_assert_preemption_disabled();
 
 	if (lack > READ_ONCE(mcache->bytes))
 		return;
@@ -128,26 +149,27 @@ static void mcache_steal(struct gh_heap *h, long lack)
 		unsigned int v = mcache->victim++ % GH_NUM_CENTRALS;
 		struct gh_slot *slot = &mcache->slot[v];
 
-		if (slot->busy || !slot->cap ||
-		    slot_room(&h->central[v], slot->cap) < lack)
+		if (!slot->cap ||
+		    slot_room(&h->central[v], slot->cap) < lack ||
+		    !gh_busy_try(&slot->busy))
 			continue;
-		slot->busy = true;
-		barrier();
 		mcache_charge(&h->central[v], -slot_shut(&h->central[v], slot));
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 		return;
 	}
 }
 
 /*
- * Charge the CPU for @cap objects a magazine in place of what the slot has. If
- * the bound is reached, one other class pays for it all, or this one does without.
+ * Charge the CPU for magazines of @cap objects instead of those that the slot
+ * has. At the bound, one other class must have the room, or the slot cannot
+ * grow.
  */
 static bool slot_charge(struct gh_central *c, struct gh_slot *slot,
 			unsigned int cap)
 {
 	long more = slot_room(c, cap) - slot_room(c, slot->cap);
+
+	gh_busy_assert_held(&slot->busy);
 
 	if (more > 0 && !c->cache && mcache_lack(c, more) > 0)
 		mcache_steal(c->heap, mcache_lack(c, more));
@@ -163,7 +185,7 @@ static void slot_uncharge(struct gh_central *c, struct gh_slot *slot,
 	mcache_charge(c, slot_room(c, slot->cap) - slot_room(c, cap));
 }
 
-/* Room for the objects of a first magazine, or of the one after @cap. */
+/* Room of a first magazine, or of the next larger one than @cap. */
 static unsigned int slot_next_cap(const struct gh_central *c, unsigned int cap)
 {
 	if (cap)
@@ -172,20 +194,23 @@ static unsigned int slot_next_cap(const struct gh_central *c, unsigned int cap)
 		       min_t(unsigned int, CAP_INITIAL, c->batch));
 }
 
-/* Give a slot larger magazines, the spare one later. The slot is held. */
+/* Give a slot a larger magazine. Its spare is made when it is needed. */
 static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 {
 	unsigned int cap = slot_next_cap(c, slot->cap);
 	unsigned int n = gh_slot_n(slot);
 	struct gh_ent *mag;
 
+	gh_busy_assert_held(&slot->busy);
+
 	if (cap == slot->cap || !slot_charge(c, slot, cap))
 		return false;
-	mag = gh_fixalloc_alloc(gh_mheap_mags(c->heap, cap), 0);
+	mag = slot_new_mag(c, cap);
 	if (!mag) {
 		slot_uncharge(c, slot, cap);
 		return false;
 	}
+
 	gh_central_release(c, slot->spare, slot->nspare);
 	slot->nspare = 0;
 	if (n)
@@ -195,18 +220,20 @@ static bool slot_grow(struct gh_central *c, struct gh_slot *slot)
 	return true;
 }
 
-/* A miss: let the slot grow if it has had enough of them for its size. */
+/* Count a miss, and let the slot grow if its misses have earned it. */
 static bool slot_missed(struct gh_central *c, struct gh_slot *slot)
 {
+	gh_busy_assert_held(&slot->busy);
+
 	slot->misses++;
 	if (slot->misses * MISS_BYTES < slot_room(c, slot->cap))
 		return false;
-	/* If it cannot have the room, it has to earn it again. */
+	/* If there is no room to be had, it must be earned again. */
 	slot->misses = 0;
 	return slot_grow(c, slot);
 }
 
-/* A miss of a slot without a magazine: has its class earned one? */
+/* Count a miss of a slot without magazines: has it earned its first one? */
 static bool slot_earned(struct gh_central *c)
 {
 	return c->shape.state != GH_SPAN_OBJECTS ||
@@ -215,7 +242,10 @@ static bool slot_earned(struct gh_central *c)
 	       slot_room(c, slot_next_cap(c, 0));
 }
 
-/* Have a magazine at hand for a slot that is about to grow or to be full. */
+/*
+ * Have a record for the next magazine in stock, because no pages can be taken
+ * for one while the slot is busy. Returns false if there is none.
+ */
 static bool slot_stock(struct gh_central *c, unsigned int cap, gfp_t gfp)
 {
 	struct gh_fixalloc *pool = gh_mheap_mags(c->heap, cap);
@@ -233,23 +263,23 @@ static void slot_open(struct gh_central *c)
 
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
-	if (!slot->busy) {
-		slot->busy = true;
-		barrier();
-		/* An interrupt may have been here before: look again. */
+	if (gh_busy_try(&slot->busy)) {
+		/* An interrupt may have opened it since it was looked at. */
 		ok = !slot->cap && slot_grow(c, slot);
-		/* If it cannot have the room, it has to earn it again. */
+		/* If there is no room to be had, it must be earned again. */
 		slot->misses = 0;
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
-	/* It ages from now on. */
+	/* Its objects age from now on. */
 	if (ok)
 		gh_mheap_kick(c->heap);
 }
 
-/* See to it that this CPU's slot has what it needs. @gfp 0: from stock only. */
+/*
+ * Open this CPU's slot if it has earned its first magazine, and have a record
+ * for the next one at hand. With @gfp 0, no pages are taken for records.
+ */
 static void slot_equip(struct gh_central *c, gfp_t gfp)
 {
 	unsigned int cap = this_cpu_read(c->slots->cap);
@@ -267,10 +297,12 @@ static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
 {
 	unsigned int n = 0;
 
+	gh_busy_assert_held(&slot->busy);
+
 	if (slot->span)
 		n = gh_span_carve(slot->span, slot->mag, slot->cap);
 	if (!n) {
-		/* It comes back at once if objects of it did. */
+		/* If objects of it were freed, it may be taken out again. */
 		slot_put_span(c, slot);
 		slot->span = gh_central_get_span(c, numa_mem_id());
 		if (!slot->span)
@@ -281,13 +313,18 @@ static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
 	return n;
 }
 
-/* Make a batch of the transfer cache this slot's magazine. */
+/* Let a batch of the transfer cache be this slot's magazine. */
 static bool slot_adopt_batch(struct gh_central *c, struct gh_slot *slot)
 {
 	long more = slot_room(c, c->batch) - slot_room(c, slot->cap);
 	struct gh_ent *full;
 
-	/* Out of free room only: nobody is robbed for what was not earned. */
+	gh_busy_assert_held(&slot->busy);
+
+	/*
+	 * Use spare room only: do not take it from another class for capacity
+	 * that this slot has not earned.
+	 */
 	if (!READ_ONCE(c->tc_n) || (more > 0 && mcache_lack(c, more) > 0) ||
 	    !slot_charge(c, slot, c->batch))
 		return false;
@@ -301,11 +338,13 @@ static bool slot_adopt_batch(struct gh_central *c, struct gh_slot *slot)
 	return true;
 }
 
-/* The spare magazine becomes the one at work, and that the spare. */
+/* Exchange the magazine and the spare one. */
 static void slot_swap_mags(struct gh_slot *slot)
 {
 	struct gh_ent *mag = slot->spare;
 	unsigned int n = slot->nspare;
+
+	gh_busy_assert_held(&slot->busy);
 
 	slot->spare = slot->mag;
 	slot->nspare = gh_slot_n(slot);
@@ -313,9 +352,11 @@ static void slot_swap_mags(struct gh_slot *slot)
 	slot_set_mag(slot, mag, slot->cap, n);
 }
 
-/* Get objects into empty magazines. The slot is held. */
+/* Get objects into an empty magazine. */
 static void slot_refill(struct gh_central *c, struct gh_slot *slot)
 {
+	gh_busy_assert_held(&slot->busy);
+
 	slot->idle = false;
 	if (slot->nspare) {
 		slot_swap_mags(slot);
@@ -326,10 +367,11 @@ static void slot_refill(struct gh_central *c, struct gh_slot *slot)
 		slot->top = slot->mag + slot_carve(c, slot);
 }
 
-/* The slot is held. */
 static bool slot_pop(struct gh_central *c, struct gh_slot *slot,
 		     struct gh_ent *ent)
 {
+	gh_busy_assert_held(&slot->busy);
+
 	if (!slot->mag)
 		return gh_central_take(c, numa_mem_id(), ent);
 	if (slot->top == slot->mag)
@@ -340,7 +382,7 @@ static bool slot_pop(struct gh_central *c, struct gh_slot *slot,
 	return true;
 }
 
-/* Serve a miss with what goheap has, no matter who holds the slot. */
+/* Serve a miss with what goheap has, even if the slot is busy. */
 static bool slot_take(struct gh_central *c, struct gh_ent *ent)
 {
 	struct gh_slot *slot;
@@ -348,12 +390,9 @@ static bool slot_take(struct gh_central *c, struct gh_ent *ent)
 
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
-	if (!slot->busy && !in_nmi()) {
-		slot->busy = true;
-		barrier();
+	if (!in_nmi() && gh_busy_try(&slot->busy)) {
 		ok = slot_pop(c, slot, ent);
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	} else {
 		ok = gh_central_take(c, numa_mem_id(), ent);
 	}
@@ -361,20 +400,17 @@ static bool slot_take(struct gh_central *c, struct gh_ent *ent)
 	return ok;
 }
 
-/* Make a new span this CPU's current one, or put it where all can find it. */
+/* Make a new span this CPU's current one, or put it into the sets. */
 static void slot_deposit(struct gh_central *c, struct gh_span *s)
 {
 	struct gh_slot *slot;
 
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
-	if (!slot->busy) {
-		slot->busy = true;
-		barrier();
+	if (gh_busy_try(&slot->busy)) {
 		if (slot->mag && (!slot->span || gh_span_full(slot->span)))
 			swap(slot->span, s);
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
 	if (s)
@@ -413,36 +449,44 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 	bool here, ok;
 
 	might_alloc(gfp);
-	/* "This node" and no node is the nearest; magazines mix nodes. */
+	if (c->flags & GH_CENTRAL_ACCOUNT)
+		gfp |= __GFP_ACCOUNT;
+
+	/* __GFP_THISNODE alone means the nearest node; magazines mix nodes. */
 	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
 		nid = numa_mem_id();
 	here = nid == NUMA_NO_NODE;
-	if (c->flags & GH_CENTRAL_ACCOUNT)
-		gfp |= __GFP_ACCOUNT;
-	/* A node without one of its own is served by others, if it may be. */
+	/* A NUMA node without a gh_node is served by others, if it may be. */
 	if (gfp & __GFP_THISNODE && gh_mheap_node(c->heap, nid)->nid != nid)
 		return NULL;
+
+	/* Records for magazines must not take reserves or wait for reclaim. */
 	if (here && !in_nmi())
 		slot_equip(c, (gfp & __GFP_KSWAPD_RECLAIM) | __GFP_NORETRY |
 			      __GFP_NOWARN);
+
 	ok = here ? slot_take(c, &ent) : gh_central_take(c, nid, &ent);
 	if (!ok && !in_nmi())
 		ok = slot_take_new(c, gfp, nid, here, &ent);
-	/* Rather another node's memory than none. */
+	/* Memory of another node is better than none. */
 	if (!ok && !(gfp & __GFP_THISNODE))
 		ok = gh_central_take(c, NUMA_NO_NODE, &ent);
 	if (!ok)
 		return NULL;
+
 	*ent.state = GH_OBJ_ALLOC;
 	return ent.obj;
 }
 GH_EXPORT_FOR_TESTS(gh_slot_alloc_slow);
 
-/* The slot is held. Returns how many there were. */
-static unsigned int slot_pop_many(struct gh_slot *slot, unsigned int n, void **p)
+/* Returns how many there were. */
+static unsigned int slot_pop_many(struct gh_slot *slot, unsigned int n,
+				  void **p)
 {
 	struct gh_ent *top = slot->top;
 	unsigned int i;
+
+	gh_busy_assert_held(&slot->busy);
 
 	n = min(n, gh_slot_n(slot));
 	for (i = 0; i < n; i++) {
@@ -462,12 +506,9 @@ static unsigned int slots_pop_many(struct gh_slot __percpu *slots,
 
 	preempt_disable();
 	slot = this_cpu_ptr(slots);
-	if (!slot->busy) {
-		slot->busy = true;
-		barrier();
+	if (gh_busy_try(&slot->busy)) {
 		done = slot_pop_many(slot, n, p);
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
 	return done;
@@ -505,19 +546,22 @@ GH_EXPORT_FOR_TESTS(gh_slot_alloc_bulk);
 
 /* ---- free --------------------------------------------------------------- */
 
-/* Make room for an object in a full slot. The slot is held and has @mag. */
+/* Make room for an object in a full slot that has magazines. */
 static void slot_make_room(struct gh_central *c, struct gh_slot *slot)
 {
+	gh_busy_assert_held(&slot->busy);
+
 	if (slot_missed(c, slot))
 		return;
 	if (!slot->spare)
-		slot->spare = gh_fixalloc_alloc(gh_mheap_mags(c->heap, slot->cap), 0);
+		slot->spare = slot_new_mag(c, slot->cap);
 	if (!slot->spare) {
-		/* No second magazine to be had: empty the one there is. */
+		/* There is no record for a second magazine: empty the first. */
 		gh_central_release(c, slot->mag, gh_slot_n(slot));
 		slot->top = slot->mag;
 		return;
 	}
+
 	if (slot->nspare == c->batch && gh_central_trade_full(c, &slot->spare))
 		slot->nspare = 0;
 	gh_central_release(c, slot->spare, slot->nspare);
@@ -525,7 +569,7 @@ static void slot_make_room(struct gh_central *c, struct gh_slot *slot)
 	slot_swap_mags(slot);
 }
 
-/* Returns false if the slot is held by somebody else, or has no magazine. */
+/* Returns false if the slot is busy, or has no magazine. */
 static bool slot_put(struct gh_central *c, struct gh_ent ent)
 {
 	struct gh_slot *slot;
@@ -533,38 +577,21 @@ static bool slot_put(struct gh_central *c, struct gh_ent ent)
 
 	preempt_disable();
 	slot = this_cpu_ptr(c->slots);
-	if (!slot->busy) {
-		slot->busy = true;
-		barrier();
+	if (gh_busy_try(&slot->busy)) {
 		if (slot->mag) {
 			if (slot->top == slot->end)
 				slot_make_room(c, slot);
 			*slot->top++ = ent;
 			ok = true;
 		}
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
 	return ok;
 }
 
 /**
- * gh_defer_free() - free an object later, in a context where locks can be taken
- * @h: the heap
- * @obj: the object, or the whole of a large one
- *
- * Context: NMI, or any.
- */
-void gh_defer_free(struct gh_heap *h, void *obj)
-{
-	llist_add(obj, &h->deferred);
-	irq_work_queue(&h->deferred_work);
-}
-GH_EXPORT_FOR_TESTS(gh_defer_free);
-
-/**
- * gh_slot_free_slow() - give back an object that the magazine has no room for
+ * gh_slot_free_slow() - free an object that the magazine has no room for
  * @c: the mcentral
  * @obj: the object
  * @state: its state byte, which says GH_OBJ_FREE
@@ -579,62 +606,30 @@ void gh_slot_free_slow(struct gh_central *c, void *obj, u8 *state)
 		gh_defer_free(c->heap, obj);
 		return;
 	}
-	/* A free takes no pages: what magazines there are must do. */
+	/* A free must not take pages, not even for records of magazines. */
 	slot_equip(c, 0);
 	if (!slot_put(c, ent))
 		gh_central_release(c, &ent, 1);
 }
 GH_EXPORT_FOR_TESTS(gh_slot_free_slow);
 
-/**
- * gh_deferred_free() - free what was deferred in NMI context
- * @work: the heap's deferred_work
- *
- * Context: that of irq_work: hardirq, or a thread on PREEMPT_RT.
- */
-void gh_deferred_free(struct irq_work *work)
-{
-	struct gh_heap *h = container_of(work, struct gh_heap, deferred_work);
-	struct llist_node *node, *next;
-
-	llist_for_each_safe(node, next, llist_del_all(&h->deferred)) {
-		struct gh_span *s = gh_span_of((unsigned long)node);
-		unsigned int idx;
-		struct gh_ent ent;
-
-		if (s->large) {
-			gh_mheap_free_span(h, s);
-			continue;
-		}
-		gh_span_find(s, (unsigned long)node, &idx);
-		ent = gh_central_ent(s, idx);
-		/* The list's link was written over the constructed object. */
-		if (s->central->ctor)
-			s->central->ctor(ent.obj);
-		gh_central_release(s->central, &ent, 1);
-	}
-}
-
-/* A run of frees goes on in one span for a while: what is needed of it. */
+/* Frees often hit the same span many times in a row: what is needed of it. */
 struct free_run {
 	unsigned long base;
-	u64 inverse;
+	struct gh_divisor div;
 	unsigned long nelems;
 	u8 *objstate;
-	u8 shift;
 };
 
-/* See gh_span_index(). */
 static bool run_find(const struct free_run *run, void *p, u8 **state)
 {
-	u64 idx = ror64(((unsigned long)p - run->base) * run->inverse,
-			run->shift);
+	u64 idx = gh_divide(&run->div, (unsigned long)p - run->base);
 
 	*state = run->objstate + idx;
 	return idx < run->nelems;
 }
 
-/* Go on in the span of @p, if its objects are for the same slots. */
+/* Go on to the span of @p, if its objects are for the same slots. */
 static bool run_enter(struct free_run *run, void *p,
 		      const struct gh_slot __percpu *slots)
 {
@@ -643,24 +638,26 @@ static bool run_enter(struct free_run *run, void *p,
 	if (s->slots != slots)
 		return false;
 	run->base = s->base;
-	run->inverse = s->inverse;
+	run->div = s->div;
 	run->nelems = s->nmalloc | s->ncache;
 	run->objstate = s->objstate;
-	run->shift = s->shift;
 	return true;
 }
 
 /*
- * The slot is held. A span that one object was freed to stays as long as that
- * object is in the magazine, so it need not be looked up for the next.
+ * A span that an object was freed to lives as long as that object is in the
+ * magazine, so it need not be looked up for the next object.
  */
-static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n, void **p,
+static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n,
+				   void **p,
 				   const struct gh_slot __percpu *slots)
 {
 	struct gh_ent *top = slot->top;
 	struct free_run run = { };
 	unsigned int i;
 	u8 *state;
+
+	gh_busy_assert_held(&slot->busy);
 
 	n = min_t(unsigned long, n, slot->end - top);
 	for (i = 0; i < n; i++, top++) {
@@ -681,13 +678,13 @@ static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n, void **
 }
 
 /**
- * gh_slot_free_bulk() - free objects to a magazine as long as nothing is special
+ * gh_slot_free_bulk() - free objects to the magazine of this CPU
  * @slots: per-CPU caches that they all should be for, not NULL
  * @n: how many
  * @p: the objects, not verified
  *
- * Stops at the first that cannot be freed here and now: the magazine is full, it
- * is no object of these slots, or nobody has it.
+ * Stops at the first that the magazine cannot take: because it is full, or
+ * because that is no object of these slots, or not allocated.
  *
  * Context: any.
  * Return: number of objects freed.
@@ -700,12 +697,9 @@ unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 
 	preempt_disable();
 	slot = this_cpu_ptr(slots);
-	if (!slot->busy) {
-		slot->busy = true;
-		barrier();
+	if (gh_busy_try(&slot->busy)) {
 		done = slot_push_many(slot, n, p, slots);
-		barrier();
-		slot->busy = false;
+		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
 	return done;
@@ -714,9 +708,10 @@ unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 /* ---- draining ----------------------------------------------------------- */
 
 /**
- * gh_slot_drain() - empty a CPU's slot and give its room back
+ * gh_slot_drain() - free all that a CPU's slot has, and uncharge its room
  * @c: the mcentral
- * @cpu: this CPU, with preemption off, or one that nobody runs on
+ * @cpu: this CPU, with preemption off; or one that is dead, or whose heap
+ *	nobody uses
  *
  * Context: process context.
  */
@@ -725,11 +720,10 @@ void gh_slot_drain(struct gh_central *c, unsigned int cpu)
 	struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
 	long room;
 
-	slot->busy = true;
-	barrier();
+	gh_busy_begin(&slot->busy);
 	room = slot_shut(c, slot);
-	barrier();
-	slot->busy = false;
+	gh_busy_end(&slot->busy);
+
 	if (cpu == raw_smp_processor_id())
 		mcache_charge(c, -room);
 	else
@@ -737,9 +731,11 @@ void gh_slot_drain(struct gh_central *c, unsigned int cpu)
 }
 GH_EXPORT_FOR_TESTS(gh_slot_drain);
 
-/* Give back what is in the spare magazine. If there was nothing, close the slot. */
-static void slot_give_spare(struct gh_central *c, struct gh_slot *slot)
+/* Free what is in the spare magazine; if both are empty, close the slot. */
+static void slot_release_spare(struct gh_central *c, struct gh_slot *slot)
 {
+	gh_busy_assert_held(&slot->busy);
+
 	if (!slot->nspare && slot->top == slot->mag) {
 		mcache_charge(c, -slot_shut(c, slot));
 		return;
@@ -748,30 +744,33 @@ static void slot_give_spare(struct gh_central *c, struct gh_slot *slot)
 	slot->nspare = 0;
 }
 
-/* The objects in the magazine become the spare ones, if there are none. */
+/* Make the objects in the magazine the spare ones, if there are none. */
 static void slot_set_aside(struct gh_central *c, struct gh_slot *slot)
 {
+	gh_busy_assert_held(&slot->busy);
+
 	if (slot->nspare || slot->top == slot->mag)
 		return;
 	if (!slot->spare)
-		slot->spare = gh_fixalloc_alloc(gh_mheap_mags(c->heap, slot->cap), 0);
+		slot->spare = slot_new_mag(c, slot->cap);
 	if (slot->spare) {
 		slot_swap_mags(slot);
 		return;
 	}
-	/* No second magazine to be had: they age at once. */
+	/* There is no record for a second magazine: free them at once. */
 	gh_central_release(c, slot->mag, gh_slot_n(slot));
 	slot->top = slot->mag;
 }
 
 /**
- * gh_slot_age() - give back what this CPU did not need since last time
+ * gh_slot_age() - free what this CPU did not need since the last call
  * @c: the mcentral
  *
- * To see whether objects are needed without a word from the fast path, they are
- * set aside: whoever needs them fetches the spare magazine, in the slow path.
- * What is still there the next time goes back to its spans, and a slot in which
- * nothing is left then is closed.
+ * The fast path must not be burdened with counting, so objects are set aside:
+ * they become the spare magazine, which only the slow path uses. If they are
+ * still there at the next call, nothing needed them, and they are freed to
+ * their spans. A slot in which nothing is left at the call after that is
+ * closed.
  *
  * Context: preemption off, not in an interrupt.
  */
@@ -779,21 +778,22 @@ void gh_slot_age(struct gh_central *c)
 {
 	struct gh_slot *slot = this_cpu_ptr(c->slots);
 
+	lockdep_assert_preemption_disabled();
+
 	if (!slot->cap) {
-		/* What was missed long ago earns nothing. */
+		/* Misses of long ago must not earn it a magazine. */
 		slot->misses /= 2;
 		return;
 	}
-	slot->busy = true;
-	barrier();
+
+	gh_busy_begin(&slot->busy);
 	if (slot->idle)
-		slot_give_spare(c, slot);
+		slot_release_spare(c, slot);
 	if (slot->cap) {
 		slot_set_aside(c, slot);
 		slot->idle = true;
 	}
-	barrier();
-	slot->busy = false;
+	gh_busy_end(&slot->busy);
 }
 GH_EXPORT_FOR_TESTS(gh_slot_age);
 
@@ -803,8 +803,7 @@ GH_EXPORT_FOR_TESTS(gh_slot_age);
  * @cpu: the CPU
  *
  * Context: any.
- * Return: true if none of its slots has room for objects, nor has it a tiny
- * block.
+ * Return: true if it has no magazines, no tiny block and no large objects.
  */
 bool gh_mcache_empty(const struct gh_heap *h, unsigned int cpu)
 {
@@ -831,7 +830,7 @@ unsigned long gh_slot_cached(const struct gh_central *c)
 		const struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
 		unsigned long here = READ_ONCE(slot->top) - READ_ONCE(slot->mag);
 
-		/* They belong to two magazines if the CPU changed them just now. */
+		/* If the CPU is changing them, they may not belong together. */
 		if (here <= c->batch)
 			n += here;
 		n += READ_ONCE(slot->nspare);
@@ -859,7 +858,7 @@ unsigned long gh_slot_carved(const struct gh_central *c)
 GH_EXPORT_FOR_TESTS(gh_slot_carved);
 
 /**
- * gh_slot_released() - objects that ever came back to their span
+ * gh_slot_released() - objects that were ever freed to their span
  * @c: the mcentral
  *
  * Context: any; exact while nobody allocates.

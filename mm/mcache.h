@@ -1,63 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mcache: what a CPU holds of each span class, and the fast path.
+ * mcache: what a CPU holds: a slot of each span class, a tiny block, large
+ * objects; and allocation and free by way of a slot.
+ *
+ * Lock: each structure's busy flag, see busy.h. Its counters are changed by
+ * single instructions and read by anyone.
  */
 #ifndef _GOHEAP_MCACHE_H
 #define _GOHEAP_MCACHE_H
 
 #include <linux/percpu.h>
-#include <linux/preempt.h>
 #include <linux/topology.h>
 
+#include "busy.h"
 #include "mcentral.h"
-
-/**
- * struct gh_slot - a CPU's cache of one span class
- * @busy: somebody on this CPU is at work here
- * @idle: nobody looked at @spare since gh_slot_age() did
- * @cap: objects that @mag has room for: grows with misses up to the batch
- * @nspare: objects in @spare, @cap at most
- * @misses: since @cap last grew
- * @top: end of the objects in @mag
- * @mag: magazine: free objects, last in first out; NULL if @cap is 0
- * @end: end of the room in @mag
- * @spare: a second magazine, so that a pattern that swings about the end of
- *	the first does not go to the mcentral each time; or NULL
- * @span: current span, or NULL
- * @carved: objects taken from spans
- * @released: objects given back past the mcentral (large objects)
- *
- * Guard: preemption off, and @busy. Whoever finds @busy set has interrupted the
- * owner on its own CPU and must leave the slot alone: it goes to the mcentral.
- * So no atomic operation and no masking of interrupts is needed.
- */
-struct gh_slot {
-	bool busy;
-	bool idle;
-	u16 cap;
-	u16 nspare;
-	u16 misses;
-	struct gh_ent *top;
-	struct gh_ent *mag;
-	struct gh_ent *end;
-	struct gh_ent *spare;
-	struct gh_span *span;
-	unsigned long carved;
-	unsigned long released;
-} ____cacheline_aligned;
+#include "slot.h"
 
 /**
  * struct gh_tiny - a CPU's tiny block
- * @busy: guard, as in &struct gh_slot
- * @off: bytes of the block that are given out
+ * @busy: guards what follows but the counters
+ * @off: bytes of the block that are handed out
  * @block: the block, or NULL
- * @word: its word, see GH_TINY_HELD
+ * @word: its word, see tinyword.h
  * @allocs: tiny objects ever allocated
- * @seen: @allocs when gh_tiny_age() last looked
+ * @seen: @allocs at the last gh_tiny_age()
  * @frees: tiny objects ever freed
  */
 struct gh_tiny {
-	bool busy;
+	struct gh_busy busy;
 	u8 off;
 	void *block;
 	atomic_t *word;
@@ -66,25 +36,26 @@ struct gh_tiny {
 	unsigned long frees;
 };
 
-/* Free large objects that a CPU holds, at most. */
+/* Bound on the free large objects that a CPU holds. */
 #define GH_LARGE_HELD	8
 
 /**
  * struct gh_large - a CPU's cache of large objects
- * @busy: guard, as in &struct gh_slot
+ * @busy: guards what follows but @seen and the last two
  * @n: objects in @span
  * @span: spans of free objects, oldest first
  * @bytes: of all of them
- * @seen: @nallocs when gh_large_age() last looked
- * @nallocs: objects ever taken from here
- * @nfrees: objects ever left here
- * @alloc_bytes: their bytes
- * @free_bytes: their bytes
- * @other_alloc_bytes: bytes of large objects that were allocated past this cache
+ * @seen: @nallocs at the last gh_large_age()
+ * @nallocs: objects ever allocated from here
+ * @nfrees: objects ever freed to here
+ * @alloc_bytes: bytes of those in @nallocs
+ * @free_bytes: bytes of those in @nfrees
+ * @other_alloc_bytes: bytes of large objects that were allocated past this
+ *	cache
  * @other_free_bytes: bytes of large objects that were freed past it
  */
 struct gh_large {
-	bool busy;
+	struct gh_busy busy;
 	u8 n;
 	struct gh_span *span[GH_LARGE_HELD];
 	unsigned long bytes;
@@ -99,12 +70,12 @@ struct gh_large {
 
 /**
  * struct gh_mcache - what a CPU holds
- * @bytes: room of the size classes' magazines; with the bytes of large objects
- *	at most gh_percpu_bytes
- * @cache_bytes: room of object caches' magazines; as much again
+ * @bytes: room of the size classes' magazines; together with the bytes of large
+ *	objects at most gh_percpu_bytes
+ * @cache_bytes: room of object caches' magazines; at most gh_percpu_bytes
  * @victim: the slot that room is taken from next
  * @heap: the heap
- * @age_work: gives back what is idle here (reclaim.c)
+ * @age_work: frees what is idle here (reclaim.c)
  * @tiny: tiny block
  * @large: large objects
  * @slot: one for each of the heap's mcentrals
@@ -131,119 +102,16 @@ unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 void gh_slot_drain(struct gh_central *c, unsigned int cpu);
 void gh_slot_age(struct gh_central *c);
 bool gh_mcache_empty(const struct gh_heap *h, unsigned int cpu);
-void gh_defer_free(struct gh_heap *h, void *obj);
-void gh_deferred_free(struct irq_work *work);
 unsigned long gh_slot_cached(const struct gh_central *c);
 unsigned long gh_slot_carved(const struct gh_central *c);
 unsigned long gh_slot_released(const struct gh_central *c);
 
-/* Objects in a slot's magazine. */
-static inline unsigned int gh_slot_n(const struct gh_slot *slot)
-{
-	return slot->top - slot->mag;
-}
-
-/**
- * gh_slot_find() - look for an allocated object
- * @s: the span that it should be in
- * @nelems: how many objects that span has; @s->nmalloc or @s->ncache
- * @p: any value
- * @state: its state byte, if the result is true
- *
- * Context: any.
- * Return: true if @p is an object of @s that a caller has.
- */
-static __always_inline bool gh_slot_find(const struct gh_span *s,
-					 unsigned long nelems, const void *p,
-					 u8 **state)
-{
-	u64 idx = gh_span_index(s, (unsigned long)p);
-
-	if (unlikely(idx >= nelems))
-		return false;
-	*state = s->objstate + idx;
-	return likely(**state == GH_OBJ_ALLOC);
-}
-
-/**
- * gh_slot_pop() - take an object of this CPU's magazine
- * @slots: the per-CPU caches
- * @obj: the object
- *
- * Context: any.
- * Return: false if the magazine cannot serve it.
- */
-static __always_inline bool gh_slot_pop(struct gh_slot __percpu *slots,
-					void **obj)
-{
-	struct gh_slot *slot;
-
-	preempt_disable();
-	slot = this_cpu_ptr(slots);
-	if (likely(!slot->busy)) {
-		slot->busy = true;
-		barrier();
-		if (likely(slot->top != slot->mag)) {
-			*obj = slot->top[-1].obj;
-			*slot->top[-1].state = GH_OBJ_ALLOC;
-			/* Counted down in place, which is an instruction less. */
-			barrier();
-			slot->top--;
-			barrier();
-			slot->busy = false;
-			preempt_enable();
-			return true;
-		}
-		slot->busy = false;
-	}
-	preempt_enable();
-	return false;
-}
-
-/**
- * gh_slot_push() - put an object into this CPU's magazine
- * @slots: the per-CPU caches
- * @obj: the object
- * @state: its state byte
- *
- * Context: any.
- * Return: false if the magazine cannot take it.
- */
-static __always_inline bool gh_slot_push(struct gh_slot __percpu *slots,
-					 void *obj, u8 *state)
-{
-	struct gh_slot *slot;
-
-	preempt_disable();
-	slot = this_cpu_ptr(slots);
-	if (likely(!slot->busy)) {
-		struct gh_ent *top;
-
-		slot->busy = true;
-		barrier();
-		top = slot->top;
-		if (likely(top < slot->end)) {
-			top->obj = obj;
-			top->state = state;
-			barrier();
-			slot->top++;
-			barrier();
-			slot->busy = false;
-			preempt_enable();
-			return true;
-		}
-		slot->busy = false;
-	}
-	preempt_enable();
-	return false;
-}
-
 /**
  * gh_slot_alloc() - take an object of a span class or cache
  * @c: its mcentral
- * @gfp: for a miss; __GFP_ZERO is the caller's business
+ * @gfp: for a miss; zeroing is left to the caller
  *
- * Context: any in which @gfp may be used; in NMI context only what there is.
+ * Context: any in which @gfp may be used; in NMI context nothing new is made.
  * Return: the object or NULL.
  */
 static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
@@ -261,8 +129,8 @@ static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
  * @gfp: as for gh_slot_alloc()
  * @nid: preferred NUMA node; with __GFP_THISNODE the only one
  *
- * A CPU's magazine may hold objects of any node, so it will do only for a
- * preference for the nearest one.
+ * A CPU's magazine may hold objects of any node, so it is used only if the
+ * nearest node is preferred, but not required.
  *
  * Context: as gh_slot_alloc().
  * Return: the object or NULL.
@@ -279,9 +147,9 @@ static inline void *gh_slot_alloc_node(struct gh_central *c, gfp_t gfp,
 }
 
 /**
- * gh_slot_free() - give an object back to its span class or cache
+ * gh_slot_free() - free an object to its span class or cache
  * @c: its mcentral
- * @obj: the object, which was checked to be allocated
+ * @obj: the object, which was found to be allocated
  * @state: its state byte
  *
  * Context: any.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mcentral: all spans of one span class, and whole batches on their way from
- * CPU to CPU.
+ * mcentral: all spans of one span class or object cache, and whole batches of
+ * their objects that move from CPU to CPU.
  *
  *        CPU 0          CPU 1              slot: magazine, spare, current span
  *          | ^            | ^
@@ -12,15 +12,16 @@
  *   bits [ partial: swept | unswept ]      sets, by NUMA node
  *        [ full:    swept | unswept ]
  *
- * A span is in one of the four sets of its node, or it is some CPU's current
- * span (@cached) and in none. Objects that come back set freed bits at any
- * time, in cached spans too; a span in a set that has some is "unswept". It is
- * swept, that is its freed bits are folded in, when it is next taken out, or
- * when a sweep cycle passes. A span in a set all of whose objects came back is
- * given to the heap at once.
+ * A span is in one of the four sets of its node, or it is the current span of
+ * some CPU (@cached) and in no set. Objects may be freed at any time, into a
+ * current span too, and set their freed bits. A span in a set is "unswept" if
+ * it has any. It is swept, that is, its freed bits are folded in, when it is
+ * taken out the next time or when a sweep cycle visits it. A span in a set is
+ * freed as soon as all of its objects are.
  *
  * Lock: gh_central.lock, see mheap.c for the order. In NMI context it is only
- * tried.
+ * tried. Spans are freed after it was dropped, because that takes locks of
+ * nodes.
  */
 #include <linux/string.h>
 
@@ -29,7 +30,7 @@
 #include "rawlock.h"
 #include "report.h"
 
-/* Unswept spans that an allocation looks at before it asks the heap. */
+/* Unswept spans that an allocation looks at before it makes a new one. */
 #define TAKE_LOOKS	16
 
 /* ---- sets --------------------------------------------------------------- */
@@ -41,16 +42,22 @@ static unsigned int swept_set(const struct gh_central *c)
 
 /* Put a span in the set where it belongs. */
 static void span_file(struct gh_central *c, struct gh_span *s)
+	__must_hold(&c->lock)
 {
 	struct gh_span_sets *sets = &c->sets[s->node->idx];
 	unsigned int which = swept_set(c) ^ (s->sweepgen != c->sweepgen);
+
+	lockdep_assert_held(&c->lock);
 
 	list_move(&s->list, gh_span_full(s) ? &sets->full[which] :
 					      &sets->partial[which]);
 }
 
 static void span_sweep(struct gh_central *c, struct gh_span *s)
+	__must_hold(&c->lock)
 {
+	lockdep_assert_held(&c->lock);
+
 	if (s->nfreed)
 		gh_span_sweep(s);
 	s->sweepgen = c->sweepgen;
@@ -62,12 +69,15 @@ static bool span_empty(const struct gh_span *s)
 }
 
 /*
- * A span in a set got a freed bit: it is unswept now, or empty. Empty ones go
- * to @dead, for the caller to free without the lock.
+ * A span in a set got a freed bit, so it is unswept now, or empty. Empty ones
+ * go to @dead, for the caller to free after it has dropped the lock.
  */
 static void span_got_freed(struct gh_central *c, struct gh_span *s,
 			   struct list_head *dead)
+	__must_hold(&c->lock)
 {
+	lockdep_assert_held(&c->lock);
+
 	if (span_empty(s)) {
 		list_move(&s->list, dead);
 		return;
@@ -90,12 +100,13 @@ static void free_dead(struct gh_central *c, struct list_head *dead)
 }
 
 /*
- * Take out a span with free places: one that needs no sweep for preference.
+ * Take out a span with free places, preferably one that need not be swept.
  *
- * While a sweep cycle is on its way, full spans pass for unswept until they are
- * visited. To look at a few of them is enough: interrupts are off.
+ * While a sweep cycle runs, every full span counts as unswept until the cycle
+ * has visited it. Only a few of them are looked at, because interrupts are off.
  */
 static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets)
+	__must_hold(&c->lock)
 {
 	struct list_head *order[] = {
 		&sets->partial[swept_set(c)],
@@ -103,6 +114,8 @@ static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets
 		&sets->full[!swept_set(c)],
 	};
 	unsigned int i;
+
+	lockdep_assert_held(&c->lock);
 
 	for (i = 0; i < ARRAY_SIZE(order); i++) {
 		unsigned int left = TAKE_LOOKS;
@@ -115,7 +128,10 @@ static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets
 			span_sweep(c, s);
 			if (!gh_span_full(s))
 				return s;
-			/* A sweep cycle made it unswept; nothing came back. */
+			/*
+			 * It counted as unswept because of a cycle, but none of
+			 * its objects had been freed.
+			 */
 			span_file(c, s);
 		}
 	}
@@ -124,13 +140,17 @@ static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets
 
 /* ---- spans -------------------------------------------------------------- */
 
-/* Let the fast path free objects of a span: the last that it gets to know. */
+/* Let the fast path free objects of a span; everything else must be set up. */
 static void span_open(struct gh_central *c, struct gh_span *s)
 {
 	s->slots = c->slots;
 	if (s->state != GH_SPAN_OBJECTS || s->tiny)
 		return;
-	/* Before it all else; whose pointer is good has seen it anyway. */
+	/*
+	 * Order all other fields before nmalloc and ncache, for a bad free that
+	 * guesses this span. A caller with a valid pointer observes them
+	 * anyway, since it was given the object after all this.
+	 */
 	smp_wmb();
 	if (c->cache)
 		WRITE_ONCE(s->ncache, s->nelems);
@@ -145,7 +165,8 @@ static void span_open(struct gh_central *c, struct gh_span *s)
  * @nid: preferred NUMA node or NUMA_NO_NODE
  *
  * Context: as gh_mheap_alloc_span().
- * Return: the span, as a current span (@cached), objects constructed; or NULL.
+ * Return: the span, as a current span (@cached), with its objects constructed;
+ * or NULL.
  */
 struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid)
 {
@@ -155,6 +176,7 @@ struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid)
 	s = gh_mheap_alloc_span(c->heap, &c->shape, c, gfp & ~__GFP_ZERO, nid);
 	if (!s)
 		return NULL;
+
 	s->sweepgen = READ_ONCE(c->sweepgen);
 	s->cached = true;
 	atomic_long_inc(&c->nspans);
@@ -166,11 +188,14 @@ struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid)
 }
 GH_EXPORT_FOR_TESTS(gh_central_new_span);
 
-/* Under the lock. */
+/* Take out a span with free places, of a node or of any. */
 static struct gh_span *central_pick(struct gh_central *c, int nid)
+	__must_hold(&c->lock)
 {
 	struct gh_span *s = NULL;
 	unsigned int i;
+
+	lockdep_assert_held(&c->lock);
 
 	if (nid != NUMA_NO_NODE)
 		return sets_take(c, &c->sets[gh_mheap_node(c->heap, nid)->idx]);
@@ -203,7 +228,7 @@ struct gh_span *gh_central_get_span(struct gh_central *c, int nid)
 GH_EXPORT_FOR_TESTS(gh_central_get_span);
 
 /**
- * gh_central_put_span() - put a current span back into the sets
+ * gh_central_put_span() - return a current span to the sets, or free it
  * @c: the mcentral
  * @s: the span
  *
@@ -229,14 +254,17 @@ GH_EXPORT_FOR_TESTS(gh_central_put_span);
 
 static bool sets_swept(const struct gh_central *c,
 		       const struct gh_span_sets *sets)
+	__must_hold(&c->lock)
 {
+	lockdep_assert_held(&c->lock);
 	return list_empty(&sets->partial[!swept_set(c)]) &&
 	       list_empty(&sets->full[!swept_set(c)]);
 }
 
-/* Sweep what is unswept in one node's sets. Drops the lock on the way. */
+/* Sweep what is unswept in one node's sets. Drops the lock after each span. */
 static unsigned long sets_sweep(struct gh_central *c, struct gh_span_sets *sets,
 				unsigned long *flags, unsigned long *bad)
+	__must_hold(&c->lock)
 {
 	struct list_head *unswept[] = {
 		&sets->partial[!swept_set(c)],
@@ -244,6 +272,8 @@ static unsigned long sets_sweep(struct gh_central *c, struct gh_span_sets *sets,
 	};
 	unsigned long n = 0;
 	unsigned int i;
+
+	lockdep_assert_held(&c->lock);
 
 	for (i = 0; i < ARRAY_SIZE(unswept); i++) {
 		while (!list_empty(unswept[i])) {
@@ -268,12 +298,12 @@ static unsigned long sets_sweep(struct gh_central *c, struct gh_span_sets *sets,
  * @c: the mcentral
  * @bad: number of spans whose counts and bits do not agree is added to this
  *
- * A new generation turns all swept spans into unswept ones at once, so each is
- * visited once although the lock is dropped on the way. Cached spans are not
- * touched: their CPU is at work on them. Cycles on one mcentral do not overlap:
- * the caller holds caches_lock.
+ * A new generation turns all swept spans into unswept ones at once. So each
+ * span is visited once, although the lock is dropped after each. Current spans
+ * are left alone, because their CPU may be carving them. Cycles on one mcentral
+ * must not overlap, which caches_lock ensures.
  *
- * Context: process context, may sleep.
+ * Context: process context, may sleep; under caches_lock.
  * Return: number of spans visited.
  */
 unsigned long gh_central_sweep(struct gh_central *c, unsigned long *bad)
@@ -282,14 +312,21 @@ unsigned long gh_central_sweep(struct gh_central *c, unsigned long *bad)
 	unsigned int i;
 
 	lockdep_assert_held(&c->heap->caches_lock);
+
 	raw_spin_lock_irqsave(&c->lock, flags);
-	/* Spans two generations back would pass for swept: leave none. */
+
+	/*
+	 * A span that is still unswept after the next generation has begun
+	 * would be in the set of swept ones, so none may be left.
+	 */
 	for (i = 0; i < c->heap->nr_nodes; i++)
 		sets_sweep(c, &c->sets[i], &flags, bad);
-	/* Frees that came in while the lock was dropped put the cycle off. */
+
+	/* Objects may have been freed while the lock was dropped: next time. */
 	for (i = 0; i < c->heap->nr_nodes; i++)
 		if (!sets_swept(c, &c->sets[i]))
 			goto out;
+
 	c->sweepgen += 2;
 	for (i = 0; i < c->heap->nr_nodes; i++)
 		n += sets_sweep(c, &c->sets[i], &flags, bad);
@@ -307,7 +344,7 @@ GH_EXPORT_FOR_TESTS(gh_central_sweep);
  * @nid: NUMA node the object must be from, or NUMA_NO_NODE
  * @ent: the object
  *
- * For interrupts that find the slot busy, and for other nodes' memory.
+ * For interrupts that find the slot busy, and for memory of a certain node.
  *
  * Context: any.
  * Return: true if there was one.
@@ -330,13 +367,16 @@ bool gh_central_take(struct gh_central *c, int nid, struct gh_ent *ent)
 }
 GH_EXPORT_FOR_TESTS(gh_central_take);
 
-/* One object goes back to its span. Returns false if it is there already. */
+/* Free an object to its span. Returns false if it was freed before. */
 static bool central_release_one(struct gh_central *c, const struct gh_ent *ent,
 				struct list_head *dead)
+	__must_hold(&c->lock)
 {
 	unsigned long addr = (unsigned long)ent->obj;
 	struct gh_span *s = gh_span_of(addr);
 	unsigned int idx;
+
+	lockdep_assert_held(&c->lock);
 
 	if (!s || s->central != c || !gh_span_find(s, addr, &idx) ||
 	    !gh_span_mark_freed(s, idx))
@@ -348,14 +388,14 @@ static bool central_release_one(struct gh_central *c, const struct gh_ent *ent,
 }
 
 /**
- * gh_central_release() - objects go back to their spans
+ * gh_central_release() - free objects to their spans
  * @c: the mcentral
  * @ents: the objects, in state GH_OBJ_FREE
  * @n: how many
  *
- * Two CPUs that free one object at the same moment may both find its state byte
- * allocated. If neither's magazine handed it out again, the second to come back
- * is refused here; a state byte that is not atomic can do no more.
+ * State bytes are not atomic, so two CPUs that free one object at the same
+ * moment may both find it allocated, and then it is in two magazines. If it was
+ * not handed out from there again, the second copy is refused here.
  *
  * Context: any but NMI.
  */
@@ -368,14 +408,16 @@ void gh_central_release(struct gh_central *c, const struct gh_ent *ents,
 
 	if (!n)
 		return;
+
 	raw_spin_lock_irqsave(&c->lock, flags);
 	while (n--)
 		if (!central_release_one(c, ents + n, &dead))
 			bad = ents[n].obj;
 	raw_spin_unlock_irqrestore(&c->lock, flags);
+
 	free_dead(c, &dead);
 	if (unlikely(bad))
-		gh_report_bad_free(bad, GOHEAP_BAD_DOUBLE, c);
+		gh_report_bad_free(bad, GOHEAP_BAD_DOUBLE, c->name);
 }
 GH_EXPORT_FOR_TESTS(gh_central_release);
 
@@ -389,7 +431,7 @@ static unsigned int tc_limit(const struct gh_central *c)
 }
 
 /**
- * gh_central_trade_full() - hand over a full magazine for an empty one
+ * gh_central_trade_full() - exchange a full magazine for an empty one
  * @c: the mcentral
  * @mag: a magazine of c->batch objects; becomes an empty one
  *
@@ -405,6 +447,7 @@ bool gh_central_trade_full(struct gh_central *c, struct gh_ent **mag)
 	empty = gh_fixalloc_alloc(c->mags, 0);
 	if (!empty)
 		return false;
+
 	raw_spin_lock_irqsave(&c->lock, flags);
 	if (c->tc_n == c->tc_max && c->tc_max < tc_limit(c))
 		c->tc_max++;
@@ -414,6 +457,8 @@ bool gh_central_trade_full(struct gh_central *c, struct gh_ent **mag)
 		*mag = empty;
 	}
 	raw_spin_unlock_irqrestore(&c->lock, flags);
+
+	/* The batch ages from now on. */
 	if (ok)
 		gh_mheap_kick(c->heap);
 	else
@@ -445,7 +490,7 @@ struct gh_ent *gh_central_take_batch(struct gh_central *c)
 }
 GH_EXPORT_FOR_TESTS(gh_central_take_batch);
 
-/* Take the oldest batch out, which has waited longest. */
+/* Take out the batch that has been here longest. */
 static struct gh_ent *tc_take_oldest(struct gh_central *c, bool only_idle)
 {
 	struct gh_ent *mag = NULL;
@@ -462,7 +507,7 @@ static struct gh_ent *tc_take_oldest(struct gh_central *c, bool only_idle)
 	return mag;
 }
 
-static void central_give_back(struct gh_central *c, bool only_idle)
+static void tc_release(struct gh_central *c, bool only_idle)
 {
 	struct gh_ent *mag;
 
@@ -474,7 +519,7 @@ static void central_give_back(struct gh_central *c, bool only_idle)
 }
 
 /**
- * gh_central_age() - give back the batches that nobody needed since last time
+ * gh_central_age() - free the batches that were not needed since the last call
  * @c: the mcentral
  *
  * Context: process context, may sleep.
@@ -484,7 +529,8 @@ bool gh_central_age(struct gh_central *c)
 {
 	unsigned long flags;
 
-	central_give_back(c, true);
+	tc_release(c, true);
+
 	raw_spin_lock_irqsave(&c->lock, flags);
 	c->tc_low = c->tc_n;
 	c->tc_max = max_t(unsigned int, c->tc_n,
@@ -495,26 +541,18 @@ bool gh_central_age(struct gh_central *c)
 GH_EXPORT_FOR_TESTS(gh_central_age);
 
 /**
- * gh_central_drain() - give back all batches
+ * gh_central_drain() - free all batches
  * @c: the mcentral
  *
  * Context: process context, may sleep.
  */
 void gh_central_drain(struct gh_central *c)
 {
-	central_give_back(c, false);
+	tc_release(c, false);
 }
 GH_EXPORT_FOR_TESTS(gh_central_drain);
 
 /* ---- life --------------------------------------------------------------- */
-
-static void central_init_shape(struct gh_shape *shape, size_t elemsize)
-{
-	shape->elemsize = elemsize;
-	shape->npages = gh_span_npages(elemsize);
-	shape->nelems = gh_span_nelems(elemsize);
-	shape->state = GH_SPAN_OBJECTS;
-}
 
 /**
  * gh_central_set_batch() - choose the number of objects of a batch
@@ -533,13 +571,14 @@ GH_EXPORT_FOR_TESTS(gh_central_set_batch);
  * gh_central_init() - an mcentral without spans
  * @c: zeroed memory
  * @h: the heap
- * @name: copied, cut to fit
- * @elemsize: object size in bytes, 8 or more
+ * @name: copied, truncated if need be
+ * @shape: layout of its spans; objects of 8 bytes or more
  * @flags: GH_CENTRAL_*
  */
 void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
-		     size_t elemsize, unsigned int flags)
+		     const struct gh_shape *shape, unsigned int flags)
 {
+	size_t elemsize = shape->elemsize;
 	unsigned int i;
 
 	raw_spin_lock_init(&c->lock);
@@ -554,8 +593,8 @@ void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
 	c->flags = flags;
 	if (elemsize > GH_MAX_CACHED)
 		c->flags |= GH_CENTRAL_DIRECT;
-	central_init_shape(&c->shape, elemsize);
-	c->shape.noscan = flags & GH_CENTRAL_NOSCAN;
+	c->shape = *shape;
+	c->shape.name = c->name;
 	gh_central_set_batch(c, clamp_t(unsigned long, GH_BATCH_BYTES / elemsize,
 					GH_BATCH_MIN, GH_BATCH_MAX));
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mcentral: all spans of one span class, and whole batches on their way from
- * CPU to CPU.
+ * mcentral: all spans of one span class or object cache, and whole batches of
+ * their objects that move from CPU to CPU.
  */
 #ifndef _GOHEAP_MCENTRAL_H
 #define _GOHEAP_MCENTRAL_H
 
 #include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -15,14 +17,12 @@
 struct gh_slot;
 
 /*
- * The heap's own mcentrals: the 136 span classes, of which the two of class 0
- * (large objects) have counters but no spans; tiny blocks; stack blocks.
+ * The heap's own mcentrals: of the 136 span classes, of which the two of class
+ * 0 (large objects) have counters but no spans; of tiny blocks; of stack
+ * blocks.
  */
 #define GH_CENTRAL_TINY		GH_NUM_SPANCLASSES
 #define GH_CENTRAL_STACK	(GH_CENTRAL_TINY + 1)
-#define GH_STACK_ORDERS		4
-#define GH_STACK_MIN_SHIFT	11
-#define GH_STACK_MAX		BIT(GH_STACK_MIN_SHIFT + GH_STACK_ORDERS - 1)
 #define GH_NUM_CENTRALS		(GH_CENTRAL_STACK + GH_STACK_ORDERS)
 
 #define GH_NAME_LEN		32
@@ -32,29 +32,29 @@ struct gh_slot;
 #define GH_BATCH_MIN		2
 #define GH_BATCH_MAX		128
 
-/* Transfer cache: at most so many batches, and so many bytes. */
+/* Transfer cache: bounds on its batches, and on their bytes. */
 #define GH_TC_INITIAL		16
 #define GH_TC_MAX		64
 #define GH_TC_BYTES		1048576UL
 
 /*
- * Objects of more bytes than this are not held back by CPUs, whose bound has
- * room for a few of this size only. Their spans are, by the node.
+ * Objects of more bytes than this are not held by CPUs, because the bound on
+ * what a CPU holds is no more than a few of them. Their spans are held by the
+ * node.
  */
 #define GH_MAX_CACHED		131072
 
 /* Flags of a gh_central. */
-#define GH_CENTRAL_NOSCAN	BIT(0)
-#define GH_CENTRAL_ACCOUNT	BIT(1)
-#define GH_CENTRAL_DIRECT	BIT(2)	/* CPUs hold nothing back */
+#define GH_CENTRAL_ACCOUNT	BIT(0)	/* charge all pages to the caller */
+#define GH_CENTRAL_DIRECT	BIT(1)	/* CPUs hold none of its objects */
 
 /**
  * struct gh_span_sets - the spans of one span class and node
- * @partial: with free places
- * @full: without
+ * @partial: those with free places
+ * @full: those without
  *
- * Of each pair, [(sweepgen / 2) % 2] holds the swept spans and the other those
- * that have freed bits to fold in.
+ * Of each pair, [(sweepgen / 2) % 2] holds the swept spans and the other one
+ * the spans that have freed bits to fold in.
  */
 struct gh_span_sets {
 	struct list_head partial[2];
@@ -66,25 +66,27 @@ struct gh_span_sets {
  * @lock: protects what follows down to @released; interrupts off
  * @sweepgen: generation, a multiple of 2; a sweep cycle adds 2
  * @tc_n: batches in @tc
- * @tc_max: room in @tc: grows when batches had to be turned away
- * @tc_low: lowest @tc_n since the last look: so many batches lie idle
+ * @tc_max: room in @tc; grows when a batch finds no room
+ * @tc_low: lowest @tc_n since gh_central_age(): so many batches are idle
  * @tc: transfer cache: full magazines of @batch objects
  * @sets: spans, by node
- * @carved: objects taken from spans under the lock, for no CPU's cache
- * @released: objects that came back to spans
- * @nspans: spans, those in CPUs' caches included
+ * @carved: objects taken from spans under the lock, past the CPUs' caches
+ * @released: objects freed to their spans
+ * @nspans: number of spans, current spans of CPUs included
  * @slots: per-CPU caches
- * @shape: how spans are cut
+ * @shape: the layout of spans
  * @heap: the heap
+ * @list: in the heap's list of mcentrals
  * @batch: objects of a batch; entries of a magazine
- * @mags: where magazines come from
+ * @mags: records of its magazines
  * @flags: GH_CENTRAL_*
  * @ctor: constructor of a cache's objects, or NULL
- * @cache: whose this is, or NULL for the heap's own
+ * @cache: the object cache that it belongs to, or NULL for the heap's own
  * @name: for messages and listings
  *
- * sweepgen is a mcentral's own, not the heap's as in Go: no world stops here,
- * and a cycle over one mcentral must see its sets at one moment.
+ * Go has one sweepgen for the whole heap and changes it while the world is
+ * stopped. Here nothing stops, so each mcentral has its own, which changes
+ * under the same lock as its sets.
  */
 struct gh_central {
 	raw_spinlock_t lock ____cacheline_aligned;
@@ -101,6 +103,7 @@ struct gh_central {
 	struct gh_slot __percpu *slots ____cacheline_aligned;
 	struct gh_shape shape;
 	struct gh_heap *heap;
+	struct list_head list;
 	unsigned int batch;
 	struct gh_fixalloc *mags;
 	unsigned int flags;
@@ -109,7 +112,7 @@ struct gh_central {
 	char name[GH_NAME_LEN];
 };
 
-/* The state byte of an object, whose start is known to be valid. */
+/* An object, whose index is known to be valid, and its state byte. */
 static inline struct gh_ent gh_central_ent(struct gh_span *s, unsigned int idx)
 {
 	return (struct gh_ent){
@@ -118,8 +121,19 @@ static inline struct gh_ent gh_central_ent(struct gh_span *s, unsigned int idx)
 	};
 }
 
+/* The caller has caches_lock, or is a work item that its holder waits for. */
+static inline struct list_head *gh_central_list(struct gh_heap *h)
+{
+	lockdep_assert(mutex_is_locked(&h->caches_lock));
+	return &h->centrals;
+}
+
+/* Every mcentral of a heap: the heap's own, then those of its object caches. */
+#define gh_for_each_central(c, h)					\
+	list_for_each_entry(c, gh_central_list(h), list)
+
 void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
-		     size_t elemsize, unsigned int flags);
+		     const struct gh_shape *shape, unsigned int flags);
 void gh_central_set_batch(struct gh_central *c, unsigned int batch);
 void gh_central_drain(struct gh_central *c);
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mheap: a heap: its arenas, its pages, its spans.
+ * mheap: the nodes of a heap, and its spans.
  *
- * The way of a new span, unless the node's span cache has one that fits:
+ * A new span comes from the node's span cache, if that has one of the layout.
+ * Otherwise it is made in these steps:
  *
- *   record     fixalloc
+ *   records    fixalloc
  *   pages      the CPU's page cache, else first fit in the node, else growth
  *   memory     commit of those pages that are scavenged, with the caller's gfp
  *   publish    arena->spans[], then the in-use bit and the state
  *
- * Lock order, for all of goheap (outer first; raw ones with interrupts off):
+ * The order of locks in the kernel's heap, from the outermost to the innermost.
+ * Raw locks are taken with interrupts off.
  *
  *   0  cpus_read_lock(), heaps_lock (reclaim.c)
  *   1  gh_heap.caches_lock    mutex
@@ -17,39 +19,50 @@
  *   3  gh_heap.scav_lock      mutex
  *   4  index_lock             mutex (arena.c)
  *   5  gh_slot.busy, gh_tiny.busy, gh_large.busy, gh_pages_cpu.busy
- *                             per-CPU flags, preemption off
+ *                             per-CPU flags, preemption off (busy.h)
  *   6  gh_central.lock        raw
  *   7  gh_node.lock           raw
  *   8  gh_fixalloc.lock, gh_spancache.lock
  *                             raw, leaves
  *
- * No raw lock is held, and preemption is on, whenever pages are allocated.
- * 6 and 7 are never held together: mcentrals free their empty spans after they
- * dropped their lock.
+ * Pages must be allocated without a raw lock and with preemption on, so that
+ * goheap works on PREEMPT_RT. Locks 6 and 7 are never held together: an
+ * mcentral frees its empty spans after it has dropped its lock.
+ *
+ * Names used here: h is the heap, first the node that pages should be from, s a
+ * span, c an mcentral, cache a span cache.
  */
 #include <linux/cpumask.h>
 #include <linux/kmemleak.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/topology.h>
-#include <linux/vmalloc.h>
 
 #include "compat.h"
+#include "gfp.h"
 #include "mheap.h"
+#include "slot.h"
+#include "tinyword.h"
 
-/* Pages of cached spans that are given back in one go. */
+/* Pages of cached spans that are evicted in one step. */
 #define EVICT_PAGES	256UL
 
-/* Turns to get memory, giving up cached spans between them. */
+/* Attempts to get memory, between which cached spans are evicted. */
 #define COMMIT_TRIES	3
 
-/* Words of the blocks of a tiny span. */
-#define TINY_META_BYTES		(GH_PAGE_SIZE / GH_TINY_SIZE * sizeof(u32))
+struct gh_heap *gh_kheap __ro_after_init;
+GH_EXPORT_FOR_TESTS(gh_kheap);
 
 struct workqueue_struct *gh_wq;
 GH_EXPORT_FOR_TESTS(gh_wq);
 
-static void heap_grow_work(struct work_struct *work)
+/**
+ * gh_mheap_grow_work() - reserve arenas for nodes that have few free pages
+ * @work: the heap's grow_work
+ *
+ * Context: process context, may sleep.
+ */
+void gh_mheap_grow_work(struct work_struct *work)
 {
 	struct gh_heap *h = container_of(work, struct gh_heap, grow_work);
 	unsigned int i;
@@ -70,49 +83,57 @@ static void heap_kick_growth(struct gh_heap *h)
 
 /* ---- spans -------------------------------------------------------------- */
 
-static unsigned int meta_index(unsigned int nelems)
+/**
+ * struct span_recs - the records of a span
+ * @span: the span
+ * @meta: bitmaps and state bytes, NULL for one object
+ * @tiny: words of tiny blocks, or NULL
+ */
+struct span_recs {
+	struct gh_span *span;
+	void *meta;
+	void *tiny;
+};
+
+static void span_put_records(struct gh_heap *h, const struct span_recs *recs,
+			     unsigned int nelems)
 {
-	return nelems <= 16 ? 0 : ilog2(nelems - 1) - 3;
+	if (recs->tiny)
+		gh_fixalloc_free(&h->tiny_meta, recs->tiny);
+	if (recs->meta)
+		gh_fixalloc_free(&h->meta[gh_meta_index(nelems)], recs->meta);
+	if (recs->span)
+		gh_fixalloc_free(&h->spans, recs->span);
 }
 
-static bool span_get_records(struct gh_heap *h, const struct gh_shape *shape,
-			     gfp_t gfp, struct gh_span **s, void **meta,
-			     void **tiny)
+static bool span_get_records(struct gh_heap *h, struct span_recs *recs,
+			     const struct gh_shape *shape, gfp_t gfp)
 {
-	/* To fixalloc no flags mean no pages; here they mean no waiting. */
+	unsigned int nelems = shape->nelems;
+
+	/* 0 means not to sleep, but fixalloc would take no pages at all. */
 	gfp |= __GFP_NOWARN;
-	*meta = NULL;
-	*tiny = NULL;
-	*s = gh_fixalloc_alloc(&h->spans, gfp);
-	if (!*s)
-		return false;
-	if (shape->nelems > 1) {
-		*meta = gh_fixalloc_alloc(&h->meta[meta_index(shape->nelems)],
-					  gfp);
-		if (!*meta)
-			goto no_meta;
+
+	*recs = (struct span_recs) { };
+	recs->span = gh_fixalloc_alloc(&h->spans, gfp);
+	if (!recs->span)
+		goto fail;
+	if (nelems > 1) {
+		recs->meta = gh_fixalloc_alloc(&h->meta[gh_meta_index(nelems)],
+					       gfp);
+		if (!recs->meta)
+			goto fail;
 	}
 	if (shape->tiny) {
-		*tiny = gh_fixalloc_alloc(&h->tiny_meta, gfp);
-		if (!*tiny)
-			goto no_tiny;
+		recs->tiny = gh_fixalloc_alloc(&h->tiny_meta, gfp);
+		if (!recs->tiny)
+			goto fail;
 	}
 	return true;
-no_tiny:
-	gh_fixalloc_free(&h->meta[meta_index(shape->nelems)], *meta);
-no_meta:
-	gh_fixalloc_free(&h->spans, *s);
-	return false;
-}
 
-static void span_put_records(struct gh_heap *h, struct gh_span *s, void *meta,
-			     unsigned int nelems, void *tiny)
-{
-	if (tiny)
-		gh_fixalloc_free(&h->tiny_meta, tiny);
-	if (meta)
-		gh_fixalloc_free(&h->meta[meta_index(nelems)], meta);
-	gh_fixalloc_free(&h->spans, s);
+fail:
+	span_put_records(h, recs, nelems);
+	return false;
 }
 
 /* Enter a span's pages in the arenas' tables, or take them out. */
@@ -133,7 +154,7 @@ static void span_set_pages(struct gh_span *s, struct gh_span *entry)
 	}
 }
 
-/* Note the pages as used. Returns whether any of them was used before. */
+/* Note that the pages are used. Returns whether any of them was used before. */
 static bool span_use_pages(struct gh_span *s)
 {
 	unsigned long page = s->page;
@@ -152,9 +173,9 @@ static bool span_use_pages(struct gh_span *s)
 }
 
 /*
- * A large span that is freed stays in the tables as long as it is cached, so
- * that there is nothing to enter when it is used again: it may have thousands of
- * pages. Lookups find a dead span. Other spans are taken out.
+ * A large span that is freed stays in the tables as long as it is cached,
+ * because it may have thousands of pages, all of which would have to be entered
+ * again. A lookup then finds a dead span. Other spans are taken out.
  */
 static void span_enter(struct gh_span *s)
 {
@@ -176,7 +197,7 @@ static void span_publish(struct gh_span *s, u8 state)
 {
 	if (state == GH_SPAN_STACK)
 		atomic_long_add(s->npages, &s->node->stack_pages);
-	/* Pairs with the acquire of those who found the span by address. */
+	/* Pairs with the acquire in gh_span_state(). */
 	smp_store_release(&s->state, state);
 }
 
@@ -189,21 +210,27 @@ static void span_withdraw(struct gh_span *s)
 	WRITE_ONCE(s->state, GH_SPAN_DEAD);
 }
 
-/* Give the pages and the record of a dead span back, which is in no table. */
+/* Free the pages and the records of a dead span, which is in no table. */
 static void span_discard(struct gh_heap *h, struct gh_span *s)
 {
-	void *meta = s->nelems > 1 ? s->alloc_bits : NULL;
+	struct span_recs recs = {
+		.span = s,
+		.meta = s->nelems > 1 ? s->alloc_bits : NULL,
+		.tiny = s->tiny,
+	};
 	struct gh_node *node = s->node;
 	unsigned long page = s->page;
 	unsigned long npages = s->npages;
 
-	span_put_records(h, s, meta, s->nelems, s->tiny);
+	/* The record may belong to another span as soon as it is free. */
+	span_put_records(h, &recs, s->nelems);
+
 	gh_node_free_pages(node, page, npages);
 	atomic_long_sub(npages, &node->span_pages);
 	atomic_long_dec(&node->nspans);
 }
 
-/* As span_discard(), for a span out of the cache. */
+/* As span_discard(), for a span that was in the span cache. */
 static void span_evict(struct gh_heap *h, struct gh_span *s)
 {
 	if (gh_span_of(s->base) == s)
@@ -211,7 +238,7 @@ static void span_evict(struct gh_heap *h, struct gh_span *s)
 	span_discard(h, s);
 }
 
-/* Give spans of the node's cache back. Returns their pages. */
+/* Evict spans of the node's cache, of @npages or more. Returns their pages. */
 static unsigned long heap_evict(struct gh_heap *h, struct gh_node *node,
 				unsigned long npages)
 {
@@ -228,7 +255,10 @@ static unsigned long heap_evict(struct gh_heap *h, struct gh_node *node,
 	return done;
 }
 
-/* kmemleak looks for pointers in spans that may hold some; none is a leak. */
+/*
+ * kmemleak must look for pointers in spans that may hold some, or it would
+ * report what they point to as leaked.
+ */
 static void span_tell_kmemleak(struct gh_span *s, gfp_t gfp)
 {
 	if (!s->noscan)
@@ -245,9 +275,9 @@ static void span_forget_kmemleak(struct gh_span *s)
 /* ---- pages -------------------------------------------------------------- */
 
 /*
- * What this CPU and the node hold is used before more memory is taken from the
- * system. It may lie too far apart for the run that is wanted: free more than
- * its length.
+ * Memory that this CPU and the node hold back must be used up before more is
+ * taken from the system. The pages of cached spans may not be adjacent, so
+ * evict more of them than are wanted.
  */
 static bool heap_give_up_some(struct gh_heap *h, struct gh_node *node,
 			      unsigned long npages)
@@ -257,21 +287,23 @@ static bool heap_give_up_some(struct gh_heap *h, struct gh_node *node,
 	return heap_evict(h, node, min(4 * npages, EVICT_PAGES));
 }
 
+/* Find pages in a node, if need be by evicting cached spans. */
 static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
-			   unsigned long npages, gfp_t gfp, unsigned long *page,
-			   unsigned long *nscav)
+			   struct gh_run *run, gfp_t gfp)
 {
-	if (gh_node_take_pages(node, npages, page, nscav)) {
-		if (likely(!*nscav) || !heap_give_up_some(h, node, npages))
+	if (gh_node_take_pages(node, run)) {
+		if (likely(!run->nscav) ||
+		    !heap_give_up_some(h, node, run->npages))
 			return true;
-		gh_node_free_mixed(node, *page, npages);
-		return gh_node_take_pages(node, npages, page, nscav);
+		gh_node_free_mixed(node, run);
+		return gh_node_take_pages(node, run);
 	}
+
 	while (READ_ONCE(node->pa.nfree) + READ_ONCE(node->cache.npages) >=
-	       npages && heap_evict(h, node, EVICT_PAGES)) {
-		if (gh_node_take_pages(node, npages, page, nscav))
+	       run->npages && heap_evict(h, node, EVICT_PAGES)) {
+		if (gh_node_take_pages(node, run))
 			return true;
-		/* Interrupts may be off: no more than one step. */
+		/* Interrupts may be off, so do no more than one step. */
 		if (!gfpflags_allow_blocking(gfp))
 			break;
 		cond_resched();
@@ -279,36 +311,34 @@ static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
 	return false;
 }
 
-/* Find pages in node @first, else in any other. */
+/* Find pages in node @first, else grow it, else find them in another node. */
 static struct gh_node *heap_take_pages(struct gh_heap *h, struct gh_node *first,
-				       unsigned long npages, gfp_t gfp,
-				       unsigned long *page,
-				       unsigned long *nscav)
+				       struct gh_run *run, gfp_t gfp)
 {
 	unsigned int i;
 
 	if (unlikely(gh_node_wants_spare(first)))
 		heap_kick_growth(h);
-	if (heap_take_from(h, first, npages, gfp, page, nscav))
+
+	if (heap_take_from(h, first, run, gfp))
 		return first;
-	if (gfpflags_allow_blocking(gfp) &&
-	    gh_node_take_or_grow(first, npages, page, nscav))
+	if (gfpflags_allow_blocking(gfp) && gh_node_take_or_grow(first, run))
 		return first;
+
 	heap_kick_growth(h);
 	if (gfp & __GFP_THISNODE)
 		return NULL;
 	for (i = 0; i < h->nr_nodes; i++) {
 		struct gh_node *node = h->nodes[i];
 
-		if (node != first &&
-		    heap_take_from(h, node, npages, gfp, page, nscav))
+		if (node != first && heap_take_from(h, node, run, gfp))
 			return node;
 	}
 	return NULL;
 }
 
 /**
- * gh_mheap_evict() - turn all cached spans into free pages
+ * gh_mheap_evict() - free the pages of all cached spans
  * @h: the heap
  *
  * Context: any but NMI.
@@ -325,26 +355,25 @@ unsigned long gh_mheap_evict(struct gh_heap *h)
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_evict);
 
-/* As heap_take_pages(), with memory behind the pages. */
+/* As heap_take_pages(), and put memory behind the pages. */
 static struct gh_node *heap_take_memory(struct gh_heap *h,
 					struct gh_node *first,
-					unsigned long npages, gfp_t gfp,
-					unsigned long *page,
-					unsigned long *nscav)
+					struct gh_run *run, gfp_t gfp)
 {
 	unsigned int tries = COMMIT_TRIES;
 
 	while (tries--) {
-		struct gh_node *node;
+		struct gh_node *node = heap_take_pages(h, first, run, gfp);
 
-		node = heap_take_pages(h, first, npages, gfp, page, nscav);
-		if (!node || !*nscav)
+		if (!node || !run->nscav)
 			return node;
-		if (!gh_vmem_commit(gh_node_page_addr(node, *page),
-				    npages << GH_PAGE_SHIFT, gfp & GH_PAGE_GFP,
-				    node->nid))
+		if (!gh_vmem_commit(gh_node_page_addr(node, run->page),
+				    run->npages << GH_PAGE_SHIFT,
+				    gfp & GH_GFP_PAGES, node->nid))
 			return node;
-		gh_node_free_mixed(node, *page, npages);
+
+		/* The pages of cached spans have memory: evict some. */
+		gh_node_free_mixed(node, run);
 		if (!(gfpflags_allow_blocking(gfp) ? gh_mheap_evict(h) :
 		      heap_evict(h, node, EVICT_PAGES)))
 			break;
@@ -354,57 +383,62 @@ static struct gh_node *heap_take_memory(struct gh_heap *h,
 
 /* ---- allocation and free ------------------------------------------------ */
 
-static void span_cut(struct gh_span *s, const struct gh_shape *shape,
-		     void *meta, void *tiny)
+static void span_set_shape(struct gh_span *s, const struct gh_shape *shape,
+			   const struct span_recs *recs)
 {
 	s->elemsize = shape->elemsize;
 	s->npages = shape->npages;
 	s->nelems = shape->nelems;
 	s->large = shape->large;
-	s->tiny = tiny;
-	gh_span_start(s, meta);
+	s->tiny = recs->tiny;
+	gh_span_start(s, recs->meta);
 }
 
-/* A new span of new pages, not yet anybody's. */
+/* Make a span of free pages. It is in the tables, but still dead. */
 static noinline struct gh_span *span_make(struct gh_heap *h,
 					  struct gh_node *first,
 					  const struct gh_shape *shape,
 					  gfp_t gfp)
 {
-	unsigned long page, nscav;
+	struct gh_run run = { .npages = shape->npages };
+	struct span_recs recs;
 	struct gh_node *node;
 	struct gh_span *s;
-	void *meta, *tiny;
 	bool used;
 
-	if (!span_get_records(h, shape, gfp, &s, &meta, &tiny))
+	if (!span_get_records(h, &recs, shape, gfp))
 		return NULL;
-	node = heap_take_memory(h, first, shape->npages, gfp, &page, &nscav);
+	node = heap_take_memory(h, first, &run, gfp);
 	if (!node) {
-		span_put_records(h, s, meta, shape->nelems, tiny);
+		span_put_records(h, &recs, shape->nelems);
 		return NULL;
 	}
+
+	s = recs.span;
 	INIT_LIST_HEAD(&s->list);
-	s->base = gh_node_page_addr(node, page);
+	s->base = gh_node_page_addr(node, run.page);
 	s->node = node;
-	s->page = page;
-	span_cut(s, shape, meta, tiny);
+	s->page = run.page;
+	span_set_shape(s, shape, &recs);
+
+	/* It is zero if commit has zeroed all of it, or it was never used. */
 	used = span_use_pages(s);
 	if (gh_vmem_is_sparse())
-		s->needzero = nscav < shape->npages || !(gfp & __GFP_ZERO);
+		s->needzero = run.nscav < run.npages || !(gfp & __GFP_ZERO);
 	else
 		s->needzero = used;
+
 	atomic_long_add(s->npages, &node->span_pages);
 	atomic_long_inc(&node->nspans);
 	span_enter(s);
 	return s;
 }
 
-/* Make the objects of a span out of the cache free; one state byte is. */
+/* Make all objects of a span from the cache free. */
 static noinline void span_renew(struct gh_span *s)
 {
 	if (s->tiny)
-		memset(s->tiny, 0, TINY_META_BYTES);
+		memset(s->tiny, 0, GH_TINYWORDS_BYTES);
 	gh_span_start(s, s->nelems > 1 ? s->alloc_bits : NULL);
 	span_enter(s);
 }
@@ -412,14 +446,15 @@ static noinline void span_renew(struct gh_span *s)
 /**
  * gh_mheap_alloc_span() - make a new span
  * @h: the heap
- * @shape: how to cut it
- * @central: whose it will be
+ * @shape: its layout
+ * @central: the mcentral that it will belong to
  * @gfp: for the pages; with __GFP_ZERO new pages are zeroed, see needzero
  * @nid: preferred NUMA node, or NUMA_NO_NODE for the nearest
  *
  * Context: any in which @gfp may be used; not NMI, preemption on if @gfp may
  * sleep.
- * Return: the span, all of whose objects are free, held by the caller; or NULL.
+ * Return: the span, which is in no set, and whose objects are all free; or
+ * NULL.
  */
 struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 				    const struct gh_shape *shape,
@@ -435,6 +470,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 	node = gh_mheap_node(h, nid);
 	if (gfp & __GFP_THISNODE && node->nid != nid)
 		return NULL;
+
 	s = gh_spancache_take(&node->cache, shape);
 	if (likely(s)) {
 		s->needzero = true;
@@ -445,40 +481,51 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 		if (!s)
 			return NULL;
 	}
+
+	/*
+	 * Frees must not take the fast path before the mcentral has prepared
+	 * the objects: it sets @slots, @nmalloc and @ncache.
+	 */
 	s->central = central;
+	s->name = shape->name;
 	s->noscan = shape->noscan;
 	s->cached = false;
 	s->sweepgen = 0;
 	s->slots = &gh_no_slot;
 	s->nmalloc = 0;
 	s->ncache = 0;
+
 	span_publish(s, shape->state);
 	span_tell_kmemleak(s, gfp);
 	return s;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_alloc_span);
 
-/* The cache is full: replace what it has by what is freed now, bit by bit. */
+/*
+ * The cache is full. Evict one other span, so that the cache comes to hold the
+ * layouts that are freed now, and try again.
+ */
 static noinline void heap_cache_anyway(struct gh_heap *h, struct gh_span *s)
 {
-	struct gh_spancache *c = &s->node->cache;
+	struct gh_spancache *cache = &s->node->cache;
 	struct gh_span *victim = NULL;
 
-	if (s->npages <= c->max_pages)
-		victim = gh_spancache_take_victim(c);
+	if (s->npages <= cache->max_pages)
+		victim = gh_spancache_take_victim(cache);
 	if (victim)
 		span_evict(h, victim);
-	if (gh_spancache_put(c, s))
+	if (gh_spancache_put(cache, s))
 		return;
+
 	if (s->large)
 		span_leave(s);
 	span_discard(h, s);
 }
 
 /**
- * gh_mheap_free_span() - give a span back to the heap
+ * gh_mheap_free_span() - free a span
  * @h: the heap
- * @s: the span; nobody has any of its objects, and it is in no set
+ * @s: the span, which is in no set, and of whose objects none is in use
  *
  * Context: any but NMI.
  */
@@ -497,7 +544,7 @@ GH_EXPORT_FOR_TESTS(gh_mheap_free_span);
 /**
  * gh_mheap_walk_spans() - visit every span in use, in order of address
  * @h: the heap
- * @fn: called for each; it must bear that the span changes, or dies
+ * @fn: called for each; the span may change or die while it runs
  * @arg: passed to @fn
  *
  * Context: process context, may sleep; so may @fn.
@@ -528,9 +575,9 @@ void gh_mheap_walk_spans(struct gh_heap *h,
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_walk_spans);
 
-/* ---- giving memory back ------------------------------------------------- */
+/* ---- freeing memory ----------------------------------------------------- */
 
-/* See to it that @npages pages are free and have memory, if spans can be had. */
+/* Evict cached spans until @npages free pages have memory, or none is left. */
 static void heap_evict_for(struct gh_heap *h, struct gh_node *node,
 			   unsigned long npages)
 {
@@ -540,14 +587,14 @@ static void heap_evict_for(struct gh_heap *h, struct gh_node *node,
 }
 
 /**
- * gh_mheap_scavenge() - give free pages' memory back to the system
+ * gh_mheap_scavenge() - free the memory of free pages
  * @h: the heap
  * @npages: heap pages, at most; highest addresses first
  *
- * Cached spans are given up if there are not so many free pages.
+ * Cached spans are evicted if there are not so many free pages.
  *
  * Context: process context, may sleep; under scav_lock.
- * Return: heap pages given back.
+ * Return: heap pages whose memory was freed.
  */
 unsigned long gh_mheap_scavenge(struct gh_heap *h, unsigned long npages)
 {
@@ -555,6 +602,7 @@ unsigned long gh_mheap_scavenge(struct gh_heap *h, unsigned long npages)
 	unsigned int i;
 
 	lockdep_assert_held(&h->scav_lock);
+
 	if (!gh_vmem_is_sparse())
 		return 0;
 	for (i = 0; i < h->nr_nodes && done < npages; i++) {
@@ -565,25 +613,25 @@ unsigned long gh_mheap_scavenge(struct gh_heap *h, unsigned long npages)
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_scavenge);
 
-/* Returns true if spans are left in the cache that may be idle next time. */
+/* Returns true if spans are left that may be idle the next time. */
 static bool heap_age_node(struct gh_heap *h, struct gh_node *node)
 {
-	struct gh_spancache *c = &node->cache;
+	struct gh_spancache *cache = &node->cache;
 	struct gh_span *s;
 	unsigned int i;
 
 	for (i = 0; i < GH_SPANBINS; i++) {
-		while ((s = gh_spancache_take_oldest(c, &c->bin[i], true))) {
+		while ((s = gh_spancache_take_oldest(cache, &cache->bin[i], true))) {
 			span_evict(h, s);
 			cond_resched();
 		}
-		gh_spancache_look(c, &c->bin[i]);
+		gh_spancache_look(cache, &cache->bin[i]);
 	}
-	return READ_ONCE(c->nspans);
+	return READ_ONCE(cache->nspans);
 }
 
 /**
- * gh_mheap_age() - give back the spans that nobody needed since last time
+ * gh_mheap_age() - evict the spans that were not needed since the last call
  * @h: the heap
  *
  * Context: process context, may sleep.
@@ -601,7 +649,7 @@ bool gh_mheap_age(struct gh_heap *h)
 GH_EXPORT_FOR_TESTS(gh_mheap_age);
 
 /**
- * gh_mheap_flush_pages() - give a CPU's page cache back to its node
+ * gh_mheap_flush_pages() - empty a CPU's page cache into its node
  * @h: the heap
  * @cpu: this CPU with preemption off, or one that is dead
  *
@@ -612,13 +660,11 @@ void gh_mheap_flush_pages(struct gh_heap *h, unsigned int cpu)
 	struct gh_pages_cpu *pcpu = per_cpu_ptr(h->pages_cpu, cpu);
 	unsigned long flags;
 
-	pcpu->busy = true;
-	barrier();
+	gh_busy_begin(&pcpu->busy);
 	raw_spin_lock_irqsave(&pcpu->node->lock, flags);
 	gh_pagecache_flush(&pcpu->node->pa, &pcpu->pc);
 	raw_spin_unlock_irqrestore(&pcpu->node->lock, flags);
-	barrier();
-	pcpu->busy = false;
+	gh_busy_end(&pcpu->busy);
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_flush_pages);
 
@@ -664,7 +710,7 @@ GH_EXPORT_FOR_TESTS(gh_mheap_inuse);
  * gh_mheap_idle_committed() - free pages that have memory
  * @h: the heap
  *
- * Return: heap pages that gh_mheap_scavenge() could give back.
+ * Return: heap pages whose memory gh_mheap_scavenge() could free.
  */
 unsigned long gh_mheap_idle_committed(const struct gh_heap *h)
 {
@@ -680,7 +726,7 @@ unsigned long gh_mheap_idle_committed(const struct gh_heap *h)
 GH_EXPORT_FOR_TESTS(gh_mheap_idle_committed);
 
 /**
- * gh_mheap_cached() - pages of spans that are kept for use as they are
+ * gh_mheap_cached() - pages of cached spans
  * @h: the heap
  *
  * Return: heap pages, neither in use nor free.
@@ -697,7 +743,7 @@ unsigned long gh_mheap_cached(const struct gh_heap *h)
 GH_EXPORT_FOR_TESTS(gh_mheap_cached);
 
 /**
- * gh_mheap_kick() - see to it that the background worker looks at the heap
+ * gh_mheap_kick() - queue the background worker, unless it is queued
  * @h: the heap
  *
  * Context: any but NMI.
@@ -711,7 +757,7 @@ void gh_mheap_kick(struct gh_heap *h)
 /* ---- life --------------------------------------------------------------- */
 
 /**
- * gh_mheap_init() - what all heaps share
+ * gh_mheap_init() - set up what all heaps share
  *
  * Return: 0 or -ENOMEM.
  */
@@ -722,7 +768,7 @@ int gh_mheap_init(void)
 }
 
 /**
- * gh_mheap_exit() - end; every heap was destroyed
+ * gh_mheap_exit() - free what all heaps share; every heap was destroyed
  */
 void gh_mheap_exit(void)
 {
@@ -734,8 +780,8 @@ void gh_mheap_exit(void)
  * @h: the heap
  * @nid: a NUMA node
  *
- * Nodes without memory, nodes that came later, and those past GH_MAX_NODES
- * share the nodes that there are.
+ * NUMA nodes without memory, those that were added later, and those beyond
+ * GH_MAX_NODES share the nodes of the others.
  *
  * Return: the node.
  */
@@ -749,140 +795,3 @@ struct gh_node *gh_mheap_node(struct gh_heap *h, int nid)
 	return h->nodes[nid % h->nr_nodes];
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_node);
-
-static int heap_add_node(struct gh_heap *h, int nid)
-{
-	struct gh_node *node = gh_node_create(nid, h->nr_nodes, &h->areas,
-					      h->pages_cpu);
-
-	if (!node)
-		return -ENOMEM;
-	h->nodes[h->nr_nodes++] = node;
-	return 0;
-}
-
-static void heap_init_records(struct gh_heap *h, size_t cache_rec_size)
-{
-	unsigned int i;
-
-	gh_fixalloc_init_aligned(&h->spans, "spans", sizeof(struct gh_span),
-				 SMP_CACHE_BYTES, false, NULL, NULL);
-	for (i = 0; i < GH_NUM_META; i++)
-		gh_fixalloc_init(&h->meta[i], "span bitmaps",
-				 gh_span_meta_bytes(16U << i), false, NULL,
-				 NULL);
-	gh_fixalloc_init(&h->tiny_meta, "tiny words",
-			 TINY_META_BYTES, true, NULL, NULL);
-	for (i = 0; i < GH_NUM_MAGS; i++)
-		gh_fixalloc_init(&h->mags[i], "magazines",
-				 sizeof(struct gh_ent) * (2U << i), false,
-				 NULL, NULL);
-	gh_fixalloc_init(&h->areas, "areas", sizeof(struct gh_area), true,
-			 NULL, NULL);
-	gh_fixalloc_init_aligned(&h->caches_rec, "caches", cache_rec_size,
-				 SMP_CACHE_BYTES, true, NULL, NULL);
-}
-
-static unsigned long heap_destroy_records(struct gh_heap *h)
-{
-	unsigned long left = 0;
-	unsigned int i;
-
-	for (i = 0; i < GH_NUM_META; i++)
-		left += gh_fixalloc_destroy(&h->meta[i]);
-	for (i = 0; i < GH_NUM_MAGS; i++)
-		left += gh_fixalloc_destroy(&h->mags[i]);
-	left += gh_fixalloc_destroy(&h->spans);
-	left += gh_fixalloc_destroy(&h->tiny_meta);
-	left += gh_fixalloc_destroy(&h->areas);
-	left += gh_fixalloc_destroy(&h->caches_rec);
-	return left;
-}
-
-static void heap_free(struct gh_heap *h)
-{
-	free_percpu(h->pages_cpu);
-	vfree(h);
-}
-
-static struct gh_heap *heap_new(const char *name)
-{
-	struct gh_heap *h = vzalloc(sizeof(*h));
-
-	if (!h)
-		return NULL;
-	h->name = name;
-	h->pages_cpu = alloc_percpu(struct gh_pages_cpu);
-	if (!h->pages_cpu) {
-		vfree(h);
-		return NULL;
-	}
-	INIT_LIST_HEAD(&h->list);
-	INIT_LIST_HEAD(&h->caches);
-	mutex_init(&h->caches_lock);
-	mutex_init(&h->scav_lock);
-	init_llist_head(&h->deferred);
-	INIT_WORK(&h->grow_work, heap_grow_work);
-	return h;
-}
-
-/**
- * gh_mheap_create() - make a heap with one arena
- * @name: for messages; not copied
- * @cache_rec_size: bytes of the record of an object cache
- *
- * The caller sets @background, @deferred_work, @central and @mcache.
- *
- * Context: process context, may sleep.
- * Return: the heap, or NULL.
- */
-struct gh_heap *gh_mheap_create(const char *name, size_t cache_rec_size)
-{
-	struct gh_heap *h = heap_new(name);
-	int nid, cpu;
-
-	if (!h)
-		return NULL;
-	heap_init_records(h, cache_rec_size);
-	for_each_node_state(nid, N_MEMORY)
-		if (h->nr_nodes < GH_MAX_NODES && heap_add_node(h, nid))
-			goto fail;
-	for_each_possible_cpu(cpu) {
-		struct gh_pages_cpu *pcpu = per_cpu_ptr(h->pages_cpu, cpu);
-
-		pcpu->node = gh_mheap_node(h, cpu_to_mem(cpu));
-	}
-	if (gh_node_grow(gh_mheap_node(h, numa_mem_id()), 1))
-		goto fail;
-	return h;
-fail:
-	while (h->nr_nodes)
-		gh_node_destroy(h->nodes[--h->nr_nodes]);
-	heap_destroy_records(h);
-	heap_free(h);
-	return NULL;
-}
-GH_EXPORT_FOR_TESTS(gh_mheap_create);
-
-/**
- * gh_mheap_destroy() - end a heap that nobody uses, and free its memory
- * @h: the heap; its background work is stopped
- *
- * Context: process context, may sleep.
- * Return: true if every span and record had been given back. If not, the areas
- * of spans in use are left mapped: their memory is lost, not reused.
- */
-bool gh_mheap_destroy(struct gh_heap *h)
-{
-	bool clean = true;
-	unsigned int i;
-
-	gh_mheap_evict(h);
-	for (i = 0; i < h->nr_nodes; i++)
-		clean &= gh_node_destroy(h->nodes[i]);
-	if (heap_destroy_records(h))
-		clean = false;
-	heap_free(h);
-	return clean;
-}
-GH_EXPORT_FOR_TESTS(gh_mheap_destroy);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mheap: a heap: its arenas, its pages, its spans.
+ * mheap: the nodes of a heap, and its spans.
  *
- * A heap has a node for each NUMA node (up to GH_MAX_NODES). A node has arenas,
+ * A heap has a node for each NUMA node (up to GH_MAX_NODES). A node has arenas
  * and pages of its own; a span's pages are all of one node.
  */
 #ifndef _GOHEAP_MHEAP_H
@@ -26,11 +26,6 @@ struct gh_central;
 struct gh_mcache;
 
 #define GH_MAX_NODES		8
-/* The gfp flags that may reach the page allocator. */
-#define GH_PAGE_GFP	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS |	\
-			 __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NORETRY |	\
-			 __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_HARDWALL |	\
-			 __GFP_THISNODE | __GFP_ACCOUNT | __GFP_ZERO)
 
 /* Magazines of 2 << i entries. */
 #define GH_NUM_MAGS		7
@@ -42,28 +37,29 @@ struct gh_mcache;
  * @nr_nodes: number of @nodes
  * @nodes: NUMA nodes
  * @pages_cpu: page caches
- * @central: mcentrals (mcentral.c)
+ * @central: the heap's own mcentrals (mcentral.c)
  * @mcache: per-CPU caches (mcache.c)
- * @spill: frees spans that this CPU holds, or NULL; any context but NMI
+ * @spill: frees spans that this CPU holds back, or NULL; any context but NMI
  * @spans: span records
  * @meta: bitmaps and state bytes, by number of objects
  * @tiny_meta: words of tiny blocks
  * @mags: magazines, by number of entries
  * @areas: records of address space
  * @caches_rec: records of object caches
- * @caches_lock: protects @caches; serialises drains of other CPUs
- * @caches: object caches
- * @gone_objects: objects that came and went in caches that are no more
+ * @caches_lock: protects @centrals; serialises drains of other CPUs
+ * @centrals: all mcentrals: @central, then those of object caches
+ * @gone_objects: objects that were allocated and freed in caches since
+ *	destroyed
  * @gone_bytes: their bytes
  * @deferred: objects freed in NMI context
- * @deferred_work: frees them
- * @background: scavenges, has caches age (reclaim.c)
+ * @deferred_work: frees them (defer.c)
+ * @background: scavenges and ages caches (reclaim.c)
  * @grow_work: reserves a spare arena
- * @scav_lock: one scavenger at a time
+ * @scav_lock: held while pages are scavenged; protects @peak_pages
  * @shrink_want: heap pages that the shrinker was asked for
- * @aged: when the background last let caches and the peak age, jiffies
+ * @aged: when the background work last aged the caches and the peak, jiffies
  * @peak_pages: recent peak of pages in use, decaying
- * @closing: no new background work
+ * @closing: no new background work may be queued
  */
 struct gh_heap {
 	const char *name;
@@ -82,8 +78,8 @@ struct gh_heap {
 	struct gh_fixalloc areas;
 	struct gh_fixalloc caches_rec;
 
-	struct mutex caches_lock;	/* protects @caches */
-	struct list_head caches;
+	struct mutex caches_lock;	/* protects @centrals */
+	struct list_head centrals;
 
 	atomic64_t gone_objects;
 	atomic64_t gone_bytes;
@@ -93,19 +89,21 @@ struct gh_heap {
 
 	struct delayed_work background;
 	struct work_struct grow_work;
-	struct mutex scav_lock;		/* one scavenger at a time */
+	struct mutex scav_lock;		/* held while pages are scavenged */
 	atomic_long_t shrink_want;
 	unsigned long aged;
 	unsigned long peak_pages;
 	bool closing;
 };
 
+/* The heap that kernel modules are served from. */
+extern struct gh_heap *gh_kheap;
+
 extern struct workqueue_struct *gh_wq;
 
 int gh_mheap_init(void);
 void gh_mheap_exit(void);
-struct gh_heap *gh_mheap_create(const char *name, size_t cache_rec_size);
-bool gh_mheap_destroy(struct gh_heap *h);
+void gh_mheap_grow_work(struct work_struct *work);
 
 struct gh_node *gh_mheap_node(struct gh_heap *h, int nid);
 struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
@@ -120,7 +118,7 @@ void gh_mheap_flush_pages(struct gh_heap *h, unsigned int cpu);
 void gh_mheap_walk_spans(struct gh_heap *h,
 			 void (*fn)(struct gh_span *s, void *arg), void *arg);
 
-/* Where magazines of room for @n objects come from, 1 to GH_BATCH_MAX. */
+/* Records of magazines with room for @n objects, 1 to GH_BATCH_MAX. */
 static inline struct gh_fixalloc *gh_mheap_mags(struct gh_heap *h, unsigned int n)
 {
 	return &h->mags[n <= 2 ? 0 : ilog2(n - 1)];

@@ -2,14 +2,16 @@
 /*
  * node: the arenas and pages of one NUMA node.
  *
- * Pages go by an index that is dense over the node's arenas: slot * 8192 plus
+ * Pages have an index that is dense over the node's arenas: slot * 8192 plus
  * the page in the arena. Each call of gh_vmem_reserve() makes an area of
- * adjacent arenas in adjacent slots; the slot behind an area stays empty:
+ * adjacent arenas in adjacent slots. The slot after an area stays empty,
+ * because the next area is elsewhere in memory and no run may cross into it:
  *
  *   slots   0   1   2   3   4   5   6
  *         [ area 0 ] -  [  area 1  ] -
  *
- * Locks: gh_node.grow_lock and gh_node.lock, see mheap.c for the order.
+ * Locks: gh_node.grow_lock, gh_node.lock and gh_pages_cpu.busy, see mheap.c for
+ * the order.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -24,6 +26,8 @@
 /* Pages decommitted for one flush of the TLBs: up to 16 MiB in 64 runs. */
 #define SCAV_RUNS	64
 #define SCAV_PAGES	2048UL
+
+static_assert(SCAV_RUNS * sizeof(struct gh_run) <= PAGE_SIZE);
 
 /* ---- arenas ------------------------------------------------------------- */
 
@@ -86,12 +90,18 @@ static void node_drop_arena(struct gh_node *node, unsigned int slot)
 	gh_arena_destroy(arena);
 }
 
-/* Metadata for one arena of an area, all that can fail. */
+/*
+ * Make the metadata for one arena of an area. This is all that can fail, so it
+ * is done for all arenas before the first is published.
+ */
 static int node_add_arena(struct gh_node *node, unsigned long base,
 			  unsigned int slot)
+	__must_hold(&node->grow_lock)
 {
 	struct gh_arena *arena = gh_arena_create(node, base, slot);
 	int err;
+
+	lockdep_assert_held(&node->grow_lock);
 
 	if (!arena)
 		return -ENOMEM;
@@ -100,6 +110,7 @@ static int node_add_arena(struct gh_node *node, unsigned long base,
 		gh_arena_destroy(arena);
 		return err;
 	}
+
 	err = gh_pagealloc_prepare(&node->pa,
 				   (unsigned long)slot << GH_ARENA_PAGES_SHIFT,
 				   GH_ARENA_PAGES, GFP_KERNEL);
@@ -118,9 +129,12 @@ static void node_drop_area(struct gh_node *node, struct gh_area *area,
 }
 
 static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
+	__must_hold(&node->grow_lock)
 {
 	struct gh_area *area = gh_fixalloc_alloc(node->area_recs, GFP_KERNEL);
 	unsigned int i;
+
+	lockdep_assert_held(&node->grow_lock);
 
 	if (!area)
 		return NULL;
@@ -128,6 +142,7 @@ static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
 		gh_fixalloc_free(node->area_recs, area);
 		return NULL;
 	}
+
 	area->slot = node->next_slot;
 	for (i = 0; i < narenas; i++) {
 		unsigned long base = area->vmem.base + i * GH_ARENA_SIZE;
@@ -137,26 +152,32 @@ static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
 			return NULL;
 		}
 	}
+
 	for (i = 0; i < narenas; i++)
 		gh_arena_publish(gh_node_arena(node, area->slot + i));
 	return area;
 }
 
-/* Grow by @narenas adjacent arenas; under grow_lock. */
+/* Grow by @narenas adjacent arenas. */
 static int node_grow_by(struct gh_node *node, unsigned int narenas)
+	__must_hold(&node->grow_lock)
 {
 	struct gh_area *area;
 	unsigned long flags;
+
+	lockdep_assert_held(&node->grow_lock);
 
 	if (node->next_slot + narenas > GH_MAX_ARENAS)
 		return -ENOMEM;
 	area = node_add_area(node, narenas);
 	if (!area)
 		return -ENOMEM;
+
 	list_add_tail(&area->vmem.list, &node->areas);
-	/* Leave one slot empty behind the area. */
+	/* Leave one slot empty after the area. */
 	node->next_slot += narenas + 1;
 	node->narenas += narenas;
+
 	raw_spin_lock_irqsave(&node->lock, flags);
 	gh_pagealloc_grow(&node->pa,
 			  (unsigned long)area->slot << GH_ARENA_PAGES_SHIFT,
@@ -166,8 +187,9 @@ static int node_grow_by(struct gh_node *node, unsigned int narenas)
 }
 
 /*
- * Address space costs little when it is sparse, so take more than is asked as
- * the node grows. KASAN backs reserved space with shadow memory at once.
+ * Address space costs little when it is sparse, so take more than is asked for,
+ * and the more the larger the node is. Not under KASAN, which allocates shadow
+ * memory for all of the reserved space at once.
  */
 static unsigned int node_group(const struct gh_node *node, unsigned int narenas)
 {
@@ -177,10 +199,13 @@ static unsigned int node_group(const struct gh_node *node, unsigned int narenas)
 }
 
 static int node_grow_locked(struct gh_node *node, unsigned int narenas)
+	__must_hold(&node->grow_lock)
 {
 	unsigned int group = node_group(node, narenas);
 	unsigned int noio = memalloc_noio_save();
 	int err = node_grow_by(node, group);
+
+	lockdep_assert_held(&node->grow_lock);
 
 	if (err && group > narenas)
 		err = node_grow_by(node, narenas);
@@ -191,7 +216,7 @@ static int node_grow_locked(struct gh_node *node, unsigned int narenas)
 /**
  * gh_node_grow() - reserve more arenas
  * @node: the node
- * @narenas: at least so many, adjacent, 1 or more
+ * @narenas: adjacent arenas, 1 or more; more may be reserved
  *
  * Context: process context, may sleep; does no I/O.
  * Return: 0 or -ENOMEM.
@@ -208,13 +233,14 @@ int gh_node_grow(struct gh_node *node, unsigned int narenas)
 GH_EXPORT_FOR_TESTS(gh_node_grow);
 
 /**
- * gh_node_wants_spare() - ask whether the node should grow before it must
+ * gh_node_wants_spare() - ask whether the node should grow in advance
  * @node: the node
  *
- * Those that cannot grow should find free pages: 8 MiB of them are kept at hand.
+ * Allocations that must not sleep cannot make the node grow, so a worker keeps
+ * 8 MiB of pages free for them.
  *
  * Context: any.
- * Return: true if it should.
+ * Return: true if there are fewer.
  */
 bool gh_node_wants_spare(const struct gh_node *node)
 {
@@ -225,28 +251,26 @@ bool gh_node_wants_spare(const struct gh_node *node)
 /* ---- pages -------------------------------------------------------------- */
 
 /* Serve a short run from the CPU's page cache, if it is of @node. */
-static bool node_take_cached(struct gh_node *node, unsigned long npages,
-			     unsigned long *page, unsigned long *nscav)
+static bool node_take_cached(struct gh_node *node, struct gh_run *run)
 {
 	struct gh_pages_cpu *pcpu;
 	unsigned long flags;
 	bool ok = false;
 
-	if (npages >= GH_PAGECACHE_LIMIT)
+	if (run->npages >= GH_PAGECACHE_LIMIT)
 		return false;
+
 	preempt_disable();
 	pcpu = this_cpu_ptr(node->pages_cpu);
-	if (pcpu->node == node && !pcpu->busy) {
-		pcpu->busy = true;
-		barrier();
+	if (pcpu->node == node && gh_busy_try(&pcpu->busy)) {
 		if (!pcpu->pc.cache) {
 			raw_spin_lock_irqsave(&node->lock, flags);
 			gh_pagealloc_fill_cache(&node->pa, &pcpu->pc);
 			raw_spin_unlock_irqrestore(&node->lock, flags);
 		}
-		ok = gh_pagecache_alloc(&pcpu->pc, npages, page, nscav);
-		barrier();
-		pcpu->busy = false;
+		ok = gh_pagecache_alloc(&pcpu->pc, run->npages, &run->page,
+					&run->nscav);
+		gh_busy_end(&pcpu->busy);
 	}
 	preempt_enable();
 	return ok;
@@ -255,54 +279,49 @@ static bool node_take_cached(struct gh_node *node, unsigned long npages,
 /**
  * gh_node_take_pages() - take a run of pages
  * @node: the node
- * @npages: how many
- * @page: index of the first
- * @nscav: how many of them have no memory
+ * @run: its length; the rest is filled in
  *
  * Context: any but NMI.
  * Return: false if there is no such run.
  */
-bool gh_node_take_pages(struct gh_node *node, unsigned long npages,
-			unsigned long *page, unsigned long *nscav)
+bool gh_node_take_pages(struct gh_node *node, struct gh_run *run)
 {
 	unsigned long flags;
 	bool ok;
 
-	if (node_take_cached(node, npages, page, nscav))
+	if (node_take_cached(node, run))
 		return true;
 	raw_spin_lock_irqsave(&node->lock, flags);
-	ok = gh_pagealloc_alloc(&node->pa, npages, page, nscav);
+	ok = gh_pagealloc_alloc(&node->pa, run->npages, &run->page,
+				&run->nscav);
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 	return ok;
 }
 
 /**
- * gh_node_take_or_grow() - take a run of pages, and grow if that is what it takes
+ * gh_node_take_or_grow() - take a run of pages, and grow if there is none
  * @node: the node
- * @npages: how many
- * @page: index of the first
- * @nscav: how many of them have no memory
+ * @run: its length; the rest is filled in
  *
  * Context: process context, may sleep; does no I/O.
  * Return: false if there is no such run and the node could not grow.
  */
-bool gh_node_take_or_grow(struct gh_node *node, unsigned long npages,
-			  unsigned long *page, unsigned long *nscav)
+bool gh_node_take_or_grow(struct gh_node *node, struct gh_run *run)
 {
-	unsigned int narenas = DIV_ROUND_UP(npages, GH_ARENA_PAGES);
+	unsigned int narenas = DIV_ROUND_UP(run->npages, GH_ARENA_PAGES);
 	bool ok;
 
 	mutex_lock(&node->grow_lock);
-	/* Somebody may have grown the node while we waited. */
-	ok = gh_node_take_pages(node, npages, page, nscav) ||
+	/* Another task may have grown the node while this one waited. */
+	ok = gh_node_take_pages(node, run) ||
 	     (!node_grow_locked(node, narenas) &&
-	      gh_node_take_pages(node, npages, page, nscav));
+	      gh_node_take_pages(node, run));
 	mutex_unlock(&node->grow_lock);
 	return ok;
 }
 
 /**
- * gh_node_free_pages() - give a run of pages back, with the memory behind them
+ * gh_node_free_pages() - free a run of pages that have memory
  * @node: the node
  * @page: index of the first
  * @npages: how many
@@ -321,7 +340,7 @@ void gh_node_free_pages(struct gh_node *node, unsigned long page,
 	WARN_ON_ONCE(!ok);
 }
 
-/* How many pages from @addr on are as the first: with memory, or without. */
+/* How many pages from @addr on have memory, or have none, as the first does. */
 static unsigned long node_alike(unsigned long addr, unsigned long npages,
 				bool committed)
 {
@@ -335,39 +354,36 @@ static unsigned long node_alike(unsigned long addr, unsigned long npages,
 }
 
 /**
- * gh_node_free_mixed() - give a run back of which only some pages have memory
+ * gh_node_free_mixed() - free a run of which only some pages have memory
  * @node: the node
- * @page: index of the first
- * @npages: how many
- *
- * For a run that was not committed, or only in part.
+ * @run: the run, which was not committed, or only in part
  *
  * Context: any but NMI.
  */
-void gh_node_free_mixed(struct gh_node *node, unsigned long page,
-			unsigned long npages)
+void gh_node_free_mixed(struct gh_node *node, const struct gh_run *run)
 {
-	unsigned long addr = gh_node_page_addr(node, page);
-	unsigned long flags, n;
+	unsigned long addr = gh_node_page_addr(node, run->page);
+	unsigned long end = run->page + run->npages;
+	unsigned long flags, page, n;
 
-	for (; npages; npages -= n, page += n, addr += n << GH_PAGE_SHIFT) {
+	for (page = run->page; page < end; page += n) {
 		bool committed = gh_vmem_committed(addr, GH_PAGE_SIZE);
 
-		n = node_alike(addr, npages, committed);
+		n = node_alike(addr, end - page, committed);
 		raw_spin_lock_irqsave(&node->lock, flags);
 		gh_pagealloc_free_scav(&node->pa, page, n, !committed);
 		raw_spin_unlock_irqrestore(&node->lock, flags);
+		addr += n << GH_PAGE_SHIFT;
 	}
 }
 
-/* ---- giving memory back ------------------------------------------------- */
+/* ---- scavenging --------------------------------------------------------- */
 
-struct scav_run {
-	unsigned long page;
-	unsigned long npages;
-};
-
-static unsigned int scav_take(struct gh_node *node, struct scav_run *runs,
+/*
+ * Take up to @want pages, all or part of them, and decommit them. They count as
+ * allocated until their TLB entries are flushed, so that nobody gets them.
+ */
+static unsigned int scav_take(struct gh_node *node, struct gh_run *runs,
 			      unsigned long want, struct gh_vmem_batch *batch)
 {
 	unsigned int n = 0;
@@ -381,12 +397,14 @@ static unsigned int scav_take(struct gh_node *node, struct scav_run *runs,
 		raw_spin_unlock_irqrestore(&node->lock, flags);
 		if (!runs[n].npages)
 			break;
+
 		if (gh_vmem_decommit(batch,
 				     gh_node_page_addr(node, runs[n].page),
 				     runs[n].npages << GH_PAGE_SHIFT)) {
 			gh_node_free_pages(node, runs[n].page, runs[n].npages);
 			break;
 		}
+
 		want -= runs[n].npages;
 		n++;
 	}
@@ -395,7 +413,7 @@ static unsigned int scav_take(struct gh_node *node, struct scav_run *runs,
 
 /* Decommit up to @want pages with one TLB flush. */
 static unsigned long node_scavenge_batch(struct gh_node *node,
-					 struct scav_run *runs,
+					 struct gh_run *runs,
 					 unsigned long want)
 {
 	struct gh_vmem_batch batch;
@@ -405,6 +423,7 @@ static unsigned long node_scavenge_batch(struct gh_node *node,
 	gh_vmem_batch_init(&batch);
 	n = scav_take(node, runs, want, &batch);
 	gh_vmem_batch_free(&batch);
+
 	for (i = 0; i < n; i++) {
 		raw_spin_lock_irqsave(&node->lock, flags);
 		gh_pagealloc_scavenge_done(&node->pa, runs[i].page,
@@ -416,27 +435,29 @@ static unsigned long node_scavenge_batch(struct gh_node *node,
 }
 
 /**
- * gh_node_scavenge() - give free pages' memory back to the system
+ * gh_node_scavenge() - free the memory of free pages
  * @node: the node
  * @npages: heap pages, at most; highest addresses first
  *
- * Context: process context, may sleep; one at a time for a node.
- * Return: heap pages given back.
+ * Context: process context, may sleep; under the heap's scav_lock.
+ * Return: heap pages whose memory was freed.
  */
 unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages)
 {
 	unsigned long done = 0, got;
-	struct scav_run *runs;
+	struct gh_run *runs;
 
-	runs = (struct scav_run *)__get_free_page(GFP_KERNEL);
+	runs = (struct gh_run *)__get_free_page(GFP_KERNEL);
 	if (!runs)
 		return 0;
+
 	do {
 		got = node_scavenge_batch(node, runs,
 					  min(npages - done, SCAV_PAGES));
 		done += got;
 		cond_resched();
 	} while (got && done < npages);
+
 	free_page((unsigned long)runs);
 	return done;
 }
@@ -446,14 +467,14 @@ GH_EXPORT_FOR_TESTS(gh_node_scavenge);
  * gh_node_idle_committed() - free pages that have memory
  * @node: the node
  *
- * Return: heap pages that gh_node_scavenge() could give back.
+ * Return: heap pages whose memory gh_node_scavenge() could free.
  */
 unsigned long gh_node_idle_committed(const struct gh_node *node)
 {
 	unsigned long nfree = READ_ONCE(node->pa.nfree);
 	unsigned long nscav = READ_ONCE(node->pa.nscav);
 
-	/* Read without the lock, they may not fit each other. */
+	/* Read without the lock, so they may be of different moments. */
 	return nfree > nscav ? nfree - nscav : 0;
 }
 GH_EXPORT_FOR_TESTS(gh_node_idle_committed);
@@ -478,10 +499,8 @@ struct gh_node *gh_node_create(int nid, unsigned int idx,
 
 	if (!node)
 		return NULL;
-	if (gh_pagealloc_init(&node->pa)) {
-		vfree(node);
-		return NULL;
-	}
+
+	gh_pagealloc_init(&node->pa);
 	raw_spin_lock_init(&node->lock);
 	mutex_init(&node->grow_lock);
 	INIT_LIST_HEAD(&node->areas);
@@ -507,7 +526,7 @@ static bool area_in_use(struct gh_node *node, struct gh_area *area)
 }
 
 /**
- * gh_node_destroy() - end a node and release its arenas
+ * gh_node_destroy() - free a node and its arenas
  * @node: the node; nobody uses it
  *
  * Context: process context, may sleep.
@@ -522,7 +541,7 @@ bool gh_node_destroy(struct gh_node *node)
 	list_for_each_entry_safe(area, next, &node->areas, vmem.list) {
 		list_del(&area->vmem.list);
 		if (area_in_use(node, area)) {
-			/* Somebody may still use the objects: leak them. */
+			/* Its objects may still be used, so leak the memory. */
 			for (i = 0; i < area->vmem.narenas; i++)
 				node_drop_arena(node, area->slot + i);
 			gh_fixalloc_free(node->area_recs, area);
@@ -531,6 +550,7 @@ bool gh_node_destroy(struct gh_node *node)
 			node_drop_area(node, area, area->vmem.narenas);
 		}
 	}
+
 	for (i = 0; i < GH_ARENA_TBLS; i++)
 		free_page((unsigned long)node->arenas[i]);
 	gh_pagealloc_destroy(&node->pa);

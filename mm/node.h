@@ -11,6 +11,7 @@
 #include <linux/spinlock.h>
 
 #include "arena.h"
+#include "busy.h"
 #include "fixalloc.h"
 #include "pagealloc.h"
 #include "spancache.h"
@@ -34,21 +35,21 @@ struct gh_area {
  * @lock: protects @pa; interrupts off
  * @pa: free pages, by page index
  * @nid: the NUMA node
- * @idx: place in gh_heap.nodes
+ * @idx: index in gh_heap.nodes
  * @area_recs: records of areas
  * @pages_cpu: the heap's page caches
- * @grow_lock: serialises growth; protects what follows but atomics
+ * @grow_lock: serialises growth; protects @areas to @arenas
  * @areas: address space, struct gh_area
  * @next_slot: first arena slot that was never used
  * @narenas: number of arenas
  * @arenas: arenas by slot, in pages of pointers
  * @span_pages: pages in spans, those in @cache included
- * @nspans: spans, those in @cache included
+ * @nspans: number of spans, those in @cache included
  * @stack_pages: pages in spans in use that hold stack blocks
  * @cache: freed spans, kept whole
  *
- * Page indexes of different areas are never adjacent: a slot between them
- * stays empty, so that no run can cross from one to the next.
+ * Page indexes of different areas are never adjacent, because a slot between
+ * them stays empty. So no run can cross from one area to the next.
  */
 struct gh_node {
 	raw_spinlock_t lock;
@@ -57,7 +58,7 @@ struct gh_node {
 	unsigned int idx;
 	struct gh_fixalloc *area_recs;
 	struct gh_pages_cpu __percpu *pages_cpu;
-	struct mutex grow_lock;	/* protects what follows but atomics */
+	struct mutex grow_lock;	/* protects @areas to @arenas */
 	struct list_head areas;
 	unsigned int next_slot;
 	unsigned int narenas;
@@ -70,14 +71,26 @@ struct gh_node {
 
 /**
  * struct gh_pages_cpu - a CPU's page cache
- * @busy: the owner is at work; an interrupt must use the node instead
+ * @busy: guards @pc, see busy.h
  * @node: where the pages are from
  * @pc: the pages
  */
 struct gh_pages_cpu {
-	bool busy;
+	struct gh_busy busy;
 	struct gh_node *node;
 	struct gh_pagecache pc;
+};
+
+/**
+ * struct gh_run - a run of pages of a node
+ * @page: index of the first
+ * @npages: how many; of what is to be taken, how many are wanted
+ * @nscav: how many of them have no memory
+ */
+struct gh_run {
+	unsigned long page;
+	unsigned long npages;
+	unsigned long nscav;
 };
 
 struct gh_node *gh_node_create(int nid, unsigned int idx,
@@ -90,14 +103,11 @@ unsigned long gh_node_page_addr(const struct gh_node *node, unsigned long page);
 int gh_node_grow(struct gh_node *node, unsigned int narenas);
 bool gh_node_wants_spare(const struct gh_node *node);
 
-bool gh_node_take_pages(struct gh_node *node, unsigned long npages,
-			unsigned long *page, unsigned long *nscav);
-bool gh_node_take_or_grow(struct gh_node *node, unsigned long npages,
-			  unsigned long *page, unsigned long *nscav);
+bool gh_node_take_pages(struct gh_node *node, struct gh_run *run);
+bool gh_node_take_or_grow(struct gh_node *node, struct gh_run *run);
 void gh_node_free_pages(struct gh_node *node, unsigned long page,
 			unsigned long npages);
-void gh_node_free_mixed(struct gh_node *node, unsigned long page,
-			unsigned long npages);
+void gh_node_free_mixed(struct gh_node *node, const struct gh_run *run);
 unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages);
 unsigned long gh_node_idle_committed(const struct gh_node *node);
 
@@ -107,7 +117,7 @@ static inline struct gh_arena *gh_node_arena_of_page(const struct gh_node *node,
 	return gh_node_arena(node, page >> GH_ARENA_PAGES_SHIFT);
 }
 
-/* Pages in spans in use. The counts are read without locks: exact at rest. */
+/* Pages in spans in use. Exact only while nobody allocates. */
 static inline unsigned long gh_node_pages_inuse(const struct gh_node *node)
 {
 	long n = atomic_long_read(&node->span_pages);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pagealloc.c - which pages of a heap are free, and where a run of them is
+ * pagealloc: which pages of a heap are free, and where a run of them is.
  *
  * Two bits a page, in chunks of 512 pages:
  *
@@ -10,8 +10,8 @@
  *	  1   0   free, memory committed
  *	  1   1   free, scavenged: no memory behind it
  *
- * Metadata that is all zero thus says "nothing here", and parts of it that do
- * not exist are stood in for by one shared block of zeros.
+ * Metadata that is all zero thus says that nothing is there, so one shared
+ * block of zeros stands for all parts of it that do not exist.
  *
  * Above the chunks is a radix tree of summaries. A summary packs three numbers
  * about a range of pages into one word: how many pages are free at its start,
@@ -33,9 +33,11 @@
  * the summaries above it up to the level where nothing changes.
  *
  * The idea, and the names of the parts, are those of the Go runtime's page
- * allocator. What can be said of words and summaries alone is in pagesum.h.
+ * allocator. The arithmetic of words and summaries is in pagesum.h.
  *
- * Names used here: ci is a chunk's index, w a word's index in a chunk.
+ * Names used here: pa is the page allocator; chunk is a chunk and ci its index;
+ * w is the index of a word in a chunk; i is the index of an entry in a level of
+ * summaries; page is the index of a page in the heap.
  */
 #include <linux/align.h>
 #include <linux/bitops.h>
@@ -48,17 +50,23 @@
 
 #include "compat.h"
 #include "fault.h"
-#include "fixalloc.h"
+#include "gfp.h"
 #include "pagealloc.h"
 #include "pagesum.h"
 
 #define GH_PA_LEAF		(GH_PA_LEVELS - 1)
 
-/* log2 of the pages that an entry of each level covers */
-static const u8 gh_pa_shift[GH_PA_LEVELS] = { 21, 18, 15, 12, 9 };
+/* log2 of the pages that an entry of each level covers. */
+static const u8 pa_shift[GH_PA_LEVELS] = {
+	GH_PA_ROOT_SHIFT,
+	GH_PA_ROOT_SHIFT - GH_PA_LEVEL_BITS,
+	GH_PA_ROOT_SHIFT - 2 * GH_PA_LEVEL_BITS,
+	GH_PA_ROOT_SHIFT - 3 * GH_PA_LEVEL_BITS,
+	GH_CHUNK_SHIFT,
+};
 
-/* Index in sums[] of the first block of each level */
-static const u16 gh_pa_blk0[GH_PA_LEVELS] = {
+/* Index in sums[] of the first block of each level. */
+static const u16 pa_blk0[GH_PA_LEVELS] = {
 	0,
 	1,
 	1 + GH_PA_BLKS(9),
@@ -67,7 +75,7 @@ static const u16 gh_pa_blk0[GH_PA_LEVELS] = {
 };
 
 /* Stands in for blocks of summaries that do not exist: nothing is free. */
-static const u64 gh_pa_full_blk[GH_PA_BLK_WORDS] ____cacheline_aligned;
+static const u64 pa_full_blk[GH_PA_BLK_WORDS] ____cacheline_aligned;
 
 static_assert(GH_PA_LEAF * GH_PA_LEVEL_BITS + GH_CHUNK_SHIFT ==
 	      GH_PA_ROOT_SHIFT);
@@ -75,20 +83,20 @@ static_assert(sizeof(struct gh_pa_chunk) * GH_PA_CHUNKS_PER_BLK == PAGE_SIZE);
 static_assert(GH_PA_BLK_WORDS >= GH_PA_ROOT_ENTRIES);
 static_assert(GH_PA_BLK_WORDS * sizeof(void *) <= PAGE_SIZE);
 
-/* ---- Metadata blocks --------------------------------------------------- */
+/* ---- metadata blocks ---------------------------------------------------- */
 
-static u64 *gh_pa_sum(struct gh_pagealloc *pa, unsigned int level,
-		      unsigned long i)
+static u64 *pa_sum(struct gh_pagealloc *pa, unsigned int level,
+		   unsigned long i)
 {
-	u64 *blk = READ_ONCE(pa->sums[gh_pa_blk0[level] +
+	u64 *blk = READ_ONCE(pa->sums[pa_blk0[level] +
 				      (i >> GH_PA_BLK_SHIFT)]);
 
 	return &blk[i & (GH_PA_BLK_WORDS - 1)];
 }
 
 /* Where the pointer to the block of chunk @ci is; NULL if nowhere yet. */
-static struct gh_pa_chunk **gh_pa_chunk_slot(struct gh_pagealloc *pa,
-					     unsigned long ci)
+static struct gh_pa_chunk **pa_chunk_slot(struct gh_pagealloc *pa,
+					  unsigned long ci)
 {
 	unsigned long blk = ci / GH_PA_CHUNKS_PER_BLK;
 	struct gh_pa_chunk **dir =
@@ -97,16 +105,16 @@ static struct gh_pa_chunk **gh_pa_chunk_slot(struct gh_pagealloc *pa,
 	return dir ? &dir[blk & (GH_PA_BLK_WORDS - 1)] : NULL;
 }
 
-static struct gh_pa_chunk *gh_pa_chunk(struct gh_pagealloc *pa,
-				       unsigned long ci)
+static struct gh_pa_chunk *pa_chunk(struct gh_pagealloc *pa,
+				    unsigned long ci)
 {
-	struct gh_pa_chunk **slot = gh_pa_chunk_slot(pa, ci);
+	struct gh_pa_chunk **slot = pa_chunk_slot(pa, ci);
 	struct gh_pa_chunk *blk = slot ? READ_ONCE(*slot) : NULL;
 
 	return blk ? &blk[ci % GH_PA_CHUNKS_PER_BLK] : NULL;
 }
 
-static u64 *gh_pa_dirty_word(struct gh_pagealloc *pa, unsigned long i)
+static u64 *pa_dirty_word(struct gh_pagealloc *pa, unsigned long i)
 {
 	u64 *blk = READ_ONCE(pa->dirty[i >> GH_PA_BLK_SHIFT]);
 
@@ -118,8 +126,8 @@ static u64 *gh_pa_dirty_word(struct gh_pagealloc *pa, unsigned long i)
  * not @none. A block of zeros means the same as @none, so it does not matter
  * when readers begin to see it.
  */
-static int gh_pa_install(struct gh_pagealloc *pa, void **slot, const void *none,
-			 gfp_t gfp)
+static int pa_install(struct gh_pagealloc *pa, void **slot, const void *none,
+		      gfp_t gfp)
 {
 	unsigned long blk;
 
@@ -127,7 +135,7 @@ static int gh_pa_install(struct gh_pagealloc *pa, void **slot, const void *none,
 		return 0;
 	if (gh_fault(GH_FAULT_META))
 		return -ENOMEM;
-	blk = get_zeroed_page(gh_meta_gfp(gfp) | pa->account);
+	blk = get_zeroed_page(gh_gfp_meta(gfp) | pa->account);
 	if (!blk)
 		return -ENOMEM;
 	if (cmpxchg(slot, (void *)none, (void *)blk) != none)
@@ -137,8 +145,8 @@ static int gh_pa_install(struct gh_pagealloc *pa, void **slot, const void *none,
 	return 0;
 }
 
-static int gh_pa_prepare_chunk(struct gh_pagealloc *pa, unsigned long ci,
-			       gfp_t gfp)
+static int pa_prepare_chunk(struct gh_pagealloc *pa, unsigned long ci,
+			    gfp_t gfp)
 {
 	unsigned long blk = ci / GH_PA_CHUNKS_PER_BLK;
 	unsigned long dirty = ci / 64 >> GH_PA_BLK_SHIFT;
@@ -146,41 +154,41 @@ static int gh_pa_prepare_chunk(struct gh_pagealloc *pa, unsigned long ci,
 	int err;
 
 	for (level = 1; level < GH_PA_LEVELS; level++) {
-		unsigned long i = ci >> (gh_pa_shift[level] - GH_CHUNK_SHIFT);
+		unsigned long i = ci >> (pa_shift[level] - GH_CHUNK_SHIFT);
 
-		i = gh_pa_blk0[level] + (i >> GH_PA_BLK_SHIFT);
-		err = gh_pa_install(pa, (void **)&pa->sums[i], gh_pa_full_blk,
-				    gfp);
+		i = pa_blk0[level] + (i >> GH_PA_BLK_SHIFT);
+		err = pa_install(pa, (void **)&pa->sums[i], pa_full_blk,
+				 gfp);
 		if (err)
 			return err;
 	}
-	err = gh_pa_install(pa, (void **)&pa->dirty[dirty], NULL, gfp);
+	err = pa_install(pa, (void **)&pa->dirty[dirty], NULL, gfp);
 	if (err)
 		return err;
-	err = gh_pa_install(pa, (void **)&pa->chunks[blk >> GH_PA_BLK_SHIFT],
-			    NULL, gfp);
+	err = pa_install(pa, (void **)&pa->chunks[blk >> GH_PA_BLK_SHIFT],
+			 NULL, gfp);
 	if (err)
 		return err;
-	return gh_pa_install(pa, (void **)gh_pa_chunk_slot(pa, ci), NULL, gfp);
+	return pa_install(pa, (void **)pa_chunk_slot(pa, ci), NULL, gfp);
 }
 
-/* ---- Summaries --------------------------------------------------------- */
+/* ---- summaries ---------------------------------------------------------- */
 
-static u64 gh_pa_compute(struct gh_pagealloc *pa, unsigned int level,
-			 unsigned long i)
+static u64 pa_compute(struct gh_pagealloc *pa, unsigned int level,
+		      unsigned long i)
 {
 	if (level == GH_PA_LEAF)
-		return gh_pa_summarize(gh_pa_chunk(pa, i));
-	return gh_pa_merge(gh_pa_sum(pa, level + 1, i << GH_PA_LEVEL_BITS),
-			   gh_pa_shift[level + 1]);
+		return gh_pa_summarize(pa_chunk(pa, i));
+	return gh_pa_merge(pa_sum(pa, level + 1, i << GH_PA_LEVEL_BITS),
+			   pa_shift[level + 1]);
 }
 
 /*
  * Brings the summaries over pages [@page, @page + @npages) up to date, level
  * by level, as far as they change.
  */
-static void gh_pa_update(struct gh_pagealloc *pa, unsigned long page,
-			 unsigned long npages)
+static void pa_update(struct gh_pagealloc *pa, unsigned long page,
+		      unsigned long npages)
 {
 	unsigned long lo = page >> GH_CHUNK_SHIFT;
 	unsigned long hi = (page + npages - 1) >> GH_CHUNK_SHIFT;
@@ -190,8 +198,8 @@ static void gh_pa_update(struct gh_pagealloc *pa, unsigned long page,
 		unsigned long i, first = GH_MAX_CHUNKS, last = 0;
 
 		for (i = lo; i <= hi; i++) {
-			u64 *sum = gh_pa_sum(pa, level, i);
-			u64 now = gh_pa_compute(pa, level, i);
+			u64 *sum = pa_sum(pa, level, i);
+			u64 now = pa_compute(pa, level, i);
 
 			if (*sum == now)
 				continue;
@@ -206,25 +214,25 @@ static void gh_pa_update(struct gh_pagealloc *pa, unsigned long page,
 	}
 }
 
-/* ---- Ranges of pages --------------------------------------------------- */
+/* ---- ranges of pages ---------------------------------------------------- */
 
-static unsigned long gh_pa_word_not_free(u64 *free, u64 *tag, u64 mask)
+static unsigned long pa_word_not_free(u64 *free, u64 *tag, u64 mask)
 {
 	return hweight64(~*free & mask);
 }
 
-static unsigned long gh_pa_word_not_allocated(u64 *free, u64 *tag, u64 mask)
+static unsigned long pa_word_not_allocated(u64 *free, u64 *tag, u64 mask)
 {
 	return hweight64((*free | ~*tag) & mask);
 }
 
-static unsigned long gh_pa_word_not_absent(u64 *free, u64 *tag, u64 mask)
+static unsigned long pa_word_not_absent(u64 *free, u64 *tag, u64 mask)
 {
 	return hweight64((*free | *tag) & mask);
 }
 
 /* Returns how many pages were scavenged. */
-static unsigned long gh_pa_word_take(u64 *free, u64 *tag, u64 mask)
+static unsigned long pa_word_take(u64 *free, u64 *tag, u64 mask)
 {
 	unsigned long nscav = hweight64(*free & *tag & mask);
 
@@ -233,14 +241,14 @@ static unsigned long gh_pa_word_take(u64 *free, u64 *tag, u64 mask)
 	return nscav;
 }
 
-static unsigned long gh_pa_word_give(u64 *free, u64 *tag, u64 mask)
+static unsigned long pa_word_give(u64 *free, u64 *tag, u64 mask)
 {
 	*free |= mask;
 	*tag &= ~mask;
 	return 0;
 }
 
-static unsigned long gh_pa_word_give_scavenged(u64 *free, u64 *tag, u64 mask)
+static unsigned long pa_word_give_scavenged(u64 *free, u64 *tag, u64 mask)
 {
 	*free |= mask;
 	*tag |= mask;
@@ -248,7 +256,7 @@ static unsigned long gh_pa_word_give_scavenged(u64 *free, u64 *tag, u64 mask)
 }
 
 /* Returns how many pages were scavenged. */
-static unsigned long gh_pa_word_remove(u64 *free, u64 *tag, u64 mask)
+static unsigned long pa_word_remove(u64 *free, u64 *tag, u64 mask)
 {
 	unsigned long nscav = hweight64(*free & *tag & mask);
 
@@ -257,7 +265,7 @@ static unsigned long gh_pa_word_remove(u64 *free, u64 *tag, u64 mask)
 	return nscav;
 }
 
-typedef unsigned long (*gh_pa_word_fn)(u64 *free, u64 *tag, u64 mask);
+typedef unsigned long (*pa_word_fn)(u64 *free, u64 *tag, u64 mask);
 
 /*
  * Calls @fn for each word of pages [@page, @page + @npages), all of which have
@@ -266,20 +274,21 @@ typedef unsigned long (*gh_pa_word_fn)(u64 *free, u64 *tag, u64 mask);
  * Returns the sum of what @fn returned.
  */
 static __always_inline unsigned long
-gh_pa_apply(struct gh_pagealloc *pa, unsigned long page, unsigned long npages,
-	    gh_pa_word_fn fn)
+pa_apply(struct gh_pagealloc *pa, unsigned long page, unsigned long npages,
+	 pa_word_fn fn)
 {
 	unsigned long end = page + npages, sum = 0;
 
 	while (page < end) {
-		struct gh_pa_chunk *c = gh_pa_chunk(pa, page >> GH_CHUNK_SHIFT);
+		unsigned long ci = page >> GH_CHUNK_SHIFT;
+		struct gh_pa_chunk *chunk = pa_chunk(pa, ci);
 		unsigned int w = page % GH_CHUNK_PAGES / 64;
 
 		do {
 			unsigned int bit = page % 64;
 			unsigned int n = min(64UL - bit, end - page);
 
-			sum += fn(&c->free[w], &c->tag[w],
+			sum += fn(&chunk->free[w], &chunk->tag[w],
 				  ~0ULL >> (64 - n) << bit);
 			page += n;
 		} while (++w < GH_CHUNK_WORDS && page < end);
@@ -288,54 +297,43 @@ gh_pa_apply(struct gh_pagealloc *pa, unsigned long page, unsigned long npages,
 }
 
 /* Whether the pages are in the index space and all their chunks exist. */
-static bool gh_pa_covered(struct gh_pagealloc *pa, unsigned long page,
-			  unsigned long npages)
+static bool pa_covered(struct gh_pagealloc *pa, unsigned long page,
+		       unsigned long npages)
 {
 	unsigned long ci = page >> GH_CHUNK_SHIFT;
 
 	if (!npages || page >= GH_MAX_PAGES || npages > GH_MAX_PAGES - page)
 		return false;
 	for (; ci <= (page + npages - 1) >> GH_CHUNK_SHIFT; ci++) {
-		if (!gh_pa_chunk(pa, ci))
+		if (!pa_chunk(pa, ci))
 			return false;
 	}
 	return true;
 }
 
-static void gh_pa_count(struct gh_pagealloc *pa, long nfree, long nscav,
-			long ninuse)
+static void pa_count(struct gh_pagealloc *pa, long nfree, long nscav,
+		     long ninuse)
 {
 	WRITE_ONCE(pa->nfree, pa->nfree + nfree);
 	WRITE_ONCE(pa->nscav, pa->nscav + nscav);
 	WRITE_ONCE(pa->ninuse, pa->ninuse + ninuse);
 }
 
-/* Free pages become allocated; returns how many were scavenged. */
-static unsigned long gh_pa_take(struct gh_pagealloc *pa, unsigned long page,
-				unsigned long npages)
-{
-	unsigned long nscav = gh_pa_apply(pa, page, npages, gh_pa_word_take);
-
-	gh_pa_update(pa, page, npages);
-	gh_pa_count(pa, -npages, -nscav, npages);
-	return nscav;
-}
-
-/* ---- Chunks for the scavenger ------------------------------------------ */
+/* ---- chunks for the scavenger ------------------------------------------- */
 
 /*
  * A chunk with free committed pages has its bit in dirty set, and a word of
  * dirty that is not zero has its bit in dirty_top set. Both may be set without
- * need: only the scavenger clears them, when it has looked.
+ * need, because only the scavenger clears them, when it finds nothing.
  */
-static void gh_pa_mark_dirty(struct gh_pagealloc *pa, unsigned long page,
-			     unsigned long npages)
+static void pa_mark_dirty(struct gh_pagealloc *pa, unsigned long page,
+			  unsigned long npages)
 {
 	unsigned long ci = page >> GH_CHUNK_SHIFT;
 	unsigned long last = (page + npages - 1) >> GH_CHUNK_SHIFT;
 
 	for (; ci <= last; ci++) {
-		u64 *word = gh_pa_dirty_word(pa, ci / 64);
+		u64 *word = pa_dirty_word(pa, ci / 64);
 		u64 bit = 1ULL << (ci % 64);
 
 		if (*word & bit)
@@ -345,9 +343,9 @@ static void gh_pa_mark_dirty(struct gh_pagealloc *pa, unsigned long page,
 	}
 }
 
-static void gh_pa_clear_dirty(struct gh_pagealloc *pa, unsigned long ci)
+static void pa_clear_dirty(struct gh_pagealloc *pa, unsigned long ci)
 {
-	u64 *word = gh_pa_dirty_word(pa, ci / 64);
+	u64 *word = pa_dirty_word(pa, ci / 64);
 
 	*word &= ~(1ULL << (ci % 64));
 	if (!*word)
@@ -355,7 +353,7 @@ static void gh_pa_clear_dirty(struct gh_pagealloc *pa, unsigned long ci)
 }
 
 /* The highest chunk that may have free committed pages. */
-static bool gh_pa_last_dirty(struct gh_pagealloc *pa, unsigned long *ci)
+static bool pa_last_dirty(struct gh_pagealloc *pa, unsigned long *ci)
 {
 	unsigned int i;
 
@@ -365,7 +363,7 @@ static bool gh_pa_last_dirty(struct gh_pagealloc *pa, unsigned long *ci)
 		if (!pa->dirty_top[i])
 			continue;
 		word = i * 64 + fls64(pa->dirty_top[i]) - 1;
-		*ci = word * 64 + fls64(*gh_pa_dirty_word(pa, word)) - 1;
+		*ci = word * 64 + fls64(*pa_dirty_word(pa, word)) - 1;
 		return true;
 	}
 	return false;
@@ -375,13 +373,13 @@ static bool gh_pa_last_dirty(struct gh_pagealloc *pa, unsigned long *ci)
  * The highest run of free committed pages of a chunk, cut from below to at
  * most @max pages. Returns its length; *@start is a page's index in the chunk.
  */
-static unsigned int gh_pa_last_committed(const struct gh_pa_chunk *c,
-					 unsigned long max, unsigned int *start)
+static unsigned int pa_last_committed(const struct gh_pa_chunk *chunk,
+				      unsigned long max, unsigned int *start)
 {
 	unsigned int w, run = 0;
 
 	for (w = GH_CHUNK_WORDS; w-- > 0; ) {
-		u64 x = c->free[w] & ~c->tag[w];
+		u64 x = chunk->free[w] & ~chunk->tag[w];
 		unsigned int top = 64, n;
 
 		if (!run) {
@@ -400,10 +398,39 @@ static unsigned int gh_pa_last_committed(const struct gh_pa_chunk *c,
 	return run;
 }
 
-/* ---- Search ------------------------------------------------------------ */
+/* ---- taking and freeing ------------------------------------------------- */
+
+/* Free pages become allocated. Returns how many were scavenged. */
+static unsigned long pa_take(struct gh_pagealloc *pa, unsigned long page,
+			     unsigned long npages)
+{
+	unsigned long nscav = pa_apply(pa, page, npages, pa_word_take);
+
+	pa_update(pa, page, npages);
+	pa_count(pa, -npages, -nscav, npages);
+	return nscav;
+}
+
+/* Pages become free, of which @ninuse were allocated and the rest absent. */
+static void pa_give(struct gh_pagealloc *pa, unsigned long page,
+		    unsigned long npages, bool scavenged, unsigned long ninuse)
+{
+	if (scavenged) {
+		pa_apply(pa, page, npages, pa_word_give_scavenged);
+	} else {
+		pa_apply(pa, page, npages, pa_word_give);
+		pa_mark_dirty(pa, page, npages);
+	}
+
+	pa_update(pa, page, npages);
+	pa_count(pa, npages, scavenged ? npages : 0, -ninuse);
+	pa->search = min(pa->search, page);
+}
+
+/* ---- search ------------------------------------------------------------- */
 
 /**
- * struct gh_pa_find - a search for the lowest run
+ * struct pa_find - a search for the lowest run
  * @npages: pages wanted
  * @align: first page is to be a multiple of this power of two
  * @starts: the positions in a word that are multiples of @align
@@ -412,7 +439,7 @@ static unsigned int gh_pa_last_committed(const struct gh_pa_chunk *c,
  * @hint: no page below this is free
  * @hint_done: @hint cannot be raised any further
  */
-struct gh_pa_find {
+struct pa_find {
 	unsigned long npages;
 	unsigned long align;
 	u64 starts;
@@ -426,8 +453,8 @@ struct gh_pa_find {
  * Notes that pages [@page, @page + @npages) are free, and extends the run seen
  * last if they follow it. Returns whether what was asked for fits in the run.
  */
-static bool gh_pa_extend(struct gh_pa_find *f, unsigned long page,
-			 unsigned long npages)
+static bool pa_extend(struct pa_find *f, unsigned long page,
+		      unsigned long npages)
 {
 	if (f->end != page)
 		f->start = page;
@@ -436,13 +463,14 @@ static bool gh_pa_extend(struct gh_pa_find *f, unsigned long page,
 }
 
 /* Looks inside a chunk; goes on with the run that ends where it starts. */
-static bool gh_pa_find_in_chunk(struct gh_pa_find *f,
-				const struct gh_pa_chunk *c, unsigned long base)
+static bool pa_find_in_chunk(struct pa_find *f,
+			     const struct gh_pa_chunk *chunk,
+			     unsigned long base)
 {
 	unsigned int w;
 
 	for (w = 0; w < GH_CHUNK_WORDS; w++, base += 64) {
-		u64 x = c->free[w], runs;
+		u64 x = chunk->free[w], runs;
 		unsigned int n = gh_pa_low_ones(x);
 
 		if (!x)
@@ -451,7 +479,7 @@ static bool gh_pa_find_in_chunk(struct gh_pa_find *f,
 			f->hint = base + __ffs64(x);
 			f->hint_done = true;
 		}
-		if (n && gh_pa_extend(f, base, n))
+		if (n && pa_extend(f, base, n))
 			return true;
 		if (n == 64)
 			continue;
@@ -464,7 +492,7 @@ static bool gh_pa_find_in_chunk(struct gh_pa_find *f,
 		}
 		n = gh_pa_high_ones(x);
 		if (n)
-			gh_pa_extend(f, base + 64 - n, n);
+			pa_extend(f, base + 64 - n, n);
 	}
 	return false;
 }
@@ -474,14 +502,14 @@ static bool gh_pa_find_in_chunk(struct gh_pa_find *f,
  * where the run must be, or may be when an alignment is asked for, and up
  * again at the end of a group.
  */
-static bool gh_pa_walk(struct gh_pagealloc *pa, struct gh_pa_find *f)
+static bool pa_walk(struct gh_pagealloc *pa, struct pa_find *f)
 {
 	unsigned long i = pa->search >> GH_PA_ROOT_SHIFT;
 	unsigned long group_end = GH_PA_ROOT_ENTRIES;
 	unsigned int level = 0;
 
 	for (;;) {
-		unsigned int shift = gh_pa_shift[level];
+		unsigned int shift = pa_shift[level];
 		unsigned long pages = 1UL << shift, base = i << shift;
 		struct gh_pa_sum s;
 		u64 packed;
@@ -497,27 +525,30 @@ static bool gh_pa_walk(struct gh_pagealloc *pa, struct gh_pa_find *f)
 					    GH_PA_ROOT_ENTRIES;
 			continue;
 		}
-		packed = *gh_pa_sum(pa, level, i++);
+
+		packed = *pa_sum(pa, level, i++);
 		if (!packed)
 			continue;
 		s = gh_pa_unpack(packed);
+		/* Must the run, if it is here, be inside of the entry? */
 		down = s.max >= f->npages && s.start != pages;
 		if (!f->hint_done) {
 			f->hint = base;
 			/* Only going down can raise it further. */
 			f->hint_done = s.start || !down;
 		}
+
 		if (!down) {
-			if (s.start && gh_pa_extend(f, base, s.start))
+			if (s.start && pa_extend(f, base, s.start))
 				return true;
 			if (s.end && s.start != pages)
-				gh_pa_extend(f, base + pages - s.end, s.end);
+				pa_extend(f, base + pages - s.end, s.end);
 		} else if (level < GH_PA_LEAF) {
 			level++;
 			i = (i - 1) << GH_PA_LEVEL_BITS;
 			group_end = i + GH_PA_FANOUT;
-		} else if (gh_pa_find_in_chunk(f, gh_pa_chunk(pa, i - 1),
-					       base)) {
+		} else if (pa_find_in_chunk(f, pa_chunk(pa, i - 1),
+					    base)) {
 			return true;
 		}
 	}
@@ -527,11 +558,11 @@ static bool gh_pa_walk(struct gh_pagealloc *pa, struct gh_pa_find *f)
  * Finds the lowest run and raises the search hint to what was learnt on the
  * way; taking the run is left to the caller.
  */
-static bool gh_pa_find(struct gh_pagealloc *pa, unsigned long npages,
-		       unsigned long align, unsigned long *page)
+static bool pa_find(struct gh_pagealloc *pa, unsigned long npages,
+		    unsigned long align, unsigned long *page)
 {
 	unsigned long ci = pa->search >> GH_CHUNK_SHIFT;
-	struct gh_pa_find f = {
+	struct pa_find f = {
 		.npages = npages,
 		.align = align,
 		.starts = align < 64,
@@ -545,20 +576,20 @@ static bool gh_pa_find(struct gh_pagealloc *pa, unsigned long npages,
 
 	/* Most often the run is in the chunk where the search starts. */
 	if (ci < GH_MAX_CHUNKS &&
-	    gh_pa_unpack(*gh_pa_sum(pa, GH_PA_LEAF, ci)).max >= npages)
-		found = gh_pa_find_in_chunk(&f, gh_pa_chunk(pa, ci),
-					    ci << GH_CHUNK_SHIFT);
+	    gh_pa_unpack(*pa_sum(pa, GH_PA_LEAF, ci)).max >= npages)
+		found = pa_find_in_chunk(&f, pa_chunk(pa, ci),
+					 ci << GH_CHUNK_SHIFT);
 	if (!found) {
 		f.start = 0;
 		f.end = 0;
-		found = gh_pa_walk(pa, &f);
+		found = pa_walk(pa, &f);
 	}
 	pa->search = max(pa->search, f.hint);
 	*page = ALIGN(f.start, f.align);
 	return found;
 }
 
-/* ---- For the heap ------------------------------------------------------ */
+/* ---- for the heap ------------------------------------------------------- */
 
 /**
  * gh_pagealloc_init() - make an empty index space
@@ -567,9 +598,8 @@ static bool gh_pa_find(struct gh_pagealloc *pa, unsigned long npages,
  * Allocates nothing; gh_pagealloc_prepare() does.
  *
  * Context: any.
- * Return: 0.
  */
-int gh_pagealloc_init(struct gh_pagealloc *pa)
+void gh_pagealloc_init(struct gh_pagealloc *pa)
 {
 	unsigned int i;
 
@@ -577,8 +607,7 @@ int gh_pagealloc_init(struct gh_pagealloc *pa)
 	pa->search = GH_MAX_PAGES;
 	pa->sums[0] = pa->root;
 	for (i = 1; i < GH_PA_SUM_BLKS; i++)
-		pa->sums[i] = (u64 *)gh_pa_full_blk;
-	return 0;
+		pa->sums[i] = (u64 *)pa_full_blk;
 }
 GH_EXPORT_FOR_TESTS(gh_pagealloc_init);
 
@@ -593,7 +622,7 @@ void gh_pagealloc_destroy(struct gh_pagealloc *pa)
 	unsigned long i, j;
 
 	for (i = 1; i < GH_PA_SUM_BLKS; i++) {
-		if (pa->sums[i] != gh_pa_full_blk)
+		if (pa->sums[i] != pa_full_blk)
 			free_page((unsigned long)pa->sums[i]);
 	}
 	for (i = 0; i < GH_PA_DIRTY_BLKS; i++)
@@ -610,7 +639,7 @@ void gh_pagealloc_destroy(struct gh_pagealloc *pa)
 GH_EXPORT_FOR_TESTS(gh_pagealloc_destroy);
 
 /* Growth is by whole chunks, within the index space. */
-static bool gh_pa_growable(unsigned long start, unsigned long npages)
+static bool pa_growable(unsigned long start, unsigned long npages)
 {
 	return npages && start < GH_MAX_PAGES &&
 	       npages <= GH_MAX_PAGES - start &&
@@ -636,10 +665,10 @@ int gh_pagealloc_prepare(struct gh_pagealloc *pa, unsigned long start,
 	unsigned long ci, end = (start + npages) >> GH_CHUNK_SHIFT;
 	int err;
 
-	if (!gh_pa_growable(start, npages))
+	if (!pa_growable(start, npages))
 		return -EINVAL;
 	for (ci = start >> GH_CHUNK_SHIFT; ci < end; ci++) {
-		err = gh_pa_prepare_chunk(pa, ci, gfp);
+		err = pa_prepare_chunk(pa, ci, gfp);
 		if (err)
 			return err;
 	}
@@ -663,20 +692,12 @@ GH_EXPORT_FOR_TESTS(gh_pagealloc_prepare);
 bool gh_pagealloc_grow(struct gh_pagealloc *pa, unsigned long start,
 		       unsigned long npages, bool scavenged)
 {
-	if (WARN_ON_ONCE(!gh_pa_growable(start, npages) ||
-			 !gh_pa_covered(pa, start, npages)))
+	if (WARN_ON_ONCE(!pa_growable(start, npages) ||
+			 !pa_covered(pa, start, npages)))
 		return false;
-	if (gh_pa_apply(pa, start, npages, gh_pa_word_not_absent))
+	if (pa_apply(pa, start, npages, pa_word_not_absent))
 		return false;
-	if (scavenged) {
-		gh_pa_apply(pa, start, npages, gh_pa_word_give_scavenged);
-	} else {
-		gh_pa_apply(pa, start, npages, gh_pa_word_give);
-		gh_pa_mark_dirty(pa, start, npages);
-	}
-	gh_pa_update(pa, start, npages);
-	gh_pa_count(pa, npages, scavenged ? npages : 0, 0);
-	pa->search = min(pa->search, start);
+	pa_give(pa, start, npages, scavenged, 0);
 	return true;
 }
 GH_EXPORT_FOR_TESTS(gh_pagealloc_grow);
@@ -697,13 +718,13 @@ bool gh_pagealloc_ungrow(struct gh_pagealloc *pa, unsigned long start,
 {
 	unsigned long nscav;
 
-	if (!gh_pa_growable(start, npages) ||
-	    !gh_pa_covered(pa, start, npages) ||
-	    gh_pa_apply(pa, start, npages, gh_pa_word_not_free))
+	if (!pa_growable(start, npages) ||
+	    !pa_covered(pa, start, npages) ||
+	    pa_apply(pa, start, npages, pa_word_not_free))
 		return false;
-	nscav = gh_pa_apply(pa, start, npages, gh_pa_word_remove);
-	gh_pa_update(pa, start, npages);
-	gh_pa_count(pa, -npages, -nscav, 0);
+	nscav = pa_apply(pa, start, npages, pa_word_remove);
+	pa_update(pa, start, npages);
+	pa_count(pa, -npages, -nscav, 0);
 	return true;
 }
 GH_EXPORT_FOR_TESTS(gh_pagealloc_ungrow);
@@ -728,9 +749,9 @@ bool gh_pagealloc_alloc_aligned(struct gh_pagealloc *pa, unsigned long npages,
 {
 	if (WARN_ON_ONCE(!is_power_of_2(align) || align > GH_CHUNK_PAGES))
 		return false;
-	if (!gh_pa_find(pa, npages, align, page))
+	if (!pa_find(pa, npages, align, page))
 		return false;
-	*nscav = gh_pa_take(pa, *page, npages);
+	*nscav = pa_take(pa, *page, npages);
 	if (pa->search == *page)
 		pa->search += npages;
 	return true;
@@ -767,10 +788,10 @@ GH_EXPORT_FOR_TESTS(gh_pagealloc_alloc);
 bool gh_pagealloc_alloc_at(struct gh_pagealloc *pa, unsigned long page,
 			   unsigned long npages, unsigned long *nscav)
 {
-	if (!gh_pa_covered(pa, page, npages) ||
-	    gh_pa_apply(pa, page, npages, gh_pa_word_not_free))
+	if (!pa_covered(pa, page, npages) ||
+	    pa_apply(pa, page, npages, pa_word_not_free))
 		return false;
-	*nscav = gh_pa_take(pa, page, npages);
+	*nscav = pa_take(pa, page, npages);
 	return true;
 }
 GH_EXPORT_FOR_TESTS(gh_pagealloc_alloc_at);
@@ -788,18 +809,10 @@ GH_EXPORT_FOR_TESTS(gh_pagealloc_alloc_at);
 bool gh_pagealloc_free_scav(struct gh_pagealloc *pa, unsigned long page,
 			    unsigned long npages, bool scavenged)
 {
-	if (!gh_pa_covered(pa, page, npages) ||
-	    gh_pa_apply(pa, page, npages, gh_pa_word_not_allocated))
+	if (!pa_covered(pa, page, npages) ||
+	    pa_apply(pa, page, npages, pa_word_not_allocated))
 		return false;
-	if (scavenged) {
-		gh_pa_apply(pa, page, npages, gh_pa_word_give_scavenged);
-	} else {
-		gh_pa_apply(pa, page, npages, gh_pa_word_give);
-		gh_pa_mark_dirty(pa, page, npages);
-	}
-	gh_pa_update(pa, page, npages);
-	gh_pa_count(pa, npages, scavenged ? npages : 0, -npages);
-	pa->search = min(pa->search, page);
+	pa_give(pa, page, npages, scavenged, npages);
 	return true;
 }
 GH_EXPORT_FOR_TESTS(gh_pagealloc_free_scav);
@@ -820,7 +833,7 @@ bool gh_pagealloc_free(struct gh_pagealloc *pa, unsigned long page,
 }
 GH_EXPORT_FOR_TESTS(gh_pagealloc_free);
 
-/* ---- Page cache -------------------------------------------------------- */
+/* ---- page cache --------------------------------------------------------- */
 
 /**
  * gh_pagecache_alloc() - allocate a few pages from a page cache
@@ -868,26 +881,26 @@ GH_EXPORT_FOR_TESTS(gh_pagecache_alloc);
  */
 bool gh_pagealloc_fill_cache(struct gh_pagealloc *pa, struct gh_pagecache *pc)
 {
-	struct gh_pa_chunk *c;
+	struct gh_pa_chunk *chunk;
 	unsigned long page;
 	unsigned int w;
 
 	if (pc->cache)
 		return true;
-	if (!gh_pa_find(pa, 1, 1, &page))
+	if (!pa_find(pa, 1, 1, &page))
 		return false;
-	c = gh_pa_chunk(pa, page >> GH_CHUNK_SHIFT);
+	chunk = pa_chunk(pa, page >> GH_CHUNK_SHIFT);
 	w = page % GH_CHUNK_PAGES / 64;
 
 	pc->base = page & ~63UL;
-	pc->cache = c->free[w];
-	pc->scav = c->free[w] & c->tag[w];
-	c->tag[w] |= c->free[w];
-	c->free[w] = 0;
+	pc->cache = chunk->free[w];
+	pc->scav = chunk->free[w] & chunk->tag[w];
+	chunk->tag[w] |= chunk->free[w];
+	chunk->free[w] = 0;
 
-	gh_pa_update(pa, page, 1);
-	gh_pa_count(pa, -(long)hweight64(pc->cache),
-		    -(long)hweight64(pc->scav), hweight64(pc->cache));
+	pa_update(pa, page, 1);
+	pa_count(pa, -(long)hweight64(pc->cache),
+		 -(long)hweight64(pc->scav), hweight64(pc->cache));
 	/* @page was the lowest of all, and the rest of its block is gone. */
 	pa->search = pc->base + 64;
 	return true;
@@ -895,7 +908,7 @@ bool gh_pagealloc_fill_cache(struct gh_pagealloc *pa, struct gh_pagecache *pc)
 GH_EXPORT_FOR_TESTS(gh_pagealloc_fill_cache);
 
 /**
- * gh_pagecache_flush() - give the pages of a page cache back
+ * gh_pagecache_flush() - free the pages of a page cache
  * @pa: the page allocator
  * @pc: the cache; empty afterwards
  *
@@ -904,29 +917,29 @@ GH_EXPORT_FOR_TESTS(gh_pagealloc_fill_cache);
 void gh_pagecache_flush(struct gh_pagealloc *pa, struct gh_pagecache *pc)
 {
 	unsigned int w = pc->base % GH_CHUNK_PAGES / 64;
-	struct gh_pa_chunk *c;
+	struct gh_pa_chunk *chunk;
 
 	if (!pc->cache)
 		return;
-	c = gh_pa_chunk(pa, pc->base >> GH_CHUNK_SHIFT);
-	c->free[w] |= pc->cache;
-	c->tag[w] &= ~pc->cache | pc->scav;
+	chunk = pa_chunk(pa, pc->base >> GH_CHUNK_SHIFT);
+	chunk->free[w] |= pc->cache;
+	chunk->tag[w] &= ~pc->cache | pc->scav;
 
 	if (pc->cache & ~pc->scav)
-		gh_pa_mark_dirty(pa, pc->base, 1);
-	gh_pa_update(pa, pc->base, 1);
-	gh_pa_count(pa, hweight64(pc->cache), hweight64(pc->scav),
-		    -(long)hweight64(pc->cache));
+		pa_mark_dirty(pa, pc->base, 1);
+	pa_update(pa, pc->base, 1);
+	pa_count(pa, hweight64(pc->cache), hweight64(pc->scav),
+		 -(long)hweight64(pc->cache));
 	pa->search = min(pa->search, pc->base + __ffs64(pc->cache));
 	pc->cache = 0;
 	pc->scav = 0;
 }
 GH_EXPORT_FOR_TESTS(gh_pagecache_flush);
 
-/* ---- Scavenging -------------------------------------------------------- */
+/* ---- scavenging --------------------------------------------------------- */
 
 /**
- * gh_pagealloc_scavenge_take() - take free pages whose memory can be given back
+ * gh_pagealloc_scavenge_take() - take free pages that have memory
  * @pa: the page allocator
  * @max_pages: at most this many
  * @page: set to the first page
@@ -946,23 +959,23 @@ unsigned long gh_pagealloc_scavenge_take(struct gh_pagealloc *pa,
 	unsigned int start, npages = 0;
 	unsigned long ci;
 
-	while (max_pages && gh_pa_last_dirty(pa, &ci)) {
-		npages = gh_pa_last_committed(gh_pa_chunk(pa, ci), max_pages,
-					      &start);
+	while (max_pages && pa_last_dirty(pa, &ci)) {
+		npages = pa_last_committed(pa_chunk(pa, ci), max_pages,
+					   &start);
 		if (npages)
 			break;
-		gh_pa_clear_dirty(pa, ci);
+		pa_clear_dirty(pa, ci);
 	}
 	if (!npages)
 		return 0;
 	*page = (ci << GH_CHUNK_SHIFT) + start;
-	gh_pa_take(pa, *page, npages);
+	pa_take(pa, *page, npages);
 	return npages;
 }
 GH_EXPORT_FOR_TESTS(gh_pagealloc_scavenge_take);
 
 /**
- * gh_pagealloc_scavenge_done() - free pages whose memory was given back
+ * gh_pagealloc_scavenge_done() - free pages whose memory was decommitted
  * @pa: the page allocator
  * @page: first page
  * @npages: pages; all allocated
@@ -977,7 +990,7 @@ bool gh_pagealloc_scavenge_done(struct gh_pagealloc *pa, unsigned long page,
 }
 GH_EXPORT_FOR_TESTS(gh_pagealloc_scavenge_done);
 
-/* ---- Looking ----------------------------------------------------------- */
+/* ---- looking ------------------------------------------------------------ */
 
 /**
  * gh_pagealloc_state() - what a page is
@@ -991,26 +1004,27 @@ enum gh_page_state gh_pagealloc_state(struct gh_pagealloc *pa,
 				      unsigned long page)
 {
 	unsigned int w = page % GH_CHUNK_PAGES / 64;
-	struct gh_pa_chunk *c;
+	struct gh_pa_chunk *chunk;
 
 	if (page >= GH_MAX_PAGES)
 		return GH_PAGE_ABSENT;
-	c = gh_pa_chunk(pa, page >> GH_CHUNK_SHIFT);
-	if (!c)
+	chunk = pa_chunk(pa, page >> GH_CHUNK_SHIFT);
+	if (!chunk)
 		return GH_PAGE_ABSENT;
 	/* The values of the enum are the two bits. */
-	return (c->free[w] >> page % 64 & 1) << 1 | (c->tag[w] >> page % 64 & 1);
+	return (chunk->free[w] >> page % 64 & 1) << 1 |
+	       (chunk->tag[w] >> page % 64 & 1);
 }
 GH_EXPORT_FOR_TESTS(gh_pagealloc_state);
 
-/* Pages from @page on, in its word, that are in @state */
-static unsigned int gh_pa_run_in_word(const struct gh_pa_chunk *c,
-				      unsigned long page,
-				      enum gh_page_state state)
+/* Pages from @page on, in its word, that are in @state. */
+static unsigned int pa_run_in_word(const struct gh_pa_chunk *chunk,
+				   unsigned long page,
+				   enum gh_page_state state)
 {
 	unsigned int w = page % GH_CHUNK_PAGES / 64;
-	u64 free = state & 2 ? c->free[w] : ~c->free[w];
-	u64 tag = state & 1 ? c->tag[w] : ~c->tag[w];
+	u64 free = state & 2 ? chunk->free[w] : ~chunk->free[w];
+	u64 tag = state & 1 ? chunk->tag[w] : ~chunk->tag[w];
 
 	return gh_pa_low_ones((free & tag) >> page % 64);
 }
@@ -1037,17 +1051,17 @@ unsigned long gh_pagealloc_run(struct gh_pagealloc *pa, unsigned long page,
 		return 0;
 	*state = gh_pagealloc_state(pa, page);
 	while (p < end) {
-		const struct gh_pa_chunk *c =
-			gh_pa_chunk(pa, p >> GH_CHUNK_SHIFT);
+		const struct gh_pa_chunk *chunk =
+			pa_chunk(pa, p >> GH_CHUNK_SHIFT);
 		unsigned int n;
 
-		if (!c) {
+		if (!chunk) {
 			if (*state != GH_PAGE_ABSENT)
 				break;
 			p = ALIGN(p + 1, GH_CHUNK_PAGES);
 			continue;
 		}
-		n = gh_pa_run_in_word(c, p, *state);
+		n = pa_run_in_word(chunk, p, *state);
 		p += n;
 		if (!n || p % 64)
 			break;
@@ -1056,9 +1070,9 @@ unsigned long gh_pagealloc_run(struct gh_pagealloc *pa, unsigned long page,
 }
 GH_EXPORT_FOR_TESTS(gh_pagealloc_run);
 
-/* ---- Self check -------------------------------------------------------- */
+/* ---- self check --------------------------------------------------------- */
 
-struct gh_pa_totals {
+struct pa_totals {
 	unsigned long nfree;
 	unsigned long nscav;
 	unsigned long ninuse;
@@ -1068,30 +1082,30 @@ struct gh_pa_totals {
  * The first entry from @i on that has a block. Blocks are made from the root
  * down, so where there is none there is nothing below either.
  */
-static unsigned long gh_pa_next_made(struct gh_pagealloc *pa,
-				     unsigned int level, unsigned long i)
+static unsigned long pa_next_made(struct gh_pagealloc *pa,
+				  unsigned int level, unsigned long i)
 {
-	unsigned long end = GH_MAX_PAGES >> gh_pa_shift[level];
+	unsigned long end = GH_MAX_PAGES >> pa_shift[level];
 
-	while (i < end && gh_pa_sum(pa, level, i) == gh_pa_full_blk)
+	while (i < end && pa_sum(pa, level, i) == pa_full_blk)
 		i += GH_PA_BLK_WORDS;
 	return i;
 }
 
 /* Checks a chunk and adds up what it holds. */
-static bool gh_pa_verify_chunk(struct gh_pagealloc *pa, unsigned long ci,
-			       struct gh_pa_totals *sum)
+static bool pa_verify_chunk(struct gh_pagealloc *pa, unsigned long ci,
+			    struct pa_totals *sum)
 {
-	const struct gh_pa_chunk *c = gh_pa_chunk(pa, ci);
-	u64 *dirty = gh_pa_dirty_word(pa, ci / 64);
+	const struct gh_pa_chunk *chunk = pa_chunk(pa, ci);
+	u64 *dirty = pa_dirty_word(pa, ci / 64);
 	unsigned int w;
 
-	if (!c)
-		return !*gh_pa_sum(pa, GH_PA_LEAF, ci);
-	if (*gh_pa_sum(pa, GH_PA_LEAF, ci) != gh_pa_summarize(c))
+	if (!chunk)
+		return !*pa_sum(pa, GH_PA_LEAF, ci);
+	if (*pa_sum(pa, GH_PA_LEAF, ci) != gh_pa_summarize(chunk))
 		return false;
 	for (w = 0; w < GH_CHUNK_WORDS; w++) {
-		u64 free = c->free[w], tag = c->tag[w];
+		u64 free = chunk->free[w], tag = chunk->tag[w];
 
 		if (free && (ci << GH_CHUNK_SHIFT) + w * 64 + __ffs64(free) <
 			    pa->search)
@@ -1119,19 +1133,19 @@ static bool gh_pa_verify_chunk(struct gh_pagealloc *pa, unsigned long ci,
  */
 bool gh_pagealloc_verify(struct gh_pagealloc *pa)
 {
-	struct gh_pa_totals sum = { 0 };
+	struct pa_totals sum = { 0 };
 	unsigned int level;
 
 	for (level = 0; level < GH_PA_LEVELS; level++) {
-		unsigned long i = gh_pa_next_made(pa, level, 0);
+		unsigned long i = pa_next_made(pa, level, 0);
 
-		while (i < GH_MAX_PAGES >> gh_pa_shift[level]) {
+		while (i < GH_MAX_PAGES >> pa_shift[level]) {
 			if (level == GH_PA_LEAF ?
-			    !gh_pa_verify_chunk(pa, i, &sum) :
-			    *gh_pa_sum(pa, level, i) !=
-			    gh_pa_compute(pa, level, i))
+			    !pa_verify_chunk(pa, i, &sum) :
+			    *pa_sum(pa, level, i) !=
+			    pa_compute(pa, level, i))
 				return false;
-			i = gh_pa_next_made(pa, level, i + 1);
+			i = pa_next_made(pa, level, i + 1);
 		}
 	}
 	return sum.nfree == pa->nfree && sum.nscav == pa->nscav &&

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * pagealloc.h - which pages of a heap are free, and where a run of them is
+ * pagealloc: which pages of a heap are free, and where a run of them is.
  *
  * Works on a dense, linear space of page indexes and touches no memory of the
  * heap itself, so kernel heaps and user heaps share it. See pagealloc.c for
  * the data structure.
  *
- * Locking: the caller's. All functions on one gh_pagealloc are serialised by
- * one lock of the caller (a raw spinlock with interrupts off will do: nothing
- * here sleeps or allocates), except gh_pagealloc_prepare(), which is called
- * without it and may run at any time, and init and destroy, which are alone. A
- * gh_pagecache is its owner's, who may use gh_pagecache_alloc() without the
+ * Lock: the caller's. One lock of the caller must serialise all functions on a
+ * gh_pagealloc; it may be a raw spinlock with interrupts off, because nothing
+ * here sleeps or allocates. The exceptions are gh_pagealloc_prepare(), which
+ * allocates, and so is called without the lock and may run at any time, and
+ * init and destroy, during which nobody else may use the structure. A
+ * gh_pagecache belongs to its owner, who uses gh_pagecache_alloc() without the
  * lock.
  */
 #ifndef _GOHEAP_PAGEALLOC_H
@@ -23,20 +24,16 @@
 #include <linux/types.h>
 #include <asm/page.h>
 
+#include "pagesum.h"
+
 /* Heap pages in the whole index space: 1 TiB of 8 KiB pages. */
 #define GH_MAX_PAGES_SHIFT	27
 #define GH_MAX_PAGES		BIT(GH_MAX_PAGES_SHIFT)
 
-/* A chunk is the unit of growth and of the leaf summaries. */
-#define GH_CHUNK_SHIFT		9
-#define GH_CHUNK_PAGES		BIT(GH_CHUNK_SHIFT)
-#define GH_CHUNK_WORDS		(GH_CHUNK_PAGES / 64)
 #define GH_MAX_CHUNKS		(GH_MAX_PAGES >> GH_CHUNK_SHIFT)
 
-/* Levels of summaries; a root entry covers 2^21 pages, each level below 1/8. */
+/* Levels of summaries; each covers an eighth of what the one above does. */
 #define GH_PA_LEVELS		5
-#define GH_PA_LEVEL_BITS	3
-#define GH_PA_ROOT_SHIFT	21
 #define GH_PA_ROOT_ENTRIES	BIT(GH_MAX_PAGES_SHIFT - GH_PA_ROOT_SHIFT)
 
 /* Summaries and chunks lie in blocks of one kernel page, made as needed. */
@@ -55,8 +52,6 @@
 /* One bit a chunk, and one bit for each word of those. */
 #define GH_PA_DIRTY_BLKS	GH_PA_BLKS(18 - 6)
 #define GH_PA_DIRTY_TOP		(GH_MAX_CHUNKS / 64 / 64)
-
-struct gh_pa_chunk;
 
 /**
  * enum gh_page_state - what a page of the index space is
@@ -79,7 +74,7 @@ enum gh_page_state {
  * @nscav: free pages that are scavenged
  * @ninuse: allocated pages (page caches and scavenger included)
  * @meta_bytes: bytes of metadata blocks
- * @account: __GFP_ACCOUNT if whoever causes metadata to be taken pays, or 0
+ * @account: __GFP_ACCOUNT to charge metadata to the task that needs it, or 0
  * @dirty_top: bit w set: word w of @dirty may have a bit set
  * @root: summaries of the top level
  * @sums: blocks of summaries, all levels, root first
@@ -120,7 +115,7 @@ struct gh_pagecache {
 /* Runs of this many pages and more do not come from a page cache. */
 #define GH_PAGECACHE_LIMIT	16
 
-int gh_pagealloc_init(struct gh_pagealloc *pa);
+void gh_pagealloc_init(struct gh_pagealloc *pa);
 void gh_pagealloc_destroy(struct gh_pagealloc *pa);
 
 int gh_pagealloc_prepare(struct gh_pagealloc *pa, unsigned long start,

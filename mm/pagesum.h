@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * pagesum.h - runs of free pages in a word, and summaries of ranges
+ * pagesum: runs of free pages in a word, and summaries of ranges.
  *
  * The pure part of the page allocator: no state, no locks, any context. The
  * tricks that find runs of ones in a word are those of Warren, "Hacker's
@@ -11,21 +11,25 @@
 
 #include <linux/bitops.h>
 #include <linux/bits.h>
-#include <linux/build_bug.h>
 #include <linux/minmax.h>
 #include <linux/types.h>
 
-#include "pagealloc.h"
+/* A chunk is the unit of growth and of the leaf summaries. */
+#define GH_CHUNK_SHIFT		9
+#define GH_CHUNK_PAGES		BIT(GH_CHUNK_SHIFT)
+#define GH_CHUNK_WORDS		(GH_CHUNK_PAGES / 64)
 
-/* Entries of a level that one entry of the level above covers */
-#define GH_PA_FANOUT		8UL
+/* Entries of a level that one entry of the level above covers. */
+#define GH_PA_LEVEL_BITS	3
+#define GH_PA_FANOUT		BIT(GH_PA_LEVEL_BITS)
 
-/* Pages that the largest range has, and the packing of a summary */
+/* Pages of the largest range, which a root entry covers, as a power of two. */
+#define GH_PA_ROOT_SHIFT	21
+
+/* How a summary is packed. */
 #define GH_PA_ROOT_PAGES	((u32)BIT(GH_PA_ROOT_SHIFT))
 #define GH_PA_FIELD_MASK	(GH_PA_ROOT_PAGES - 1)
 #define GH_PA_ALL_FREE		BIT_ULL(63)
-
-static_assert(BIT(GH_PA_LEVEL_BITS) == GH_PA_FANOUT);
 
 /**
  * struct gh_pa_chunk - the pages of one chunk, two bits each
@@ -49,7 +53,7 @@ struct gh_pa_sum {
 	u32 end;
 };
 
-/* ---- Words ------------------------------------------------------------- */
+/* ---- words -------------------------------------------------------------- */
 
 /*
  * The positions at which a run of @n ones starts in @x, as a mask; @n is 1 to
@@ -76,19 +80,19 @@ static inline unsigned int gh_pa_longest(u64 x, unsigned int max)
 	return max;
 }
 
-/* Ones at the low end of @x */
+/* Ones at the low end of @x. */
 static inline unsigned int gh_pa_low_ones(u64 x)
 {
 	return ~x ? __ffs64(~x) : 64;
 }
 
-/* Ones at the high end of @x */
+/* Ones at the high end of @x. */
 static inline unsigned int gh_pa_high_ones(u64 x)
 {
 	return 64 - fls64(~x);
 }
 
-/* ---- Summaries --------------------------------------------------------- */
+/* ---- summaries ---------------------------------------------------------- */
 
 static inline u64 gh_pa_pack(struct gh_pa_sum s)
 {
@@ -98,7 +102,7 @@ static inline u64 gh_pa_pack(struct gh_pa_sum s)
 	       (u64)s.end << (2 * GH_PA_ROOT_SHIFT);
 }
 
-/* For ranges smaller than the largest one */
+/* For ranges smaller than the largest one. */
 static inline struct gh_pa_sum gh_pa_unpack_child(u64 packed)
 {
 	return (struct gh_pa_sum) {
@@ -116,12 +120,12 @@ static inline struct gh_pa_sum gh_pa_unpack(u64 packed)
 	return gh_pa_unpack_child(packed);
 }
 
-static inline u64 gh_pa_summarize(const struct gh_pa_chunk *c)
+static inline u64 gh_pa_summarize(const struct gh_pa_chunk *chunk)
 {
 	unsigned int w, start = GH_CHUNK_PAGES, max = 0, run = 0;
 
 	for (w = 0; w < GH_CHUNK_WORDS; w++) {
-		u64 x = c->free[w];
+		u64 x = chunk->free[w];
 
 		if (x == ~0ULL) {
 			run += 64;
@@ -136,7 +140,7 @@ static inline u64 gh_pa_summarize(const struct gh_pa_chunk *c)
 	return gh_pa_pack((struct gh_pa_sum) { start, max(max, run), run });
 }
 
-/* The summary of a group of entries that cover 2^@shift pages each */
+/* The summary of a group of entries that cover 2^@shift pages each. */
 static inline u64 gh_pa_merge(const u64 *child, unsigned int shift)
 {
 	struct gh_pa_sum sum = gh_pa_unpack_child(child[0]);

@@ -13,8 +13,8 @@
  * @lock: the lock
  * @flags: for raw_spin_unlock_irqrestore()
  *
- * Without SMP a trylock says yes even to an NMI that interrupts the holder, so
- * it is not asked there.
+ * Without SMP a trylock always succeeds, even in an NMI that interrupted the
+ * holder, so it is not used there.
  *
  * Context: any.
  * Return: false, in NMI context only, if the lock could not be taken.

@@ -2,13 +2,16 @@
 /*
  * rcu: free after a grace period.
  *
- * The object is found from the address of its rcu_head, so no offset has to be
- * encoded anywhere. It may be of the goheap_alloc() family or of a cache.
+ * The object is found from the address of its rcu_head, so that no offset has
+ * to be encoded. It may be of the goheap_alloc() family or of a cache.
  */
 #include <linux/rcupdate.h>
 
-#include "cache.h"
+#include <linux/goheap.h>
+
+#include "arena.h"
 #include "compat.h"
+#include "mcentral.h"
 #include "report.h"
 
 static void free_rcu_callback(struct rcu_head *head)

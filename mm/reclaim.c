@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * reclaim: giving memory back.
+ * reclaim: freeing memory that is not needed.
  *
  *   background   once a second while there is something to do: idle objects of
- *                CPUs and idle batches of transfer caches go back to their
- *                spans, idle spans of the span caches to the free pages, and
- *                free pages above the goal lose their memory, highest address
- *                first
- *   shrinker     the system is short: the background does more, at once
+ *                CPUs and idle batches of transfer caches are freed to their
+ *                spans, idle spans of the span caches are evicted, and free
+ *                pages above the goal lose their memory, highest address first
+ *   shrinker     the system is short of memory: the background work does more,
+ *                at once
  *   shrink       goheap_shrink(): every CPU's caches are emptied, and all free
  *                pages lose their memory
  *   hotplug      a dead CPU's caches are emptied
@@ -15,10 +15,13 @@
  * The goal is 10 % (a parameter) over the recent peak of pages in use, as in
  * Go's scavenger; the peak decays by an eighth of its distance a second.
  *
- * Another CPU's slots are emptied by a work item on that CPU, or, once the CPU
- * is dead, by anyone. Lock order: cpus_read_lock(), heaps_lock, caches_lock. The
- * work items that drain take none of them, as the one who waits for them holds all;
- * those that age, for which nobody waits, try caches_lock.
+ * A CPU's caches are used by that CPU only. So a work item on that CPU drains
+ * or ages them, or any task once the CPU is dead.
+ *
+ * Lock order: cpus_read_lock(), heaps_lock, caches_lock. Work items that drain
+ * must not take any of these, because the task that waits for them holds all
+ * three. Work items that age run on the same queue and only try caches_lock; no
+ * task waits for them.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
@@ -28,10 +31,8 @@
 
 #include <linux/goheap.h>
 
-#include "cache.h"
 #include "compat.h"
 #include "large.h"
-#include "malloc.h"
 #include "mcache.h"
 #include "reclaim.h"
 #include "tiny.h"
@@ -39,9 +40,13 @@
 /* Memory retained over the recent peak, in percent of it. */
 unsigned int gh_retain_percent = 10;
 
+/* Protects heaps, and drain_works while they are in use. */
 static DEFINE_MUTEX(heaps_lock);
 static LIST_HEAD(heaps);
+
 static struct shrinker *shrinker;
+
+/* What cpuhp_setup_state_nocalls() returned. */
 static int hotplug_state;
 
 /* ---- the caches of CPUs ------------------------------------------------- */
@@ -60,7 +65,7 @@ struct drain_work {
 
 static DEFINE_PER_CPU(struct drain_work, drain_works);
 
-/* Who waits for the works may be a rescuer himself. */
+/* The waiter may run in a rescuer, so this queue needs WQ_MEM_RECLAIM too. */
 static struct workqueue_struct *drain_wq;
 
 static void drain_central_here(struct gh_central *c)
@@ -72,17 +77,14 @@ static void drain_central_here(struct gh_central *c)
 
 static void drain_heap_here(struct gh_heap *h)
 {
-	struct goheap_cache *cache;
-	unsigned int i;
+	struct gh_central *c;
 
 	preempt_disable();
 	gh_tiny_drain(h, smp_processor_id());
 	gh_large_drain(h, smp_processor_id());
 	preempt_enable();
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		drain_central_here(&h->central[i]);
-	list_for_each_entry(cache, &h->caches, list)
-		drain_central_here(&cache->central);
+	gh_for_each_central(c, h)
+		drain_central_here(c);
 	preempt_disable();
 	gh_mheap_flush_pages(h, smp_processor_id());
 	preempt_enable();
@@ -97,37 +99,37 @@ static void age_central_here(struct gh_central *c)
 
 static void age_heap_here(struct gh_heap *h)
 {
-	struct goheap_cache *cache;
-	unsigned int i;
+	struct gh_central *c;
 
 	preempt_disable();
 	gh_tiny_age(h);
 	gh_large_age(h);
 	preempt_enable();
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		age_central_here(&h->central[i]);
-	list_for_each_entry(cache, &h->caches, list)
-		age_central_here(&cache->central);
+	gh_for_each_central(c, h)
+		age_central_here(c);
 	preempt_disable();
 	if (gh_mcache_empty(h, smp_processor_id()))
 		gh_mheap_flush_pages(h, smp_processor_id());
 	preempt_enable();
 }
 
-/* Nobody waits for this: a CPU that does not schedule keeps what it has. */
+/* No task waits for this, so a CPU that does not schedule keeps what it has. */
 static void age_work_fn(struct work_struct *work)
 {
 	struct gh_mcache *mcache = container_of(work, struct gh_mcache,
 						age_work);
 
-	/* Who has the lock drains, or makes or ends a cache: next time. */
+	/*
+	 * The lock holder is draining, or creating or destroying a cache: retry
+	 * on the next tick.
+	 */
 	if (!mutex_trylock(&mcache->heap->caches_lock))
 		return;
 	age_heap_here(mcache->heap);
 	mutex_unlock(&mcache->heap->caches_lock);
 }
 
-/* Does a CPU hold nothing that could be idle? */
+/* Ask whether a CPU holds nothing that could be idle. */
 static bool cpu_at_rest(struct gh_heap *h, unsigned int cpu)
 {
 	return gh_mcache_empty(h, cpu) &&
@@ -161,29 +163,33 @@ static void drain_work_fn(struct work_struct *work)
 		drain_heap_here(dw->heap);
 }
 
-/* Give back what lies in the transfer and span caches. Under caches_lock. */
+/* Free what lies in the transfer and span caches. */
 static void drain_centrals(struct gh_heap *h, struct gh_central *only)
+	__must_hold(&h->caches_lock)
 {
-	struct goheap_cache *cache;
-	unsigned int i;
+	struct gh_central *c;
+
+	lockdep_assert_held(&h->caches_lock);
 
 	if (only) {
 		gh_central_drain(only);
 		return;
 	}
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		gh_central_drain(&h->central[i]);
-	list_for_each_entry(cache, &h->caches, list)
-		gh_central_drain(&cache->central);
+	gh_for_each_central(c, h)
+		gh_central_drain(c);
 	gh_mheap_evict(h);
 }
 
-/* Have CPUs see to their caches, and wait for them. */
+/* Have all CPUs drain their caches, and wait for them. */
 static void drain_cpus(struct gh_heap *h, struct gh_central *only)
+	__must_hold(&heaps_lock)
+	__must_hold(&h->caches_lock)
 {
 	int cpu;
 
+	lockdep_assert_held(&heaps_lock);
 	lockdep_assert_held(&h->caches_lock);
+
 	for_each_online_cpu(cpu) {
 		struct drain_work *dw = per_cpu_ptr(&drain_works, cpu);
 
@@ -217,16 +223,13 @@ GH_EXPORT_FOR_TESTS(gh_reclaim_drain);
 
 static void drain_dead_cpu(struct gh_heap *h, unsigned int cpu)
 {
-	struct goheap_cache *cache;
-	unsigned int i;
+	struct gh_central *c;
 
 	mutex_lock(&h->caches_lock);
 	gh_tiny_drain(h, cpu);
 	gh_large_drain(h, cpu);
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		gh_slot_drain(&h->central[i], cpu);
-	list_for_each_entry(cache, &h->caches, list)
-		gh_slot_drain(&cache->central, cpu);
+	gh_for_each_central(c, h)
+		gh_slot_drain(c, cpu);
 	gh_mheap_flush_pages(h, cpu);
 	mutex_unlock(&h->caches_lock);
 }
@@ -246,25 +249,22 @@ static int cpu_dead(unsigned int cpu)
 
 static void sweep_all(struct gh_heap *h)
 {
-	struct goheap_cache *cache;
 	unsigned long bad = 0;
-	unsigned int i;
+	struct gh_central *c;
 
 	mutex_lock(&h->caches_lock);
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		gh_central_sweep(&h->central[i], &bad);
-	list_for_each_entry(cache, &h->caches, list)
-		gh_central_sweep(&cache->central, &bad);
+	gh_for_each_central(c, h)
+		gh_central_sweep(c, &bad);
 	mutex_unlock(&h->caches_lock);
 	WARN_ONCE(bad, "goheap: %lu spans whose counts are wrong\n", bad);
 }
 
 /**
- * gh_reclaim_all() - empty all caches and give all free memory back
+ * gh_reclaim_all() - empty all caches and free the memory of all free pages
  * @h: the heap
  *
  * Context: process context, may sleep.
- * Return: bytes given back.
+ * Return: bytes freed.
  */
 unsigned long gh_reclaim_all(struct gh_heap *h)
 {
@@ -281,10 +281,10 @@ unsigned long gh_reclaim_all(struct gh_heap *h)
 GH_EXPORT_FOR_TESTS(gh_reclaim_all);
 
 /**
- * goheap_shrink() - give back all memory that holds no objects
+ * goheap_shrink() - free all memory that holds no objects
  *
  * Context: process context, may sleep.
- * Return: bytes given back to the system.
+ * Return: bytes freed to the system.
  */
 unsigned long goheap_shrink(void)
 {
@@ -292,38 +292,39 @@ unsigned long goheap_shrink(void)
 }
 EXPORT_SYMBOL_GPL(goheap_shrink);
 
-/* Free pages with memory that are more than the goal; lets the peak decay. */
+/* Let the peak decay. Returns free pages with memory that exceed the goal. */
 static unsigned long scavenge_surplus(struct gh_heap *h)
+	__must_hold(&h->scav_lock)
 {
 	unsigned long inuse = gh_mheap_inuse(h);
 	unsigned long idle = gh_mheap_idle_committed(h);
 	unsigned long goal;
 
+	lockdep_assert_held(&h->scav_lock);
+
 	if (inuse > h->peak_pages)
 		h->peak_pages = inuse;
 	else
 		h->peak_pages -= DIV_ROUND_UP(h->peak_pages - inuse, 8);
+
 	goal = h->peak_pages + h->peak_pages * READ_ONCE(gh_retain_percent) / 100;
 	return inuse + idle > goal ? inuse + idle - goal : 0;
 }
 
-/* Returns true if batches are left that may be idle next time. */
+/* Returns true if batches are left that may be idle the next time. */
 static bool age_centrals(struct gh_heap *h)
 {
-	struct goheap_cache *cache;
+	struct gh_central *c;
 	bool more = false;
-	unsigned int i;
 
 	mutex_lock(&h->caches_lock);
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		more |= gh_central_age(&h->central[i]);
-	list_for_each_entry(cache, &h->caches, list)
-		more |= gh_central_age(&cache->central);
+	gh_for_each_central(c, h)
+		more |= gh_central_age(c);
 	mutex_unlock(&h->caches_lock);
 	return more;
 }
 
-/* There is no more to do once the peak has come down and no memory is idle. */
+/* Nothing is left to do once the peak has come down or no memory is idle. */
 static bool background_needed(struct gh_heap *h)
 {
 	unsigned long inuse = gh_mheap_inuse(h);
@@ -346,6 +347,7 @@ static void background_fn(struct work_struct *work)
 		more |= age_cpus(h);
 		more |= gh_mheap_age(h);
 	}
+
 	mutex_lock(&h->scav_lock);
 	if (tick)
 		surplus = scavenge_surplus(h);
@@ -354,11 +356,12 @@ static void background_fn(struct work_struct *work)
 	if (surplus)
 		gh_mheap_scavenge(h, surplus);
 	mutex_unlock(&h->scav_lock);
+
 	if (more || background_needed(h))
 		gh_mheap_kick(h);
 }
 
-/* ---- the system is short ------------------------------------------------ */
+/* ---- shrinker ----------------------------------------------------------- */
 
 static unsigned long shrinkable(const struct gh_heap *h)
 {
@@ -380,8 +383,9 @@ static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
 }
 
 /*
- * Flushing TLBs may wait for workers, which reclaim must not do: ask for it.
- * What the worker gives back counts for reclaim when it looks again.
+ * Scavenging flushes TLBs, which may wait for workers, and reclaim must not
+ * wait for those. So only ask the background work for it. Reclaim finds the
+ * memory that it frees when it looks again.
  */
 static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
 {
@@ -402,14 +406,14 @@ static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
 /* ---- life --------------------------------------------------------------- */
 
 /**
- * gh_reclaim_add() - a new heap
+ * gh_reclaim_add() - start to reclaim the memory of a heap
  * @h: the heap, complete
  */
 void gh_reclaim_add(struct gh_heap *h)
 {
 	int cpu;
 
-	/* Not deferrable: it ends when nothing is held back any more. */
+	/* Not deferrable, because it stops by itself. */
 	INIT_DELAYED_WORK(&h->background, background_fn);
 	for_each_possible_cpu(cpu) {
 		struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
@@ -418,13 +422,14 @@ void gh_reclaim_add(struct gh_heap *h)
 		INIT_WORK(&mcache->age_work, age_work_fn);
 	}
 	h->aged = jiffies - HZ;
+
 	mutex_lock(&heaps_lock);
 	list_add_tail(&h->list, &heaps);
 	mutex_unlock(&heaps_lock);
 }
 
 /**
- * gh_reclaim_remove() - a heap ends: nothing of this file touches it any more
+ * gh_reclaim_remove() - stop all that this file does to a heap
  * @h: the heap
  */
 void gh_reclaim_remove(struct gh_heap *h)
@@ -434,6 +439,7 @@ void gh_reclaim_remove(struct gh_heap *h)
 	mutex_lock(&heaps_lock);
 	list_del(&h->list);
 	mutex_unlock(&heaps_lock);
+
 	WRITE_ONCE(h->closing, true);
 	cancel_delayed_work_sync(&h->background);
 	for_each_possible_cpu(cpu)
@@ -442,7 +448,7 @@ void gh_reclaim_remove(struct gh_heap *h)
 }
 
 /**
- * gh_reclaim_init() - start the shrinker and watch CPUs die
+ * gh_reclaim_init() - register the shrinker and the callback for dead CPUs
  *
  * Return: 0 or a negative error.
  */
@@ -456,11 +462,13 @@ int gh_reclaim_init(void)
 				   WQ_MEM_RECLAIM | GH_WQ_PERCPU, 0);
 	if (!drain_wq)
 		return -ENOMEM;
+
 	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "mm/goheap:dead",
 					NULL, cpu_dead);
 	if (err < 0)
 		goto no_hotplug;
 	hotplug_state = err;
+
 	err = -ENOMEM;
 	shrinker = gh_shrinker_register("goheap", shrink_count, shrink_scan);
 	if (!shrinker)
@@ -475,7 +483,7 @@ no_hotplug:
 }
 
 /**
- * gh_reclaim_exit() - end
+ * gh_reclaim_exit() - unregister both; every heap was removed
  */
 void gh_reclaim_exit(void)
 {

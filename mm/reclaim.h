@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * reclaim: giving memory back.
+ * reclaim: freeing memory that is not needed.
  */
 #ifndef _GOHEAP_RECLAIM_H
 #define _GOHEAP_RECLAIM_H

@@ -2,10 +2,12 @@
 /*
  * report: what goheap says when it refuses something.
  *
- * Reports are for people and for test harnesses: the first line starts with
- * "goheap: bad free:" or "goheap: refused:", the lines that follow are
- * indented. They are rate limited; the counters are not.
+ * People and test harnesses read reports: the first line starts with "goheap:
+ * bad free:" or "goheap: refused:", and the lines that follow are indented.
+ * They are rate limited; the counters are not.
  */
+#define pr_fmt(fmt) "goheap: " fmt
+
 #include <linux/atomic.h>
 #include <linux/kernel.h>
 #include <linux/ratelimit.h>
@@ -15,8 +17,8 @@
 
 #include "arena.h"
 #include "compat.h"
-#include "mcentral.h"
 #include "report.h"
+#include "tinyword.h"
 
 #define REPORT_FRAMES	16
 
@@ -28,13 +30,44 @@ static const char * const kind_name[GOHEAP_NR_BAD] = {
 };
 
 static const char * const kind_text[GOHEAP_NR_BAD] = {
-	[GOHEAP_BAD_WILD] = "not an object of the heap, or of a span given back",
+	[GOHEAP_BAD_WILD] = "not an object of the heap, or its span was freed",
 	[GOHEAP_BAD_INTERIOR] = "not the start of an object",
-	[GOHEAP_BAD_DOUBLE] = "the object is not allocated",
-	[GOHEAP_BAD_FOREIGN] = "the object belongs to somebody else",
+	[GOHEAP_BAD_DOUBLE] = "object is not allocated",
+	[GOHEAP_BAD_FOREIGN] = "object belongs to another cache or family",
 };
 
 static atomic64_t bad_frees[GOHEAP_NR_BAD];
+
+/**
+ * gh_bad_kind() - what is wrong with a free that was refused
+ * @s: the span that the address is in, or NULL
+ * @addr: the address
+ * @mine: the span is one that the function which was to free it serves
+ *
+ * The span may change, or die, at any time: then the kind is that of what it
+ * was or of what it has become.
+ *
+ * Context: any.
+ * Return: the kind.
+ */
+enum goheap_bad_free gh_bad_kind(const struct gh_span *s, unsigned long addr,
+				 bool mine)
+{
+	bool inside;
+
+	if (!s || gh_span_state(s) == GH_SPAN_DEAD)
+		return GOHEAP_BAD_WILD;
+	if (!mine)
+		return GOHEAP_BAD_FOREIGN;
+
+	/* A tiny block remembers only objects that are allocated. */
+	if (s->tiny)
+		inside = gh_tinyword_covers(gh_tinyword_read(s, addr),
+					    addr % GH_TINY_SIZE);
+	else
+		inside = gh_span_index(s, addr) >= s->nelems;
+	return inside ? GOHEAP_BAD_INTERIOR : GOHEAP_BAD_DOUBLE;
+}
 
 static void report_stack(void)
 {
@@ -43,10 +76,10 @@ static void report_stack(void)
 
 	n = stack_trace_save(entries, ARRAY_SIZE(entries), 0);
 	for (i = 0; i < n; i++)
-		pr_err("goheap:   %pS\n", (void *)entries[i]);
+		pr_err("  %pS\n", (void *)entries[i]);
 }
 
-/* The span may die while it is looked at; what is printed may then be stale. */
+/* The span may die while it is looked at. What is printed may then be stale. */
 static void report_span(const void *p)
 {
 	struct gh_span *s = gh_span_of((unsigned long)p);
@@ -55,20 +88,20 @@ static void report_span(const void *p)
 	if (!s)
 		return;
 	gh_span_find(s, (unsigned long)p, &idx);
-	pr_err("goheap:   object %u of %u, %zu bytes each, in a span of %lu pages of %s\n",
-	       idx, s->nelems, s->elemsize, s->npages, s->central->name);
+	pr_err("  object %u of %u, %zu bytes each, in a span of %lu pages of %s\n",
+	       idx, s->nelems, s->elemsize, s->npages, READ_ONCE(s->name));
 }
 
 /**
  * gh_report_bad_free() - count a free that was refused, and report it
- * @p: what was to be freed
+ * @p: what should have been freed
  * @kind: what was wrong
- * @expected: the cache or class that it was freed to, or NULL
+ * @freed_to: name of the cache or class that it was freed to, or NULL
  *
  * Context: any.
  */
 void gh_report_bad_free(const void *p, enum goheap_bad_free kind,
-			const struct gh_central *expected)
+			const char *freed_to)
 {
 	static DEFINE_RATELIMIT_STATE(rs, DEFAULT_RATELIMIT_INTERVAL,
 				      DEFAULT_RATELIMIT_BURST);
@@ -76,12 +109,12 @@ void gh_report_bad_free(const void *p, enum goheap_bad_free kind,
 	atomic64_inc(&bad_frees[kind]);
 	if (!__ratelimit(&rs))
 		return;
-	pr_err("goheap: bad free: %s: %p: %s\n", kind_name[kind], p,
+	pr_err("bad free: %s: %p: %s\n", kind_name[kind], p,
 	       kind_text[kind]);
-	if (expected)
-		pr_err("goheap:   freed to %s\n", expected->name);
+	if (freed_to)
+		pr_err("  freed to %s\n", freed_to);
 	report_span(p);
-	pr_err("goheap:   by %s/%d on CPU %d:\n", current->comm,
+	pr_err("  by %s/%d on CPU %d:\n", current->comm,
 	       task_pid_nr(current), raw_smp_processor_id());
 	report_stack();
 }
@@ -95,7 +128,7 @@ GH_EXPORT_FOR_TESTS(gh_report_bad_free);
  */
 void gh_report_gfp(gfp_t gfp)
 {
-	pr_warn_once("goheap: refused: allocation flags %#x (%pGg)\n",
+	pr_warn_once("refused: allocation flags %#x (%pGg)\n",
 		     (__force unsigned int)gfp, &gfp);
 }
 

@@ -7,11 +7,12 @@
 
 #include <linux/goheap.h>
 
-struct gh_central;
-struct gh_heap;
+struct gh_span;
 
+enum goheap_bad_free gh_bad_kind(const struct gh_span *s, unsigned long addr,
+				 bool mine);
 void gh_report_bad_free(const void *p, enum goheap_bad_free kind,
-			const struct gh_central *expected);
+			const char *freed_to);
 void gh_report_gfp(gfp_t gfp);
 u64 gh_report_count(enum goheap_bad_free kind);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * sizeclass.c - the size class tables
+ * sizeclass: the size class tables.
  *
- * The generated header defines and exports them, and states what they add up
- * to; see gen_sizeclasses.c.
+ * The generated header defines and exports them, and states their check sums;
+ * see gen_sizeclasses.c.
  */
 #include "compat.h"
 #include "sizeclass.h"

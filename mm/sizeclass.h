@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * sizeclass.h - size classes, span classes and the arithmetic of spans
+ * sizeclass: size classes, span classes and the arithmetic of spans.
  *
  * Small requests are rounded up to one of 67 sizes. A span of one class is
- * npages pages cut into objects of exactly that size, so the class is all one
- * needs to know about an object's shape. Class 0 stands for "large": a span
- * that holds a single object. A span class is a size class plus one bit that
- * says whether its objects may hold pointers (scan) or not (noscan).
+ * npages pages cut into objects of exactly that size, so the class determines
+ * the layout of its spans. Class 0 stands for "large": a span of a single
+ * object. A span class is a size class plus one bit that says whether its
+ * objects may hold pointers (scan) or not (noscan).
  *
  * The tables are computed at build time by gen_sizeclasses.c, which refuses to
  * emit them unless they match known check sums. They are defined in
@@ -53,6 +53,12 @@
 /* Bitmaps and state bytes of spans are records for up to 16 << i objects. */
 #define GH_NUM_META		(const_ilog2(GH_MAX_SPAN_OBJS) - 3)
 
+/* Which of these records is large enough for @nelems objects. */
+static inline unsigned int gh_meta_index(unsigned int nelems)
+{
+	return nelems <= 16 ? 0 : ilog2(nelems - 1) - 3;
+}
+
 /* No object is aligned to more than this, in bytes. */
 #define GH_MAX_NATURAL_ALIGN	8192
 
@@ -73,7 +79,7 @@ static_assert(GH_STEP8_MAX / 8 + 2 == GH_STEP8_ENTRIES);
 static_assert((GH_MAX_SMALL - GH_STEP128_BASE) / 128 + 1 ==
 	      GH_STEP128_ENTRIES);
 
-/* Not as subscripts: the caller checked the size, and UBSAN would again. */
+/* No subscripts, or UBSAN would check the size that the caller has checked. */
 static __always_inline u8 gh_step8_class(size_t size)
 {
 	return *(gh_class8 + ((size + 7) >> 3));
@@ -116,7 +122,7 @@ static inline bool gh_spanclass_noscan(unsigned int spanclass)
 }
 
 /**
- * gh_natural_align() - the alignment every object of a size gets for free
+ * gh_natural_align() - the alignment that every object of a size has
  * @size: object size in bytes, 1 or more
  *
  * Spans start on a page, so objects are aligned to the lowest set bit of their

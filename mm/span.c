@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * span: what happens to the objects of one span; see span.h for the picture.
+ * span: what happens to the objects of one span; see span.h.
  *
- * Locking: the caller's, as said at each function.
+ * Lock: the caller's, as each function says. It is not asserted here, because
+ * struct gh_central is of a higher layer.
  */
 #include <linux/bitops.h>
 #include <linux/string.h>
@@ -27,7 +28,7 @@ static void span_load_word(struct gh_span *s, unsigned int w)
 	s->alloc_cache = ~s->alloc_bits[w] & span_word_mask(s, w);
 }
 
-/* Move on to the next word with a free place; past the end if there is none. */
+/* Go to the next word with a free place, or past the end if there is none. */
 static void span_next_word(struct gh_span *s)
 {
 	unsigned int w;
@@ -52,30 +53,11 @@ static void span_settle(struct gh_span *s)
 }
 
 /**
- * gh_divisor_init() - make ready for gh_span_index()
- * @size: bytes of an object
- * @inverse: of the odd factor of @size, modulo 2^64
- * @shift: twos in @size
- */
-void gh_divisor_init(size_t size, u64 *inverse, u8 *shift)
-{
-	u64 odd, x;
-	int i;
-
-	*shift = __ffs(size);
-	odd = size >> *shift;
-	/* Newton: 3 bits are right to begin with, twice as many each time. */
-	for (x = odd, i = 3; i < 64; i *= 2)
-		x *= 2 - odd * x;
-	*inverse = x;
-}
-
-/**
  * gh_span_start() - make all of a new span's places free
  * @s: the span, with its size and number of objects set
  * @meta: gh_span_meta_bytes() for more than one object, else NULL
  *
- * Context: any; the caller owns the span.
+ * Context: any; no other CPU can find the span yet.
  */
 void gh_span_start(struct gh_span *s, void *meta)
 {
@@ -93,10 +75,11 @@ void gh_span_start(struct gh_span *s, void *meta)
 		s->freed_bits = &s->inline_bits[1];
 		s->objstate = &s->inline_state;
 	}
+
 	s->alloc_count = 0;
 	s->nfreed = 0;
 	s->freeindex = 0;
-	gh_divisor_init(s->elemsize, &s->inverse, &s->shift);
+	gh_divisor_init(&s->div, s->elemsize);
 	span_load_word(s, 0);
 }
 GH_EXPORT_FOR_TESTS(gh_span_start);
@@ -107,7 +90,8 @@ GH_EXPORT_FOR_TESTS(gh_span_start);
  * @ents: where the objects go
  * @max: how many at most
  *
- * Context: any; the caller holds the span.
+ * Context: any; under the busy flag of the slot whose current span it is, or
+ * under the mcentral's lock.
  * Return: number taken; less than @max only if the span is now full.
  */
 unsigned int gh_span_carve(struct gh_span *s, struct gh_ent *ents,
@@ -131,12 +115,12 @@ unsigned int gh_span_carve(struct gh_span *s, struct gh_ent *ents,
 GH_EXPORT_FOR_TESTS(gh_span_carve);
 
 /**
- * gh_span_mark_freed() - note that an object came back
+ * gh_span_mark_freed() - note that an object was freed
  * @s: the span
  * @idx: the object
  *
  * Context: any; under the mcentral's lock.
- * Return: false if it had come back before.
+ * Return: false if it had been freed before.
  */
 bool gh_span_mark_freed(struct gh_span *s, unsigned int idx)
 {
@@ -154,17 +138,18 @@ GH_EXPORT_FOR_TESTS(gh_span_mark_freed);
  * gh_span_sweep() - fold the freed bits in
  * @s: the span
  *
- * Places that were handed out and did not come back are taken, all others are
- * free, and taking starts at the lowest again.
+ * Afterwards, places that were taken and not freed have their alloc bit set,
+ * all others are free, and carving starts at the lowest again.
  *
- * Context: any; under the mcentral's lock, and no CPU's current span.
+ * Context: any; under the mcentral's lock. No CPU may have it as its current
+ * span.
  */
 void gh_span_sweep(struct gh_span *s)
 {
 	unsigned int w, words = DIV_ROUND_UP(s->nelems, 64);
 
 	for (w = 0; w < words; w++) {
-		/* Places below freeindex were handed out. */
+		/* All places below freeindex were taken. */
 		if ((w + 1) * 64 <= s->freeindex)
 			s->alloc_bits[w] = ~0ULL;
 		else if (w * 64 < s->freeindex)
@@ -172,6 +157,7 @@ void gh_span_sweep(struct gh_span *s)
 		s->alloc_bits[w] &= ~s->freed_bits[w] & span_word_mask(s, w);
 		s->freed_bits[w] = 0;
 	}
+
 	s->alloc_count -= s->nfreed;
 	s->nfreed = 0;
 	s->freeindex = 0;
@@ -184,7 +170,8 @@ GH_EXPORT_FOR_TESTS(gh_span_sweep);
  * gh_span_verify() - check that a span's counts agree with its bits
  * @s: the span, just swept
  *
- * Context: any; under the mcentral's lock, and no CPU's current span.
+ * Context: any; under the mcentral's lock. No CPU may have it as its current
+ * span.
  * Return: true if they do.
  */
 bool gh_span_verify(const struct gh_span *s)

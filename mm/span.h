@@ -7,39 +7,45 @@
  *   idx < freeindex   taken, unless its freed bit is set
  *   idx >= freeindex  free if its alloc bit is clear
  *
- * Places are taken in order of address (gh_span_carve()) by whoever holds the
- * span: a CPU whose current span it is, without a lock, or its mcentral, under
- * the mcentral's lock. Objects that come back only set a freed bit, under the
- * mcentral's lock. gh_span_sweep() folds the freed bits in: it is what a sweep
- * does with the mark bits in a garbage-collected heap.
+ * gh_span_carve() takes places in order of address. Only one user at a time may
+ * do that: the CPU whose current span it is, under its slot's busy flag, or
+ * the mcentral, under its lock. An object that is freed only sets its freed
+ * bit, under the mcentral's lock, so that a CPU can go on carving meanwhile.
+ * gh_span_sweep() then folds the freed bits in, as a garbage-collected heap
+ * does with its mark bits.
  *
- * "Taken" says nothing of the caller: a taken object may lie in a magazine.
- * Whether a caller has it is in its state byte, which is all that a free in the
- * fast path looks at.
+ * "Taken" does not mean that a caller has the object, because it may lie in a
+ * magazine. The object's state byte says whether a caller has it, and is all
+ * that a free in the fast path looks at.
  */
 #ifndef _GOHEAP_SPAN_H
 #define _GOHEAP_SPAN_H
 
 #include <linux/atomic.h>
-#include <linux/bitops.h>
+#include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/list.h>
 #include <linux/percpu-defs.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
 
+#include "divide.h"
 #include "sizeclass.h"
 
 struct gh_central;
 struct gh_node;
 struct gh_slot;
 
-/* What a span is, in gh_span.state. Stored last, and loaded first. */
+/*
+ * What a span is, in gh_span.state. It is stored last and loaded first, so that
+ * a reader who sees a state sees the fields that belong to it.
+ */
 enum gh_span_state {
 	GH_SPAN_DEAD,		/* the record is free */
 	GH_SPAN_OBJECTS,	/* objects of a span class or cache */
 	GH_SPAN_LARGE,		/* one object */
 	GH_SPAN_STACK,		/* stack blocks, or one large one */
-	GH_SPAN_LEAKED,		/* of a cache that was destroyed with it */
+	GH_SPAN_LEAKED,		/* still in use when its cache was destroyed */
 };
 
 /* Whether a caller has an object: its state byte. */
@@ -58,68 +64,59 @@ struct gh_ent {
 	u8 *state;
 };
 
-/*
- * A tiny block's word: bit 0..14 an object starts at that byte; bit 15 a CPU
- * still adds objects; bit 16 + n an object's last byte is n. A block that no
- * CPU holds and in which nothing starts is free.
- */
-#define GH_TINY_SIZE	16
-#define GH_TINY_HELD	BIT(15)
-#define GH_TINY_STARTS	0x7fffU
-
 /**
  * struct gh_span - a run of pages cut into equal objects
  * @base: first address
- * @inverse: of the odd factor of @elemsize, modulo 2^64; see gh_span_index()
+ * @div: to divide by @elemsize
  * @objstate: state bytes
- * @central: whose span it is
- * @slots: per-CPU caches that take what is freed
+ * @central: the mcentral that it belongs to
+ * @slots: per-CPU caches that its freed objects go to
  * @nmalloc: @nelems if goheap_free() may take the fast path, else 0
  * @ncache: @nelems if goheap_cache_free() may take the fast path, else 0
- * @shift: twos in @elemsize
  * @state: &enum gh_span_state
- * @cached: a CPU's current span, in no set
+ * @cached: a CPU's current span, and in no set
  * @needzero: the memory may hold old contents
- * @sweepgen: equal to the mcentral's: swept; 2 less: has freed bits to fold
+ * @sweepgen: equal to the mcentral's: swept; 2 less: has freed bits to fold in
  * @elemsize: bytes of an object; of the whole run in a large span
  * @npages: heap pages
- * @list: in a set of its mcentral; on allocation lists while it is not
+ * @list: in a set of its mcentral, or in a bin of the span cache
  * @alloc_cache: free places of the bitmap word that @freeindex is in
  * @alloc_bits: taken at the last sweep
- * @freed_bits: came back since
- * @tiny: words of tiny blocks, or NULL
- * @node: whose pages these are
+ * @freed_bits: objects freed since then
+ * @tiny: words of tiny blocks, see tinyword.h; or NULL
+ * @node: the node that its pages are from
  * @page: index of the first page in @node
+ * @name: of its class or cache, for reports
  * @nelems: number of objects
- * @freeindex: places below have been handed out since the last sweep
+ * @freeindex: places below it have been taken since the last sweep
  * @alloc_count: places taken; those in @freed_bits are still counted
  * @nfreed: number of @freed_bits
- * @large: of its own for one object, not one of a class's or cache's set
+ * @large: holds one object and belongs to no set of a class or cache
  * @noscan: the objects hold no pointers
  * @inline_state: @objstate of a span of one object
  * @inline_bits: @alloc_bits and @freed_bits of a span of one object
  *
- * What a free in the fast path looks at is in the first cache line.
+ * What a free in the fast path looks at fills the first cache line.
  *
- * Records come from a fixalloc, whose memory stays a gh_span for good (its list
- * of free records is linked through @base). So a free of a bad pointer may look
- * at a record that dies under it, and finds that out from @nmalloc, @ncache or
- * @state, and the state byte; not, if meanwhile the record is another span's.
+ * Records come from a fixalloc, whose memory stays a gh_span until the heap
+ * ends (its list of free records is linked through @base). So a free of an
+ * invalid pointer may safely look at a record whose span dies meanwhile. It
+ * learns that from @nmalloc, @ncache or @state, and the state byte, unless the
+ * record is in use for another span by then.
  */
 struct gh_span {
 	unsigned long base;
-	u64 inverse;
+	struct gh_divisor div;
 	u8 *objstate;
 	struct gh_central *central;
 	struct gh_slot __percpu *slots;
 	unsigned long nmalloc;
 	unsigned long ncache;
-	u8 shift;
+
 	u8 state;
 	bool cached;
 	bool needzero;
 	u32 sweepgen;
-
 	size_t elemsize;
 	unsigned long npages;
 	struct list_head list;
@@ -129,6 +126,7 @@ struct gh_span {
 	atomic_t *tiny;
 	struct gh_node *node;
 	unsigned long page;
+	const char *name;
 	u16 nelems;
 	u16 freeindex;
 	u16 alloc_count;
@@ -139,10 +137,9 @@ struct gh_span {
 	u64 inline_bits[2];
 };
 
-/* Stands for no slots: has no magazine, so that all is left to the slow path. */
-DECLARE_PER_CPU(struct gh_slot, gh_no_slot);
+static_assert(offsetof(struct gh_span, state) == 64);
 
-/* Stands for no span where a pointer must not be NULL: it has no objects. */
+/* In place of NULL where a pointer is followed unchecked. It has no objects. */
 extern struct gh_span gh_no_span;
 
 /* Bytes of the bitmaps and state bytes of a span of @nelems objects. */
@@ -151,7 +148,7 @@ static inline size_t gh_span_meta_bytes(unsigned int nelems)
 	return 2 * sizeof(u64) * DIV_ROUND_UP(nelems, 64) + nelems;
 }
 
-/* State of a span that was found by address: the rest is as it says. */
+/* State of a span that was found by address; its other fields belong to it. */
 static inline u8 gh_span_state(const struct gh_span *s)
 {
 	/* Pairs with the release in span_publish(). */
@@ -168,20 +165,13 @@ static inline bool gh_span_full(const struct gh_span *s)
  * @s: the span
  * @addr: any value
  *
- * Exact division: an odd number has an inverse modulo 2^64, and to multiply by
- * it is to divide by the number, for its multiples. What then remains of
- * @elemsize is a power of two, to divide by which is to shift; bits that should
- * be zero, but are not, come back in at the top. So every multiple of @elemsize
- * gives its quotient, and as the whole is a bijection, nothing else does.
- * (Granlund and Montgomery, Division by Invariant Integers, 1994, section 9.)
- *
  * Return: index of the object if it is less than @nelems; else none starts at
  * @addr.
  */
 static __always_inline u64 gh_span_index(const struct gh_span *s,
 					 unsigned long addr)
 {
-	return ror64((addr - s->base) * s->inverse, s->shift);
+	return gh_divide(&s->div, addr - s->base);
 }
 
 /**
@@ -201,7 +191,6 @@ static inline bool gh_span_find(const struct gh_span *s, unsigned long addr,
 	return i < s->nelems;
 }
 
-void gh_divisor_init(size_t size, u64 *inverse, u8 *shift);
 void gh_span_start(struct gh_span *s, void *meta);
 unsigned int gh_span_carve(struct gh_span *s, struct gh_ent *ents,
 			   unsigned int max);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * spancache: freed spans of a node, kept whole for the next who needs the same.
+ * spancache: freed spans of a node, kept whole for reuse with the same layout.
  *
- * To take pages from the page allocator and to give them back costs some 2,000
- * instructions, and a store a page for the arena's table. A span that is freed
- * and soon wanted again keeps its record, its bitmaps, its pages and their
- * memory here, and is found by how it is cut:
+ * Creating a span from fresh pages and freeing it takes some 2,000
+ * instructions; a large span also needs one store per page in the arena's
+ * table. A span that is freed keeps its record, its bitmaps, its pages and
+ * their memory here for a while, and is found by its layout:
  *
  *   hash of the object size   bin: spans, newest first
  *          [ 0 ]              128 x 64 - 128 x 64 - 6784 x 6
@@ -13,12 +13,13 @@
  *            .
  *          [ 63 ]             large: 64 KiB - 5 MiB - 64 KiB
  *
- * A span serves the same cut only, so that whoever holds a stale pointer to its
- * record finds sizes and bitmaps there that fit each other.
+ * A cached span is reused only for the same layout, so that a reader with a
+ * stale pointer to the record always sees sizes and bitmaps that are
+ * consistent.
  *
- * To the page allocator the pages are allocated; to everybody else the span is
- * dead. What is in the cache too long (gh_spancache_take_oldest()), or in the
- * way (gh_spancache_take_victim()), the mheap gives back.
+ * For the page allocator the pages are allocated; for everything else the span
+ * is dead. The mheap takes out and frees what has been here for too long
+ * (gh_spancache_take_oldest()), or makes room (gh_spancache_take_victim()).
  *
  * Lock: gh_spancache.lock, see mheap.c for the order.
  */
@@ -28,64 +29,66 @@
 #include "compat.h"
 #include "spancache.h"
 
-/* Spans of a bin that a search looks at: interrupts are off. */
+/* Spans of a bin that a search looks at. Few, because interrupts are off. */
 #define TAKE_LOOKS	8
 
 /**
  * gh_spancache_init() - an empty cache
- * @c: the cache
+ * @cache: the cache
  */
-void gh_spancache_init(struct gh_spancache *c)
+void gh_spancache_init(struct gh_spancache *cache)
 {
 	unsigned long max_bytes = totalram_pages() << PAGE_SHIFT >>
 				  GH_SPANCACHE_RAM_SHIFT;
 	unsigned int i;
 
-	raw_spin_lock_init(&c->lock);
-	c->max_pages = clamp(max_bytes, GH_SPANCACHE_MIN, GH_SPANCACHE_MAX) >>
-		       GH_PAGE_SHIFT;
+	raw_spin_lock_init(&cache->lock);
+	max_bytes = clamp(max_bytes, GH_SPANCACHE_MIN, GH_SPANCACHE_MAX);
+	cache->max_pages = max_bytes >> GH_PAGE_SHIFT;
 	for (i = 0; i < GH_SPANBINS; i++)
-		INIT_LIST_HEAD(&c->bin[i].spans);
+		INIT_LIST_HEAD(&cache->bin[i].spans);
 }
 
 /**
  * gh_spancache_put() - keep a freed span
- * @c: the cache of its node
+ * @cache: the cache of its node
  * @s: the span, dead, in no list
  *
  * Context: any but NMI.
  * Return: false if it does not fit.
  */
-bool gh_spancache_put(struct gh_spancache *c, struct gh_span *s)
+bool gh_spancache_put(struct gh_spancache *cache, struct gh_span *s)
 {
-	struct gh_spanbin *bin = gh_spancache_bin(c, s->elemsize, s->large);
+	struct gh_spanbin *bin = gh_spancache_bin(cache, s->elemsize, s->large);
 	unsigned long flags;
 	bool ok;
 
-	raw_spin_lock_irqsave(&c->lock, flags);
-	ok = c->npages + s->npages <= c->max_pages;
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	ok = cache->npages + s->npages <= cache->max_pages;
 	if (likely(ok)) {
 		list_add(&s->list, &bin->spans);
 		bin->n++;
-		c->npages += s->npages;
-		c->nspans++;
+		cache->npages += s->npages;
+		cache->nspans++;
 	}
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return ok;
 }
 
-/* Under the lock. */
-static void spancache_unlink(struct gh_spancache *c, struct gh_spanbin *bin,
+static void spancache_unlink(struct gh_spancache *cache, struct gh_spanbin *bin,
 			     struct gh_span *s)
+	__must_hold(&cache->lock)
 {
+	lockdep_assert_held(&cache->lock);
+
 	list_del_init(&s->list);
 	bin->n--;
 	bin->low = min(bin->low, bin->n);
-	c->npages -= s->npages;
-	c->nspans--;
+	cache->npages -= s->npages;
+	cache->nspans--;
 }
 
-/* Of large spans, the size says all. */
+/* The layout of a large span follows from its size. */
 static __always_inline bool span_fits(const struct gh_span *s,
 				      const struct gh_shape *shape, bool large)
 {
@@ -95,12 +98,15 @@ static __always_inline bool span_fits(const struct gh_span *s,
 			  !s->tiny == !shape->tiny));
 }
 
-/* Under the lock. */
 static __always_inline struct gh_span *
-bin_find(struct gh_spanbin *bin, const struct gh_shape *shape, bool large)
+bin_find(struct gh_spancache *cache, struct gh_spanbin *bin,
+	 const struct gh_shape *shape, bool large)
+	__must_hold(&cache->lock)
 {
 	unsigned int looks = TAKE_LOOKS;
 	struct gh_span *s;
+
+	lockdep_assert_held(&cache->lock);
 
 	list_for_each_entry(s, &bin->spans, list) {
 		if (likely(span_fits(s, shape, large)))
@@ -112,80 +118,82 @@ bin_find(struct gh_spanbin *bin, const struct gh_shape *shape, bool large)
 }
 
 /**
- * gh_spancache_take() - get a span that is cut as wanted
- * @c: the cache
- * @shape: how
+ * gh_spancache_take() - take out a span of a given layout
+ * @cache: the cache
+ * @shape: the layout
  *
  * Context: any but NMI.
- * Return: the span, the one freed last if there are several; or NULL.
+ * Return: the span that was freed last, if there are several; or NULL.
  */
-struct gh_span *gh_spancache_take(struct gh_spancache *c,
+struct gh_span *gh_spancache_take(struct gh_spancache *cache,
 				  const struct gh_shape *shape)
 {
-	struct gh_spanbin *bin = gh_spancache_bin(c, shape->elemsize,
+	struct gh_spanbin *bin = gh_spancache_bin(cache, shape->elemsize,
 						  shape->large);
 	struct gh_span *s;
 	unsigned long flags;
 
 	if (!READ_ONCE(bin->n))
 		return NULL;
-	raw_spin_lock_irqsave(&c->lock, flags);
-	s = shape->large ? bin_find(bin, shape, true) :
-			   bin_find(bin, shape, false);
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	s = shape->large ? bin_find(cache, bin, shape, true) :
+			   bin_find(cache, bin, shape, false);
 	if (s)
-		spancache_unlink(c, bin, s);
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+		spancache_unlink(cache, bin, s);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return s;
 }
 
 /**
- * gh_spancache_take_oldest() - take out the span of a bin that waited longest
- * @c: the cache
+ * gh_spancache_take_oldest() - take out the span of a bin that was freed first
+ * @cache: the cache
  * @bin: the bin
- * @only_idle: only if the bin was never without it since the last look
+ * @only_idle: only if no allocation needed it since gh_spancache_look()
  *
  * Context: any but NMI.
  * Return: the span or NULL.
  */
-struct gh_span *gh_spancache_take_oldest(struct gh_spancache *c,
+struct gh_span *gh_spancache_take_oldest(struct gh_spancache *cache,
 					 struct gh_spanbin *bin, bool only_idle)
 {
 	struct gh_span *s = NULL;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&c->lock, flags);
+	raw_spin_lock_irqsave(&cache->lock, flags);
 	if (bin->n && (!only_idle || bin->low)) {
 		s = list_last_entry(&bin->spans, struct gh_span, list);
 		bin->low -= !!bin->low;
-		spancache_unlink(c, bin, s);
+		spancache_unlink(cache, bin, s);
 	}
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return s;
 }
 
 /**
- * gh_spancache_take_victim() - take out a span whose memory is wanted
- * @c: the cache
+ * gh_spancache_take_victim() - take out a span because memory is short
+ * @cache: the cache
  *
- * The oldest of the bins in turn.
+ * Takes the oldest span of a bin; the bins take turns.
  *
  * Context: any but NMI.
  * Return: the span, or NULL if there is none.
  */
-struct gh_span *gh_spancache_take_victim(struct gh_spancache *c)
+struct gh_span *gh_spancache_take_victim(struct gh_spancache *cache)
 {
 	unsigned int i;
 
-	if (!READ_ONCE(c->nspans))
+	if (!READ_ONCE(cache->nspans))
 		return NULL;
+
 	for (i = 0; i < GH_SPANBINS; i++) {
-		/* Whose turn it is need not be exact. */
-		unsigned int v = READ_ONCE(c->victim) % GH_SPANBINS;
+		/* Two CPUs may pick the same bin, which does no harm. */
+		unsigned int v = READ_ONCE(cache->victim) % GH_SPANBINS;
 		struct gh_span *s = NULL;
 
-		WRITE_ONCE(c->victim, v + 1);
-		if (READ_ONCE(c->bin[v].n))
-			s = gh_spancache_take_oldest(c, &c->bin[v], false);
+		WRITE_ONCE(cache->victim, v + 1);
+		if (READ_ONCE(cache->bin[v].n))
+			s = gh_spancache_take_oldest(cache, &cache->bin[v], false);
 		if (s)
 			return s;
 	}
@@ -193,17 +201,17 @@ struct gh_span *gh_spancache_take_victim(struct gh_spancache *c)
 }
 
 /**
- * gh_spancache_look() - begin to count anew which spans of a bin lie idle
- * @c: the cache
+ * gh_spancache_look() - start again to count the idle spans of a bin
+ * @cache: the cache
  * @bin: the bin
  *
  * Context: any but NMI.
  */
-void gh_spancache_look(struct gh_spancache *c, struct gh_spanbin *bin)
+void gh_spancache_look(struct gh_spancache *cache, struct gh_spanbin *bin)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&c->lock, flags);
+	raw_spin_lock_irqsave(&cache->lock, flags);
 	bin->low = bin->n;
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * spancache: freed spans of a node, kept whole for the next who needs the same.
+ * spancache: freed spans of a node, kept whole for reuse with the same layout.
  */
 #ifndef _GOHEAP_SPANCACHE_H
 #define _GOHEAP_SPANCACHE_H
@@ -24,7 +24,7 @@
  * struct gh_spanbin - spans whose object sizes have the same hash
  * @spans: newest first
  * @n: how many
- * @low: lowest @n since the last look: so many lie idle
+ * @low: lowest @n since gh_spancache_look(): so many spans are idle
  */
 struct gh_spanbin {
 	struct list_head spans;
@@ -38,7 +38,7 @@ struct gh_spanbin {
  * @npages: heap pages of all spans
  * @nspans: number of spans
  * @max_pages: bound on @npages
- * @victim: bin that is next to lose a span when memory is wanted
+ * @victim: bin that is next to lose a span when memory is short
  * @bin: spans, by gh_spancache_bin()
  */
 struct gh_spancache {
@@ -50,21 +50,21 @@ struct gh_spancache {
 	struct gh_spanbin bin[GH_SPANBINS];
 };
 
-static inline struct gh_spanbin *gh_spancache_bin(struct gh_spancache *c,
+static inline struct gh_spanbin *gh_spancache_bin(struct gh_spancache *cache,
 						  size_t elemsize, bool large)
 {
-	return &c->bin[hash_64(elemsize, GH_SPANBINS_SHIFT - 1) +
-		       large * GH_SPANBINS / 2];
+	return &cache->bin[hash_64(elemsize, GH_SPANBINS_SHIFT - 1) +
+			   large * GH_SPANBINS / 2];
 }
 
-void gh_spancache_init(struct gh_spancache *c);
-bool gh_spancache_put(struct gh_spancache *c, struct gh_span *s);
-struct gh_span *gh_spancache_take(struct gh_spancache *c,
+void gh_spancache_init(struct gh_spancache *cache);
+bool gh_spancache_put(struct gh_spancache *cache, struct gh_span *s);
+struct gh_span *gh_spancache_take(struct gh_spancache *cache,
 				  const struct gh_shape *shape);
-struct gh_span *gh_spancache_take_oldest(struct gh_spancache *c,
+struct gh_span *gh_spancache_take_oldest(struct gh_spancache *cache,
 					 struct gh_spanbin *bin,
 					 bool only_idle);
-struct gh_span *gh_spancache_take_victim(struct gh_spancache *c);
-void gh_spancache_look(struct gh_spancache *c, struct gh_spanbin *bin);
+struct gh_span *gh_spancache_take_victim(struct gh_spancache *cache);
+void gh_spancache_look(struct gh_spancache *cache, struct gh_spanbin *bin);
 
 #endif /* _GOHEAP_SPANCACHE_H */

@@ -2,8 +2,8 @@
 /*
  * stats: what a heap holds, for callers and for people.
  *
- * The fast path counts nothing. What callers hold is what left the spans, less
- * what came back to them, less what lies in magazines and transfer caches.
+ * The fast path counts nothing. What callers hold is what was taken from spans,
+ * less what was freed to them, less what is in magazines and transfer caches.
  *
  *   /sys/kernel/debug/goheap/stats       struct goheap_stats, a line a field
  *   /sys/kernel/debug/goheap/arena_map   every run of pages of every arena
@@ -15,10 +15,9 @@
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
-#include "cache.h"
 #include "compat.h"
-#include "malloc.h"
 #include "mcache.h"
+#include "report.h"
 #include "stats.h"
 #include "tiny.h"
 
@@ -29,7 +28,7 @@ static struct dentry *debugfs_dir;
 /* Objects of an mcentral that callers hold. */
 static unsigned long central_live(const struct gh_central *c)
 {
-	/* Read what is subtracted first: a race must not go below zero. */
+	/* Read what is subtracted first, or a race could make it too much. */
 	unsigned long gone = gh_slot_released(c) + gh_slot_cached(c);
 	unsigned long carved = gh_slot_carved(c);
 
@@ -46,7 +45,7 @@ static void stats_add_central(struct goheap_stats *st,
 	st->cached += cached * c->shape.elemsize;
 	st->total_alloc += mallocs * c->shape.elemsize;
 	st->total_freed += frees * c->shape.elemsize;
-	/* Tiny objects are counted one by one, not by the block. */
+	/* Tiny objects are counted one by one, not as blocks. */
 	if (c->shape.tiny)
 		mallocs = gh_tiny_count(c->heap, &frees);
 	st->mallocs += mallocs;
@@ -87,29 +86,38 @@ static void stats_add_stack(struct goheap_stats *st, struct gh_heap *h,
 		st->stack_inuse += central_live(c) * c->shape.elemsize;
 		st->cached += gh_slot_cached(c) * c->shape.elemsize;
 	}
-	/* What is left are blocks with a span of their own. */
+	/* The rest are blocks with a span of their own. */
 	st->stack_inuse += stack_pages << GH_PAGE_SHIFT;
+}
+
+/* Large objects and stack blocks are counted apart. */
+static bool counted_by_central(const struct gh_central *c)
+{
+	const struct gh_central *own = c->heap->central;
+
+	return c->cache || (c >= own + 2 && c <= own + GH_CENTRAL_TINY);
 }
 
 static void stats_add_objects(struct goheap_stats *st, struct gh_heap *h)
 {
-	struct goheap_cache *cache;
-	unsigned int i;
+	struct gh_central *c;
 
 	stats_add_large(st, h);
-	for (i = 2; i <= GH_CENTRAL_TINY; i++)
-		stats_add_central(st, &h->central[i]);
+
 	mutex_lock(&h->caches_lock);
-	list_for_each_entry(cache, &h->caches, list) {
-		stats_add_central(st, &cache->central);
-		st->caches++;
+	gh_for_each_central(c, h) {
+		if (counted_by_central(c))
+			stats_add_central(st, c);
+		st->caches += !!c->cache;
 	}
 	mutex_unlock(&h->caches_lock);
-	/* Objects that came and went in caches that are no more. */
+
+	/* Objects that were allocated and freed in caches since destroyed. */
 	st->mallocs += atomic64_read(&h->gone_objects);
 	st->frees += atomic64_read(&h->gone_objects);
 	st->total_alloc += atomic64_read(&h->gone_bytes);
 	st->total_freed += atomic64_read(&h->gone_bytes);
+
 	st->objects = st->mallocs - st->frees;
 	st->heap_alloc = st->total_alloc - st->total_freed;
 }
@@ -128,11 +136,13 @@ static void stats_add_records(struct goheap_stats *st, struct gh_heap *h)
 			fixalloc_bytes(&h->tiny_meta);
 	for (i = 0; i < GH_NUM_META; i++)
 		st->mspan_sys += fixalloc_bytes(&h->meta[i]);
+
 	st->mcache_sys = cpus * (sizeof(struct gh_mcache) +
 				 sizeof(struct gh_pages_cpu) +
 				 st->caches * sizeof(struct gh_slot));
 	for (i = 0; i < GH_NUM_MAGS; i++)
 		st->mcache_sys += fixalloc_bytes(&h->mags[i]);
+
 	st->other_sys = fixalloc_bytes(&h->areas) +
 			fixalloc_bytes(&h->caches_rec) +
 			PAGE_ALIGN(sizeof(*h)) +
@@ -163,6 +173,7 @@ static void stats_add_pages(struct goheap_stats *st, struct gh_heap *h)
 		st->spans_inuse += gh_node_spans_inuse(node);
 		stack_pages += atomic_long_read(&node->stack_pages);
 	}
+
 	total = st->arenas << GH_ARENA_SHIFT;
 	st->stack_sys = (u64)stack_pages << GH_PAGE_SHIFT;
 	st->heap_sys = total - st->stack_sys;
@@ -240,6 +251,7 @@ static int stats_show(struct seq_file *m, void *v)
 	SHOW(arenas);
 	SHOW(caches);
 #undef SHOW
+
 	seq_printf(m, "%-16s %llu\n", "bad_wild", st.bad_frees[GOHEAP_BAD_WILD]);
 	seq_printf(m, "%-16s %llu\n", "bad_interior",
 		   st.bad_frees[GOHEAP_BAD_INTERIOR]);
@@ -271,7 +283,10 @@ static struct gh_arena *map_arena(struct gh_heap *h, unsigned int nr)
 	return NULL;
 }
 
-/* How far the state of @page goes on; *@state is ABSENT if it is in a span. */
+/*
+ * How many pages from @page on are in the same span, or in none and in the same
+ * state. *@state is ABSENT if they are in a span.
+ */
 static unsigned long map_run(struct gh_arena *arena, unsigned long page,
 			     enum gh_page_state *state)
 {
@@ -283,10 +298,13 @@ static unsigned long map_run(struct gh_arena *arena, unsigned long page,
 	if (s)
 		return clamp(s->page + s->npages - (first + page), 1UL,
 			     GH_ARENA_PAGES - page);
+
 	raw_spin_lock_irqsave(&arena->node->lock, flags);
 	n = gh_pagealloc_run(&arena->node->pa, first + page,
 			     first + GH_ARENA_PAGES, state);
 	raw_spin_unlock_irqrestore(&arena->node->lock, flags);
+
+	/* A span that was made meanwhile ends the run. */
 	for (i = 1; i < n; i++)
 		if (gh_arena_span(arena, page + i))
 			break;
@@ -322,12 +340,14 @@ static void map_show_span(struct seq_file *m, const struct gh_span *s)
 
 	for (i = 0; i < s->nelems; i++)
 		live += s->objstate[i] == GH_OBJ_ALLOC;
+
 	if (s->state == GH_SPAN_LARGE)
 		kind = "large";
 	else if (s->state == GH_SPAN_STACK)
 		kind = "stack";
 	else if (s->central->cache)
 		kind = "cache";
+
 	seq_printf(m, "%s%s%s %u %zu %u %u\n", kind,
 		   s->central->cache ? ":" : "",
 		   s->central->cache ? s->central->name : "",
@@ -354,6 +374,8 @@ static int map_show(struct seq_file *m, void *v)
 	if (!pos)
 		seq_puts(m, "# arena page npages kind class elemsize nelems live\n");
 	seq_printf(m, "%u %lu %lu ", nr, page, n);
+
+	/* Cached spans that are large stay in the table, but are dead. */
 	if (s && gh_span_state(s) == GH_SPAN_DEAD)
 		seq_puts(m, names[GH_PAGE_ALLOCATED]);
 	else if (s && state == GH_PAGE_ABSENT)
@@ -390,7 +412,7 @@ static void info_show_central(struct seq_file *m, const struct gh_central *c)
 static int goheapinfo_show(struct seq_file *m, void *v)
 {
 	struct gh_heap *h = gh_kheap;
-	struct goheap_cache *cache;
+	struct gh_central *c;
 	unsigned int i;
 
 	seq_puts(m, "slabinfo - version: 2.1\n");
@@ -398,8 +420,9 @@ static int goheapinfo_show(struct seq_file *m, void *v)
 	seq_puts(m, " : tunables <limit> <batchcount> <sharedfactor>");
 	seq_puts(m, " : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
 	mutex_lock(&h->caches_lock);
-	list_for_each_entry(cache, &h->caches, list)
-		info_show_central(m, &cache->central);
+	gh_for_each_central(c, h)
+		if (c->cache)
+			info_show_central(m, c);
 	mutex_unlock(&h->caches_lock);
 	for (i = GH_NUM_CENTRALS; i-- > 2;)
 		info_show_central(m, &h->central[i]);
@@ -409,7 +432,7 @@ static int goheapinfo_show(struct seq_file *m, void *v)
 /* ---- life --------------------------------------------------------------- */
 
 /**
- * gh_stats_init() - make the files; the heap exists
+ * gh_stats_init() - make the files; gh_kheap must exist
  *
  * Return: 0 or -ENOMEM.
  */

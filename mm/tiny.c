@@ -2,21 +2,17 @@
 /*
  * tiny: small data objects that share a 16-byte block.
  *
- * Each CPU holds one block and gives out its bytes from the front. A block's
- * word (see GH_TINY_HELD in span.h) knows where each resident starts and ends,
- * so a free of anything else is refused, and the block goes back when the last
- * resident has left and the CPU has moved on to another block:
+ * Each CPU holds one block and hands out its bytes from the front. A block's
+ * word (tinyword.h) says where each object in it starts and ends, so that a
+ * free of anything else is refused. The block is freed when its last object
+ * was, and the CPU has moved on to another block.
  *
- *   byte    0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15
- *           [ "abc" ]   [ u32 val ] [   u64 key           ]
- *   starts  x           x           x
- *   ends          x              x                       x
+ * Bytes of a block are reused only when no object is left in it; otherwise a
+ * new object could be mistaken for one that occupied the same bytes before. (A
+ * garbage-collected heap needs no word: there, a block dies when nothing points
+ * into it.)
  *
- * A garbage-collected heap needs no such word: a block dies there when nothing
- * points into it. Bytes are given out again only when a block has no residents,
- * so one cannot be confused with another that was there before it.
- *
- * Guard: gh_tiny.busy, as for a slot. Words are changed by atomic operations.
+ * Lock: gh_tiny.busy, see busy.h. Words are changed by atomic operations.
  */
 #include <linux/hardirq.h>
 #include <linux/mm.h>
@@ -26,21 +22,6 @@
 #include "mcache.h"
 #include "tiny.h"
 
-static inline int start_bit(unsigned int off)
-{
-	return BIT(off);
-}
-
-static inline int end_bit(unsigned int last)
-{
-	return BIT(16 + last);
-}
-
-static atomic_t *tiny_word(const struct gh_span *s, unsigned long addr)
-{
-	return &s->tiny[(addr - s->base) / GH_TINY_SIZE];
-}
-
 static void tiny_free_block(struct gh_span *s, unsigned long addr)
 {
 	unsigned int idx = (addr - s->base) / GH_TINY_SIZE;
@@ -49,7 +30,7 @@ static void tiny_free_block(struct gh_span *s, unsigned long addr)
 		     &s->objstate[idx]);
 }
 
-/* A CPU moves on: the block goes, unless it has residents. */
+/* A CPU lets go of a block, which is freed unless objects are left in it. */
 static void tiny_unhold(void *block, atomic_t *word)
 {
 	if (!(atomic_fetch_andnot(GH_TINY_HELD, word) & GH_TINY_STARTS))
@@ -63,16 +44,18 @@ static unsigned int tiny_align(size_t size)
 	return min_t(size_t, size & -size, 8);
 }
 
-/* Place an object in the CPU's block. The guard is held. */
+/* Place an object in the CPU's block. */
 static void *tiny_place(struct gh_tiny *t, size_t size)
 {
 	unsigned int off = ALIGN(t->off, tiny_align(size));
+
+	gh_busy_assert_held(&t->busy);
 
 	/* No object starts at the last byte: its bit is GH_TINY_HELD. */
 	if (!t->block || off + size > GH_TINY_SIZE || off == GH_TINY_SIZE - 1)
 		return NULL;
 	t->off = off + size;
-	atomic_or(start_bit(off) | end_bit(off + size - 1), t->word);
+	atomic_or(gh_tinyword_object(off, size), t->word);
 	return t->block + off;
 }
 
@@ -83,18 +66,15 @@ static void *tiny_try(struct gh_heap *h, size_t size)
 
 	preempt_disable();
 	t = this_cpu_ptr(&h->mcache->tiny);
-	if (!t->busy) {
-		t->busy = true;
-		barrier();
+	if (gh_busy_try(&t->busy)) {
 		p = tiny_place(t, size);
-		barrier();
-		t->busy = false;
+		gh_busy_end(&t->busy);
 	}
 	preempt_enable();
 	return p;
 }
 
-/* Let the CPU hold @block, of which @off bytes are used, or nobody. */
+/* Let this CPU hold @block, of which @off bytes are used, or free it. */
 static void tiny_install(struct gh_heap *h, void *block, atomic_t *word,
 			 unsigned int off)
 {
@@ -102,14 +82,11 @@ static void tiny_install(struct gh_heap *h, void *block, atomic_t *word,
 
 	preempt_disable();
 	t = this_cpu_ptr(&h->mcache->tiny);
-	if (!t->busy) {
-		t->busy = true;
-		barrier();
+	if (gh_busy_try(&t->busy)) {
 		swap(t->block, block);
 		swap(t->word, word);
 		t->off = off;
-		barrier();
-		t->busy = false;
+		gh_busy_end(&t->busy);
 	}
 	preempt_enable();
 	if (block)
@@ -120,7 +97,7 @@ static void tiny_install(struct gh_heap *h, void *block, atomic_t *word,
  * gh_tiny_alloc() - allocate a small data object
  * @h: the heap
  * @size: bytes, 1 to 15
- * @gfp: for a new block; zeroing is the caller's business
+ * @gfp: for a new block; zeroing is left to the caller
  *
  * Context: any in which @gfp may be used.
  * Return: the object or NULL.
@@ -135,39 +112,29 @@ void *gh_tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp)
 		p = gh_slot_alloc(&h->central[GH_CENTRAL_TINY], gfp);
 		if (!p)
 			return NULL;
-		word = tiny_word(gh_span_of((unsigned long)p),
-				 (unsigned long)p);
-		atomic_set(word, GH_TINY_HELD | start_bit(0) |
-				 end_bit(size - 1));
+		word = gh_tinyword_of(gh_span_of((unsigned long)p),
+				      (unsigned long)p);
+		atomic_set(word, GH_TINY_HELD | gh_tinyword_object(0, size));
 		tiny_install(h, p, word, size);
 	}
 	this_cpu_inc(h->mcache->tiny.allocs);
 	return p;
 }
 
-/* The last resident has left the block that this CPU holds: begin it anew. */
+/* No object is left in a block. If this CPU holds it, start again at byte 0. */
 static void tiny_restart(struct gh_heap *h, void *block)
 {
 	struct gh_tiny *t;
 
 	preempt_disable();
 	t = this_cpu_ptr(&h->mcache->tiny);
-	if (!t->busy) {
-		t->busy = true;
-		barrier();
-		/* This CPU may have moved on, or have placed another. */
+	if (gh_busy_try(&t->busy)) {
+		/* The CPU may hold another block, or have placed an object. */
 		if (t->block == block && atomic_read(t->word) == GH_TINY_HELD)
 			t->off = 0;
-		barrier();
-		t->busy = false;
+		gh_busy_end(&t->busy);
 	}
 	preempt_enable();
-}
-
-/* Bytes from the start of an object to its end. */
-static unsigned int tiny_len(int word, unsigned int off)
-{
-	return __ffs((unsigned int)word >> (16 + off)) + 1;
 }
 
 /**
@@ -181,28 +148,11 @@ static unsigned int tiny_len(int word, unsigned int off)
 size_t gh_tiny_size(const struct gh_span *s, unsigned long addr)
 {
 	unsigned int off = addr % GH_TINY_SIZE;
-	int word = atomic_read(tiny_word(s, addr));
+	int word = gh_tinyword_read(s, addr);
 
-	if (!(word & GH_TINY_STARTS & start_bit(off)))
+	if (!gh_tinyword_starts(word, off))
 		return 0;
-	return tiny_len(word, off);
-}
-
-/**
- * gh_tiny_covers() - ask whether an address is in a tiny object
- * @s: the span
- * @addr: the address
- *
- * Context: any.
- * Return: true if an object starts before @addr and ends at or after it.
- */
-bool gh_tiny_covers(const struct gh_span *s, unsigned long addr)
-{
-	unsigned int off = addr % GH_TINY_SIZE;
-	int word = atomic_read(tiny_word(s, addr));
-	int before = word & GH_TINY_STARTS & (start_bit(off) - 1);
-
-	return before && __fls(before) + tiny_len(word, __fls(before)) > off;
+	return gh_tinyword_size(word, off);
 }
 
 /**
@@ -215,19 +165,21 @@ bool gh_tiny_covers(const struct gh_span *s, unsigned long addr)
  */
 bool gh_tiny_free(struct gh_span *s, unsigned long addr)
 {
-	unsigned int off = addr % GH_TINY_SIZE;
-	atomic_t *word = tiny_word(s, addr);
+	unsigned int size, off = addr % GH_TINY_SIZE;
+	atomic_t *word = gh_tinyword_of(s, addr);
 	struct gh_heap *h = s->central->heap;
 	int new, old = atomic_read(word);
 
 	if (want_init_on_free())
 		memset((void *)addr, 0, gh_tiny_size(s, addr));
+
 	do {
-		if (!(old & GH_TINY_STARTS & start_bit(off)))
+		if (!gh_tinyword_starts(old, off))
 			return false;
-		new = old & ~(start_bit(off) |
-			      end_bit(off + tiny_len(old, off) - 1));
+		size = gh_tinyword_size(old, off);
+		new = old & ~gh_tinyword_object(off, size);
 	} while (!atomic_try_cmpxchg(word, &old, new));
+
 	this_cpu_inc(h->mcache->tiny.frees);
 	if (new == GH_TINY_HELD)
 		tiny_restart(h, (void *)round_down(addr, GH_TINY_SIZE));
@@ -237,9 +189,10 @@ bool gh_tiny_free(struct gh_span *s, unsigned long addr)
 }
 
 /**
- * gh_tiny_drain() - take a CPU's block away
+ * gh_tiny_drain() - let a CPU let go of its block
  * @h: the heap
- * @cpu: this CPU, with preemption off, or one that nobody runs on
+ * @cpu: this CPU, with preemption off; or one that is dead, or whose heap
+ *	nobody uses
  *
  * Context: process context.
  */
@@ -249,19 +202,17 @@ void gh_tiny_drain(struct gh_heap *h, unsigned int cpu)
 	atomic_t *word;
 	void *block;
 
-	t->busy = true;
-	barrier();
+	gh_busy_begin(&t->busy);
 	block = t->block;
 	word = t->word;
 	t->block = NULL;
-	barrier();
-	t->busy = false;
+	gh_busy_end(&t->busy);
 	if (block)
 		tiny_unhold(block, word);
 }
 
 /**
- * gh_tiny_age() - take this CPU's block away if it was not needed since last time
+ * gh_tiny_age() - let go of this CPU's block if it was not needed lately
  * @h: the heap
  *
  * Context: preemption off, not in an interrupt.
@@ -269,6 +220,8 @@ void gh_tiny_drain(struct gh_heap *h, unsigned int cpu)
 void gh_tiny_age(struct gh_heap *h)
 {
 	struct gh_tiny *t = this_cpu_ptr(&h->mcache->tiny);
+
+	lockdep_assert_preemption_disabled();
 
 	if (t->seen == t->allocs)
 		gh_tiny_drain(h, smp_processor_id());

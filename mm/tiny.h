@@ -6,8 +6,9 @@
 #define _GOHEAP_TINY_H
 
 #include "mheap.h"
+#include "tinyword.h"
 
-/* Two of 8 bytes would fill a block, no better than they fill their class. */
+/* Not 8 bytes, because a block is no better than two objects of that class. */
 static __always_inline bool gh_size_is_tiny(size_t size)
 {
 	return size < GH_TINY_SIZE && size != GH_MIN_OBJ;
@@ -15,7 +16,6 @@ static __always_inline bool gh_size_is_tiny(size_t size)
 
 void *gh_tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp);
 bool gh_tiny_free(struct gh_span *s, unsigned long addr);
-bool gh_tiny_covers(const struct gh_span *s, unsigned long addr);
 size_t gh_tiny_size(const struct gh_span *s, unsigned long addr);
 void gh_tiny_age(struct gh_heap *h);
 void gh_tiny_drain(struct gh_heap *h, unsigned int cpu);

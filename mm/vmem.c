@@ -3,7 +3,7 @@
  * vmem: address space for arenas, and the physical pages behind it.
  *
  * The functions that reserve parts of the vmalloc space page by page are not
- * exported to modules, so both back-ends stand on vmap().
+ * exported to modules, so both back-ends are built on vmap().
  *
  * Sparse (x86-64). vmap() maps one zeroed "hole" page all over a stretch that
  * is long enough to hold the wanted arenas at an aligned address:
@@ -11,17 +11,18 @@
  *   vm                base                                   vm + size
  *   |  never used     |   arena 0   |  ...  |  arena n-1   |  never used |
  *
- * That builds every page table of the stretch (128 KiB an arena), so commit
- * never allocates one. Then the entries are cleared, and a stray access faults.
- * Commit sets entries of empty places, which needs no TLB flush. Decommit
- * clears entries; the pages go back only after every CPU's TLB was flushed.
+ * That builds every page table of the stretch (128 KiB an arena), so that
+ * commit never has to allocate one. Then the entries are cleared, so that a
+ * stray access faults. Commit sets entries that are empty, which needs no TLB
+ * flush. Decommit clears entries; the pages must not be freed before every
+ * CPU's TLB was flushed.
  *
  * Eager (elsewhere). All n * 64 MiB are allocated, and vmap() is given an array
- * of one arena more whose entry i is page i mod (n * 64 MiB): wherever vmap()
+ * of one arena more whose entry i is page i mod (n * 64 MiB). Wherever vmap()
  * puts it, the aligned window inside holds each page exactly once. Commit and
  * decommit have nothing to do.
  *
- * Locking: none here. The caller owns the runs that it commits and decommits.
+ * Lock: none. The caller must own the runs that it commits and decommits.
  */
 #include <linux/atomic.h>
 #include <linux/mm.h>
@@ -65,7 +66,7 @@ static pte_t *vmem_ptes(unsigned long addr)
 	return ptep && level == PG_LEVEL_4K ? ptep : NULL;
 }
 
-/* Call @fn for each entry of a range, until it says stop. */
+/* Call @fn for each entry of a range until it returns false. */
 static bool vmem_walk_ptes(unsigned long addr, unsigned long end,
 			   bool (*fn)(pte_t *ptep, void *arg), void *arg)
 {
@@ -150,10 +151,11 @@ static bool vmem_walk_ptes(unsigned long addr, unsigned long end,
 #endif
 
 /*
- * TLBs are flushed with what is exported: unmapping a decoy of many pages queues
- * a range flush that is wide enough to become a full one on every CPU, and
- * vm_unmap_aliases() carries it out, or waits for who does, before it returns.
- * Only mapping the decoy can fail, so that is done first.
+ * A function that flushes TLBs is not exported, so it is done by unmapping a
+ * decoy of many pages. That queues a range flush which is wide enough to become
+ * a full one on every CPU. vm_unmap_aliases() carries it out, or waits for the
+ * CPU that does, before it returns. Only mapping the decoy can fail, so callers
+ * do that before they change anything.
  */
 static void *vmem_map_decoy(void)
 {
@@ -187,7 +189,7 @@ static void vmem_free_pages(struct list_head *pages)
 	}
 }
 
-/* A victim of the OOM killer shall not eat up the reserves it was given. */
+/* An OOM victim must not use up the memory reserves it has been granted. */
 static bool vmem_must_stop(gfp_t gfp)
 {
 	return gfpflags_allow_blocking(gfp) && fatal_signal_pending(current);
@@ -210,6 +212,7 @@ static int vmem_get_pages(struct list_head *pages, unsigned long n, gfp_t gfp,
 			vmem_free_pages(pages);
 			return -ENOMEM;
 		}
+
 		for (i = 0; i < got; i++)
 			list_add_tail(&bulk[i]->lru, pages);
 		n -= got;
@@ -227,6 +230,8 @@ static int sparse_reserve(struct gh_vmem_area *area, unsigned long npages,
 
 	if (!decoy)
 		return -ENOMEM;
+
+	/* Build the page tables. */
 	for (i = 0; i < npages; i++)
 		pages[i] = hole_page;
 	area->vm = vmap(pages, npages, VM_MAP, PAGE_KERNEL);
@@ -234,6 +239,8 @@ static int sparse_reserve(struct gh_vmem_area *area, unsigned long npages,
 		vunmap(decoy);
 		return -ENOMEM;
 	}
+
+	/* Empty them. */
 	start = (unsigned long)area->vm;
 	end = start + (npages << PAGE_SHIFT);
 	for (; start < end; start = min(end, start + GH_ARENA_SIZE)) {
@@ -247,7 +254,7 @@ static int sparse_reserve(struct gh_vmem_area *area, unsigned long npages,
 
 /* ---- eager back-end ----------------------------------------------------- */
 
-/* Fill @pages with @npages zeroed pages, taken in blocks as large as can be. */
+/* Fill @pages with @npages zeroed pages, in blocks as large as possible. */
 static int eager_get_pages(struct page **pages, unsigned long npages, int nid)
 {
 	unsigned int order = min_t(unsigned int, 10, get_order(GH_ARENA_SIZE));
@@ -267,6 +274,7 @@ static int eager_get_pages(struct page **pages, unsigned long npages, int nid)
 		}
 		if (!block)
 			break;
+
 		split_page(block, order);
 		for (i = 0; i < 1UL << order; i++)
 			pages[n++] = block + i;
@@ -276,6 +284,7 @@ static int eager_get_pages(struct page **pages, unsigned long npages, int nid)
 	}
 	if (n == npages)
 		return 0;
+
 	while (n--)
 		__free_page(pages[n]);
 	return -ENOMEM;
@@ -289,6 +298,7 @@ static int eager_reserve(struct gh_vmem_area *area, unsigned long npages,
 
 	if (own > totalram_pages() / 2 || eager_get_pages(pages, own, nid))
 		return -ENOMEM;
+
 	for (i = own; i < npages; i++)
 		pages[i] = pages[i - own];
 	area->vm = vmap(pages, npages, VM_MAP, PAGE_KERNEL);
@@ -296,6 +306,7 @@ static int eager_reserve(struct gh_vmem_area *area, unsigned long npages,
 		atomic_long_add(own, &committed_pages);
 		return 0;
 	}
+
 	for (i = 0; i < own; i++)
 		__free_page(pages[i]);
 	return -ENOMEM;
@@ -328,7 +339,7 @@ static unsigned long vmem_area_pages(unsigned int narenas)
  * @nid: NUMA node for an eager arena's pages
  *
  * Context: process context, may sleep. Honours memalloc_nofs_save() and its
- * like, as vmap() has no gfp of its own.
+ * like, because vmap() has no gfp of its own.
  * Return: 0, or -ENOMEM when memory or address space is short.
  */
 int gh_vmem_reserve(struct gh_vmem_area *area, unsigned int narenas, int nid)
@@ -342,12 +353,14 @@ int gh_vmem_reserve(struct gh_vmem_area *area, unsigned int narenas, int nid)
 	pages = vmalloc(array_size(npages, sizeof(*pages)));
 	if (!pages)
 		return -ENOMEM;
+
 	area->narenas = narenas;
 	err = vmem_sparse ? sparse_reserve(area, npages, pages) :
 			    eager_reserve(area, npages, pages, nid);
 	vfree(pages);
 	if (err)
 		return err;
+
 	area->base = ALIGN((unsigned long)area->vm, GH_ARENA_SIZE);
 	atomic_long_add(DIV_ROUND_UP(npages, PTRS_PER_PTE), &table_pages);
 	return 0;
@@ -355,8 +368,8 @@ int gh_vmem_reserve(struct gh_vmem_area *area, unsigned int narenas, int nid)
 GH_EXPORT_FOR_TESTS(gh_vmem_reserve);
 
 /**
- * gh_vmem_release() - give back the address space and every page behind it
- * @area: as filled in by gh_vmem_reserve(); nobody may use it any more
+ * gh_vmem_release() - free the address space and every page behind it
+ * @area: as filled in by gh_vmem_reserve(); nobody uses it any more
  *
  * Context: process context, may sleep.
  */
@@ -372,13 +385,15 @@ void gh_vmem_release(struct gh_vmem_area *area)
 			       pte_take, &batch);
 	else
 		eager_collect(area, &batch);
+
 	/*
-	 * The stretch is wide, so its own unmapping flushes whole TLBs, the
-	 * entries cleared above included, before the pages are freed.
+	 * The stretch is wide, so unmapping it flushes whole TLBs, the entries
+	 * cleared above included. Only then may the pages be freed.
 	 */
 	vunmap(area->vm);
 	vm_unmap_aliases();
 	vmem_free_pages(&batch.pages);
+
 	atomic_long_sub(batch.npages, &committed_pages);
 	atomic_long_sub(DIV_ROUND_UP(npages, PTRS_PER_PTE), &table_pages);
 }
@@ -391,7 +406,7 @@ GH_EXPORT_FOR_TESTS(gh_vmem_release);
  * @gfp: for the pages; __GFP_ZERO zeroes those that are new
  * @nid: preferred NUMA node
  *
- * Places that have a page keep it. All or nothing.
+ * Pages that are there already stay. On failure nothing is changed.
  *
  * Context: any in which @gfp may be used; not NMI.
  * Return: 0 or -ENOMEM.
@@ -445,7 +460,7 @@ GH_EXPORT_FOR_TESTS(gh_vmem_batch_init);
  * @addr: start of the run, PAGE_SIZE aligned
  * @nbytes: length, a multiple of PAGE_SIZE
  *
- * Nobody may use the run, nor commit it again, until gh_vmem_batch_free().
+ * Nobody may use the run, or commit it again, until gh_vmem_batch_free().
  *
  * Context: process context, may sleep.
  * Return: 0, or -ENOMEM and nothing was done; only for a batch that is empty.
@@ -534,7 +549,7 @@ int gh_vmem_init(enum gh_vmem_kind kind)
 }
 
 /**
- * gh_vmem_exit() - end; every area was released
+ * gh_vmem_exit() - free what all areas share; every area was released
  */
 void gh_vmem_exit(void)
 {

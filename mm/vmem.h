@@ -26,7 +26,7 @@ enum gh_vmem_kind {
 
 /**
  * struct gh_vmem_area - a reserved stretch of aligned, adjacent arenas
- * @list: for the owner's use
+ * @list: for the owner
  * @vm: what vmap() returned
  * @base: first arena's address, a multiple of GH_ARENA_SIZE
  * @narenas: number of arenas
@@ -39,10 +39,10 @@ struct gh_vmem_area {
 };
 
 /**
- * struct gh_vmem_batch - pages on their way back to the system
- * @pages: unmapped pages, not to be freed before the TLB was flushed
+ * struct gh_vmem_batch - pages that are about to be freed to the system
+ * @pages: unmapped pages, which must not be freed before the TLBs were flushed
  * @npages: how many PAGE_SIZE pages
- * @decoy: what will be unmapped to flush the TLBs
+ * @decoy: mapping that will be removed to flush the TLBs
  */
 struct gh_vmem_batch {
 	struct list_head pages;

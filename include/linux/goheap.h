@@ -2,9 +2,9 @@
 /*
  * goheap: the Go runtime's memory allocator for the Linux kernel.
  *
- * This is what a client module includes. The functions take the gfp flags
- * and keep the promises of their slab counterparts; what differs is said at
- * the function. Never hand a goheap object to kfree() or kfree_rcu().
+ * Client modules include this. The functions take the gfp flags and keep the
+ * promises of their slab counterparts, unless the comment of a function says
+ * otherwise. Never pass a goheap object to kfree() or kfree_rcu().
  */
 #ifndef _LINUX_GOHEAP_H
 #define _LINUX_GOHEAP_H
@@ -22,23 +22,23 @@ struct goheap_cache;
 /**
  * DOC: Contexts
  *
- * Allocation: with ``GFP_KERNEL`` and its like in process context; with
+ * Allocation: with ``GFP_KERNEL`` and the like in process context; with
  * ``GFP_ATOMIC`` or ``GFP_NOWAIT`` also in softirq and hardirq context and
  * with spinlocks held. In NMI context an allocation is served from what the CPU
- * and, if its lock is free, the mcentral hold; otherwise it is NULL.
+ * holds or, if its lock is free, the mcentral; otherwise it is NULL.
  *
- * An allocation that may sleep and needs pages from the system is NULL in a task
- * that was killed.
+ * In a task that was killed, an allocation that may sleep and needs pages from
+ * the system is NULL.
  *
  * Free: from any of these contexts, NMI included, on any CPU.
  *
  * Flags: ``__GFP_ZERO``, ``__GFP_NOWARN``, ``__GFP_NORETRY``,
  * ``__GFP_RETRY_MAYFAIL`` and ``__GFP_ACCOUNT`` are honoured. Accounting is by
  * page: the pages that an allocation makes goheap take from the system are
- * charged to the caller's memory cgroup until they go back. Eager arenas take
- * all of theirs before, on nobody's account.
- * ``__GFP_NOFAIL``, ``GFP_DMA``, ``GFP_DMA32`` and ``__GFP_HIGHMEM`` are
- * refused: the result is NULL, and the log has one warning.
+ * charged to the caller's memory cgroup until they are freed to the system.
+ * Eager arenas take all of their pages in advance, and those are charged to no
+ * cgroup. ``__GFP_NOFAIL``, ``GFP_DMA``, ``GFP_DMA32`` and ``__GFP_HIGHMEM``
+ * are refused: the result is NULL, and the log has one warning.
  *
  * Size 0: the result is ``ZERO_SIZE_PTR``, which goheap_free() accepts and
  * which faults when it is used.
@@ -49,8 +49,8 @@ struct goheap_cache;
  *
  * Every object is aligned to 8 bytes at least; sizes that are a power of two
  * up to 8 KiB are aligned to their size, and everything above 32 KiB to 8 KiB.
- * The one exception are data objects of less than 16 bytes, but not of 8
- * (goheap_alloc_data()), which share a block: they are aligned to the largest
+ * The one exception are data objects (goheap_alloc_data()) of less than 16
+ * bytes, except 8, because they share a block: they are aligned to the largest
  * power of two that divides their size, 8 at most.
  */
 
@@ -257,8 +257,8 @@ enum goheap_bad_free {
  * @heap_idle: the rest of @heap_sys
  * @heap_released: the part of @heap_idle that has no physical pages
  * @heap_alloc: live objects, each at the size of its class
- * @total_alloc: objects that ever left their span for a caller
- * @total_freed: objects that came back to their span
+ * @total_alloc: objects ever taken from their span for a caller
+ * @total_freed: objects ever freed to their span
  * @mallocs: objects counted by @total_alloc
  * @frees: objects counted by @total_freed
  * @objects: live objects, @mallocs - @frees
@@ -266,20 +266,21 @@ enum goheap_bad_free {
  * @stack_inuse: live stack blocks
  * @mspan_sys: span records and their bitmaps
  * @mcache_sys: per-CPU caches and magazines
- * @profile_sys: the heap profile; 0, as there is none yet
+ * @profile_sys: the heap profile; 0, because there is none yet
  * @other_sys: arena metadata, page tables, mcentrals
  * @committed: physical pages behind the arenas
  * @cached: free objects held by CPUs and in transfer caches
- * @cached_spans: the part of @heap_idle that is kept as whole spans for a while
+ * @cached_spans: the part of @heap_idle that is cached as whole spans
  * @spans_inuse: number of spans in use
  * @pages_inuse: number of 8 KiB pages in spans in use
  * @arenas: number of 64 MiB arenas
  * @caches: number of object caches
  * @bad_frees: refused frees, by kind
  *
- * Memory that is recycled within a CPU's cache does not reach the counters:
- * @mallocs and @frees count objects that enter and leave circulation. At rest
- * the sums above hold exactly, while others allocate they are approximate.
+ * Objects that are freed and allocated again within a CPU's cache do not reach
+ * the counters: @mallocs and @frees count objects that enter and leave the
+ * caches. The sums above hold exactly while nobody allocates or frees, and
+ * approximately at other times.
  */
 struct goheap_stats {
 	u64 sys;

@@ -238,39 +238,38 @@ static void a_guess_is_right_or_finds_nothing(struct kunit *test)
 	unsigned int i, idx, wrong = 0;
 
 	s->base = base;
-	s->inverse = 1;
+	s->div.inverse = 1;
 	s->nelems = 1;
 	arena->spans[100] = s;
 	KUNIT_EXPECT_TRUE(test, guess_holds(base));
 	gh_arena_publish(arena);
-	/* Another arena may have its way. */
-	if (gh_ways[(base >> GH_ARENA_SHIFT) % GH_WAYS] == arena->spans) {
+	/* Another arena may have its slot. */
+	if (*gh_lookup_slot(base) == arena->spans) {
 		KUNIT_EXPECT_PTR_EQ(test, gh_span_guess(base), s);
 		KUNIT_EXPECT_PTR_EQ(test, gh_span_guess(base - 1), &gh_no_span);
 		KUNIT_EXPECT_TRUE(test, gh_span_find(gh_span_guess(base), base,
 						     &idx));
 	}
-	/* Addresses that share its way, and its page in the arena. */
+	/* Addresses that share its lookup slot, and its page in the arena. */
 	for (i = 1; i < 64 - GH_ARENA_SHIFT; i++)
 		wrong += !guess_holds(base ^ 1UL << (GH_ARENA_SHIFT + i));
 	wrong += !guess_holds(0) + !guess_holds(ULONG_MAX);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
-	for (i = 0; i < GH_WAYS; i++)
-		wrong += !gh_ways[i];
+	for (i = 0; i < GH_LOOKUP_SLOTS; i++)
+		wrong += !gh_lookup[i];
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 }
 
-static void a_way_ends_with_its_arena(struct kunit *test)
+static void a_lookup_slot_ends_with_its_arena(struct kunit *test)
 {
 	struct arena_test *t = test->priv;
-	struct gh_span ***way = &gh_ways[(t->area.base >> GH_ARENA_SHIFT) %
-					 GH_WAYS];
-	struct gh_span **before = *way;
+	struct gh_span ***slot = gh_lookup_slot(t->area.base);
+	struct gh_span **before = *slot;
 
 	gh_arena_publish(t->arena);
 	gh_arena_destroy(t->arena);
 	t->arena = NULL;
-	KUNIT_EXPECT_PTR_EQ(test, *way, before);
+	KUNIT_EXPECT_PTR_EQ(test, *slot, before);
 }
 
 static void an_arena_without_memory_for_it_is_not_made(struct kunit *test)
@@ -381,7 +380,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(random_addresses_are_found_if_they_are_inside),
 	KUNIT_CASE(a_page_leads_to_its_span_and_no_other),
 	KUNIT_CASE(a_guess_is_right_or_finds_nothing),
-	KUNIT_CASE(a_way_ends_with_its_arena),
+	KUNIT_CASE(a_lookup_slot_ends_with_its_arena),
 	KUNIT_CASE(an_arena_without_memory_for_it_is_not_made),
 	KUNIT_CASE(the_arenas_of_a_heap_are_found_until_it_ends),
 	KUNIT_CASE(a_page_is_new_once),

@@ -17,6 +17,7 @@
 
 #include "../arena.h"
 #include "../cache.h"
+#include "../defer.h"
 #include "../mcache.h"
 
 static unsigned int steps = 60000;
@@ -43,23 +44,7 @@ static void must_destroy(struct kunit *test, struct goheap_cache *cache)
 
 static void *must_alloc(struct kunit *test, struct goheap_cache *cache)
 {
-	void *p = goheap_cache_alloc(cache, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
-}
-
-static void **make_ptrs(struct kunit *test, unsigned int n)
-{
-	void **p = kunit_kcalloc(test, n, sizeof(*p), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
-}
-
-static struct gh_span *span_of(const void *p)
-{
-	return gh_span_of((unsigned long)p);
+	return gh_test_must(test, goheap_cache_alloc(cache, GFP_KERNEL));
 }
 
 /* ---- creation ----------------------------------------------------------- */
@@ -148,13 +133,21 @@ static void a_cache_of_no_objects_comes_and_goes(struct kunit *test)
 
 static void failing_to_create_loses_nothing(struct kunit *test)
 {
+	struct gh_heap *h = gh_test_heap(test);
 	struct goheap_cache *cache;
+	struct gh_central *c;
+	unsigned int n = 0;
 
 	gh_fault_arm(GH_FAULT_FIXALLOC, 1);
-	cache = gh_cache_create(gh_test_heap(test), "test", 64, 0, 0, NULL);
+	cache = gh_cache_create(h, "test", 64, 0, 0, NULL);
 	KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(cache), -ENOMEM);
-	KUNIT_EXPECT_TRUE(test, list_empty(&gh_test_heap(test)->caches));
+
+	mutex_lock(&h->caches_lock);
+	gh_for_each_central(c, h)
+		n += !!c->cache;
+	mutex_unlock(&h->caches_lock);
+	KUNIT_EXPECT_EQ(test, n, 0);
 }
 
 /* ---- objects ------------------------------------------------------------ */
@@ -177,7 +170,7 @@ static void objects_have_exactly_their_size(struct kunit *test)
 			p[j] = must_alloc(test, cache);
 			gh_test_fill(p[j], step, j);
 			KUNIT_EXPECT_EQ(test, goheap_usable_size(p[j]), step);
-			KUNIT_EXPECT_PTR_EQ(test, span_of(p[j])->central,
+			KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(p[j])->central,
 					    &cache->central);
 		}
 		for (j = 0; j < 5; j++) {
@@ -291,10 +284,10 @@ static void caches_do_not_share_spans(struct kunit *test)
 	void *p = must_alloc(test, a), *q = must_alloc(test, b);
 	void *r = must_alloc(test, data);
 
-	KUNIT_EXPECT_PTR_NE(test, span_of(p), span_of(q));
-	KUNIT_EXPECT_PTR_NE(test, span_of(p), span_of(r));
-	KUNIT_EXPECT_TRUE(test, span_of(r)->noscan);
-	KUNIT_EXPECT_FALSE(test, span_of(p)->noscan);
+	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of(p), gh_test_span_of(q));
+	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of(p), gh_test_span_of(r));
+	KUNIT_EXPECT_TRUE(test, gh_test_span_of(r)->noscan);
+	KUNIT_EXPECT_FALSE(test, gh_test_span_of(p)->noscan);
 	goheap_cache_free(a, p);
 	goheap_cache_free(b, q);
 	goheap_cache_free(data, r);
@@ -328,7 +321,7 @@ static void bulk_gives_all(struct kunit *test)
 {
 	struct goheap_cache *cache = must_create(test, 96, 0, 0, NULL);
 	const unsigned int n = 500;
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	unsigned int i, wrong = 0;
 
 	KUNIT_ASSERT_EQ(test, goheap_cache_alloc_bulk(cache, GFP_KERNEL, n, p),
@@ -416,7 +409,7 @@ static void objects_are_of_the_node_that_was_named(struct kunit *test)
 							  __GFP_THISNODE, nid);
 
 			KUNIT_ASSERT_NOT_NULL(test, p);
-			KUNIT_EXPECT_EQ(test, span_of(p)->node->nid, nid);
+			KUNIT_EXPECT_EQ(test, gh_test_span_of(p)->node->nid, nid);
 			goheap_cache_free(cache, p);
 		}
 	}
@@ -499,7 +492,7 @@ static void objects_are_constructed_once_and_keep_their_state(struct kunit *test
 	struct goheap_cache *cache = must_create(test, sizeof(struct made), 0,
 						 0, make);
 	const unsigned int n = 1500;
-	struct made **p = (struct made **)make_ptrs(test, n);
+	struct made **p = (struct made **)gh_test_ptrs(test, n);
 	unsigned int i, round, first = 0, wrong = 0;
 
 	constructed = 0;
@@ -537,7 +530,7 @@ static void every_object_of_a_span_is_constructed(struct kunit *test)
 
 	constructed = 0;
 	p = must_alloc(test, cache);
-	s = span_of(p);
+	s = gh_test_span_of(p);
 	KUNIT_EXPECT_EQ(test, constructed, s->nelems);
 	for (i = 0; i < s->nelems; i++)
 		KUNIT_EXPECT_EQ(test, ((struct made *)(s->base + i * 64))->magic,
@@ -573,13 +566,13 @@ static void a_deferred_free_leaves_the_object_constructed(struct kunit *test)
 	for (i = 0; i < 2; i++)
 		p[i] = must_alloc(test, cache);
 	for (i = 0; i < 2; i++) {
-		struct gh_span *s = span_of(p[i]);
+		struct gh_span *s = gh_test_span_of(p[i]);
 
 		gh_span_find(s, (unsigned long)p[i], &idx);
 		s->objstate[idx] = GH_OBJ_FREE;
 		gh_defer_free(h, p[i]);
 	}
-	irq_work_sync(&h->deferred_work);
+	gh_defer_sync(h);
 	for (i = 0; i < 128; i++) {
 		q = must_alloc(test, cache);
 		if (q->magic != MADE)
@@ -647,7 +640,7 @@ static void shrinking_gives_free_spans_back(struct kunit *test)
 {
 	struct goheap_cache *cache = must_create(test, 256, 0, 0, NULL);
 	const unsigned int n = 2000;
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	void *keep = must_alloc(test, cache);
 
 	KUNIT_ASSERT_EQ(test, goheap_cache_alloc_bulk(cache, GFP_KERNEL, n, p),
@@ -696,7 +689,7 @@ static void destroy_leaks_what_is_live(struct kunit *test)
 
 	/* They are lost to goheap; the test knows that nobody has them. */
 	for (i = 0; i < ARRAY_SIZE(p); i++) {
-		s = span_of(p[i]);
+		s = gh_test_span_of(p[i]);
 		if (s) {
 			KUNIT_EXPECT_EQ(test, s->state, GH_SPAN_LEAKED);
 			gh_mheap_free_span(h, s);
@@ -772,7 +765,7 @@ static void mempools_work_over_caches(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(p); i++) {
 		p[i] = mempool_alloc(pool, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, p[i]);
-		KUNIT_EXPECT_PTR_EQ(test, span_of(p[i])->central,
+		KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(p[i])->central,
 				    &cache->central);
 	}
 	for (i = 0; i < ARRAY_SIZE(p); i++)
@@ -790,7 +783,7 @@ static void random_use_keeps_all_contents(struct kunit *test)
 {
 	static const size_t sizes[CACHES] = { 8, 56, 64, 520, 4096, 12000 };
 	struct goheap_cache *cache[CACHES];
-	void **p = make_ptrs(test, CACHES * OBJS);
+	void **p = gh_test_ptrs(test, CACHES * OBJS);
 	struct rnd_state rnd;
 	unsigned int i, c, step;
 

@@ -60,18 +60,7 @@ static void malloc_test_exit(struct kunit *test)
 
 static void *must_alloc(struct kunit *test, size_t size)
 {
-	void *p = goheap_alloc(size, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
-}
-
-static void **make_ptrs(struct kunit *test, unsigned int n)
-{
-	void **p = kunit_kcalloc(test, n, sizeof(*p), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
+	return gh_test_must(test, goheap_alloc(size, GFP_KERNEL));
 }
 
 static u64 objects(void)
@@ -80,11 +69,6 @@ static u64 objects(void)
 
 	goheap_get_stats(&st);
 	return st.objects;
-}
-
-static struct gh_span *span_of(const void *p)
-{
-	return gh_span_of((unsigned long)p);
 }
 
 /* ---- sizes -------------------------------------------------------------- */
@@ -113,7 +97,7 @@ static void every_small_size_is_served(struct kunit *test)
 static void objects_of_all_sizes_do_not_overlap(struct kunit *test)
 {
 	const unsigned int n = 1024;
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	unsigned int i, wrong = 0;
 
 	for (i = 0; i < n; i++) {
@@ -148,7 +132,7 @@ static void usable_size_is_that_of_the_class(struct kunit *test)
 static void objects_are_aligned_as_promised(struct kunit *test)
 {
 	const unsigned int n = 20;
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	size_t size;
 	unsigned int i;
 
@@ -380,8 +364,7 @@ static void data_objects_stay_data_objects(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		p = goheap_realloc(p, sizes[i], GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, p);
-		KUNIT_EXPECT_TRUE(test, span_of(p)->central->flags &
-				  GH_CENTRAL_NOSCAN);
+		KUNIT_EXPECT_TRUE(test, gh_test_span_of(p)->central->shape.noscan);
 	}
 	goheap_free(p);
 }
@@ -544,7 +527,7 @@ static void flags_that_slab_takes_are_taken(struct kunit *test)
 static void bulk_gives_all(struct kunit *test)
 {
 	const unsigned int n = 700;
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	unsigned int i, wrong = 0;
 
 	KUNIT_ASSERT_EQ(test, goheap_alloc_bulk(96, GFP_KERNEL, n, p), n);
@@ -564,7 +547,7 @@ static void bulk_free_takes_objects_of_all_kinds(struct kunit *test)
 	static const size_t sizes[] = { 8, 64, 64, 5, 70000, 64, 1024, 33000 };
 	const unsigned int n = 400;
 	u64 before = objects();
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
@@ -613,7 +596,7 @@ static void bulk_free_refuses_what_is_bad_and_frees_the_rest(struct kunit *test)
 static void bulk_gives_all_or_nothing(struct kunit *test)
 {
 	const unsigned int n = 20;
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	unsigned int nth, got;
 
 	if (!gh_vmem_is_sparse())
@@ -747,7 +730,7 @@ static void data_objects_of_8_bytes_have_a_place_of_their_own(struct kunit *test
 	void *p = goheap_alloc_data(8, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
-	KUNIT_EXPECT_NULL(test, span_of(p)->tiny);
+	KUNIT_EXPECT_NULL(test, gh_test_span_of(p)->tiny);
 	KUNIT_EXPECT_EQ(test, goheap_usable_size(p), 8);
 	goheap_free(p);
 }
@@ -785,7 +768,7 @@ static void freeing_inside_a_tiny_object_is_refused(struct kunit *test)
 static void tiny_objects_of_mixed_sizes_do_not_overlap(struct kunit *test)
 {
 	const unsigned int n = 300;
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	unsigned int *size = kunit_kcalloc(test, n, sizeof(*size), GFP_KERNEL);
 	struct rnd_state rnd;
 	unsigned int step, i;
@@ -898,7 +881,7 @@ static void freeing_twice_is_refused(struct kunit *test)
 static void freeing_twice_is_refused_wherever_the_object_lies(struct kunit *test)
 {
 	const unsigned int n = 3000;
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	struct gh_test_reports r;
 	unsigned int i;
 
@@ -992,7 +975,7 @@ static void freeing_what_is_not_ours_is_refused(struct kunit *test)
 static void freeing_what_was_never_given_out_is_refused(struct kunit *test)
 {
 	void *p = must_alloc(test, 1024);
-	struct gh_span *s = span_of(p);
+	struct gh_span *s = gh_test_span_of(p);
 	void *last = (void *)s->base + (s->nelems - 1) * s->elemsize;
 
 	/* Past the index that the span has come to. */
@@ -1006,7 +989,7 @@ static void freeing_the_tail_of_a_span_is_refused(struct kunit *test)
 {
 	/* 6 objects of 1280 bytes leave 512 of 8192. */
 	void *p = must_alloc(test, 1280);
-	struct gh_span *s = span_of(p);
+	struct gh_span *s = gh_test_span_of(p);
 	unsigned long tail = s->base + s->nelems * s->elemsize;
 
 	KUNIT_ASSERT_LT(test, tail, s->base + (s->npages << GH_PAGE_SHIFT));
@@ -1045,7 +1028,7 @@ static void bad_pointers_are_not_overwritten_or_moved(struct kunit *test)
 static void the_heap_is_sound_after_bad_frees(struct kunit *test)
 {
 	const unsigned int n = 500;
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	struct gh_test_reports r;
 	struct rnd_state rnd;
 	unsigned int i, wrong = 0;
@@ -1085,8 +1068,8 @@ static void data_and_pointer_objects_never_share_a_span(struct kunit *test)
 		}
 		for (i = 0; i < 6; i++)
 			for (j = 0; j < 6; j++)
-				KUNIT_EXPECT_PTR_NE(test, span_of(p[i]),
-						    span_of(d[j]));
+				KUNIT_EXPECT_PTR_NE(test, gh_test_span_of(p[i]),
+						    gh_test_span_of(d[j]));
 		goheap_free_bulk(6, p);
 		goheap_free_bulk(6, d);
 	}
@@ -1108,14 +1091,14 @@ static void objects_are_of_the_node_that_was_named(struct kunit *test)
 							     nid);
 				KUNIT_ASSERT_NOT_NULL(test, p[round]);
 				KUNIT_EXPECT_EQ(test,
-						span_of(p[round])->node->nid,
+						gh_test_span_of(p[round])->node->nid,
 						nid);
 			}
 			/* They lie in this CPU's magazine from now on. */
 			goheap_free_bulk(10, p);
 			p[0] = goheap_alloc(sizes[i], gfp);
 			KUNIT_ASSERT_NOT_NULL(test, p[0]);
-			KUNIT_EXPECT_EQ(test, span_of(p[0])->node->nid,
+			KUNIT_EXPECT_EQ(test, gh_test_span_of(p[0])->node->nid,
 					numa_mem_id());
 			goheap_free(p[0]);
 		}
@@ -1231,7 +1214,7 @@ static size_t random_size(struct rnd_state *rnd)
 static void random_use_keeps_all_contents(struct kunit *test)
 {
 	const unsigned int n = 600;
-	void **p = make_ptrs(test, n);
+	void **p = gh_test_ptrs(test, n);
 	size_t *size = kunit_kcalloc(test, n, sizeof(*size), GFP_KERNEL);
 	struct rnd_state rnd;
 	unsigned int step, i;

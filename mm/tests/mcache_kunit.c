@@ -16,6 +16,7 @@
 #include <linux/timer.h>
 
 #include "../cache.h"
+#include "../defer.h"
 #include "../large.h"
 #include "../malloc.h"
 #include "../mcache.h"
@@ -43,10 +44,7 @@ static struct gh_slot *slot_of(struct gh_central *c)
 
 static void *must_alloc(struct kunit *test, struct gh_central *c)
 {
-	void *p = gh_slot_alloc(c, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
+	return gh_test_must(test, gh_slot_alloc(c, GFP_KERNEL));
 }
 
 /* What a free looks up. */
@@ -74,14 +72,6 @@ static long nspans(struct gh_central *c)
 static unsigned long live(struct gh_central *c)
 {
 	return gh_slot_carved(c) - gh_slot_released(c) - gh_slot_cached(c);
-}
-
-static void **make_ptrs(struct kunit *test, unsigned int n)
-{
-	void **p = kunit_kcalloc(test, n, sizeof(*p), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
 }
 
 /* Room of all of a CPU's magazines, as it should be accounted. */
@@ -128,7 +118,7 @@ static void an_objects_state_byte_says_who_has_it(struct kunit *test)
 static void no_object_is_given_to_two(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, MANY);
+	void **p = gh_test_ptrs(test, MANY);
 	unsigned int i, round;
 
 	for (round = 0; round < 3; round++) {
@@ -149,7 +139,7 @@ static void no_object_is_given_to_two(struct kunit *test)
 static void live_objects_are_what_left_less_what_came_back(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, MANY);
+	void **p = gh_test_ptrs(test, MANY);
 	struct rnd_state rnd;
 	unsigned int step, have = 0;
 
@@ -183,15 +173,15 @@ static void an_allocation_leaves_a_busy_slot_alone(struct kunit *test)
 	give(c, b);
 	KUNIT_ASSERT_GT(test, gh_slot_n(slot), 0);
 	/* As an interrupt finds it that came while the owner was at work. */
-	slot->busy = true;
+	slot->busy.held = true;
 	before = *slot;
 	p = gh_slot_alloc(c, GFP_ATOMIC);
 	KUNIT_EXPECT_EQ(test, gh_slot_n(slot), gh_slot_n(&before));
 	KUNIT_EXPECT_EQ(test, slot->nspare, before.nspare);
 	KUNIT_EXPECT_PTR_EQ(test, slot->mag, before.mag);
 	KUNIT_EXPECT_PTR_EQ(test, slot->span, before.span);
-	KUNIT_EXPECT_TRUE(test, slot->busy);
-	slot->busy = false;
+	KUNIT_EXPECT_TRUE(test, slot->busy.held);
+	slot->busy.held = false;
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	KUNIT_EXPECT_PTR_NE(test, p, a);
 	KUNIT_EXPECT_PTR_NE(test, p, b);
@@ -208,14 +198,14 @@ static void a_free_leaves_a_busy_slot_alone(struct kunit *test)
 	void *a = must_alloc(test, c), *b = must_alloc(test, c);
 	unsigned long released = c->released;
 
-	slot->busy = true;
+	slot->busy.held = true;
 	before = *slot;
 	give(c, a);
 	KUNIT_EXPECT_EQ(test, gh_slot_n(slot), gh_slot_n(&before));
 	KUNIT_EXPECT_EQ(test, slot->nspare, before.nspare);
 	KUNIT_EXPECT_PTR_EQ(test, slot->span, before.span);
-	KUNIT_EXPECT_TRUE(test, slot->busy);
-	slot->busy = false;
+	KUNIT_EXPECT_TRUE(test, slot->busy.held);
+	slot->busy.held = false;
 	/* It went to its span. */
 	KUNIT_EXPECT_EQ(test, c->released, released + 1);
 	KUNIT_EXPECT_EQ(test, *ent_of(a).state, GH_OBJ_FREE);
@@ -232,10 +222,10 @@ static void a_bulk_allocation_leaves_a_busy_slot_alone(struct kunit *test)
 
 	give(c, a);
 	n = gh_slot_n(slot);
-	slot->busy = true;
+	slot->busy.held = true;
 	got = gh_slot_alloc_bulk(c, GFP_KERNEL, ARRAY_SIZE(p), p);
 	KUNIT_EXPECT_EQ(test, gh_slot_n(slot), n);
-	slot->busy = false;
+	slot->busy.held = false;
 	KUNIT_EXPECT_EQ(test, got, (unsigned int)ARRAY_SIZE(p));
 	for (i = 0; i < got; i++)
 		give(c, p[i]);
@@ -248,12 +238,12 @@ static void a_slot_that_was_busy_serves_again(struct kunit *test)
 	struct gh_slot *slot = slot_of(c);
 	void *a = must_alloc(test, c);
 
-	slot->busy = true;
+	slot->busy.held = true;
 	give(c, gh_slot_alloc(c, GFP_ATOMIC));
-	slot->busy = false;
+	slot->busy.held = false;
 	give(c, a);
 	KUNIT_EXPECT_PTR_EQ(test, must_alloc(test, c), a);
-	KUNIT_EXPECT_FALSE(test, slot->busy);
+	KUNIT_EXPECT_FALSE(test, slot->busy.held);
 	give(c, a);
 }
 
@@ -265,12 +255,12 @@ static void a_busy_tiny_block_is_left_alone(struct kunit *test)
 	struct gh_tiny before;
 
 	KUNIT_ASSERT_NOT_NULL(test, a);
-	t->busy = true;
+	t->busy.held = true;
 	before = *t;
 	b = gh_malloc(h, 3, GFP_ATOMIC, true, NUMA_NO_NODE);
 	KUNIT_EXPECT_PTR_EQ(test, t->block, before.block);
 	KUNIT_EXPECT_EQ(test, t->off, before.off);
-	t->busy = false;
+	t->busy.held = false;
 	KUNIT_ASSERT_NOT_NULL(test, b);
 	KUNIT_EXPECT_NE(test, (unsigned long)a / GH_TINY_SIZE,
 			(unsigned long)b / GH_TINY_SIZE);
@@ -284,7 +274,7 @@ static void magazines_grow_up_to_a_batch(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
 	struct gh_slot *slot = slot_of(c);
-	void **p = make_ptrs(test, 10 * MANY);
+	void **p = gh_test_ptrs(test, 10 * MANY);
 	unsigned int i, round, first = 0;
 
 	for (round = 0; round < 5; round++) {
@@ -310,7 +300,7 @@ static void a_cpus_magazines_keep_to_their_bound(struct kunit *test)
 	struct gh_heap *h = gh_test_heap(test);
 	unsigned int cpu = raw_smp_processor_id();
 	struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
-	void **p = make_ptrs(test, 300);
+	void **p = gh_test_ptrs(test, 300);
 	long most = 0;
 	unsigned int sc, i, n;
 
@@ -418,7 +408,7 @@ static void a_drained_cpu_has_no_room_taken(struct kunit *test)
 static void many_frees_reach_the_transfer_cache_as_batches(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, 10 * MANY);
+	void **p = gh_test_ptrs(test, 10 * MANY);
 	unsigned int i, round;
 
 	/* The first rounds make the magazines large. */
@@ -436,7 +426,7 @@ static void draining_empties_everything(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, 10 * MANY);
+	void **p = gh_test_ptrs(test, 10 * MANY);
 	unsigned int i;
 	void *tiny;
 
@@ -476,7 +466,7 @@ static void draining_one_class_leaves_the_others(struct kunit *test)
 static void draining_leaves_live_objects(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, MANY);
+	void **p = gh_test_ptrs(test, MANY);
 	unsigned int i;
 
 	for (i = 0; i < MANY; i++) {
@@ -549,7 +539,7 @@ static void objects_freed_elsewhere_do_not_make_the_heap_grow(struct kunit *test
 	struct remote r = {
 		.c = central_of(test, SIZE),
 		.n = MANY,
-		.p = make_ptrs(test, MANY),
+		.p = gh_test_ptrs(test, MANY),
 	};
 	unsigned int round;
 	long spans = 0;
@@ -572,7 +562,7 @@ static void another_cpus_slot_is_drained_from_there(struct kunit *test)
 	struct remote r = {
 		.c = central_of(test, SIZE),
 		.n = 200,
-		.p = make_ptrs(test, 200),
+		.p = gh_test_ptrs(test, 200),
 	};
 
 	KUNIT_ASSERT_EQ(test, smp_call_on_cpu(other, remote_alloc, &r, false),
@@ -601,7 +591,7 @@ static void a_cpu_that_dies_gives_everything_back(struct kunit *test)
 	struct remote r = {
 		.c = central_of(test, SIZE),
 		.n = 500,
-		.p = make_ptrs(test, 500),
+		.p = gh_test_ptrs(test, 500),
 	};
 	const struct gh_slot *slot = per_cpu_ptr(r.c->slots, other);
 	void *tiny = NULL;
@@ -656,7 +646,7 @@ static void a_heap_ends_clean_wherever_its_tiny_blocks_are(struct kunit *test)
 static void bulk_allocation_gives_distinct_objects(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, MANY);
+	void **p = gh_test_ptrs(test, MANY);
 	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, gh_slot_alloc_bulk(c, GFP_KERNEL, MANY, p), MANY);
@@ -676,7 +666,7 @@ static void bulk_allocation_gives_distinct_objects(struct kunit *test)
 static void bulk_allocation_says_how_far_it_got(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, 8192);
-	void **p = make_ptrs(test, 100);
+	void **p = gh_test_ptrs(test, 100);
 	unsigned int got, i;
 
 	if (!gh_vmem_is_sparse())
@@ -765,7 +755,7 @@ static void deferred_frees_come_home(struct kunit *test)
 			*ent_of(p).state = GH_OBJ_FREE;
 			gh_defer_free(h, p);
 		}
-		irq_work_sync(&h->deferred_work);
+		gh_defer_sync(h);
 	}
 	gh_reclaim_drain(h, NULL);
 	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0);
@@ -1082,7 +1072,7 @@ static void grow_older(struct gh_central *c)
 static void what_nobody_needs_goes_back_the_second_time(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, 100);
+	void **p = gh_test_ptrs(test, 100);
 	unsigned long cached;
 	unsigned int i;
 
@@ -1114,7 +1104,7 @@ static void what_nobody_needs_goes_back_the_second_time(struct kunit *test)
 static void what_is_needed_each_time_stays(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, 8);
+	void **p = gh_test_ptrs(test, 8);
 	unsigned int i, round;
 	unsigned long released;
 
@@ -1138,7 +1128,7 @@ static void what_is_needed_each_time_stays(struct kunit *test)
 static void objects_only_freed_age_too(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
-	void **p = make_ptrs(test, 60);
+	void **p = gh_test_ptrs(test, 60);
 	unsigned int i, round;
 
 	migrate_disable();
@@ -1286,14 +1276,14 @@ static void a_busy_cache_of_large_objects_is_left_alone(struct kunit *test)
 	p = must_alloc_large(test, SZ_64K, GFP_KERNEL);
 	q = must_alloc_large(test, SZ_64K, GFP_KERNEL);
 	goheap_free(p);
-	l->busy = true;
+	l->busy.held = true;
 	before = *l;
 	p = must_alloc_large(test, SZ_64K, GFP_KERNEL);
 	goheap_free(q);
 	KUNIT_EXPECT_EQ(test, l->n, before.n);
 	KUNIT_EXPECT_EQ(test, l->bytes, before.bytes);
-	KUNIT_EXPECT_TRUE(test, l->busy);
-	l->busy = false;
+	KUNIT_EXPECT_TRUE(test, l->busy.held);
+	l->busy.held = false;
 	goheap_free(p);
 	migrate_enable();
 }

@@ -293,8 +293,7 @@ static void every_class_is_cut_as_its_table_says(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, c->batch,
 				clamp_t(unsigned int,
 					65536 / gh_class_size[class], 2, 128));
-		KUNIT_EXPECT_EQ(test, !!(c->flags & GH_CENTRAL_NOSCAN),
-				gh_spanclass_noscan(sc));
+		KUNIT_EXPECT_EQ(test, c->shape.noscan, gh_spanclass_noscan(sc));
 		n = gh_span_carve(s, ents, GH_MAX_SPAN_OBJS);
 		KUNIT_EXPECT_EQ(test, n, gh_class_nelems[class]);
 		gh_central_put_span(c, s);

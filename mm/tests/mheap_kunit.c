@@ -13,6 +13,7 @@
 #include <linux/vmalloc.h>
 
 #include "../mcentral.h"
+#include "../tinyword.h"
 
 static struct gh_shape large_shape(unsigned long npages)
 {
@@ -311,7 +312,7 @@ static void a_flushed_page_cache_gives_all_back(struct kunit *test)
 	gh_mheap_flush_pages(gh_test_heap(test), smp_processor_id());
 	preempt_enable();
 	KUNIT_EXPECT_EQ(test, pcpu->pc.cache, 0ULL);
-	KUNIT_EXPECT_FALSE(test, pcpu->busy);
+	KUNIT_EXPECT_FALSE(test, pcpu->busy.held);
 	KUNIT_EXPECT_EQ(test, s->node->pa.ninuse, 1);
 	put_span(test, s);
 }
@@ -323,10 +324,10 @@ static void a_busy_page_cache_is_left_alone(struct kunit *test)
 	struct gh_pagecache before = pcpu->pc;
 
 	/* As an interrupt finds it that came while its owner was at work. */
-	pcpu->busy = true;
+	pcpu->busy.held = true;
 	b = get_span(gh_test_heap(test), 1, GFP_ATOMIC);
-	KUNIT_EXPECT_TRUE(test, pcpu->busy);
-	pcpu->busy = false;
+	KUNIT_EXPECT_TRUE(test, pcpu->busy.held);
+	pcpu->busy.held = false;
 	KUNIT_ASSERT_NOT_NULL(test, b);
 	KUNIT_EXPECT_EQ(test, pcpu->pc.cache, before.cache);
 	KUNIT_EXPECT_EQ(test, pcpu->pc.base, before.base);

@@ -49,7 +49,10 @@ static int pagealloc_test_init(struct kunit *test)
 	struct gh_pagealloc *pa = kunit_kzalloc(test, sizeof(*pa), GFP_KERNEL);
 
 	test->priv = pa;
-	return pa ? gh_pagealloc_init(pa) : -ENOMEM;
+	if (!pa)
+		return -ENOMEM;
+	gh_pagealloc_init(pa);
+	return 0;
 }
 
 static void pagealloc_test_exit(struct kunit *test)
@@ -69,7 +72,7 @@ static void grow(struct kunit *test, unsigned long start, unsigned long n,
 	KUNIT_ASSERT_TRUE(test, gh_pagealloc_grow(pa, start, n * C, scavenged));
 }
 
-/* ---- Words and summaries ----------------------------------------------- */
+/* ---- words and summaries ------------------------------------------------ */
 
 /* Words in which long runs are as likely as short ones */
 static u64 random_word(struct rnd_state *rnd)
@@ -211,7 +214,7 @@ static void children_merge_as_if_page_by_page(struct kunit *test)
 	}
 }
 
-/* ---- One step ---------------------------------------------------------- */
+/* ---- one step ----------------------------------------------------------- */
 
 enum op {
 	ALLOC,		/* arg: pages, align; got: page, scavenged pages */
@@ -560,7 +563,7 @@ static void each_step_does_what_the_table_says(struct kunit *test)
 	}
 }
 
-/* ---- Growth ------------------------------------------------------------ */
+/* ---- growth ------------------------------------------------------------- */
 
 static void an_empty_space_has_nothing(struct kunit *test)
 {
@@ -735,7 +738,7 @@ static void a_failed_prepare_can_be_continued(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, gh_pagealloc_verify(pa));
 }
 
-/* ---- Large runs -------------------------------------------------------- */
+/* ---- large runs --------------------------------------------------------- */
 
 static void runs_of_2_to_the_21_pages_can_be_had(struct kunit *test)
 {
@@ -805,7 +808,7 @@ static void every_length_fits_its_own_hole(struct kunit *test)
 	}
 }
 
-/* ---- Page cache -------------------------------------------------------- */
+/* ---- page cache --------------------------------------------------------- */
 
 static void a_cache_serves_up_to_15_pages(struct kunit *test)
 {
@@ -891,7 +894,7 @@ static void flushing_keeps_scavenged_pages_scavenged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pa->nscav, 44);
 }
 
-/* ---- Scavenging -------------------------------------------------------- */
+/* ---- scavenging --------------------------------------------------------- */
 
 static void scavenging_goes_on_until_all_is_scavenged(struct kunit *test)
 {
@@ -958,7 +961,7 @@ static void flushed_pages_are_scavenged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page, 0);
 }
 
-/* ---- Random steps against a model -------------------------------------- */
+/* ---- random steps against a model --------------------------------------- */
 
 /* A model's page that is in the page cache, or in the scavenger's hands */
 #define HELD		4
@@ -1352,7 +1355,7 @@ static void random_steps_match_the_model(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, gh_pagealloc_verify(m->pa));
 }
 
-/* ---- Many CPUs --------------------------------------------------------- */
+/* ---- many CPUs ---------------------------------------------------------- */
 
 /**
  * struct shared - a heap that threads use together

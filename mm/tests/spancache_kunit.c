@@ -14,6 +14,7 @@
 #include "../mcache.h"
 #include "../reclaim.h"
 #include "../stats.h"
+#include "../tinyword.h"
 
 /* Pages of a span: not of any length that the heap itself would ask for. */
 #define LEN	20

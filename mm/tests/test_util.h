@@ -15,6 +15,7 @@
 #include <linux/smp.h>
 #include <linux/string.h>
 
+#include "../arena.h"
 #include "../compat.h"
 #include "../fault.h"
 #include "../heap.h"
@@ -93,6 +94,27 @@ static inline struct gh_heap *gh_test_heap(struct kunit *test)
 static inline bool gh_test_has_ram(unsigned long nbytes)
 {
 	return totalram_pages() > 4 * (nbytes >> PAGE_SHIFT);
+}
+
+/* ---- objects ------------------------------------------------------------ */
+
+/* @p, which must not be NULL, or the case ends here. */
+static inline void *gh_test_must(struct kunit *test, void *p)
+{
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	return p;
+}
+
+/* Room for @n pointers, until the case ends. */
+static inline void **gh_test_ptrs(struct kunit *test, unsigned int n)
+{
+	return gh_test_must(test, kunit_kcalloc(test, n, sizeof(void *),
+						GFP_KERNEL));
+}
+
+static inline struct gh_span *gh_test_span_of(const void *p)
+{
+	return gh_span_of((unsigned long)p);
 }
 
 /* ---- patterns ----------------------------------------------------------- */

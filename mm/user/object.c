@@ -367,15 +367,16 @@ static int obj_find(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
 static unsigned int own_free_some(struct gh_uspan *s, const u64 *offsets,
 				  unsigned int n)
 {
-	const u64 base = s->base, inverse = s->inverse;
-	const u32 shift = s->shift, nelems = s->nelems;
+	const struct gh_divisor div = s->div;
+	const u64 base = s->base;
+	const u32 nelems = s->nelems;
 	u64 *free = s->free;
 	u8 *state = s->state;
 	unsigned int done;
 
 	for (done = 0; done < n; done++) {
 		/* As gh_uspan_index(). */
-		u64 i = ror64((offsets[done] - base) * inverse, shift);
+		u64 i = gh_divide(&div, offsets[done] - base);
 
 		if (unlikely(i >= nelems || state[i] != GH_UOBJ_PRIVATE))
 			break;

@@ -12,17 +12,11 @@
 #include <linux/mm.h>
 #include <linux/sched/user.h>
 
-#include "../span.h"
 #include "charge.h"
 #include "pages.h"
 #include "span.h"
 
 /* ---- records ------------------------------------------------------------ */
-
-static unsigned int meta_index(unsigned int nelems)
-{
-	return nelems <= 16 ? 0 : ilog2(nelems - 1) - 3;
-}
 
 static size_t meta_bytes(unsigned int nelems)
 {
@@ -67,7 +61,7 @@ unsigned long gh_uspan_destroy_records(struct gh_uheap *h)
 static void record_free(struct gh_uheap *h, struct gh_uspan *s)
 {
 	if (s->nelems > 1)
-		gh_fixalloc_free(&h->meta[meta_index(s->nelems)], s->free);
+		gh_fixalloc_free(&h->meta[gh_meta_index(s->nelems)], s->free);
 	free_uid(s->user);
 	gh_fixalloc_free(&h->span_recs, s);
 }
@@ -92,7 +86,7 @@ static void record_init(struct gh_uspan *s, const struct gh_ushape *shape,
 	s->npages = shape->npages;
 	s->elemsize = s->class ? gh_class_size[s->class] :
 				 shape->npages << GH_PAGE_SHIFT;
-	gh_divisor_init(s->elemsize, &s->inverse, &s->shift);
+	gh_divisor_init(&s->div, s->elemsize);
 
 	s->nfree = s->nelems;
 	s->ngiven = 0;
@@ -113,7 +107,7 @@ static struct gh_uspan *record_alloc(struct gh_uheap *h,
 	if (!s)
 		return NULL;
 	if (nelems > 1) {
-		meta = gh_fixalloc_alloc(&h->meta[meta_index(nelems)],
+		meta = gh_fixalloc_alloc(&h->meta[gh_meta_index(nelems)],
 					 GH_UMETA_GFP);
 		if (!meta) {
 			gh_fixalloc_free(&h->span_recs, s);
@@ -466,7 +460,7 @@ static void span_set_length(struct gh_uspan *s, unsigned long npages)
 	s->npages = npages;
 	s->elemsize = npages << GH_PAGE_SHIFT;
 	owner->count.bytes += s->elemsize;
-	gh_divisor_init(s->elemsize, &s->inverse, &s->shift);
+	gh_divisor_init(&s->div, s->elemsize);
 	spin_unlock(&owner->lock);
 }
 

@@ -60,7 +60,7 @@ static inline struct gh_uspan *gh_uspan_of(const struct gh_uheap *h, u64 offset)
  */
 static __always_inline u64 gh_uspan_index(const struct gh_uspan *s, u64 offset)
 {
-	return ror64((offset - s->base) * s->inverse, s->shift);
+	return gh_divide(&s->div, offset - s->base);
 }
 
 #endif /* _GOHEAP_USER_SPAN_H */

@@ -49,6 +49,7 @@
 
 #include <uapi/linux/goheap.h>
 
+#include "../divide.h"
 #include "../fixalloc.h"
 #include "../pagealloc.h"
 #include "../sizeclass.h"
@@ -108,14 +109,13 @@ enum gh_uobj_state {
 /**
  * struct gh_uspan - a run of pages of a user heap, divided into equal objects
  * @base: offset of the first object
- * @inverse: of the odd factor of @elemsize, see gh_span_index()
+ * @div: to divide by @elemsize
  * @state: &enum gh_uobj_state of each object
  * @owner: the session that owns it. A change takes the heap's lock, and in turn
  *   the locks of the old owner and of the new one; in between it is NULL
  * @nelems: objects
  * @nfree: objects that are free
  * @ngiven: objects that are given
- * @shift: exponent of the power of two in @elemsize
  * @class: size class, 0 for a large object
  * @mmap: a mapping of GOHEAP_MMAP_ALLOC; it has no objects that can be freed
  * @partial: @plist is on its owner's list
@@ -137,13 +137,12 @@ enum gh_uobj_state {
  */
 struct gh_uspan {
 	u64 base;
-	u64 inverse;
+	struct gh_divisor div;
 	u8 *state;
 	struct gh_usession *owner;
 	u32 nelems;
 	u32 nfree;
 	u32 ngiven;
-	u8 shift;
 	u8 class;
 	bool mmap;
 	bool partial;

@@ -153,11 +153,9 @@ static int measure_sweep(const struct bench_settings *set, u64 size, unsigned lo
 		return -ENOMEM;
 	s->npages = size >> HEAP_PAGE_SHIFT;
 	s->run = run;
-	err = gh_pagealloc_init(&s->pa);
-	if (!err) {
-		err = sweep_heap(set, s, size);
-		gh_pagealloc_destroy(&s->pa);
-	}
+	gh_pagealloc_init(&s->pa);
+	err = sweep_heap(set, s, size);
+	gh_pagealloc_destroy(&s->pa);
 	kvfree(s);
 	return err;
 }

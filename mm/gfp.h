@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * gfp: which allocation flags are refused, which are special, and which reach
+ * the page allocator.
+ *
+ * Callers pass the flags of the kernel's own allocators. Some ask for what
+ * goheap cannot give: memory of a zone, because an object may lie in any page
+ * of the heap, and an allocation that cannot fail, because the heap may be
+ * unable to grow. Such an allocation fails with one warning, since ignoring the
+ * flag would let the caller find out later that it was not honoured.
+ *
+ * The fast path tests once for all that it cannot do: flags that are refused,
+ * zeroing, and a single NUMA node, because a CPU's magazine may hold objects of
+ * any node.
+ *
+ * The page allocator is asked for two kinds of pages. Pages behind objects are
+ * taken with the caller's flags: whether to sleep, how hard to try, from which
+ * node and on whose account. Pages for goheap's own records serve all callers,
+ * so only whether to sleep and how hard to try is the caller's choice.
+ */
+#ifndef _GOHEAP_GFP_H
+#define _GOHEAP_GFP_H
+
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/nodemask.h>
+
+#include "report.h"
+
+/* ---- what callers ask for ----------------------------------------------- */
+
+/* Zones that goheap's memory is not from, and a promise it cannot make. */
+#define GH_GFP_BAD	(__GFP_NOFAIL | __GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)
+
+/**
+ * gh_gfp_refused() - refuse, and report once, flags that cannot be served
+ * @gfp: the caller's flags
+ *
+ * Context: any.
+ * Return: true if the allocation must fail.
+ */
+static __always_inline bool gh_gfp_refused(gfp_t gfp)
+{
+	if (likely(!(gfp & GH_GFP_BAD)))
+		return false;
+	gh_report_gfp(gfp);
+	return true;
+}
+
+/**
+ * gh_gfp_zero_refused() - refuse to zero what a constructor has set up
+ * @ctor: the cache's constructor or NULL
+ * @gfp: the caller's flags
+ *
+ * Context: any.
+ * Return: true if the allocation must fail.
+ */
+static __always_inline bool gh_gfp_zero_refused(void (*ctor)(void *), gfp_t gfp)
+{
+	if (likely(!(gfp & __GFP_ZERO) || !ctor))
+		return false;
+	gh_report_gfp(gfp);
+	return true;
+}
+
+/**
+ * gh_gfp_node_refused() - refuse a NUMA node that cannot be asked for
+ * @node: the caller's node or NUMA_NO_NODE
+ *
+ * Context: any.
+ * Return: true if there is no such node.
+ */
+static inline bool gh_gfp_node_refused(int node)
+{
+	return node != NUMA_NO_NODE &&
+	       (node < 0 || node >= MAX_NUMNODES || !node_online(node));
+}
+
+/**
+ * gh_gfp_special() - ask whether the fast path must leave an allocation alone
+ * @gfp: the caller's flags
+ *
+ * Context: any.
+ * Return: true if it is for the out-of-line path.
+ */
+static __always_inline bool gh_gfp_special(gfp_t gfp)
+{
+	/* Without flags, the first asks for the kernel's policy only. */
+	return unlikely(want_init_on_alloc(0)) ||
+	       unlikely(gfp & (GH_GFP_BAD | __GFP_ZERO | __GFP_THISNODE));
+}
+
+/* ---- what the page allocator is asked for ------------------------------- */
+
+/* For pages behind objects: the caller's flags, but no zone and no type. */
+#define GH_GFP_PAGES	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS |	\
+			 __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NORETRY |	\
+			 __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_HARDWALL |	\
+			 __GFP_THISNODE | __GFP_ACCOUNT | __GFP_ZERO)
+
+/**
+ * gh_gfp_meta() - flags for the allocator's own pages
+ * @gfp: flags of the caller's request
+ *
+ * Keeps what says how hard to try and whether to sleep; drops what says where
+ * and for whom, because metadata serves all callers and must be mapped.
+ *
+ * Return: flags for a zeroed page of metadata.
+ */
+static inline gfp_t gh_gfp_meta(gfp_t gfp)
+{
+	return (gfp & ~(GFP_ZONEMASK | __GFP_COMP | __GFP_RECLAIMABLE |
+			__GFP_WRITE | __GFP_HARDWALL | __GFP_THISNODE |
+			__GFP_ACCOUNT | __GFP_NOFAIL)) | __GFP_ZERO;
+}
+
+#endif /* _GOHEAP_GFP_H */

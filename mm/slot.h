@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * slot: a CPU's cache of one span class or object cache, and the fast path.
+ *
+ * Lock: gh_slot.busy, see busy.h.
+ */
+#ifndef _GOHEAP_SLOT_H
+#define _GOHEAP_SLOT_H
+
+#include <linux/cache.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/types.h>
+
+#include "busy.h"
+#include "span.h"
+
+/**
+ * struct gh_slot - a CPU's cache of one span class
+ * @busy: guards what follows but @carved and @released
+ * @idle: no allocation or free has used @spare since gh_slot_age()
+ * @cap: objects that @mag has room for; grows with misses up to the batch
+ * @nspare: objects in @spare, @cap at most
+ * @misses: misses since @cap grew
+ * @top: end of the objects in @mag
+ * @mag: magazine: free objects, last in first out; NULL if @cap is 0
+ * @end: end of the room in @mag
+ * @spare: a second magazine, or NULL. Without it, a load that alternates about
+ *	the end of the first would go to the mcentral each time.
+ * @span: current span, or NULL
+ * @carved: objects taken from spans
+ * @released: objects freed past the mcentral (large objects)
+ */
+struct gh_slot {
+	struct gh_busy busy;
+	bool idle;
+	u16 cap;
+	u16 nspare;
+	u16 misses;
+	struct gh_ent *top;
+	struct gh_ent *mag;
+	struct gh_ent *end;
+	struct gh_ent *spare;
+	struct gh_span *span;
+	unsigned long carved;
+	unsigned long released;
+} ____cacheline_aligned;
+
+/*
+ * In place of the slots of a span that the fast path must not free to. It has
+ * no magazine, so every free goes to the slow path.
+ */
+DECLARE_PER_CPU(struct gh_slot, gh_no_slot);
+
+/* Objects in a slot's magazine. */
+static inline unsigned int gh_slot_n(const struct gh_slot *slot)
+{
+	return slot->top - slot->mag;
+}
+
+/**
+ * gh_slot_find() - look for an allocated object
+ * @s: the span that it should be in
+ * @nelems: how many objects that span has; @s->nmalloc or @s->ncache
+ * @p: any value
+ * @state: its state byte, if the result is true
+ *
+ * Context: any.
+ * Return: true if @p is an allocated object of @s.
+ */
+static __always_inline bool gh_slot_find(const struct gh_span *s,
+					 unsigned long nelems, const void *p,
+					 u8 **state)
+{
+	u64 idx = gh_span_index(s, (unsigned long)p);
+
+	if (unlikely(idx >= nelems))
+		return false;
+	*state = s->objstate + idx;
+	return likely(**state == GH_OBJ_ALLOC);
+}
+
+/**
+ * gh_slot_pop() - take an object of this CPU's magazine
+ * @slots: the per-CPU caches
+ * @obj: the object
+ *
+ * Context: any.
+ * Return: false if the magazine cannot serve it.
+ */
+static __always_inline bool gh_slot_pop(struct gh_slot __percpu *slots,
+					void **obj)
+{
+	struct gh_slot *slot;
+
+	preempt_disable();
+	slot = this_cpu_ptr(slots);
+	if (likely(gh_busy_try(&slot->busy))) {
+		if (likely(slot->top != slot->mag)) {
+			*obj = slot->top[-1].obj;
+			*slot->top[-1].state = GH_OBJ_ALLOC;
+			/* Decrementing in memory takes one instruction less. */
+			barrier();
+			slot->top--;
+			gh_busy_end(&slot->busy);
+			preempt_enable();
+			return true;
+		}
+		gh_busy_end(&slot->busy);
+	}
+	preempt_enable();
+	return false;
+}
+
+/**
+ * gh_slot_push() - put an object into this CPU's magazine
+ * @slots: the per-CPU caches
+ * @obj: the object
+ * @state: its state byte
+ *
+ * Context: any.
+ * Return: false if the magazine cannot take it.
+ */
+static __always_inline bool gh_slot_push(struct gh_slot __percpu *slots,
+					 void *obj, u8 *state)
+{
+	struct gh_slot *slot;
+
+	preempt_disable();
+	slot = this_cpu_ptr(slots);
+	if (likely(gh_busy_try(&slot->busy))) {
+		struct gh_ent *top = slot->top;
+
+		if (likely(top < slot->end)) {
+			top->obj = obj;
+			top->state = state;
+			barrier();
+			slot->top++;
+			gh_busy_end(&slot->busy);
+			preempt_enable();
+			return true;
+		}
+		gh_busy_end(&slot->busy);
+	}
+	preempt_enable();
+	return false;
+}
+
+#endif /* _GOHEAP_SLOT_H */

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * stack: scratch blocks of a power of two of bytes, counted apart from objects.
+ *
+ *   2 to 16 KiB   an mcentral for each size, and the CPUs' slots in front of it
+ *   more          a span of its own
+ *
+ * Named after what Go uses them for, the stacks of goroutines.
+ */
+#include <linux/kernel.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+
+#include <linux/goheap.h>
+
+#include "compat.h"
+#include "gfp.h"
+#include "large.h"
+#include "mcache.h"
+#include "report.h"
+#include "stack.h"
+
+static struct gh_central *stack_central(struct gh_heap *h, unsigned int order)
+{
+	return &h->central[GH_CENTRAL_STACK + order];
+}
+
+/**
+ * gh_stack_init() - set up the mcentrals of stack blocks
+ * @h: the heap
+ */
+void gh_stack_init(struct gh_heap *h)
+{
+	unsigned int order;
+
+	for (order = 0; order < GH_STACK_ORDERS; order++) {
+		unsigned int size = 1U << (GH_STACK_MIN_SHIFT + order);
+		struct gh_shape shape = gh_shape_stack(size);
+		char name[GH_NAME_LEN];
+
+		snprintf(name, sizeof(name), "goheap-stack-%u", size);
+		gh_central_init(stack_central(h, order), h, name, &shape, 0);
+		/* A magazine of each size holds 16 KiB. */
+		gh_central_set_batch(stack_central(h, order),
+				     GH_STACK_MAX / size);
+	}
+}
+
+static void *stack_alloc_large(struct gh_heap *h, size_t size, gfp_t gfp)
+{
+	struct gh_shape shape = gh_shape_large(size, GH_SPAN_STACK, false);
+	struct gh_span *s;
+
+	if (gh_large_refused(size))
+		return NULL;
+	shape.name = h->central->name;
+	s = gh_mheap_alloc_span(h, &shape, h->central, gfp, NUMA_NO_NODE);
+	if (!s)
+		return NULL;
+	WRITE_ONCE(s->inline_state, GH_OBJ_ALLOC);
+	return (void *)s->base;
+}
+
+/**
+ * goheap_stack_alloc() - allocate a scratch block
+ * @size: bytes; rounded up to a power of two, 2 KiB at least
+ * @gfp: allocation flags
+ *
+ * Blocks up to 16 KiB come from a per-CPU cache that holds at most 32 KiB of
+ * each size; larger ones are spans of their own. They are counted as stacks,
+ * not as objects, and are freed by goheap_stack_free() only.
+ *
+ * Context: as goheap_alloc().
+ * Return: the block, aligned to 2 KiB at least; or NULL, also for size 0.
+ */
+void *goheap_stack_alloc(size_t size, gfp_t gfp)
+{
+	struct gh_central *c;
+	void *p;
+
+	if (unlikely(gh_gfp_refused(gfp) || !size || size > GH_LARGE_MAX))
+		return NULL;
+
+	size = roundup_pow_of_two(max(size, 1UL << GH_STACK_MIN_SHIFT));
+	if (size <= GH_STACK_MAX) {
+		c = stack_central(gh_kheap, ilog2(size) - GH_STACK_MIN_SHIFT);
+		p = gh_slot_alloc_node(c, gfp, NUMA_NO_NODE);
+	} else {
+		p = stack_alloc_large(gh_kheap, size, gfp);
+	}
+
+	if (p && want_init_on_alloc(gfp))
+		memset(p, 0, size);
+	return p;
+}
+EXPORT_SYMBOL_GPL(goheap_stack_alloc);
+
+static bool stack_free_large(struct gh_span *s)
+{
+	if (!gh_large_release(s))
+		return false;
+	if (want_init_on_free())
+		memset((void *)s->base, 0, s->elemsize);
+	gh_large_free_span(s);
+	return true;
+}
+
+/* Free a block, if @addr is the start of one that is allocated. */
+static bool stack_free(struct gh_span *s, unsigned long addr)
+{
+	struct gh_ent ent;
+	unsigned int idx;
+
+	if (!gh_span_find(s, addr, &idx))
+		return false;
+	if (s->nelems == 1)
+		return stack_free_large(s);
+	ent = gh_central_ent(s, idx);
+	if (*ent.state != GH_OBJ_ALLOC)
+		return false;
+	if (want_init_on_free())
+		memset(ent.obj, 0, s->elemsize);
+	gh_slot_free(s->central, ent.obj, ent.state);
+	return true;
+}
+
+/**
+ * goheap_stack_free() - free a scratch block
+ * @p: what goheap_stack_alloc() returned, or NULL
+ *
+ * Context: any; see DOC: Contexts.
+ */
+void goheap_stack_free(void *p)
+{
+	unsigned long addr = (unsigned long)p;
+	struct gh_span *s;
+	bool mine;
+
+	if (!p)
+		return;
+	s = gh_span_of(addr);
+	mine = s && gh_span_state(s) == GH_SPAN_STACK;
+	if (mine && stack_free(s, addr))
+		return;
+	gh_report_bad_free(p, gh_bad_kind(s, addr, mine), NULL);
+}
+EXPORT_SYMBOL_GPL(goheap_stack_free);
