@@ -21,26 +21,26 @@
 #define FIRST_BYTES	2048
 #define FIRST_MAX	32
 
-static struct gh_cache no_cache;
+static struct lg_cache no_cache;
 
-__thread struct gh_cache *gh_tls[GH_HEAPS] = {
-	[0 ... GH_HEAPS - 1] = &no_cache,
+__thread struct lg_cache *lg_tls[LG_HEAPS] = {
+	[0 ... LG_HEAPS - 1] = &no_cache,
 };
 
 /* The thread's destructor has run: from now on it does without. */
 static __thread bool exiting;
 
-static struct gh_cache *all_caches;	/* of threads that live */
-static struct gh_cache *spare_caches;	/* of threads that ended */
+static struct lg_cache *all_caches;	/* of threads that live */
+static struct lg_cache *spare_caches;	/* of threads that ended */
 static pthread_key_t thread_key;
 
-static struct goheap *heap_of(const struct gh_cache *c)
+static struct goheap *heap_of(const struct lg_cache *c)
 {
 	unsigned int i;
 
-	for (i = 0; c->id && i < GH_HEAPS; i++)
-		if (gh_heaps[i].id == c->id)
-			return &gh_heaps[i];
+	for (i = 0; c->id && i < LG_HEAPS; i++)
+		if (lg_heaps[i].id == c->id)
+			return &lg_heaps[i];
 	return NULL;
 }
 
@@ -51,10 +51,10 @@ static size_t cache_size(const struct goheap *h)
 
 	for (i = 1; i < GOHEAP_NR_CLASSES; i++)
 		n += h->class[i].max;
-	return sizeof(struct gh_cache) + n * sizeof(void *);
+	return sizeof(struct lg_cache) + n * sizeof(void *);
 }
 
-static uint32_t first_cap(const struct gh_class *k)
+static uint32_t first_cap(const struct lg_class *k)
 {
 	uint32_t cap = FIRST_BYTES / k->size;
 
@@ -63,7 +63,7 @@ static uint32_t first_cap(const struct gh_class *k)
 	return cap ? cap : 1;
 }
 
-static void cache_setup(struct goheap *h, struct gh_cache *c)
+static void cache_setup(struct goheap *h, struct lg_cache *c)
 {
 	void **slots = c->slots;
 	unsigned int i;
@@ -76,9 +76,9 @@ static void cache_setup(struct goheap *h, struct gh_cache *c)
 	c->big_bytes = 0;
 	c->trims = h->trims;
 	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
-		const struct gh_class *k = &h->class[i];
+		const struct lg_class *k = &h->class[i];
 
-		c->mag[i] = (struct gh_mag){
+		c->mag[i] = (struct lg_mag){
 			.slot = slots,
 			.cap = first_cap(k),
 			.inverse = k->inverse,
@@ -92,7 +92,7 @@ static void cache_setup(struct goheap *h, struct gh_cache *c)
 }
 
 /* Nothing is in it, and nothing goes in. */
-static void cache_reset(struct gh_cache *c)
+static void cache_reset(struct lg_cache *c)
 {
 	memset(c->mag, 0, sizeof(c->mag));
 	c->nbig = 0;
@@ -102,32 +102,32 @@ static void cache_reset(struct gh_cache *c)
 	c->id = 0;
 }
 
-static struct gh_cache *cache_new(struct goheap *h)
+static struct lg_cache *cache_new(struct goheap *h)
 {
-	struct gh_cache *c;
+	struct lg_cache *c;
 
-	pthread_mutex_lock(&gh_lock);
+	pthread_mutex_lock(&lg_lock);
 	c = spare_caches;
 	if (c)
 		spare_caches = c->next;
 	else
-		c = gh_map_memory(cache_size(h));
+		c = lg_map_memory(cache_size(h));
 	if (c) {
 		c->next = all_caches;
 		all_caches = c;
 	}
-	pthread_mutex_unlock(&gh_lock);
+	pthread_mutex_unlock(&lg_lock);
 	return c;
 }
 
 /* The thread's first call for the slot. free() comes here, too: errno is kept. */
-static struct gh_cache *cache_first(struct goheap *h)
+static struct lg_cache *cache_first(struct goheap *h)
 {
 	int saved = errno;
-	struct gh_cache *c = cache_new(h);
+	struct lg_cache *c = cache_new(h);
 
 	if (c) {
-		gh_tls[h->slot] = c;
+		lg_tls[h->slot] = c;
 		pthread_setspecific(thread_key, &no_cache);
 	}
 	errno = saved;
@@ -135,14 +135,14 @@ static struct gh_cache *cache_first(struct goheap *h)
 }
 
 /**
- * gh_cache_get() - this thread's cache
+ * lg_cache_get() - this thread's cache
  * @h: the heap
  *
  * Return: the cache; NULL if the thread is about to end, or without memory.
  */
-struct gh_cache *gh_cache_get(struct goheap *h)
+struct lg_cache *lg_cache_get(struct goheap *h)
 {
-	struct gh_cache *c = gh_tls[h->slot];
+	struct lg_cache *c = lg_tls[h->slot];
 
 	if (likely(c->id == h->id))
 		return c;
@@ -157,19 +157,19 @@ struct gh_cache *gh_cache_get(struct goheap *h)
 }
 
 /* Whether somebody called goheap_trim() since. */
-static void check_trims(struct goheap *h, struct gh_cache *c)
+static void check_trims(struct goheap *h, struct lg_cache *c)
 {
 	unsigned int trims = __atomic_load_n(&h->trims, __ATOMIC_RELAXED);
 
 	if (likely(c->trims == trims))
 		return;
 	c->trims = trims;
-	gh_cache_empty(h, c);
+	lg_cache_empty(h, c);
 }
 
 /* ---- large objects ------------------------------------------------------ */
 
-static void *big_remove(struct gh_cache *c, unsigned int i)
+static void *big_remove(struct lg_cache *c, unsigned int i)
 {
 	void *p = c->big[i].p;
 
@@ -180,15 +180,15 @@ static void *big_remove(struct gh_cache *c, unsigned int i)
 }
 
 /**
- * gh_big_take() - find a large object that this thread freed
+ * lg_big_take() - find a large object that this thread freed
  * @h: the heap
  * @bytes: it must not be shorter, nor much longer
  *
  * Return: the object or NULL.
  */
-void *gh_big_take(struct goheap *h, size_t bytes)
+void *lg_big_take(struct goheap *h, size_t bytes)
 {
-	struct gh_cache *c = gh_tls[h->slot];
+	struct lg_cache *c = lg_tls[h->slot];
 	unsigned int i = c->nbig;
 
 	while (i--)
@@ -199,82 +199,82 @@ void *gh_big_take(struct goheap *h, size_t bytes)
 }
 
 /**
- * gh_big_put() - keep a large object for this thread, or for all
+ * lg_big_put() - keep a large object for this thread, or for all
  * @h: the heap
- * @p: the object, marked GH_KEPT
+ * @p: the object, marked LG_KEPT
  * @bytes: its length
  */
-void gh_big_put(struct goheap *h, void *p, size_t bytes)
+void lg_big_put(struct goheap *h, void *p, size_t bytes)
 {
-	struct gh_cache *c = gh_cache_get(h);
+	struct lg_cache *c = lg_cache_get(h);
 
-	if (!c || bytes > GH_BIG_BYTES)
-		return gh_large_keep(h, p, bytes);
+	if (!c || bytes > LG_BIG_BYTES)
+		return lg_large_keep(h, p, bytes);
 	check_trims(h, c);
-	while (c->nbig == GH_BIG || c->big_bytes + bytes > GH_BIG_BYTES) {
+	while (c->nbig == LG_BIG || c->big_bytes + bytes > LG_BIG_BYTES) {
 		size_t old = c->big[0].bytes;
 
-		gh_large_keep(h, big_remove(c, 0), old);
+		lg_large_keep(h, big_remove(c, 0), old);
 	}
 	/* Meanwhile another thread may have called goheap_trim(). */
-	if (!gh_big_push(h, c, p, bytes))
-		gh_large_keep(h, p, bytes);
+	if (!lg_big_push(h, c, p, bytes))
+		lg_large_keep(h, p, bytes);
 }
 
 /* ---- giving back -------------------------------------------------------- */
 
-static void later_flush(struct goheap *h, struct gh_cache *c)
+static void later_flush(struct goheap *h, struct lg_cache *c)
 {
 	unsigned int n = c->nlater;
 
 	c->nlater = 0;
 	c->later_bytes = 0;
-	gh_kernel_free(h, c->later, n);
+	lg_kernel_free(h, c->later, n);
 }
 
 /* Give back everything. */
-void gh_cache_empty(struct goheap *h, struct gh_cache *c)
+void lg_cache_empty(struct goheap *h, struct lg_cache *c)
 {
 	unsigned int i;
 
 	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
-		struct gh_mag *m = &c->mag[i];
+		struct lg_mag *m = &c->mag[i];
 		unsigned int n = m->n;
 
 		if (!n)
 			continue;
 		m->slot[0] = m->top;
 		m->n = 0;
-		gh_stock_put(h, i, m->slot, n);
+		lg_stock_put(h, i, m->slot, n);
 	}
 	later_flush(h, c);
 	while (c->nbig) {
 		size_t bytes = c->big[0].bytes;
 
-		gh_large_keep(h, big_remove(c, 0), bytes);
+		lg_large_keep(h, big_remove(c, 0), bytes);
 	}
 }
 
 /* ---- room --------------------------------------------------------------- */
 
 /* Give the oldest objects of a magazine to the stock, but not the last. */
-static void spill(struct goheap *h, struct gh_mag *m, unsigned int class,
+static void spill(struct goheap *h, struct lg_mag *m, unsigned int class,
 		  unsigned int n)
 {
-	gh_stock_put(h, class, m->slot + 1, n);
+	lg_stock_put(h, class, m->slot + 1, n);
 	m->n -= n;
 	memmove(m->slot + 1, m->slot + 1 + n,
 		(m->n - 1) * sizeof(*m->slot));
 }
 
 /* Take half of the room of other magazines until there is enough for @need. */
-static bool make_room(struct goheap *h, struct gh_cache *c, unsigned int class,
+static bool make_room(struct goheap *h, struct lg_cache *c, unsigned int class,
 		      size_t need)
 {
 	unsigned int tries = GOHEAP_NR_CLASSES;
 
 	while (c->bytes + need > CACHE_BYTES && tries--) {
-		struct gh_mag *m;
+		struct lg_mag *m;
 
 		c->hand = c->hand % (GOHEAP_NR_CLASSES - 1) + 1;
 		m = &c->mag[c->hand];
@@ -289,10 +289,10 @@ static bool make_room(struct goheap *h, struct gh_cache *c, unsigned int class,
 	return c->bytes + need <= CACHE_BYTES;
 }
 
-static void grow(struct goheap *h, struct gh_cache *c, unsigned int class)
+static void grow(struct goheap *h, struct lg_cache *c, unsigned int class)
 {
-	const struct gh_class *k = &h->class[class];
-	struct gh_mag *m = &c->mag[class];
+	const struct lg_class *k = &h->class[class];
+	struct lg_mag *m = &c->mag[class];
 	uint32_t more = k->max - m->cap;
 
 	if (more > m->cap)
@@ -309,23 +309,23 @@ static void *alloc_one(struct goheap *h, unsigned int class)
 {
 	void *p;
 
-	if (!gh_stock_take(h, class, &p, 1))
+	if (!lg_stock_take(h, class, &p, 1))
 		return NULL;
-	gh_set_word(p, 0);
+	lg_set_word(p, 0);
 	return p;
 }
 
 /**
- * gh_alloc_slow() - allocate an object when the magazine is empty
+ * lg_alloc_slow() - allocate an object when the magazine is empty
  * @h: the heap
  * @class: its size class
  *
  * Return: the object, or NULL with errno.
  */
-void *gh_alloc_slow(struct goheap *h, unsigned int class)
+void *lg_alloc_slow(struct goheap *h, unsigned int class)
 {
-	struct gh_cache *c = gh_cache_get(h);
-	struct gh_mag *m;
+	struct lg_cache *c = lg_cache_get(h);
+	struct lg_mag *m;
 	unsigned int n;
 
 	if (!c)
@@ -336,17 +336,17 @@ void *gh_alloc_slow(struct goheap *h, unsigned int class)
 	n = h->class[class].batch;
 	if (n > m->cap)
 		n = m->cap;
-	m->n = gh_stock_take(h, class, m->slot, n);
+	m->n = lg_stock_take(h, class, m->slot, n);
 	if (!m->n)
 		return NULL;
 	m->top = m->slot[0];
-	return gh_pop(m);
+	return lg_pop(m);
 }
 
-static void free_push(struct goheap *h, struct gh_cache *c, void *p,
+static void free_push(struct goheap *h, struct lg_cache *c, void *p,
 		      unsigned int class)
 {
-	struct gh_mag *m = &c->mag[class];
+	struct lg_mag *m = &c->mag[class];
 	unsigned int n;
 
 	check_trims(h, c);
@@ -356,66 +356,66 @@ static void free_push(struct goheap *h, struct gh_cache *c, void *p,
 	if (m->n >= m->cap && m->n > 1)
 		spill(h, m, class, n < m->n ? n : m->n - 1);
 	if (m->n >= m->cap)
-		return gh_stock_put(h, class, &p, 1);
+		return lg_stock_put(h, class, &p, 1);
 	m->slot[m->n++] = m->top;
 	m->top = p;
 }
 
 /**
- * gh_free_slow() - free an object of our own, whatever there is about it
+ * lg_free_slow() - free an object of our own, whatever there is about it
  * @h: the heap
  * @p: an address in a span of this session
  * @entry: of its page
  */
-void gh_free_slow(struct goheap *h, void *p, uint64_t entry)
+void lg_free_slow(struct goheap *h, void *p, uint64_t entry)
 {
 	unsigned int class = GOHEAP_PAGE_CLASS(entry);
-	const struct gh_class *k = &h->class[class];
-	const struct gh_mag m = {
+	const struct lg_class *k = &h->class[class];
+	const struct lg_mag m = {
 		.inverse = k->inverse,
 		.shift = k->shift,
 		.nelems = k->nelems,
 	};
-	struct gh_cache *c;
+	struct lg_cache *c;
 
 	if (!class)
-		return gh_large_free(h, p, entry);
-	if (!gh_starts_object(&m, entry, (uintptr_t)p - h->base))
-		return gh_bad_free(h, p, EINVAL);
-	if (gh_word(p) == gh_cookie(h, p))
-		return gh_bad_free(h, p, ENOENT);
-	gh_set_word(p, gh_cookie(h, p));
-	c = gh_cache_get(h);
+		return lg_large_free(h, p, entry);
+	if (!lg_starts_object(&m, entry, (uintptr_t)p - h->base))
+		return lg_bad_free(h, p, EINVAL);
+	if (lg_word(p) == lg_cookie(h, p))
+		return lg_bad_free(h, p, ENOENT);
+	lg_set_word(p, lg_cookie(h, p));
+	c = lg_cache_get(h);
 	if (c)
 		free_push(h, c, p, class);
 	else
-		gh_stock_put(h, class, &p, 1);
+		lg_stock_put(h, class, &p, 1);
 }
 
 /**
- * gh_free_later() - let the kernel free an object, with others if it is small
+ * lg_free_later() - let the kernel free an object, with others if it is small
  * @h: the heap
  * @p: an object of the heap
  * @bytes: its length
  */
-void gh_free_later(struct goheap *h, void *p, size_t bytes)
+void lg_free_later(struct goheap *h, void *p, size_t bytes)
 {
-	struct gh_cache *c = gh_cache_get(h);
+	struct lg_cache *c = lg_cache_get(h);
 
-	if (!c || bytes > GH_MAX_SMALL)
-		return gh_kernel_free(h, &p, 1);
+	if (!c || bytes > LG_MAX_SMALL)
+		return lg_kernel_free(h, &p, 1);
 	check_trims(h, c);
 	c->later[c->nlater++] = p;
 	c->later_bytes += bytes;
-	if (c->nlater == GH_LATER || c->later_bytes > GH_LATER_BYTES)
+	if (c->nlater == LG_LATER || c->later_bytes > LG_LATER_BYTES)
 		later_flush(h, c);
 }
 
 /* ---- threads and heaps that end ----------------------------------------- */
 
-static void all_caches_del(struct gh_cache *c)
+static void all_caches_del(struct lg_cache *c)
 {
-	struct gh_cache **at = &all_caches;
+	struct lg_cache **at = &all_caches;
 
 	while (*at != c)
 		at = &(*at)->next;
@@ -423,22 +423,22 @@ static void all_caches_del(struct gh_cache *c)
 }
 
 /*
- * The function for bad frees is the program's, and may do anything: gh_lock is not
+ * The function for bad frees is the program's, and may do anything: lg_lock is not
  * held when something is freed. The heap is not closed before thread_left().
  */
-static struct goheap *thread_leaves(const struct gh_cache *c)
+static struct goheap *thread_leaves(const struct lg_cache *c)
 {
 	struct goheap *h = heap_of(c);
 
 	if (h)
 		h->leaving++;
-	pthread_mutex_unlock(&gh_lock);
+	pthread_mutex_unlock(&lg_lock);
 	return h;
 }
 
 static void thread_left(struct goheap *h)
 {
-	pthread_mutex_lock(&gh_lock);
+	pthread_mutex_lock(&lg_lock);
 	/* None are in a child. */
 	if (h && h->leaving)
 		h->leaving--;
@@ -450,41 +450,41 @@ static void thread_exit(void *unused)
 
 	(void)unused;
 	exiting = true;
-	for (i = 0; i < GH_HEAPS; i++) {
-		struct gh_cache *c = gh_tls[i];
+	for (i = 0; i < LG_HEAPS; i++) {
+		struct lg_cache *c = lg_tls[i];
 		struct goheap *h;
 
 		if (c == &no_cache)
 			continue;
-		gh_tls[i] = &no_cache;
-		pthread_mutex_lock(&gh_lock);
+		lg_tls[i] = &no_cache;
+		pthread_mutex_lock(&lg_lock);
 		h = thread_leaves(c);
 		if (h)
-			gh_cache_empty(h, c);
+			lg_cache_empty(h, c);
 		thread_left(h);
 		cache_reset(c);
 		all_caches_del(c);
 		c->next = spare_caches;
 		spare_caches = c;
-		pthread_mutex_unlock(&gh_lock);
+		pthread_mutex_unlock(&lg_lock);
 	}
 }
 
-/* Take gh_lock when no thread is just leaving the heap. */
-void gh_lock_heap(struct goheap *h)
+/* Take lg_lock when no thread is just leaving the heap. */
+void lg_lock_heap(struct goheap *h)
 {
-	pthread_mutex_lock(&gh_lock);
+	pthread_mutex_lock(&lg_lock);
 	while (h->leaving) {
-		pthread_mutex_unlock(&gh_lock);
+		pthread_mutex_unlock(&lg_lock);
 		sched_yield();
-		pthread_mutex_lock(&gh_lock);
+		pthread_mutex_lock(&lg_lock);
 	}
 }
 
-/* Take what some thread has for the kernel to free. gh_lock is held. */
+/* Take what some thread has for the kernel to free. lg_lock is held. */
 static unsigned int later_take(struct goheap *h, void **objects)
 {
-	struct gh_cache *c;
+	struct lg_cache *c;
 	unsigned int n;
 
 	for (c = all_caches; c; c = c->next) {
@@ -500,18 +500,18 @@ static unsigned int later_take(struct goheap *h, void **objects)
 }
 
 /* Free what was given and freed here. Nobody uses the heap. */
-void gh_caches_flush(struct goheap *h)
+void lg_caches_flush(struct goheap *h)
 {
-	void *some[GH_LATER];
+	void *some[LG_LATER];
 	unsigned int n;
 
 	do {
-		gh_lock_heap(h);
+		lg_lock_heap(h);
 		n = later_take(h, some);
-		pthread_mutex_unlock(&gh_lock);
-		gh_kernel_free(h, some, n);
+		pthread_mutex_unlock(&lg_lock);
+		lg_kernel_free(h, some, n);
 	} while (n);
-	gh_kernel_unpark(h);
+	lg_kernel_unpark(h);
 }
 
 /*
@@ -522,24 +522,24 @@ static void __attribute__((__destructor__)) process_exit(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < GH_HEAPS; i++) {
-		struct gh_cache *c = gh_tls[i];
+	for (i = 0; i < LG_HEAPS; i++) {
+		struct lg_cache *c = lg_tls[i];
 		struct goheap *h;
 
-		if (!c->nlater || pthread_mutex_trylock(&gh_lock))
+		if (!c->nlater || pthread_mutex_trylock(&lg_lock))
 			continue;
 		h = thread_leaves(c);
 		if (h)
 			later_flush(h, c);
 		thread_left(h);
-		pthread_mutex_unlock(&gh_lock);
+		pthread_mutex_unlock(&lg_lock);
 	}
 }
 
-/* Forget what all threads have of a heap. gh_lock is held, and nobody uses it. */
-void gh_caches_forget(struct goheap *h)
+/* Forget what all threads have of a heap. lg_lock is held, and nobody uses it. */
+void lg_caches_forget(struct goheap *h)
 {
-	struct gh_cache *c;
+	struct lg_cache *c;
 
 	h->leaving = 0;
 	for (c = all_caches; c; c = c->next)
@@ -548,13 +548,13 @@ void gh_caches_forget(struct goheap *h)
 }
 
 /* Bytes in the magazines of all threads, while they change. */
-size_t gh_caches_bytes(struct goheap *h)
+size_t lg_caches_bytes(struct goheap *h)
 {
-	struct gh_cache *c;
+	struct lg_cache *c;
 	size_t bytes = 0;
 	unsigned int i;
 
-	pthread_mutex_lock(&gh_lock);
+	pthread_mutex_lock(&lg_lock);
 	for (c = all_caches; c; c = c->next) {
 		if (c->id != h->id)
 			continue;
@@ -562,15 +562,15 @@ size_t gh_caches_bytes(struct goheap *h)
 			bytes += (size_t)__atomic_load_n(&c->mag[i].n,
 							 __ATOMIC_RELAXED) *
 				 h->class[i].size;
-		for (i = 0; i < GH_BIG && i < c->nbig; i++)
+		for (i = 0; i < LG_BIG && i < c->nbig; i++)
 			bytes += c->big[i].bytes;
 	}
-	pthread_mutex_unlock(&gh_lock);
+	pthread_mutex_unlock(&lg_lock);
 	return bytes;
 }
 
 /* Once a process. */
-int gh_caches_init(void)
+int lg_caches_init(void)
 {
 	return pthread_key_create(&thread_key, thread_exit);
 }

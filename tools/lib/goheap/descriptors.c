@@ -14,7 +14,7 @@
 
 static bool is_ours(int fd)
 {
-	const struct goheap *h = &gh_heaps[0];
+	const struct goheap *h = &lg_heaps[0];
 
 	return h->id && fd >= 0 && (fd == h->fd || fd == h->session_fd);
 }
@@ -25,7 +25,7 @@ static int refuse(int err)
 	return -1;
 }
 
-GH_EXPORT int close(int fd)
+LG_EXPORT int close(int fd)
 {
 	return unlikely(is_ours(fd)) ? refuse(EBADF) : __close(fd);
 }
@@ -39,7 +39,7 @@ static unsigned int not_below(int fd, unsigned int from)
 /* The one that is lower, or more than any. */
 static unsigned int next_of_ours(unsigned int from)
 {
-	const struct goheap *h = &gh_heaps[0];
+	const struct goheap *h = &lg_heaps[0];
 	unsigned int a = not_below(h->fd, from);
 	unsigned int b = not_below(h->session_fd, from);
 
@@ -54,7 +54,7 @@ static int range(unsigned int first, unsigned int last, int flags)
 	       syscall(SYS_close_range, first, last, flags);
 }
 
-GH_EXPORT int close_range(unsigned int first, unsigned int last, int flags)
+LG_EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 {
 	unsigned int ours;
 
@@ -68,18 +68,18 @@ GH_EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 	return range(first, last, flags);
 }
 
-GH_EXPORT void closefrom(int first)
+LG_EXPORT void closefrom(int first)
 {
 	close_range(first < 0 ? 0 : first, ~0U, 0);
 }
 
 /* As if somebody else were about to open it. */
-GH_EXPORT int dup2(int from, int to)
+LG_EXPORT int dup2(int from, int to)
 {
 	return is_ours(to) && from != to ? refuse(EBUSY) : __dup2(from, to);
 }
 
-GH_EXPORT int dup3(int from, int to, int flags)
+LG_EXPORT int dup3(int from, int to, int flags)
 {
 	return is_ours(to) ? refuse(EBUSY) :
 	       syscall(SYS_dup3, from, to, flags);

@@ -49,28 +49,28 @@ static struct inherited *inherited_of(const void *p)
 	return in;
 }
 
-bool gh_inherited(const void *p)
+bool lg_inherited(const void *p)
 {
 	return unlikely(inherited) && inherited_of(p);
 }
 
-size_t gh_inherited_size(const void *p)
+size_t lg_inherited_size(const void *p)
 {
 	struct inherited *in = inherited_of(p);
 
-	return in ? gh_object_size(&in->heap, p) : 0;
+	return in ? lg_object_size(&in->heap, p) : 0;
 }
 
 /* Small objects share pages with others; the memory of large ones can go. */
-void gh_inherited_free(void *p)
+void lg_inherited_free(void *p)
 {
 	struct inherited *in = inherited_of(p);
-	size_t bytes = in ? gh_object_size(&in->heap, p) : 0;
+	size_t bytes = in ? lg_object_size(&in->heap, p) : 0;
 	int saved = errno;
 
 	if (!bytes)
-		gh_bad_free(NULL, p, EINVAL);
-	else if (bytes > GH_MAX_SMALL)
+		lg_bad_free(NULL, p, EINVAL);
+	else if (bytes > LG_MAX_SMALL)
 		madvise(p, bytes, MADV_DONTNEED);
 	errno = saved;
 }
@@ -95,33 +95,33 @@ static bool has_content(const struct goheap *h, uint64_t page)
 
 	if (!entry)
 		return false;
-	return (entry & GH_OWN_MASK) != h->own || GOHEAP_PAGE_CLASS(entry) ||
+	return (entry & LG_OWN_MASK) != h->own || GOHEAP_PAGE_CLASS(entry) ||
 	       index == GOHEAP_PAGE_INDEX_MAX ||
-	       !(h->npages[page - index] & GH_KEPT);
+	       !(h->npages[page - index] & LG_KEPT);
 }
 
 /* Copy an arena's used pages, and put the copy in its place. */
 static void copy_arena(struct goheap *h, uintptr_t from)
 {
-	uint64_t page, first = (from - h->base) >> GH_PAGE_SHIFT;
-	char *to = gh_map_memory(GH_ARENA_SIZE);
+	uint64_t page, first = (from - h->base) >> LG_PAGE_SHIFT;
+	char *to = lg_map_memory(LG_ARENA_SIZE);
 
 	if (!to)
 		give_up("no memory for a copy of the heap");
-	for (page = 0; page < GH_ARENA_SIZE >> GH_PAGE_SHIFT; page++)
+	for (page = 0; page < LG_ARENA_SIZE >> LG_PAGE_SHIFT; page++)
 		if (has_content(h, first + page))
-			memcpy(to + (page << GH_PAGE_SHIFT),
-			       (void *)(from + (page << GH_PAGE_SHIFT)),
-			       GH_PAGE_SIZE);
-	if (mremap(to, GH_ARENA_SIZE, GH_ARENA_SIZE,
+			memcpy(to + (page << LG_PAGE_SHIFT),
+			       (void *)(from + (page << LG_PAGE_SHIFT)),
+			       LG_PAGE_SIZE);
+	if (mremap(to, LG_ARENA_SIZE, LG_ARENA_SIZE,
 		   MREMAP_MAYMOVE | MREMAP_FIXED, (void *)from) == MAP_FAILED)
 		give_up("cannot map the copy of the heap");
 }
 
 static const uint64_t *copy_map(struct goheap *h)
 {
-	size_t bytes = (h->known >> GH_PAGE_SHIFT) * sizeof(uint64_t);
-	uint64_t *map = gh_map_memory(bytes);
+	size_t bytes = (h->known >> LG_PAGE_SHIFT) * sizeof(uint64_t);
+	uint64_t *map = lg_map_memory(bytes);
 
 	if (!map)
 		give_up("no memory for a copy of the page map");
@@ -133,11 +133,11 @@ static const uint64_t *copy_map(struct goheap *h)
 static void copy_heap(struct goheap *h)
 {
 	uintptr_t at, end = h->base + h->known;
-	struct inherited *in = gh_map_memory(sizeof(*in));
+	struct inherited *in = lg_map_memory(sizeof(*in));
 
 	if (!in)
 		give_up("no memory for a copy of the heap");
-	for (at = h->base; at < end; at += GH_ARENA_SIZE)
+	for (at = h->base; at < end; at += LG_ARENA_SIZE)
 		copy_arena(h, at);
 	in->heap.base = h->base;
 	in->heap.known = h->known;
@@ -157,10 +157,10 @@ static void leave_heap(struct goheap *h)
 	h->known = 0;
 	if (known < window)
 		munmap((void *)(h->base + known), window - known);
-	munmap((void *)h->map, (window >> GH_PAGE_SHIFT) * sizeof(*h->map));
-	munmap(h->npages, (window >> GH_PAGE_SHIFT) * sizeof(*h->npages));
+	munmap((void *)h->map, (window >> LG_PAGE_SHIFT) * sizeof(*h->map));
+	munmap(h->npages, (window >> LG_PAGE_SHIFT) * sizeof(*h->npages));
 	if (h->fd >= 0)
-		gh_close(h->fd);
+		lg_close(h->fd);
 	h->fd = -1;
 	h->base = 0;
 	h->map = NULL;
@@ -201,11 +201,11 @@ static void prepare(void)
 	unsigned int i;
 	bool wait = false;
 
-	pthread_mutex_lock(&gh_lock);
-	for (i = 0; i < GH_HEAPS; i++) {
-		wait |= copies(&gh_heaps[i]);
-		if (gh_heaps[i].id)
-			lock_heap(&gh_heaps[i]);
+	pthread_mutex_lock(&lg_lock);
+	for (i = 0; i < LG_HEAPS; i++) {
+		wait |= copies(&lg_heaps[i]);
+		if (lg_heaps[i].id)
+			lock_heap(&lg_heaps[i]);
 	}
 	if (!wait || pipe2(done_pipe, O_CLOEXEC))
 		done_pipe[0] = -1;
@@ -217,16 +217,16 @@ static void in_parent(void)
 	char c;
 
 	if (done_pipe[0] >= 0) {
-		gh_close(done_pipe[1]);
+		lg_close(done_pipe[1]);
 		/* Ends also if there is no child, or it has died. */
 		while (read(done_pipe[0], &c, 1) < 0 && errno == EINTR)
 			;
-		gh_close(done_pipe[0]);
+		lg_close(done_pipe[0]);
 	}
-	for (i = 0; i < GH_HEAPS; i++)
-		if (gh_heaps[i].id)
-			unlock_heap(&gh_heaps[i]);
-	pthread_mutex_unlock(&gh_lock);
+	for (i = 0; i < LG_HEAPS; i++)
+		if (lg_heaps[i].id)
+			unlock_heap(&lg_heaps[i]);
+	pthread_mutex_unlock(&lg_lock);
 }
 
 static void in_child(void)
@@ -234,9 +234,9 @@ static void in_child(void)
 	pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
 	unsigned int i;
 
-	gh_lock = unlocked;
-	for (i = 0; i < GH_HEAPS; i++) {
-		struct goheap *h = &gh_heaps[i];
+	lg_lock = unlocked;
+	for (i = 0; i < LG_HEAPS; i++) {
+		struct goheap *h = &lg_heaps[i];
 
 		if (!h->id)
 			continue;
@@ -247,17 +247,17 @@ static void in_child(void)
 				copy_heap(h);
 			leave_heap(h);
 		}
-		gh_caches_forget(h);
-		gh_drop_files(h);
+		lg_caches_forget(h);
+		lg_drop_files(h);
 	}
 	if (done_pipe[0] >= 0) {
-		gh_close(done_pipe[0]);
-		gh_close(done_pipe[1]);
+		lg_close(done_pipe[0]);
+		lg_close(done_pipe[1]);
 	}
 }
 
 /* Once a process. Returns an error number. */
-int gh_fork_init(void)
+int lg_fork_init(void)
 {
 	return pthread_atfork(prepare, in_parent, in_child);
 }

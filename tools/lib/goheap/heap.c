@@ -28,13 +28,13 @@
 #define MAP_FIXED_NOREPLACE	0x100000
 #endif
 
-struct goheap gh_heaps[GH_HEAPS];
-pthread_mutex_t gh_lock = PTHREAD_MUTEX_INITIALIZER;
+struct goheap lg_heaps[LG_HEAPS];
+pthread_mutex_t lg_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static uint64_t last_id;
 
 /* Zeroed memory, or NULL. It must not come from malloc(), which may be us. */
-void *gh_map_memory(size_t bytes)
+void *lg_map_memory(size_t bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -42,7 +42,7 @@ void *gh_map_memory(size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-void gh_unmap_memory(void *p, size_t bytes)
+void lg_unmap_memory(void *p, size_t bytes)
 {
 	if (p)
 		munmap(p, bytes);
@@ -66,7 +66,7 @@ static uint32_t clamp(uint32_t value, uint32_t lo, uint32_t hi)
 	return value < lo ? lo : value > hi ? hi : value;
 }
 
-static void class_setup(struct gh_class *k, const struct goheap_class *from)
+static void class_setup(struct lg_class *k, const struct goheap_class *from)
 {
 	k->size = from->size;
 	k->nelems = from->nelems;
@@ -76,14 +76,14 @@ static void class_setup(struct gh_class *k, const struct goheap_class *from)
 	k->max = clamp(MAG_BYTES / from->size, 2, MAG_MAX);
 }
 
-/* The smallest class for each size that keeps GH_ALIGN. */
+/* The smallest class for each size that keeps LG_ALIGN. */
 static void class_table(struct goheap *h)
 {
 	unsigned int i, class = 1;
 
-	for (i = 0; i <= GH_MAX_SMALL / GH_QUANTUM; i++) {
-		while (h->class[class].size < i * GH_QUANTUM ||
-		       h->class[class].size % GH_ALIGN)
+	for (i = 0; i <= LG_MAX_SMALL / LG_QUANTUM; i++) {
+		while (h->class[class].size < i * LG_QUANTUM ||
+		       h->class[class].size % LG_ALIGN)
 			class++;
 		h->class_of[i] = class;
 	}
@@ -101,10 +101,10 @@ static int read_classes(struct goheap *h, struct goheap_info *info)
 	};
 	if (ioctl(h->fd, GOHEAP_IOC_INFO, info) ||
 	    info->nr_classes != GOHEAP_NR_CLASSES ||
-	    info->page_size != GH_PAGE_SIZE ||
-	    info->max_small != GH_MAX_SMALL ||
+	    info->page_size != LG_PAGE_SIZE ||
+	    info->max_small != LG_MAX_SMALL ||
 	    info->map_stride !=
-		    (GH_ARENA_SIZE >> GH_PAGE_SHIFT) * sizeof(uint64_t)) {
+		    (LG_ARENA_SIZE >> LG_PAGE_SHIFT) * sizeof(uint64_t)) {
 		errno = EPROTO;
 		return -1;
 	}
@@ -118,12 +118,12 @@ static int read_classes(struct goheap *h, struct goheap_info *info)
 
 static uint64_t map_bytes(uint64_t window)
 {
-	return (window >> GH_PAGE_SHIFT) * sizeof(uint64_t);
+	return (window >> LG_PAGE_SHIFT) * sizeof(uint64_t);
 }
 
 static uint64_t npages_bytes(uint64_t window)
 {
-	return (window >> GH_PAGE_SHIFT) * sizeof(*gh_heaps->npages);
+	return (window >> LG_PAGE_SHIFT) * sizeof(*lg_heaps->npages);
 }
 
 /* Where all processes should. */
@@ -148,14 +148,14 @@ static void *map_suggested(const struct goheap *h, uintptr_t at,
  */
 static void *map_anywhere(const struct goheap *h, uint64_t window)
 {
-	size_t room = window + GH_MAX_ALIGN;
+	size_t room = window + LG_MAX_ALIGN;
 	char *from = mmap(NULL, room, PROT_NONE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	char *at;
 
 	if (from == MAP_FAILED)
 		return MAP_FAILED;
-	at = (char *)(((uintptr_t)from + GH_MAX_ALIGN - 1) & -GH_MAX_ALIGN);
+	at = (char *)(((uintptr_t)from + LG_MAX_ALIGN - 1) & -LG_MAX_ALIGN);
 	if (at > from)
 		munmap(from, at - from);
 	munmap(at + window, from + room - (at + window));
@@ -177,9 +177,9 @@ static void *map_window(const struct goheap *h, const struct goheap_info *info,
 	void *p = MAP_FAILED;
 
 	*window = info->window;
-	if (info->base && !(info->base % GH_MAX_ALIGN))
+	if (info->base && !(info->base % LG_MAX_ALIGN))
 		p = map_suggested(h, info->base, *window);
-	while (p == MAP_FAILED && *window >= GH_ARENA_SIZE) {
+	while (p == MAP_FAILED && *window >= LG_ARENA_SIZE) {
 		p = map_anywhere(h, *window);
 		if (p == MAP_FAILED)
 			*window /= 2;
@@ -194,9 +194,9 @@ static void unmap_all(struct goheap *h)
 
 	__atomic_store_n(&h->window, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&h->known, 0, __ATOMIC_RELEASE);
-	gh_unmap_memory((void *)h->base, window);
-	gh_unmap_memory((void *)h->map, map_bytes(window));
-	gh_unmap_memory(h->npages, npages_bytes(window));
+	lg_unmap_memory((void *)h->base, window);
+	lg_unmap_memory((void *)h->map, map_bytes(window));
+	lg_unmap_memory(h->npages, npages_bytes(window));
 	__atomic_store_n(&h->base, 0, __ATOMIC_RELEASE);
 	h->map = NULL;
 	h->npages = NULL;
@@ -217,12 +217,12 @@ static int map_all(struct goheap *h, const struct goheap_info *info)
 		   MAP_SHARED | MAP_NORESERVE, h->fd, GOHEAP_MMAP_MAP);
 	if (map == MAP_FAILED)
 		goto no_map;
-	h->npages = gh_map_memory(npages_bytes(window));
+	h->npages = lg_map_memory(npages_bytes(window));
 	if (!h->npages)
 		goto no_npages;
 	h->map = map;
 	h->map_at = (uintptr_t)map -
-		    ((uintptr_t)base >> GH_PAGE_SHIFT) * sizeof(*h->map);
+		    ((uintptr_t)base >> LG_PAGE_SHIFT) * sizeof(*h->map);
 	__atomic_store_n(&h->base, (uintptr_t)base, __ATOMIC_RELEASE);
 	__atomic_store_n(&h->window, window, __ATOMIC_RELEASE);
 	return 0;
@@ -235,12 +235,12 @@ no_map:
 
 /* ---- stock -------------------------------------------------------------- */
 
-static uint32_t stock_cap(const struct gh_class *k)
+static uint32_t stock_cap(const struct lg_class *k)
 {
 	return k->batch * STOCK_BATCHES;
 }
 
-size_t gh_stock_room(const struct goheap *h)
+size_t lg_stock_room(const struct goheap *h)
 {
 	size_t n = 0;
 	unsigned int i;
@@ -252,7 +252,7 @@ size_t gh_stock_room(const struct goheap *h)
 
 static int stock_setup(struct goheap *h)
 {
-	void **slot = gh_map_memory(gh_stock_room(h));
+	void **slot = lg_map_memory(lg_stock_room(h));
 	unsigned int i;
 
 	if (!slot)
@@ -299,9 +299,9 @@ static void init_locks(struct goheap *h)
 static void heap_reset(struct goheap *h)
 {
 	memset(h, 0, sizeof(*h));
-	h->slot = h - gh_heaps;
+	h->slot = h - lg_heaps;
 	h->fd = -1;
-	h->session_fd = GH_NO_SESSION;
+	h->session_fd = LG_NO_SESSION;
 	/* No entry of the page map is like this. */
 	h->own = ~0ULL;
 	h->cookie = random_word();
@@ -325,17 +325,17 @@ static int heap_begin(struct goheap *h)
 
 static int open_device(const char *path)
 {
-	return gh_high_fd(open(path, O_RDWR | O_CLOEXEC));
+	return lg_high_fd(open(path, O_RDWR | O_CLOEXEC));
 }
 
 /* After fork(): a heap in the place of the parent's. */
-int gh_reopen(struct goheap *h)
+int lg_reopen(struct goheap *h)
 {
 	h->fd = open_device(h->path);
 	if (h->fd < 0)
 		return -1;
 	if (heap_begin(h)) {
-		gh_close(h->fd);
+		lg_close(h->fd);
 		h->fd = -1;
 		return -1;
 	}
@@ -343,13 +343,13 @@ int gh_reopen(struct goheap *h)
 }
 
 /* After fork(): the parent's descriptors. */
-void gh_drop_files(struct goheap *h)
+void lg_drop_files(struct goheap *h)
 {
 	if (h->session_fd >= 0)
-		gh_close(h->session_fd);
-	h->session_fd = GH_NO_SESSION;
+		lg_close(h->session_fd);
+	h->session_fd = LG_NO_SESSION;
 	h->session = 0;
-	gh_kernel_forget(h);
+	lg_kernel_forget(h);
 	h->own = ~0ULL;
 	h->stock_bytes = 0;
 	for (unsigned int i = 0; i < GOHEAP_NR_CLASSES; i++)
@@ -363,9 +363,9 @@ static struct goheap *heap_slot(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < GH_HEAPS; i++)
-		if (!gh_heaps[i].id)
-			return &gh_heaps[i];
+	for (i = 0; i < LG_HEAPS; i++)
+		if (!lg_heaps[i].id)
+			return &lg_heaps[i];
 	errno = EMFILE;
 	return NULL;
 }
@@ -376,9 +376,9 @@ static int init_once(void)
 
 	if (done)
 		return 0;
-	errno = gh_caches_init();
+	errno = lg_caches_init();
 	if (!errno)
-		errno = gh_fork_init();
+		errno = lg_fork_init();
 	done = !errno;
 	return done ? 0 : -1;
 }
@@ -391,7 +391,7 @@ static struct goheap *heap_open(int fd, const char *path, unsigned int flags)
 
 	if (fd < 0)
 		return NULL;
-	pthread_mutex_lock(&gh_lock);
+	pthread_mutex_lock(&lg_lock);
 	h = init_once() ? NULL : heap_slot();
 	if (h) {
 		heap_reset(h);
@@ -408,26 +408,26 @@ static struct goheap *heap_open(int fd, const char *path, unsigned int flags)
 		}
 	}
 	err = errno;
-	pthread_mutex_unlock(&gh_lock);
+	pthread_mutex_unlock(&lg_lock);
 	if (!h)
-		gh_close(fd);
+		lg_close(fd);
 	errno = err;
 	return h;
 }
 
-GH_EXPORT struct goheap *goheap_open(const char *path, unsigned int flags)
+LG_EXPORT struct goheap *goheap_open(const char *path, unsigned int flags)
 {
 	if (!path)
 		path = DEVICE;
 	if (flags & ~GOHEAP_FORK_COPY ||
-	    strlen(path) >= sizeof(gh_heaps[0].path)) {
+	    strlen(path) >= sizeof(lg_heaps[0].path)) {
 		errno = EINVAL;
 		return NULL;
 	}
 	return heap_open(open_device(path), path, flags);
 }
 
-GH_EXPORT struct goheap *goheap_open_fd(int fd, unsigned int flags)
+LG_EXPORT struct goheap *goheap_open_fd(int fd, unsigned int flags)
 {
 	int dup;
 
@@ -435,54 +435,54 @@ GH_EXPORT struct goheap *goheap_open_fd(int fd, unsigned int flags)
 		errno = EINVAL;
 		return NULL;
 	}
-	dup = fcntl(fd, F_DUPFD_CLOEXEC, GH_HIGH_FD);
+	dup = fcntl(fd, F_DUPFD_CLOEXEC, LG_HIGH_FD);
 	if (dup < 0)
 		dup = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	return heap_open(dup, "", flags);
 }
 
-GH_EXPORT void goheap_close(struct goheap *h)
+LG_EXPORT void goheap_close(struct goheap *h)
 {
 	if (!h)
 		return;
 	/* What threads free for others must not be lost. */
-	gh_caches_flush(h);
-	gh_lock_heap(h);
-	gh_caches_forget(h);
-	gh_kernel_forget(h);
+	lg_caches_flush(h);
+	lg_lock_heap(h);
+	lg_caches_forget(h);
+	lg_kernel_forget(h);
 	if (h->session_fd >= 0)
-		gh_close(h->session_fd);
+		lg_close(h->session_fd);
 	unmap_all(h);
-	gh_unmap_memory(h->stock_slots, gh_stock_room(h));
+	lg_unmap_memory(h->stock_slots, lg_stock_room(h));
 	if (h->fd >= 0)
-		gh_close(h->fd);
+		lg_close(h->fd);
 	heap_reset(h);
-	pthread_mutex_unlock(&gh_lock);
+	pthread_mutex_unlock(&lg_lock);
 }
 
-GH_EXPORT int goheap_fd(const struct goheap *h)
+LG_EXPORT int goheap_fd(const struct goheap *h)
 {
 	return h->fd;
 }
 
-GH_EXPORT uint32_t goheap_session(struct goheap *h)
+LG_EXPORT uint32_t goheap_session(struct goheap *h)
 {
-	return gh_kernel_attach(h) < 0 ? 0 : h->session;
+	return lg_kernel_attach(h) < 0 ? 0 : h->session;
 }
 
 /* ---- allocation --------------------------------------------------------- */
 
-GH_EXPORT void *goheap_malloc(struct goheap *h, size_t size)
+LG_EXPORT void *goheap_malloc(struct goheap *h, size_t size)
 {
-	return gh_malloc(h, size);
+	return lg_malloc(h, size);
 }
 
-GH_EXPORT void goheap_free(struct goheap *h, void *p)
+LG_EXPORT void goheap_free(struct goheap *h, void *p)
 {
-	gh_free(h, p);
+	lg_free(h, p);
 }
 
-GH_EXPORT void *goheap_calloc(struct goheap *h, size_t n, size_t size)
+LG_EXPORT void *goheap_calloc(struct goheap *h, size_t n, size_t size)
 {
 	size_t bytes;
 	void *p;
@@ -491,9 +491,9 @@ GH_EXPORT void *goheap_calloc(struct goheap *h, size_t n, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (bytes > GH_MAX_SMALL)
-		return gh_large_alloc(h, bytes, 0, true);
-	p = gh_alloc_class(h, gh_class_of(h, bytes));
+	if (bytes > LG_MAX_SMALL)
+		return lg_large_alloc(h, bytes, 0, true);
+	p = lg_alloc_class(h, lg_class_of(h, bytes));
 	return p ? memset(p, 0, bytes) : NULL;
 }
 
@@ -502,56 +502,56 @@ static unsigned int aligned_class(struct goheap *h, size_t align, size_t size)
 {
 	unsigned int class;
 
-	if (size > GH_MAX_SMALL || align > GH_PAGE_SIZE)
+	if (size > LG_MAX_SMALL || align > LG_PAGE_SIZE)
 		return 0;
-	for (class = gh_class_of(h, size); class < GOHEAP_NR_CLASSES; class++)
+	for (class = lg_class_of(h, size); class < GOHEAP_NR_CLASSES; class++)
 		if (!(h->class[class].size % align))
 			return class;
 	return 0;
 }
 
-GH_EXPORT void *goheap_memalign(struct goheap *h, size_t align, size_t size)
+LG_EXPORT void *goheap_memalign(struct goheap *h, size_t align, size_t size)
 {
 	unsigned int class;
 
-	if (!align || align & (align - 1) || align > GH_MAX_ALIGN) {
+	if (!align || align & (align - 1) || align > LG_MAX_ALIGN) {
 		errno = EINVAL;
 		return NULL;
 	}
 	class = aligned_class(h, align, size);
 	if (class)
-		return gh_alloc_class(h, class);
-	return gh_large_alloc(h, size > GH_MAX_SMALL ? size : GH_MAX_SMALL + 1,
+		return lg_alloc_class(h, class);
+	return lg_large_alloc(h, size > LG_MAX_SMALL ? size : LG_MAX_SMALL + 1,
 			      align, false);
 }
 
-GH_EXPORT size_t goheap_usable_size(struct goheap *h, const void *p)
+LG_EXPORT size_t goheap_usable_size(struct goheap *h, const void *p)
 {
-	if (gh_inherited(p))
-		return gh_inherited_size(p);
-	return p ? gh_object_size(h, p) : 0;
+	if (lg_inherited(p))
+		return lg_inherited_size(p);
+	return p ? lg_object_size(h, p) : 0;
 }
 
 /* Whether an object of @old bytes will do for @size, where it is. */
 static bool fits(struct goheap *h, void *p, size_t old, size_t size)
 {
-	if (gh_inherited(p))
+	if (lg_inherited(p))
 		return size <= old;
-	if (old > GH_MAX_SMALL && size > GH_MAX_SMALL)
+	if (old > LG_MAX_SMALL && size > LG_MAX_SMALL)
 		return (size <= old && size > old - old / 8) ||
-		       !gh_kernel_resize(h, p, size);
+		       !lg_kernel_resize(h, p, size);
 	return size <= old && size >= old / 2;
 }
 
-GH_EXPORT void *goheap_realloc(struct goheap *h, void *p, size_t size)
+LG_EXPORT void *goheap_realloc(struct goheap *h, void *p, size_t size)
 {
 	size_t old;
 	void *new;
 
 	if (!p)
-		return gh_malloc(h, size);
+		return lg_malloc(h, size);
 	if (!size) {
-		gh_free(h, p);
+		lg_free(h, p);
 		return NULL;
 	}
 	if (size > PTRDIFF_MAX) {
@@ -559,29 +559,29 @@ GH_EXPORT void *goheap_realloc(struct goheap *h, void *p, size_t size)
 		return NULL;
 	}
 	old = goheap_usable_size(h, p);
-	if (!old || gh_is_kept(h, p)) {
-		gh_bad_free(h, p, old ? ENOENT : EINVAL);
+	if (!old || lg_is_kept(h, p)) {
+		lg_bad_free(h, p, old ? ENOENT : EINVAL);
 		errno = EINVAL;
 		return NULL;
 	}
 	if (fits(h, p, old, size))
 		return p;
-	new = gh_malloc(h, size);
+	new = lg_malloc(h, size);
 	if (!new)
 		return NULL;
 	memcpy(new, p, old < size ? old : size);
-	gh_free(h, p);
+	lg_free(h, p);
 	return new;
 }
 
 /* ---- sharing ------------------------------------------------------------ */
 
-GH_EXPORT uint64_t goheap_offset(const struct goheap *h, const void *p)
+LG_EXPORT uint64_t goheap_offset(const struct goheap *h, const void *p)
 {
 	return (uintptr_t)p - h->base;
 }
 
-GH_EXPORT void *goheap_pointer(const struct goheap *h, uint64_t offset)
+LG_EXPORT void *goheap_pointer(const struct goheap *h, uint64_t offset)
 {
 	return offset < h->window ? (void *)(h->base + offset) : NULL;
 }
@@ -591,7 +591,7 @@ static int root(struct goheap *h, struct goheap_root *req)
 	return ioctl(h->fd, GOHEAP_IOC_ROOT, req);
 }
 
-GH_EXPORT int goheap_root_get(struct goheap *h, unsigned int index,
+LG_EXPORT int goheap_root_get(struct goheap *h, unsigned int index,
 			      uint64_t *value)
 {
 	struct goheap_root req = { .size = sizeof(req), .index = index };
@@ -602,7 +602,7 @@ GH_EXPORT int goheap_root_get(struct goheap *h, unsigned int index,
 	return 0;
 }
 
-GH_EXPORT int goheap_root_cas(struct goheap *h, unsigned int index,
+LG_EXPORT int goheap_root_cas(struct goheap *h, unsigned int index,
 			      uint64_t *expect, uint64_t value)
 {
 	struct goheap_root req = {
@@ -621,7 +621,7 @@ GH_EXPORT int goheap_root_cas(struct goheap *h, unsigned int index,
 
 /* ---- limits, statistics, trimming --------------------------------------- */
 
-GH_EXPORT int goheap_set_quota(struct goheap *h, uint64_t bytes)
+LG_EXPORT int goheap_set_quota(struct goheap *h, uint64_t bytes)
 {
 	struct goheap_limit req = {
 		.size = sizeof(req),
@@ -629,41 +629,41 @@ GH_EXPORT int goheap_set_quota(struct goheap *h, uint64_t bytes)
 		.limit = bytes,
 	};
 
-	return gh_session_ioctl(h, GOHEAP_IOC_LIMIT, &req);
+	return lg_session_ioctl(h, GOHEAP_IOC_LIMIT, &req);
 }
 
-GH_EXPORT int goheap_usage(struct goheap *h, struct goheap_usage *usage)
+LG_EXPORT int goheap_usage(struct goheap *h, struct goheap_usage *usage)
 {
 	*usage = (struct goheap_usage){ .size = sizeof(*usage) };
-	return gh_session_ioctl(h, GOHEAP_IOC_STATS, usage);
+	return lg_session_ioctl(h, GOHEAP_IOC_STATS, usage);
 }
 
-GH_EXPORT size_t goheap_cached(struct goheap *h)
+LG_EXPORT size_t goheap_cached(struct goheap *h)
 {
-	return gh_caches_bytes(h) + h->large.bytes +
+	return lg_caches_bytes(h) + h->large.bytes +
 	       __atomic_load_n(&h->stock_bytes, __ATOMIC_RELAXED);
 }
 
 /* All that is kept, but for other threads' magazines, which will follow. */
-void gh_give_all_back(struct goheap *h)
+void lg_give_all_back(struct goheap *h)
 {
-	struct gh_cache *c = gh_tls[h->slot];
+	struct lg_cache *c = lg_tls[h->slot];
 
 	__atomic_add_fetch(&h->trims, 1, __ATOMIC_RELAXED);
 	if (c->id == h->id)
-		gh_cache_empty(h, c);
-	gh_stock_empty(h);
-	gh_large_empty(h);
-	gh_kernel_trim(h);
+		lg_cache_empty(h, c);
+	lg_stock_empty(h);
+	lg_large_empty(h);
+	lg_kernel_trim(h);
 }
 
-GH_EXPORT size_t goheap_trim(struct goheap *h)
+LG_EXPORT size_t goheap_trim(struct goheap *h)
 {
 	struct goheap_usage before, after;
 
 	if (goheap_usage(h, &before))
 		return 0;
-	gh_give_all_back(h);
+	lg_give_all_back(h);
 	if (goheap_usage(h, &after) ||
 	    after.session_bytes > before.session_bytes)
 		return 0;

@@ -13,23 +13,23 @@ static int session_fd(struct goheap *h)
 {
 	int fd = __atomic_load_n(&h->session_fd, __ATOMIC_ACQUIRE);
 
-	return fd >= 0 ? fd : gh_kernel_attach(h);
+	return fd >= 0 ? fd : lg_kernel_attach(h);
 }
 
 /* close() may be the preload library's, which spares our descriptors. */
-void gh_close(int fd)
+void lg_close(int fd)
 {
 	syscall(SYS_close, fd);
 }
 
 /* Move a descriptor away from those that shells and daemons close unasked. */
-int gh_high_fd(int fd)
+int lg_high_fd(int fd)
 {
-	int high = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, GH_HIGH_FD);
+	int high = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, LG_HIGH_FD);
 
 	if (high < 0)
 		return fd;
-	gh_close(fd);
+	lg_close(fd);
 	return high;
 }
 
@@ -37,24 +37,24 @@ static int attach(struct goheap *h)
 {
 	struct goheap_attach req = { .size = sizeof(req) };
 
-	if (!h->map && gh_reopen(h))
+	if (!h->map && lg_reopen(h))
 		return -1;
 	if (ioctl(h->fd, GOHEAP_IOC_ATTACH, &req))
 		return -1;
 	h->session = req.session;
 	h->own = GOHEAP_PAGE_USED | req.session;
-	__atomic_store_n(&h->session_fd, gh_high_fd(req.fd), __ATOMIC_RELEASE);
+	__atomic_store_n(&h->session_fd, lg_high_fd(req.fd), __ATOMIC_RELEASE);
 	return 0;
 }
 
 /* Begin the session. Returns its descriptor, or -1 with errno. */
-int gh_kernel_attach(struct goheap *h)
+int lg_kernel_attach(struct goheap *h)
 {
 	int fd;
 
 	pthread_mutex_lock(&h->session_lock);
 	fd = h->session_fd;
-	if (fd == GH_LOST)
+	if (fd == LG_LOST)
 		errno = EOWNERDEAD;
 	else if (fd < 0 && !attach(h))
 		fd = h->session_fd;
@@ -67,9 +67,9 @@ static bool has_pages(const struct goheap *h)
 {
 	uint64_t i, known = __atomic_load_n(&h->known, __ATOMIC_RELAXED);
 
-	for (i = 0; i < known >> GH_PAGE_SHIFT; i++)
+	for (i = 0; i < known >> LG_PAGE_SHIFT; i++)
 		if ((__atomic_load_n(&h->map[i], __ATOMIC_RELAXED) &
-		     GH_OWN_MASK) == h->own)
+		     LG_OWN_MASK) == h->own)
 			return true;
 	return false;
 }
@@ -81,7 +81,7 @@ static void lose(struct goheap *h, int fd)
 
 	pthread_mutex_lock(&h->session_lock);
 	if (h->session_fd == fd) {
-		__atomic_store_n(&h->session_fd, GH_LOST, __ATOMIC_RELEASE);
+		__atomic_store_n(&h->session_fd, LG_LOST, __ATOMIC_RELEASE);
 		if (ioctl(h->fd, GOHEAP_IOC_INFO, &info))
 			h->fd = -1;
 	}
@@ -105,14 +105,14 @@ static int reason(struct goheap *h, int fd, int err)
 }
 
 /**
- * gh_session_ioctl() - a call on the session
+ * lg_session_ioctl() - a call on the session
  * @h: the heap
  * @cmd: GOHEAP_IOC_*
  * @req: its structure
  *
  * Return: 0; -1 with errno, which is EOWNERDEAD if the session ended.
  */
-int gh_session_ioctl(struct goheap *h, unsigned long cmd, void *req)
+int lg_session_ioctl(struct goheap *h, unsigned long cmd, void *req)
 {
 	int ret = -1, fd;
 
@@ -131,7 +131,7 @@ static void note_known(struct goheap *h, uint64_t end)
 {
 	uint64_t known = __atomic_load_n(&h->known, __ATOMIC_RELAXED);
 
-	end = (end + GH_ARENA_SIZE - 1) & -GH_ARENA_SIZE;
+	end = (end + LG_ARENA_SIZE - 1) & -LG_ARENA_SIZE;
 	while (end > known && end <= h->window &&
 	       !__atomic_compare_exchange_n(&h->known, &known, end, false,
 					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -167,9 +167,9 @@ static unsigned int to_pointers(struct goheap *h, void **objects,
 
 		if (likely(offset + size <= h->window)) {
 			note_known(h, offset + size);
-			if (size > GH_MAX_SMALL)
-				h->npages[offset >> GH_PAGE_SHIFT] =
-					size >> GH_PAGE_SHIFT;
+			if (size > LG_MAX_SMALL)
+				h->npages[offset >> LG_PAGE_SHIFT] =
+					size >> LG_PAGE_SHIFT;
 			objects[got++] = (void *)(h->base + offset);
 		} else {
 			free_offsets(h, &offset, 1, &bad);
@@ -199,7 +199,7 @@ static int alloc_once(struct goheap *h, struct goheap_alloc_req *req)
 }
 
 /**
- * gh_kernel_alloc() - get objects from the kernel
+ * lg_kernel_alloc() - get objects from the kernel
  * @h: the heap
  * @size: bytes
  * @align: bytes, or 0
@@ -211,7 +211,7 @@ static int alloc_once(struct goheap *h, struct goheap_alloc_req *req)
  *
  * Return: how many there are; errno is set if there are none.
  */
-unsigned int gh_kernel_alloc(struct goheap *h, size_t size, size_t align,
+unsigned int lg_kernel_alloc(struct goheap *h, size_t size, size_t align,
 			     void **objects, unsigned int n)
 {
 	uint64_t window = __atomic_load_n(&h->window, __ATOMIC_RELAXED);
@@ -231,7 +231,7 @@ unsigned int gh_kernel_alloc(struct goheap *h, size_t size, size_t align,
 		};
 
 		if (err)
-			gh_give_all_back(h);
+			lg_give_all_back(h);
 		pthread_rwlock_rdlock(&h->io);
 		err = alloc_once(h, &req) ? errno : 0;
 		if (!err)
@@ -257,7 +257,7 @@ static void refused(struct goheap *h, uint64_t *offsets, unsigned int n,
 
 	memmove(offsets + bad, offsets + bad + 1,
 		(n - bad - 1) * sizeof(*offsets));
-	gh_bad_free(h, (void *)(h->base + offset), err);
+	lg_bad_free(h, (void *)(h->base + offset), err);
 }
 
 /*
@@ -266,7 +266,7 @@ static void refused(struct goheap *h, uint64_t *offsets, unsigned int n,
  */
 static void park(struct goheap *h, const uint64_t *offsets, unsigned int n)
 {
-	struct gh_parked *some = gh_map_memory(sizeof(*some));
+	struct lg_parked *some = lg_map_memory(sizeof(*some));
 
 	/* Without memory they stay until the session ends. */
 	if (!some)
@@ -313,46 +313,46 @@ static bool free_some(struct goheap *h, uint64_t *offsets, unsigned int n)
 }
 
 /* Free what was parked, if this thread may. */
-void gh_kernel_unpark(struct goheap *h)
+void lg_kernel_unpark(struct goheap *h)
 {
-	struct gh_parked *next, *some;
+	struct lg_parked *next, *some;
 
 	some = __atomic_exchange_n(&h->parked, NULL, __ATOMIC_ACQUIRE);
 	for (; some; some = next) {
 		next = some->next;
 		free_some(h, some->offsets, some->n);
-		gh_unmap_memory(some, sizeof(*some));
+		lg_unmap_memory(some, sizeof(*some));
 	}
 }
 
 /* Forget what was parked: the session is another's, or ends. */
-void gh_kernel_forget(struct goheap *h)
+void lg_kernel_forget(struct goheap *h)
 {
-	struct gh_parked *next, *some;
+	struct lg_parked *next, *some;
 
 	some = __atomic_exchange_n(&h->parked, NULL, __ATOMIC_ACQUIRE);
 	for (; some; some = next) {
 		next = some->next;
-		gh_unmap_memory(some, sizeof(*some));
+		lg_unmap_memory(some, sizeof(*some));
 	}
 }
 
 /**
- * gh_kernel_free() - give objects to the kernel
+ * lg_kernel_free() - give objects to the kernel
  * @h: the heap
  * @objects: addresses in the window
  * @n: how many
  *
  * Those that are refused are reported. errno is kept.
  */
-void gh_kernel_free(struct goheap *h, void **objects, unsigned int n)
+void lg_kernel_free(struct goheap *h, void **objects, unsigned int n)
 {
-	uint64_t offsets[GH_MAX_BATCH];
+	uint64_t offsets[LG_MAX_BATCH];
 	int saved = errno;
 	bool may = n;
 
 	while (n) {
-		unsigned int i, some = n < GH_MAX_BATCH ? n : GH_MAX_BATCH;
+		unsigned int i, some = n < LG_MAX_BATCH ? n : LG_MAX_BATCH;
 
 		for (i = 0; i < some; i++)
 			offsets[i] = (uintptr_t)objects[i] - h->base;
@@ -361,19 +361,19 @@ void gh_kernel_free(struct goheap *h, void **objects, unsigned int n)
 		n -= some;
 	}
 	if (may && unlikely(__atomic_load_n(&h->parked, __ATOMIC_RELAXED)))
-		gh_kernel_unpark(h);
+		lg_kernel_unpark(h);
 	errno = saved;
 }
 
 /**
- * gh_kernel_resize() - change the length of a large object where it is
+ * lg_kernel_resize() - change the length of a large object where it is
  * @h: the heap
  * @p: its start
- * @size: bytes, more than GH_MAX_SMALL
+ * @size: bytes, more than LG_MAX_SMALL
  *
  * Return: 0, or -1 with errno.
  */
-int gh_kernel_resize(struct goheap *h, void *p, size_t size)
+int lg_kernel_resize(struct goheap *h, void *p, size_t size)
 {
 	struct goheap_resize req = {
 		.size = sizeof(req),
@@ -382,20 +382,20 @@ int gh_kernel_resize(struct goheap *h, void *p, size_t size)
 	};
 
 	if (req.offset + size > h->window ||
-	    gh_session_ioctl(h, GOHEAP_IOC_RESIZE, &req))
+	    lg_session_ioctl(h, GOHEAP_IOC_RESIZE, &req))
 		return -1;
 	note_known(h, req.offset + size);
-	h->npages[req.offset >> GH_PAGE_SHIFT] =
-		(size + GH_PAGE_SIZE - 1) >> GH_PAGE_SHIFT;
+	h->npages[req.offset >> LG_PAGE_SHIFT] =
+		(size + LG_PAGE_SIZE - 1) >> LG_PAGE_SHIFT;
 	return 0;
 }
 
 /* Let the kernel give back what it keeps for the session. */
-void gh_kernel_trim(struct goheap *h)
+void lg_kernel_trim(struct goheap *h)
 {
 	struct goheap_trim req = { .size = sizeof(req) };
 
-	gh_kernel_unpark(h);
+	lg_kernel_unpark(h);
 	pthread_rwlock_rdlock(&h->io);
 	if (h->session_fd >= 0)
 		ioctl(h->session_fd, GOHEAP_IOC_TRIM, &req);
@@ -413,16 +413,16 @@ static int give_some(struct goheap *h, void *const *objects, unsigned int n)
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		if (gh_is_kept(h, objects[i])) {
+		if (lg_is_kept(h, objects[i])) {
 			errno = ENOENT;
 			return -1;
 		}
 		offsets[i] = (uintptr_t)objects[i] - h->base;
 	}
-	return gh_session_ioctl(h, GOHEAP_IOC_GIVE, &req);
+	return lg_session_ioctl(h, GOHEAP_IOC_GIVE, &req);
 }
 
-GH_EXPORT int goheap_give(struct goheap *h, void *const *objects, size_t n)
+LG_EXPORT int goheap_give(struct goheap *h, void *const *objects, size_t n)
 {
 	while (n) {
 		unsigned int some = n < GOHEAP_MAX_BATCH ? n : GOHEAP_MAX_BATCH;

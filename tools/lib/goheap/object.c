@@ -18,9 +18,9 @@ static goheap_bad_free_fn bad_free_fn;
  * The page map has memory as far as the heap ever grew; beyond, a read is a bus
  * error. A system call that reads before it refuses tells.
  */
-bool gh_map_readable(struct goheap *h, uint64_t offset)
+bool lg_map_readable(struct goheap *h, uint64_t offset)
 {
-	const uint64_t *at = &h->map[offset >> GH_PAGE_SHIFT];
+	const uint64_t *at = &h->map[offset >> LG_PAGE_SHIFT];
 	uint64_t known = __atomic_load_n(&h->known, __ATOMIC_RELAXED);
 	int saved = errno;
 	bool ok;
@@ -36,26 +36,26 @@ bool gh_map_readable(struct goheap *h, uint64_t offset)
 }
 
 /* The entry of an address's page, or 0. */
-uint64_t gh_map_entry(struct goheap *h, const void *p)
+uint64_t lg_map_entry(struct goheap *h, const void *p)
 {
 	uint64_t offset = (uintptr_t)p - h->base;
 
-	if (offset >= h->window || !gh_map_readable(h, offset))
+	if (offset >= h->window || !lg_map_readable(h, offset))
 		return 0;
-	return __atomic_load_n(&h->map[offset >> GH_PAGE_SHIFT],
+	return __atomic_load_n(&h->map[offset >> LG_PAGE_SHIFT],
 			       __ATOMIC_RELAXED);
 }
 
 /* Whether page @page + @i is that far into the large object at @page. */
 static bool is_part(struct goheap *h, uint64_t page, uint64_t i)
 {
-	uint64_t entry, offset = (page + i) << GH_PAGE_SHIFT;
+	uint64_t entry, offset = (page + i) << LG_PAGE_SHIFT;
 
 	/* Objects of our own end where the map is known, or before. */
 	if (offset >= __atomic_load_n(&h->known, __ATOMIC_RELAXED) &&
-	    (h->map[page] & GH_OWN_MASK) == h->own)
+	    (h->map[page] & LG_OWN_MASK) == h->own)
 		return false;
-	entry = gh_map_entry(h, (void *)(h->base + offset));
+	entry = lg_map_entry(h, (void *)(h->base + offset));
 	if (i > GOHEAP_PAGE_INDEX_MAX)
 		i = GOHEAP_PAGE_INDEX_MAX;
 	return entry && GOHEAP_PAGE_INDEX(entry) == i;
@@ -87,18 +87,18 @@ static uint64_t large_pages(struct goheap *h, uint64_t page)
 }
 
 /**
- * gh_object_size() - how long an object is
+ * lg_object_size() - how long an object is
  * @h: the heap
  * @p: an address
  *
  * Return: bytes, or 0 if no object starts there.
  */
-size_t gh_object_size(struct goheap *h, const void *p)
+size_t lg_object_size(struct goheap *h, const void *p)
 {
-	uint64_t entry = gh_map_entry(h, p);
+	uint64_t entry = lg_map_entry(h, p);
 	uint64_t offset = (uintptr_t)p - h->base;
-	const struct gh_class *k;
-	struct gh_mag m;
+	const struct lg_class *k;
+	struct lg_mag m;
 
 	if (!entry)
 		return 0;
@@ -107,14 +107,14 @@ size_t gh_object_size(struct goheap *h, const void *p)
 	m.shift = k->shift;
 	m.nelems = k->nelems;
 	if (k->size)
-		return gh_starts_object(&m, entry, offset) ? k->size : 0;
-	if (!gh_starts_large(p, entry))
+		return lg_starts_object(&m, entry, offset) ? k->size : 0;
+	if (!lg_starts_large(p, entry))
 		return 0;
-	return large_pages(h, offset >> GH_PAGE_SHIFT) << GH_PAGE_SHIFT;
+	return large_pages(h, offset >> LG_PAGE_SHIFT) << LG_PAGE_SHIFT;
 }
 
 /**
- * gh_is_kept() - whether an object of our own is free
+ * lg_is_kept() - whether an object of our own is free
  * @h: the heap
  * @p: any address
  *
@@ -122,42 +122,42 @@ size_t gh_object_size(struct goheap *h, const void *p)
  *
  * Return: true if it is an object that was freed, and is kept here.
  */
-bool gh_is_kept(struct goheap *h, const void *p)
+bool lg_is_kept(struct goheap *h, const void *p)
 {
-	uint64_t entry = gh_map_entry(h, p);
+	uint64_t entry = lg_map_entry(h, p);
 
-	if ((entry & GH_OWN_MASK) != h->own)
+	if ((entry & LG_OWN_MASK) != h->own)
 		return false;
 	if (!GOHEAP_PAGE_CLASS(entry))
-		return gh_starts_large(p, entry) && *gh_npages(h, p) & GH_KEPT;
-	return gh_object_size(h, p) && gh_word(p) == gh_cookie(h, p);
+		return lg_starts_large(p, entry) && *lg_npages(h, p) & LG_KEPT;
+	return lg_object_size(h, p) && lg_word(p) == lg_cookie(h, p);
 }
 
 /**
- * gh_free_other() - free what is not simply an object of our own
+ * lg_free_other() - free what is not simply an object of our own
  * @h: the heap
  * @p: any address
  */
-void gh_free_other(struct goheap *h, void *p)
+void lg_free_other(struct goheap *h, void *p)
 {
 	uint64_t entry;
 	size_t bytes;
 
 	if (!p)
 		return;
-	if (gh_inherited(p))
-		return gh_inherited_free(p);
-	entry = gh_map_entry(h, p);
-	if (entry && (entry & GH_OWN_MASK) == h->own)
-		return gh_free_slow(h, p, entry);
+	if (lg_inherited(p))
+		return lg_inherited_free(p);
+	entry = lg_map_entry(h, p);
+	if (entry && (entry & LG_OWN_MASK) == h->own)
+		return lg_free_slow(h, p, entry);
 	if ((uintptr_t)p - h->base >= h->window)
-		return gh_bad_free(h, p, EINVAL);
+		return lg_bad_free(h, p, EINVAL);
 	/* What is refused should be refused now; if the session ended, it is not. */
-	bytes = gh_object_size(h, p);
+	bytes = lg_object_size(h, p);
 	if (bytes && (entry & GOHEAP_PAGE_GIVEN || !GOHEAP_PAGE_SESSION(entry)))
-		gh_free_later(h, p, bytes);
+		lg_free_later(h, p, bytes);
 	else
-		gh_kernel_free(h, &p, 1);
+		lg_kernel_free(h, &p, 1);
 }
 
 /* ---- bad frees ---------------------------------------------------------- */
@@ -177,14 +177,14 @@ static const char *bad_text(int err)
 }
 
 /**
- * gh_bad_free() - report what could not be freed
+ * lg_bad_free() - report what could not be freed
  * @h: the heap
  * @p: the address
  * @err: why
  *
  * Without stdio: who frees badly may have damaged anything.
  */
-void gh_bad_free(struct goheap *h, const void *p, int err)
+void lg_bad_free(struct goheap *h, const void *p, int err)
 {
 	goheap_bad_free_fn fn = __atomic_load_n(&bad_free_fn, __ATOMIC_ACQUIRE);
 	int len, saved = errno;
@@ -199,7 +199,7 @@ void gh_bad_free(struct goheap *h, const void *p, int err)
 	errno = saved;
 }
 
-GH_EXPORT goheap_bad_free_fn goheap_on_bad_free(goheap_bad_free_fn fn)
+LG_EXPORT goheap_bad_free_fn goheap_on_bad_free(goheap_bad_free_fn fn)
 {
 	return __atomic_exchange_n(&bad_free_fn, fn, __ATOMIC_ACQ_REL);
 }

@@ -115,11 +115,11 @@ static int set_entries(const struct library *lib, const Elf64_Rela *rela,
 }
 
 /**
- * gh_own_calls() - let glibc's calls of malloc() and calloc() be its own
+ * lg_own_calls() - let glibc's calls of malloc() and calloc() be its own
  *
  * Return: 0, or -1 with errno.
  */
-int gh_own_calls(void)
+int lg_own_calls(void)
 {
 	struct library lib;
 	int plain, lazy;

@@ -24,7 +24,7 @@ enum state {
 static enum state state;
 
 /* The only heap: the first slot. Until it is open, all magazines are empty. */
-#define HEAP	(&gh_heaps[0])
+#define HEAP	(&lg_heaps[0])
 
 /* ---- opening ------------------------------------------------------------ */
 
@@ -53,7 +53,7 @@ static enum state open_heap(void)
 
 	if (!path)
 		path = "/dev/goheap";
-	h = gh_own_calls() ? NULL : goheap_open(path, GOHEAP_FORK_COPY);
+	h = lg_own_calls() ? NULL : goheap_open(path, GOHEAP_FORK_COPY);
 	if (h && goheap_session(h))
 		return READY;
 	say_why(path);
@@ -64,7 +64,7 @@ static enum state open_heap(void)
 /* A child has to open a heap of its own. */
 static enum state attach_heap(void)
 {
-	if (gh_kernel_attach(HEAP) >= 0)
+	if (lg_kernel_attach(HEAP) >= 0)
 		return READY;
 	say_why(HEAP->path);
 	return NONE;
@@ -78,7 +78,7 @@ static bool ready(void)
 
 	if (likely(__atomic_load_n(&state, __ATOMIC_ACQUIRE) == READY &&
 		   __atomic_load_n(&HEAP->session_fd, __ATOMIC_RELAXED) !=
-			   GH_NO_SESSION))
+			   LG_NO_SESSION))
 		return true;
 	if (__atomic_compare_exchange_n(&state, &was, OPENING, false,
 					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
@@ -97,7 +97,7 @@ static bool is_ours(const void *p)
 	/* Another thread may be opening the heap: see map_all(). */
 	uint64_t window = __atomic_load_n(&HEAP->window, __ATOMIC_ACQUIRE);
 
-	return (uintptr_t)p - HEAP->base < window || gh_inherited(p);
+	return (uintptr_t)p - HEAP->base < window || lg_inherited(p);
 }
 
 /* ---- when the heap has nothing ------------------------------------------ */
@@ -112,7 +112,7 @@ static unsigned int spared[2];
 
 static unsigned int *spared_of(size_t size)
 {
-	return &spared[size > GH_MAX_SMALL];
+	return &spared[size > LG_MAX_SMALL];
 }
 
 static bool is_spared(size_t size)
@@ -162,7 +162,7 @@ static noinline void *malloc_slow(size_t size)
 
 	if (!usable(size))
 		return __libc_malloc(size);
-	p = gh_malloc(HEAP, size);
+	p = lg_malloc(HEAP, size);
 	if (likely(p))
 		return p;
 	err = errno;
@@ -170,38 +170,38 @@ static noinline void *malloc_slow(size_t size)
 		       err, saved);
 }
 
-GH_EXPORT void *malloc(size_t size)
+LG_EXPORT void *malloc(size_t size)
 {
-	struct gh_mag *m;
+	struct lg_mag *m;
 
-	if (unlikely(size > GH_MAX_SMALL))
+	if (unlikely(size > LG_MAX_SMALL))
 		return malloc_slow(size);
-	m = &gh_tls[0]->mag[gh_class_of(HEAP, size)];
-	return likely(m->n) ? gh_pop(m) : malloc_slow(size);
+	m = &lg_tls[0]->mag[lg_class_of(HEAP, size)];
+	return likely(m->n) ? lg_pop(m) : malloc_slow(size);
 }
 
 static noinline void free_slow(void *p)
 {
 	if (is_ours(p))
-		gh_free(HEAP, p);
+		lg_free(HEAP, p);
 	else
 		__libc_free(p);
 }
 
-GH_EXPORT void free(void *p)
+LG_EXPORT void free(void *p)
 {
 	if (likely((uintptr_t)p - HEAP->base < HEAP->known))
-		gh_free_to(HEAP, gh_tls[0], p);
+		lg_free_to(HEAP, lg_tls[0], p);
 	else if (p)
 		free_slow(p);
 }
 
-GH_EXPORT void cfree(void *p)
+LG_EXPORT void cfree(void *p)
 {
 	free(p);
 }
 
-GH_EXPORT void *calloc(size_t n, size_t size)
+LG_EXPORT void *calloc(size_t n, size_t size)
 {
 	int err, saved = errno;
 	void *p;
@@ -222,7 +222,7 @@ static noinline void *realloc_elsewhere(void *p, size_t size)
 	void *new;
 
 	if (!old) {
-		gh_bad_free(HEAP, p, EINVAL);
+		lg_bad_free(HEAP, p, EINVAL);
 		return NULL;
 	}
 	if (size <= old && size >= old / 2)
@@ -235,7 +235,7 @@ static noinline void *realloc_elsewhere(void *p, size_t size)
 	return new;
 }
 
-GH_EXPORT void *realloc(void *p, size_t size)
+LG_EXPORT void *realloc(void *p, size_t size)
 {
 	int err, saved = errno;
 	void *new;
@@ -253,7 +253,7 @@ GH_EXPORT void *realloc(void *p, size_t size)
 	return instead(realloc_elsewhere(p, size), size, err, saved);
 }
 
-GH_EXPORT void *reallocarray(void *p, size_t n, size_t size)
+LG_EXPORT void *reallocarray(void *p, size_t n, size_t size)
 {
 	size_t bytes;
 
@@ -265,16 +265,16 @@ GH_EXPORT void *reallocarray(void *p, size_t n, size_t size)
 }
 
 /* As glibc's: an alignment that is no power of two is rounded up. */
-GH_EXPORT void *memalign(size_t align, size_t size)
+LG_EXPORT void *memalign(size_t align, size_t size)
 {
-	size_t up = GH_ALIGN, as = size;
+	size_t up = LG_ALIGN, as = size;
 	int err, saved = errno;
 	void *p;
 
 	/* What no class aligns is a large object. */
-	if (align > GH_PAGE_SIZE && size <= GH_MAX_SMALL)
-		as = GH_MAX_SMALL + 1;
-	if (align > GH_MAX_ALIGN || !usable(as))
+	if (align > LG_PAGE_SIZE && size <= LG_MAX_SMALL)
+		as = LG_MAX_SMALL + 1;
+	if (align > LG_MAX_ALIGN || !usable(as))
 		return __libc_memalign(align, size);
 	while (up < align)
 		up *= 2;
@@ -285,12 +285,12 @@ GH_EXPORT void *memalign(size_t align, size_t size)
 	return instead(__libc_memalign(align, size), as, err, saved);
 }
 
-GH_EXPORT void *aligned_alloc(size_t align, size_t size)
+LG_EXPORT void *aligned_alloc(size_t align, size_t size)
 {
 	return memalign(align, size);
 }
 
-GH_EXPORT int posix_memalign(void **to, size_t align, size_t size)
+LG_EXPORT int posix_memalign(void **to, size_t align, size_t size)
 {
 	int err = EINVAL, saved = errno;
 	void *p;
@@ -305,12 +305,12 @@ GH_EXPORT int posix_memalign(void **to, size_t align, size_t size)
 	return err;
 }
 
-GH_EXPORT void *valloc(size_t size)
+LG_EXPORT void *valloc(size_t size)
 {
 	return memalign(sysconf(_SC_PAGESIZE), size);
 }
 
-GH_EXPORT void *pvalloc(size_t size)
+LG_EXPORT void *pvalloc(size_t size)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 
@@ -329,14 +329,14 @@ static size_t libc_usable_size(const void *p)
 	return (head & ~7UL) - (head & 2 ? 16 : 8);
 }
 
-GH_EXPORT size_t malloc_usable_size(void *p)
+LG_EXPORT size_t malloc_usable_size(void *p)
 {
 	if (!p)
 		return 0;
 	return is_ours(p) ? goheap_usable_size(HEAP, p) : libc_usable_size(p);
 }
 
-GH_EXPORT int malloc_trim(size_t pad)
+LG_EXPORT int malloc_trim(size_t pad)
 {
 	(void)pad;
 	return ready() && goheap_trim(HEAP) > 0;

@@ -10,19 +10,19 @@
 /* ---- small objects ------------------------------------------------------ */
 
 /**
- * gh_stock_take() - get objects
+ * lg_stock_take() - get objects
  * @h: the heap
  * @class: size class
  * @objects: where they go
- * @n: how many, up to GH_MAX_BATCH
+ * @n: how many, up to LG_MAX_BATCH
  *
  * Return: how many there are; with none, errno is set.
  */
-unsigned int gh_stock_take(struct goheap *h, unsigned int class, void **objects,
+unsigned int lg_stock_take(struct goheap *h, unsigned int class, void **objects,
 			   unsigned int n)
 {
-	const struct gh_class *k = &h->class[class];
-	struct gh_stock *s = &h->stock[class];
+	const struct lg_class *k = &h->class[class];
+	struct lg_stock *s = &h->stock[class];
 	unsigned int got;
 
 	pthread_mutex_lock(&s->lock);
@@ -31,24 +31,24 @@ unsigned int gh_stock_take(struct goheap *h, unsigned int class, void **objects,
 	memcpy(objects, s->slot + s->n, got * sizeof(*objects));
 	pthread_mutex_unlock(&s->lock);
 	if (!got)
-		return gh_kernel_alloc(h, k->size, 0, objects, n);
+		return lg_kernel_alloc(h, k->size, 0, objects, n);
 	__atomic_sub_fetch(&h->stock_bytes, (size_t)got * k->size,
 			   __ATOMIC_RELAXED);
 	return got;
 }
 
 /**
- * gh_stock_put() - give objects back
+ * lg_stock_put() - give objects back
  * @h: the heap
  * @class: size class
  * @objects: the objects, each with its cookie
  * @n: how many
  */
-void gh_stock_put(struct goheap *h, unsigned int class, void **objects,
+void lg_stock_put(struct goheap *h, unsigned int class, void **objects,
 		  unsigned int n)
 {
-	const struct gh_class *k = &h->class[class];
-	struct gh_stock *s = &h->stock[class];
+	const struct lg_class *k = &h->class[class];
+	struct lg_stock *s = &h->stock[class];
 	unsigned int room = 0;
 
 	if (!n)
@@ -63,30 +63,30 @@ void gh_stock_put(struct goheap *h, unsigned int class, void **objects,
 	__atomic_add_fetch(&h->stock_bytes, (size_t)room * k->size,
 			   __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&s->lock);
-	gh_kernel_free(h, objects + room, n - room);
+	lg_kernel_free(h, objects + room, n - room);
 }
 
 static void stock_empty_class(struct goheap *h, unsigned int class)
 {
-	struct gh_stock *s = &h->stock[class];
-	void *some[GH_MAX_BATCH];
+	struct lg_stock *s = &h->stock[class];
+	void *some[LG_MAX_BATCH];
 	unsigned int n;
 
 	do {
 		pthread_mutex_lock(&s->lock);
-		n = s->n < GH_MAX_BATCH ? s->n : GH_MAX_BATCH;
+		n = s->n < LG_MAX_BATCH ? s->n : LG_MAX_BATCH;
 		s->n -= n;
 		memcpy(some, s->slot + s->n, n * sizeof(*some));
 		pthread_mutex_unlock(&s->lock);
 		__atomic_sub_fetch(&h->stock_bytes,
 				   (size_t)n * h->class[class].size,
 				   __ATOMIC_RELAXED);
-		gh_kernel_free(h, some, n);
+		lg_kernel_free(h, some, n);
 	} while (n);
 }
 
 /* Give all of it to the kernel. */
-void gh_stock_empty(struct goheap *h)
+void lg_stock_empty(struct goheap *h)
 {
 	unsigned int i;
 
@@ -97,7 +97,7 @@ void gh_stock_empty(struct goheap *h)
 /* ---- large objects ------------------------------------------------------ */
 
 /* Under the lock. */
-static void *large_remove(struct gh_large *l, unsigned int i)
+static void *large_remove(struct lg_large *l, unsigned int i)
 {
 	void *p = l->kept[i].p;
 
@@ -108,7 +108,7 @@ static void *large_remove(struct gh_large *l, unsigned int i)
 }
 
 /* The youngest that is long enough and not much too long. */
-static void *large_take(struct gh_large *l, size_t size)
+static void *large_take(struct lg_large *l, size_t size)
 {
 	unsigned int i;
 	void *p = NULL;
@@ -124,15 +124,15 @@ static void *large_take(struct gh_large *l, size_t size)
 }
 
 /* Whether the eldest should go; the next one comes with @bytes. */
-static bool large_too_much(const struct gh_large *l, size_t bytes)
+static bool large_too_much(const struct lg_large *l, size_t bytes)
 {
-	return l->n && (l->n == GH_LARGE_KEPT ||
-			l->bytes + bytes > GH_LARGE_BYTES ||
-			l->now - l->kept[0].when > GH_LARGE_AGE);
+	return l->n && (l->n == LG_LARGE_KEPT ||
+			l->bytes + bytes > LG_LARGE_BYTES ||
+			l->now - l->kept[0].when > LG_LARGE_AGE);
 }
 
 /* Keep one; returns how many others have to go. */
-static unsigned int large_add(struct gh_large *l, void *p, size_t bytes,
+static unsigned int large_add(struct lg_large *l, void *p, size_t bytes,
 			      void **out)
 {
 	unsigned int n = 0;
@@ -151,7 +151,7 @@ static unsigned int large_add(struct gh_large *l, void *p, size_t bytes,
 
 static noinline void *large_kept(struct goheap *h, size_t bytes)
 {
-	void *p = gh_big_take(h, bytes);
+	void *p = lg_big_take(h, bytes);
 
 	return p ? p : large_take(&h->large, bytes);
 }
@@ -165,11 +165,11 @@ static noinline void *large_new(struct goheap *h, size_t size, size_t bytes,
 		errno = ENOMEM;
 		return NULL;
 	}
-	return gh_kernel_alloc(h, bytes, align, &p, 1) ? p : NULL;
+	return lg_kernel_alloc(h, bytes, align, &p, 1) ? p : NULL;
 }
 
 /**
- * gh_large_alloc() - allocate a large object
+ * lg_large_alloc() - allocate a large object
  * @h: the heap
  * @size: bytes
  * @align: bytes, a power of two, or 0
@@ -177,68 +177,68 @@ static noinline void *large_new(struct goheap *h, size_t size, size_t bytes,
  *
  * Return: the object, or NULL with errno.
  */
-void *gh_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
+void *lg_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
 {
-	size_t bytes = (size + GH_PAGE_SIZE - 1) & -GH_PAGE_SIZE;
+	size_t bytes = (size + LG_PAGE_SIZE - 1) & -LG_PAGE_SIZE;
 	void *p = NULL;
 
-	if (align <= GH_PAGE_SIZE && bytes <= GH_LARGE_MAX) {
-		p = gh_big_pop(gh_tls[h->slot], bytes);
+	if (align <= LG_PAGE_SIZE && bytes <= LG_LARGE_MAX) {
+		p = lg_big_pop(lg_tls[h->slot], bytes);
 		if (unlikely(!p))
 			p = large_kept(h, bytes);
 	}
 	/* What comes from the kernel is zero. */
 	if (!p)
 		return large_new(h, size, bytes, align);
-	*gh_npages(h, p) &= ~GH_KEPT;
+	*lg_npages(h, p) &= ~LG_KEPT;
 	return zero ? memset(p, 0, size) : p;
 }
 
 /**
- * gh_large_free() - free a large object of our own
+ * lg_large_free() - free a large object of our own
  * @h: the heap
  * @p: an address in it
  * @entry: of its page
  */
-void gh_large_free(struct goheap *h, void *p, uint64_t entry)
+void lg_large_free(struct goheap *h, void *p, uint64_t entry)
 {
-	uint32_t *npages = gh_npages(h, p);
-	size_t bytes = GH_PAGE_SIZE * *npages;
+	uint32_t *npages = lg_npages(h, p);
+	size_t bytes = LG_PAGE_SIZE * *npages;
 
-	if (!gh_starts_large(p, entry) || !bytes)
-		return gh_bad_free(h, p, EINVAL);
-	if (*npages & GH_KEPT)
-		return gh_bad_free(h, p, ENOENT);
-	if (bytes > GH_LARGE_MAX)
-		return gh_kernel_free(h, &p, 1);
-	*npages |= GH_KEPT;
-	if (unlikely(!gh_big_push(h, gh_tls[h->slot], p, bytes)))
-		gh_big_put(h, p, bytes);
+	if (!lg_starts_large(p, entry) || !bytes)
+		return lg_bad_free(h, p, EINVAL);
+	if (*npages & LG_KEPT)
+		return lg_bad_free(h, p, ENOENT);
+	if (bytes > LG_LARGE_MAX)
+		return lg_kernel_free(h, &p, 1);
+	*npages |= LG_KEPT;
+	if (unlikely(!lg_big_push(h, lg_tls[h->slot], p, bytes)))
+		lg_big_put(h, p, bytes);
 }
 
 /**
- * gh_large_keep() - keep a large object for any thread
+ * lg_large_keep() - keep a large object for any thread
  * @h: the heap
- * @p: the object, marked GH_KEPT
+ * @p: the object, marked LG_KEPT
  * @bytes: its length
  */
-void gh_large_keep(struct goheap *h, void *p, size_t bytes)
+void lg_large_keep(struct goheap *h, void *p, size_t bytes)
 {
-	void *out[GH_LARGE_KEPT];
+	void *out[LG_LARGE_KEPT];
 
-	gh_kernel_free(h, out, large_add(&h->large, p, bytes, out));
+	lg_kernel_free(h, out, large_add(&h->large, p, bytes, out));
 }
 
 /* Give all that is kept to the kernel. */
-void gh_large_empty(struct goheap *h)
+void lg_large_empty(struct goheap *h)
 {
-	struct gh_large *l = &h->large;
-	void *out[GH_LARGE_KEPT];
+	struct lg_large *l = &h->large;
+	void *out[LG_LARGE_KEPT];
 	unsigned int n = 0;
 
 	pthread_mutex_lock(&l->lock);
 	while (l->n)
 		out[n++] = large_remove(l, 0);
 	pthread_mutex_unlock(&l->lock);
-	gh_kernel_free(h, out, n);
+	lg_kernel_free(h, out, n);
 }

@@ -31,10 +31,10 @@ static void note_bad_free(struct goheap *h, const void *p, int err)
 	(void)p;
 	(void)err;
 	bad_frees++;
-	if (pthread_mutex_trylock(&gh_lock))
+	if (pthread_mutex_trylock(&lg_lock))
 		while_locked++;
 	else
-		pthread_mutex_unlock(&gh_lock);
+		pthread_mutex_unlock(&lg_lock);
 	if (at_exit)
 		_exit(while_locked);
 }
@@ -122,7 +122,7 @@ static bool aligns(struct goheap *h)
 	size_t align;
 	bool good = true;
 
-	for (align = 16; align <= GH_MAX_ALIGN; align *= 2) {
+	for (align = 16; align <= LG_MAX_ALIGN; align *= 2) {
 		char *p = goheap_memalign(h, align, 100);
 
 		good &= p && !((uintptr_t)p % align);
@@ -169,10 +169,10 @@ static bool slots_are_clean(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < GH_HEAPS; i++)
-		if (!gh_heaps[i].id &&
-		    (gh_heaps[i].base || gh_heaps[i].window ||
-		     gh_heaps[i].known || gh_heaps[i].map))
+	for (i = 0; i < LG_HEAPS; i++)
+		if (!lg_heaps[i].id &&
+		    (lg_heaps[i].base || lg_heaps[i].window ||
+		     lg_heaps[i].known || lg_heaps[i].map))
 			return false;
 	return true;
 }
@@ -345,12 +345,12 @@ static void test_later_is_bounded(struct goheap *h)
 	struct goheap *other = second(h);
 	void *p[NR_GIVEN];
 
-	give_new(h, p, NR_GIVEN, GH_MAX_SMALL);
+	give_new(h, p, NR_GIVEN, LG_MAX_SMALL);
 	free_as(other, h, p, NR_GIVEN);
-	check(usage_of(h).given * GH_MAX_SMALL <= GH_LATER_BYTES,
+	check(usage_of(h).given * LG_MAX_SMALL <= LG_LATER_BYTES,
 	      "not many bytes wait");
 	goheap_trim(other);
-	give_new(h, p, 2, GH_MAX_SMALL + 1);
+	give_new(h, p, 2, LG_MAX_SMALL + 1);
 	free_as(other, h, p, 1);
 	check(usage_of(h).given == 1, "and no large object");
 	free_as(other, h, p + 1, 1);
@@ -485,7 +485,7 @@ static void *stranger(void *arg)
 static void test_stranger(void)
 {
 	struct goheap *h = goheap_open(NULL, 0);
-	void *some[4 * GH_BIG], *good;
+	void *some[4 * LG_BIG], *good;
 	pthread_t thread;
 	unsigned int i;
 
@@ -542,7 +542,7 @@ static void test_high(struct goheap *h)
 {
 	struct goheap *other = second(h);
 
-	check(goheap_fd(h) >= GH_HIGH_FD && goheap_fd(other) >= GH_HIGH_FD,
+	check(goheap_fd(h) >= LG_HIGH_FD && goheap_fd(other) >= LG_HIGH_FD,
 	      "descriptors are high ones");
 	goheap_close(other);
 }

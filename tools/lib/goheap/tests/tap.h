@@ -2,8 +2,8 @@
 /*
  * tap: how the tests of libgoheap tell what they found.
  */
-#ifndef GH_TAP_H
-#define GH_TAP_H
+#ifndef LG_TAP_H
+#define LG_TAP_H
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,4 +27,4 @@ static inline int tap_end(void)
 	return tap_failures ? 1 : 0;
 }
 
-#endif /* GH_TAP_H */
+#endif /* LG_TAP_H */
