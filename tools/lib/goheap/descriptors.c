@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * descriptors: programs do not close what they never opened.
+ * descriptors: keep a program from closing the heap and its session.
  *
- * The session, and with it all memory of malloc(), ends when the process closes its
- * descriptor. Programs that become daemons close all descriptors that there may be;
- * for them ours are not there. The library itself closes by the system call.
+ * When the process closes the descriptor of the session, the session ends, and all
+ * memory of malloc() is gone. Programs that become daemons close every descriptor
+ * that there may be, so these functions behave as if ours did not exist. The library
+ * itself closes them with lg_sys_close().
  */
 #define _GNU_SOURCE
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "lib.h"
+#include "libc.h"
+#include "lock.h"
 
 static bool is_ours(int fd)
 {
@@ -30,13 +32,13 @@ LG_EXPORT int close(int fd)
 	return unlikely(is_ours(fd)) ? refuse(EBADF) : __close(fd);
 }
 
-/* What is no descriptor is more than any. */
+/* A descriptor that is at least @from, or the highest number for none. */
 static unsigned int not_below(int fd, unsigned int from)
 {
 	return fd >= 0 && (unsigned int)fd >= from ? (unsigned int)fd : ~0U;
 }
 
-/* The one that is lower, or more than any. */
+/* The lower one of ours that is at least @from, or the highest number. */
 static unsigned int next_of_ours(unsigned int from)
 {
 	const struct goheap *h = &lg_heaps[0];
@@ -73,7 +75,7 @@ LG_EXPORT void closefrom(int first)
 	close_range(first < 0 ? 0 : first, ~0U, 0);
 }
 
-/* As if somebody else were about to open it. */
+/* EBUSY: as if another thread were just opening a file with this number. */
 LG_EXPORT int dup2(int from, int to)
 {
 	return is_ours(to) && from != to ? refuse(EBUSY) : __dup2(from, to);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * own_calls: what glibc allocates for itself is glibc's own allocator's.
+ * own_calls: glibc's own calls of malloc() go to glibc's own allocator.
  *
- * In a child, fork() runs code of glibc before it runs ours, and the window is
+ * In a child, fork() runs code of glibc before it runs ours, while the window is
  * still the one that the parent uses. That code clears other threads' values of
  * pthread_setspecific() and resets the locks of all streams. If calloc() and
  * malloc() had put those into the window, the parent would lose them.
  *
- * Whose a call is, malloc() could tell by its return address, in each call. But
- * glibc calls through a table, as all libraries do. So the table's entries are
- * changed, once, before the heap opens. What strdup() and its like return, programs
- * free: free() goes by the address anyway.
+ * malloc() could find out in each call, from its return address, whether glibc is
+ * the caller. But glibc calls malloc() through a table, as all libraries do, so it is
+ * enough to change the table's entries once, before the heap is opened. Programs
+ * free what strdup() and the like return; that works because free() decides by the
+ * address.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -18,15 +19,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lib.h"
+#include "libc.h"
+#include "own_calls.h"
+#include "types.h"
 
 /**
  * struct library - where glibc is
  * @base: what its addresses are relative to
- * @relro: bytes that are read-only since they were relocated
- * @dynamic: its table of tables
- * @symbols: names of what it calls, by number
- * @strings: the names
+ * @relro: the part that became read-only after relocation
+ * @dynamic: its dynamic section, which says where the others are
+ * @symbols: its symbol table
+ * @strings: the names in @symbols
  */
 struct library {
 	uintptr_t base;
@@ -71,7 +74,7 @@ static uintptr_t dynamic(const struct library *lib, Elf64_Sxword tag)
 	return d->d_tag == DT_NULL ? 0 : d->d_un.d_val;
 }
 
-/* The loader has made addresses of them, on most machines. */
+/* On most machines the loader has turned the entries into addresses. */
 static const void *table(const struct library *lib, Elf64_Sxword tag)
 {
 	uintptr_t at = dynamic(lib, tag);
@@ -91,7 +94,7 @@ static bool set_entry(const struct library *lib, uintptr_t at, void *fn)
 	return !relro || !mprotect(start, page, PROT_READ);
 }
 
-/* Returns how many entries there are for malloc() and calloc(), -1 for an error. */
+/* Returns the number of entries for malloc() and calloc(), or -1. */
 static int set_entries(const struct library *lib, const Elf64_Rela *rela,
 		       size_t bytes)
 {
@@ -115,7 +118,7 @@ static int set_entries(const struct library *lib, const Elf64_Rela *rela,
 }
 
 /**
- * lg_own_calls() - let glibc's calls of malloc() and calloc() be its own
+ * lg_own_calls() - have glibc call its own malloc() and calloc()
  *
  * Return: 0, or -1 with errno.
  */
@@ -131,6 +134,7 @@ int lg_own_calls(void)
 	lib.strings = table(&lib, DT_STRTAB);
 	if (!lib.symbols || !lib.strings || dynamic(&lib, DT_RELASZ) == 0)
 		return -1;
+
 	plain = set_entries(&lib, table(&lib, DT_RELA),
 			    dynamic(&lib, DT_RELASZ));
 	lazy = set_entries(&lib, table(&lib, DT_JMPREL),

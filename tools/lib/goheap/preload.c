@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * preload: malloc() and its like on a heap that is the process's own.
+ * preload: malloc() and the like, on a private heap of the process.
  *
- * LD_PRELOAD=libgoheap-malloc.so. The first call opens the heap; glibc's own
- * allocator serves what is asked for meanwhile, what glibc itself asks for (see
- * own_calls.c), what the heap has no room for, and everything if there is no heap
- * to be had. Whose a pointer is, its address says.
+ * LD_PRELOAD=libgoheap-malloc.so. The first call opens the heap. glibc's own
+ * allocator serves calls that come meanwhile, those of glibc itself (see
+ * own_calls.c), those that the heap has no room for, and all if the heap cannot be
+ * opened. The address of a pointer tells which of the two it belongs to.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lib.h"
+#include "alloc.h"
+#include "free.h"
+#include "inherited.h"
+#include "libc.h"
+#include "lock.h"
+#include "own_calls.h"
+#include "report.h"
+#include "session.h"
 
 enum state {
 	NEW,
@@ -23,7 +30,7 @@ enum state {
 
 static enum state state;
 
-/* The only heap: the first slot. Until it is open, all magazines are empty. */
+/* The only heap. Until it is open, all its magazines are empty. */
 #define HEAP	(&lg_heaps[0])
 
 /* ---- opening ------------------------------------------------------------ */
@@ -61,16 +68,16 @@ static enum state open_heap(void)
 	return NONE;
 }
 
-/* A child has to open a heap of its own. */
+/* In a child, this opens a heap of its own. */
 static enum state attach_heap(void)
 {
-	if (lg_kernel_attach(HEAP) >= 0)
+	if (lg_session_attach(HEAP) >= 0)
 		return READY;
 	say_why(HEAP->path);
 	return NONE;
 }
 
-/* Whether the heap is open. Whoever comes while it is being opened is told no. */
+/* Whether the heap is open. While one thread opens it, it is not for the others. */
 static bool ready(void)
 {
 	enum state was = NEW;
@@ -94,17 +101,18 @@ static bool ready(void)
 
 static bool is_ours(const void *p)
 {
-	/* Another thread may be opening the heap: see map_all(). */
+	/* Another thread may be opening the heap: see window.c. */
 	uint64_t window = __atomic_load_n(&HEAP->window, __ATOMIC_ACQUIRE);
 
 	return (uintptr_t)p - HEAP->base < window || lg_inherited(p);
 }
 
-/* ---- when the heap has nothing ------------------------------------------ */
+/* ---- when the heap has no room ------------------------------------------ */
 
 /*
- * After it had none, so many calls do not ask again: to ask empties all magazines
- * first. Large objects count for themselves, for there may still be small ones.
+ * After an allocation failed, this number of calls do not try again, because each
+ * attempt empties all magazines first. Small and large objects are counted apart:
+ * there may be room for small ones when there is none for large ones.
  */
 #define CALLS_SPARED	256
 
@@ -130,23 +138,25 @@ static bool usable(size_t size)
 	return likely(ready()) && likely(!is_spared(size));
 }
 
-/* The heap gave nothing because of @err, and glibc's allocator @p. */
+/* The heap failed with @err, and glibc's allocator returned @p. */
 static void *instead(void *p, size_t size, int err, int saved)
 {
 	static bool said;
 
 	if (!p) {
-		/* malloc() has no other error. */
+		/* malloc() may set no other error. */
 		errno = ENOMEM;
 		return NULL;
 	}
 	errno = saved;
-	/* No heap has room for more than its window: the next may be shorter. */
+
+	/* An object that is longer than the window says nothing about the next. */
 	if (err == ENOMEM && size <= HEAP->window)
 		__atomic_store_n(spared_of(size), CALLS_SPARED,
 				 __ATOMIC_RELAXED);
 	if (err != EOWNERDEAD)
 		return p;
+
 	__atomic_store_n(&state, NONE, __ATOMIC_RELEASE);
 	if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
 		say("the heap is lost", "", "its descriptor was closed");
@@ -162,7 +172,7 @@ static noinline void *malloc_slow(size_t size)
 
 	if (!usable(size))
 		return __libc_malloc(size);
-	p = lg_malloc(HEAP, size);
+	p = lg_alloc(HEAP, size);
 	if (likely(p))
 		return p;
 	err = errno;
@@ -176,8 +186,8 @@ LG_EXPORT void *malloc(size_t size)
 
 	if (unlikely(size > LG_MAX_SMALL))
 		return malloc_slow(size);
-	m = &lg_tls[0]->mag[lg_class_of(HEAP, size)];
-	return likely(m->n) ? lg_pop(m) : malloc_slow(size);
+	m = &lg_cache_tls[0]->mag[lg_class_of(HEAP, size)];
+	return likely(m->n) ? lg_small_pop(m) : malloc_slow(size);
 }
 
 static noinline void free_slow(void *p)
@@ -191,7 +201,7 @@ static noinline void free_slow(void *p)
 LG_EXPORT void free(void *p)
 {
 	if (likely((uintptr_t)p - HEAP->base < HEAP->known))
-		lg_free_to(HEAP, lg_tls[0], p);
+		lg_free_to(HEAP, lg_cache_tls[0], p);
 	else if (p)
 		free_slow(p);
 }
@@ -215,14 +225,14 @@ LG_EXPORT void *calloc(size_t n, size_t size)
 	return instead(__libc_calloc(n, size), n * size, err, saved);
 }
 
-/* What cannot grow in the heap, or never was in that of a child. */
+/* For an object that cannot grow in the heap, or that a child has inherited. */
 static noinline void *realloc_elsewhere(void *p, size_t size)
 {
 	size_t old = goheap_usable_size(HEAP, p);
 	void *new;
 
 	if (!old) {
-		lg_bad_free(HEAP, p, EINVAL);
+		lg_report_bad_free(HEAP, p, EINVAL);
 		return NULL;
 	}
 	if (size <= old && size >= old / 2)
@@ -264,14 +274,14 @@ LG_EXPORT void *reallocarray(void *p, size_t n, size_t size)
 	return realloc(p, bytes);
 }
 
-/* As glibc's: an alignment that is no power of two is rounded up. */
+/* As in glibc, an alignment that is not a power of two is rounded up. */
 LG_EXPORT void *memalign(size_t align, size_t size)
 {
 	size_t up = LG_ALIGN, as = size;
 	int err, saved = errno;
 	void *p;
 
-	/* What no class aligns is a large object. */
+	/* No class has such an alignment, so it is going to be a large object. */
 	if (align > LG_PAGE_SIZE && size <= LG_MAX_SMALL)
 		as = LG_MAX_SMALL + 1;
 	if (align > LG_MAX_ALIGN || !usable(as))
@@ -321,7 +331,7 @@ LG_EXPORT void *pvalloc(size_t size)
 	return memalign(page, (size + page - 1) & -page);
 }
 
-/* glibc's chunks have their length in the word before. */
+/* glibc has an object's length in the word before it. */
 static size_t libc_usable_size(const void *p)
 {
 	size_t head = ((const size_t *)p)[-1];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * tap: how the tests of libgoheap tell what they found.
+ * tap: results of the tests of libgoheap.
  */
 #ifndef LG_TAP_H
 #define LG_TAP_H
