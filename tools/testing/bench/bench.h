@@ -2,8 +2,9 @@
 /*
  * goheap_bench: goheap and its peers measured side by side, in one module.
  *
- *	main.c		debugfs: which group is run, and its results
+ *	main.c		debugfs: which group is run
  *	measure.c	rounds, in which peers take turns; minimum and median
+ *	result.c	what was measured, in debugfs
  *	peers.[ch]	the allocators, as inline functions of a constant peer
  *	team.c		threads that start together
  *	the others	the groups
@@ -21,9 +22,11 @@
 #include <linux/minmax.h>
 #include <linux/types.h>
 
+struct dentry;
 struct gen_pool;
 struct goheap_cache;
 struct kmem_cache;
+struct mutex;
 struct task_struct;
 
 /* Object size where a group has only one; bytes. */
@@ -155,11 +158,17 @@ static inline u64 bench_scaled(const struct bench_settings *set, u64 ops, u64 le
 	return max(div_u64(ops * set->scale, 100), least);
 }
 
-/* main.c */
-void bench_publish(const struct bench_shape *shape, enum bench_peer peer,
-		   const struct bench_sample *best, unsigned int rounds,
-		   u64 min_ps, u64 median_ps);
-void bench_failed(const struct bench_shape *shape, enum bench_peer peer, int err);
+/* result.c */
+extern struct mutex bench_run_lock;
+
+void bench_result_init(struct dentry *dir);
+void bench_result_begin(const char *group);
+int bench_result_error(void);
+void bench_result_add(const struct bench_shape *shape, enum bench_peer peer,
+		      const struct bench_sample *best, unsigned int rounds,
+		      u64 min_ps, u64 median_ps);
+void bench_result_failed(const struct bench_shape *shape, enum bench_peer peer, int err);
+void bench_result_drop(void);
 
 /* measure.c */
 int bench_measure(const struct bench_settings *set, struct bench_shape *shape);
@@ -222,7 +231,6 @@ struct bench_team {
 int bench_team_run(struct bench_team *team, struct bench_sample *sample);
 int bench_barrier(struct bench_team *team);
 void bench_relax(unsigned int *tries);
-unsigned int bench_nth_cpu(unsigned int n);
 
 /* The groups */
 int bench_pairs(const struct bench_shape *shape, enum bench_peer peer,

@@ -60,7 +60,7 @@ static void tally_publish(struct tally *t, const struct bench_shape *shape,
 
 	sort(ps, rounds, sizeof(*ps), ps_cmp, NULL);
 	median = (ps[(rounds - 1) / 2] + ps[rounds / 2]) / 2;
-	bench_publish(shape, peer, &t->best, rounds, ps[0], median);
+	bench_result_add(shape, peer, &t->best, rounds, ps[0], median);
 }
 
 static int run_once(struct bench_shape *shape, enum bench_peer peer,
@@ -87,7 +87,7 @@ static int run_round(struct bench_shape *shape, struct tally *tallies, int round
 		if (err == -EINTR)
 			return err;
 		if (err) {
-			bench_failed(shape, peer, err);
+			bench_result_failed(shape, peer, err);
 			__clear_bit(peer, &shape->peers);
 		} else if (round >= 0) {
 			tally_add(&tallies[peer], &sample, round);

@@ -13,6 +13,7 @@
 #include <linux/sizes.h>
 #include <linux/vmstat.h>
 
+#include "../nth_cpu.h"
 #include "peers.h"
 
 /* Enough for one that takes the lowest free place to have some to choose from. */
@@ -146,7 +147,7 @@ static int floor_open(const struct bench_shape *shape)
 	int err = 0;
 
 	for (i = 0; i < shape->cpus && !err; i++)
-		err = floor_fill(per_cpu_ptr(&floor_stacks, bench_nth_cpu(i)),
+		err = floor_fill(per_cpu_ptr(&floor_stacks, nth_online_cpu(i)),
 				 shape->count, shape->size);
 	return err;
 }

@@ -7,7 +7,6 @@
  * fewer real ones than the guest believes in, the other needs the one that it is on.
  */
 #include <linux/atomic.h>
-#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
@@ -16,26 +15,10 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
+#include "../nth_cpu.h"
 #include "bench.h"
 
 #define SPINS	64
-
-/**
- * bench_nth_cpu() - choose a CPU
- * @n: any number
- *
- * Return: an online CPU; different ones for numbers below num_online_cpus().
- */
-unsigned int bench_nth_cpu(unsigned int n)
-{
-	unsigned int cpu;
-
-	n %= num_online_cpus();
-	for_each_online_cpu(cpu)
-		if (!n--)
-			return cpu;
-	return cpumask_first(cpu_online_mask);
-}
 
 /**
  * bench_relax() - wait a little for another thread
@@ -118,7 +101,7 @@ static int team_create(struct bench_team *team)
 
 		t->team = team;
 		t->id = i;
-		err = thread_create(t, bench_nth_cpu(i % team->shape->cpus));
+		err = thread_create(t, nth_online_cpu(i % team->shape->cpus));
 		if (err) {
 			while (i--)
 				thread_reap(&team->threads[i]);
