@@ -105,19 +105,19 @@ class Plan:
         self.modules = [(path, where) for path, where in workspace.guest_modules()
                         if not path.stem.endswith("_kunit") or fnmatch(path.stem, only)]
         self.kunit = [path.stem for path, _ in self.modules if path.stem.endswith("_kunit")]
-        self.tests = [test for test in test_list(workspace.src) if fnmatch(test[0], only)]
+        self.tests = [test for test in test_list(workspace.src) if fnmatch(test.name, only)]
         if self.kernel.name == "um":
             self.slow = SLOW["um"]
         else:
             self.slow = SLOW_DEBUG if self.kernel.name.endswith("-debug") else SLOW_DEFAULT
 
     def boot(self):
-        names = self.workspace.dir / "tests.list"
-        names.write_text("".join(f"{name} {seconds}\n" for name, seconds in self.tests))
+        chosen = self.workspace.dir / "tests.list"
+        chosen.write_text("".join(f"{test}\n" for test in self.tests))
         files = [f for f in self.workspace.guest_selftests() if f[1] != "/selftests/tests.list"]
         files += self.workspace.guest_programs()
-        files += [*self.modules, (names, "/selftests/tests.list"), (GUEST_CHECK, "/goheap/check")]
-        seconds = sum(seconds for _, seconds in self.tests)
+        files += [*self.modules, (chosen, "/selftests/tests.list"), (GUEST_CHECK, "/goheap/check")]
+        seconds = sum(test.seconds for test in self.tests)
         limit = self.limit or (BASE_SECONDS + seconds) * self.slow
         return guest.boot(self.kernel, f"sh /goheap/check {self.slow}\n", files, self.out,
                           guest.Options(timeout=limit, news=self.kernel.name))
@@ -146,10 +146,10 @@ class Plan:
         if result.results.exists():
             with open(result.results, errors="replace") as f:
                 sections = ktap.selftest_sections(f)
-        for name, _ in self.tests:
-            status, lines = sections.get(name, (None, []))
+        for test in self.tests:
+            status, lines = sections.get(test.name, (None, []))
             counts = ktap.count_tap(status, lines)
-            total.add(report(f"{self.kernel.name}: {name}", counts))
+            total.add(report(f"{self.kernel.name}: {test.name}", counts))
         return total
 
 

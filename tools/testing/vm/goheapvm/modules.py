@@ -8,6 +8,7 @@ the sources of its own. Only what changed is copied, and rebuilt.
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import kernels
@@ -71,9 +72,9 @@ class Workspace:
         """The self tests that are C programs, with the kernel's own harness for such."""
         tests = self.src / "selftests"
         headers = [*tests.glob("*.h"), *self.src.glob("include/uapi/linux/*.h")]
-        for name, _ in test_list(self.src):
-            source = tests / f"{name}.c"
-            program = source.with_suffix("")
+        for test in test_list(self.src):
+            program = tests / test.command[0]
+            source = tests / f"{program.name}.c"
             if source.exists() and not all(is_newer(program, s) for s in (source, *headers)):
                 run(["gcc", "-static", "-O2", "-Wall", "-pthread", f"-I{self.src}/include/uapi",
                      f"-I{kernels.kselftest_dir(self.kernel)}", "-o", program, source])
@@ -98,16 +99,28 @@ class Workspace:
                 and not path.name.startswith(".") and path.name != "Kbuild"]
 
 
+@dataclass(frozen=True)
+class SelfTest:
+    """A line of selftests/tests.list: a test's name, its time limit, and what it runs."""
+    name: str
+    seconds: int
+    command: tuple
+
+    def __str__(self):
+        return " ".join([self.name, str(self.seconds), *self.command])
+
+
 def test_list(src):
-    """(name, seconds) of each line of selftests/tests.list."""
+    """The self tests, in the order in which they are run."""
     path = Path(src) / "selftests/tests.list"
-    tests = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            words = line.split("#")[0].split()
-            if words:
-                tests.append((words[0], int(words[1]) if len(words) > 1 else 60))
-    return tests
+    return parse_tests(path.read_text()) if path.exists() else []
+
+
+def parse_tests(text):
+    """NAME SECONDS [PROGRAM [ARGUMENT...]] on each line. The default program is NAME."""
+    lines = (line.split("#")[0].split() for line in text.splitlines())
+    return [SelfTest(words[0], int(words[1]) if len(words) > 1 else 60,
+                     tuple(words[2:]) or (words[0],)) for words in lines if words]
 
 
 def is_product(name):
