@@ -35,6 +35,7 @@
 
 #define LG_EXPORT	__attribute__((__visibility__("default")))
 #define noinline	__attribute__((__noinline__))
+#define __noreturn	__attribute__((__noreturn__))
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
