@@ -103,7 +103,7 @@ check-programs:
 	tools/testing/programs/run
 
 check-style:
-	tools/setup sparse
+	tools/setup sparse shellcheck pyflakes3
 	tools/check-style
 
 docs:

@@ -6,7 +6,6 @@ The mirror's address and keyring come from apt's configuration; the lists, the
 cache and the sources of the suites asked for are private to our cache.
 """
 
-import os
 import shutil
 import subprocess
 
@@ -141,7 +140,3 @@ def find(package, suites):
 def unpack(debs, into):
     for deb in debs:
         run(["dpkg-deb", "-x", deb, into])
-
-
-def is_root():
-    return os.geteuid() == 0

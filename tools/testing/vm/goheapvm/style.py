@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`vm style`: what can be said about the sources without running them."""
 
-import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from . import kernels
 from .check import report
 from .ktap import Counts
 from .modules import Workspace
-from .util import Failure, jobs, run, say
+from .util import Failure, jobs, run
 
 # The kernel whose checkers are used, and those which the sources are compiled for.
 TOOLS_VERSION = "7.2"
@@ -36,7 +36,7 @@ CHECKPATCH_EXCEPTIONS = (
     # <elf.h> names its types so.
     ("CAMELCASE", r"\bElf64_[A-Z]"),
     # The attribute's macro, where there is none yet.
-    ("PREFER_DEFINED_ATTRIBUTE_MACRO", r"^#define noinline"),
+    ("PREFER_DEFINED_ATTRIBUTE_MACRO", r"^#define (noinline|__noreturn)"),
     # They make a peer a constant: they are expanded once for each.
     ("MACRO_ARG_REUSE", r"^#define (PEER_CASE|peer_dispatch)\("),
     # The name of a member cannot stand in parentheses.
@@ -44,6 +44,9 @@ CHECKPATCH_EXCEPTIONS = (
 )
 
 SCRIPT = re.compile(r"^#!.*\b(sh|python3)\b")
+
+# Shell without a first line that says so: other scripts source it.
+SOURCED = {"selftests/lib.sh"}
 
 # What a merge leaves behind. Not the "=======" between: headings are underlined so.
 CONFLICT = re.compile(rb"^(<<<<<<<|>>>>>>>|\|\|\|\|\|\|\|)( |$)", re.M)
@@ -157,39 +160,43 @@ def conflicts(content):
     return [content.count(b"\n", 0, mark.start()) + 1 for mark in CONFLICT.finditer(content)]
 
 
-def check_scripts(repo, files, args):
-    """Shell and Python files must at least be readable by their interpreters."""
-    complaints = []
-    for name in files:
-        head = (repo / name).read_bytes()[:80].decode(errors="replace").splitlines()
-        kind = SCRIPT.match(head[0]) if head else None
-        if name.endswith(".py") or (kind and kind[1] == "python3"):
-            complaints += python_errors(repo / name, name)
-        elif kind:
-            complaints += output_of(["sh", "-n", name], cwd=repo)
-    return complaints
+def check_shellcheck(repo, files, args):
+    return checked_by("shellcheck", scripts(repo, files, "sh"), repo,
+                      "--severity=warning", "--shell=sh", "--external-sources", "--format=gcc")
 
 
-def python_errors(path, name):
-    try:
-        compile(path.read_text(), name, "exec")
-    except SyntaxError as error:
-        return [f"{name}:{error.lineno}: {error.msg}"]
-    return []
+def check_pyflakes(repo, files, args):
+    return checked_by("pyflakes3", scripts(repo, files, "python3"), repo)
+
+
+def checked_by(program, those, repo, *options):
+    if not shutil.which(program):
+        return [f"{program} is not installed; make check-style installs it"]
+    return output_of([program, *options, *those], cwd=repo) if those else []
+
+
+def scripts(repo, files, interpreter):
+    return [name for name in files if interpreter_of(repo / name, name) == interpreter]
+
+
+def interpreter_of(path, name):
+    if name.endswith(".py"):
+        return "python3"
+    if name in SOURCED:
+        return "sh"
+    head = path.read_bytes()[:80].decode(errors="replace").splitlines()
+    kind = SCRIPT.match(head[0]) if head else None
+    return kind and kind[1]
 
 
 def check_versions(repo, files, args):
     """DKMS compares the package's version with the module's."""
     dkms = re.search(r'^PACKAGE_VERSION="(.*)"', (repo / "dkms.conf").read_text(), re.M)
-    module = re.search(r'^MODULE_VERSION\((.*)\)', "".join(
-        (repo / name).read_text() for name in c_files(files) if name == "goheap_mod.c"), re.M)
-    header = re.search(r'^#define GOHEAP_VERSION\s+(".*")', "".join(
-        (repo / name).read_text() for name in c_files(files)), re.M)
-    value = module and (header[1] if module[1] == "GOHEAP_VERSION" and header else module[1])
-    if not value:
+    module = re.search(r'^MODULE_VERSION\("(.*)"\)', (repo / "goheap_mod.c").read_text(), re.M)
+    if not module:
         return ["goheap_mod.c: no MODULE_VERSION"]
-    if value.strip('"') != dkms[1]:
-        return [f'module version {value}, but dkms.conf says "{dkms[1]}"']
+    if module[1] != dkms[1]:
+        return [f'module version "{module[1]}", but dkms.conf says "{dkms[1]}"']
     return []
 
 
@@ -220,7 +227,8 @@ CHECKS = (
     ("kernel-doc", check_kernel_doc),
     ("license lines", check_spdx),
     ("conflict markers", check_conflicts),
-    ("scripts", check_scripts),
+    ("shellcheck", check_shellcheck),
+    ("pyflakes", check_pyflakes),
     ("versions", check_versions),
     ("README commands", check_readme),
 )
