@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import kernels
+from . import kernels, layers
 from .check import report
 from .ktap import Counts
 from .modules import Workspace
@@ -200,6 +200,29 @@ def check_versions(repo, files, args):
     return []
 
 
+def check_layers(repo, files, args):
+    """The objects are those of the builds for W=1; the library is built here."""
+    sources = {name: (repo / name).read_text() for name in c_files(files)}
+    programs = layers.read((repo / layers.DOCUMENT).read_text())
+    found = [] if programs else [f"{layers.DOCUMENT}: no layers"]
+    for program in programs:
+        objects = built_objects(repo, program)
+        found += layers.complaints(program, sources, objects)
+        found += [f"{unit}.c: no object to look into"
+                  for unit in layers.without_object(program, sources, objects)]
+    return found
+
+
+def built_objects(repo, program):
+    """A program with a Makefile is built by it; else it is of the module."""
+    out = repo / "build/style"
+    if not (repo / program.dirs[0] / "Makefile").exists():
+        return layers.objects_of(program, out / COMPILE_FOR[-1] / "src")
+    out /= Path(program.dirs[0]).name
+    run(["make", "-s", "-C", repo / program.dirs[0], f"O={out}", "all"])
+    return layers.objects_of(program, out, flat=True)
+
+
 def check_readme(repo, files, args):
     """Every `make X` that README.md mentions is a target."""
     readme = repo / "README.md"
@@ -225,6 +248,7 @@ CHECKS = (
     ("W=1", check_w1),
     ("sparse", check_sparse),
     ("kernel-doc", check_kernel_doc),
+    ("layers", check_layers),
     ("license lines", check_spdx),
     ("conflict markers", check_conflicts),
     ("shellcheck", check_shellcheck),

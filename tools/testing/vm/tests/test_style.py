@@ -2,11 +2,12 @@
 """Each check of check-style finds what it is for, and leaves good input alone."""
 
 import shutil
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
-from goheapvm import style
+from goheapvm import layers, style
 
 
 class ReadmeCommands(unittest.TestCase):
@@ -27,6 +28,104 @@ class ConflictMarkers(unittest.TestCase):
     def test_underlines_and_quotations_are_none(self):
         text = "Testing\n=======\n  %s HEAD\n%s\n" % ("<" * 7, ">" * 8)
         self.assertEqual(style.conflicts(text.encode()), [])
+
+
+LAYERS = """\
+Layers
+------
+
+.. code-block:: text
+   :name: layers-module
+
+   mm/
+       low
+       left right
+       high
+
+   mm/user/
+       charge
+
+.. code-block:: text
+   :name: layers-other
+
+   lib/
+       low
+
+The end.
+"""
+
+
+class Layers(unittest.TestCase):
+    GOOD = {"mm/low.h": "", "mm/low.c": '#include "low.h"\n', "mm/left.c": '#include "low.h"\n',
+            "mm/right.h": "", "mm/high.c": '#include "right.h"\n#include "tables.h"\n',
+            "mm/user/charge.c": '#include "../low.h"\n', "mm/tests/any.c": '#include "../high.h"\n'}
+
+    def wrong(self, sources=(), objects=(), exceptions=frozenset()):
+        return layers.complaints(layers.read(LAYERS)[0], {**self.GOOD, **dict(sources)},
+                                 dict(objects), exceptions)
+
+    def test_blocks_are_programs_of_their_own(self):
+        module, other = layers.read(LAYERS)
+        self.assertEqual(module.dirs, ["mm", "mm/user"])
+        self.assertEqual(list(other.height), ["lib/low"])
+        self.assertTrue(module.is_up("mm/low", "mm/high"))
+        self.assertTrue(module.is_up("mm/high", "mm/user/charge"))
+        self.assertFalse(module.is_up("mm/high", "mm/left"))
+
+    def test_good_tree_is_silent(self):
+        objects = {"mm/low": ({"low"}, {"memcpy"}), "mm/high": ({"high"}, {"low"})}
+        self.assertEqual(self.wrong(objects=objects), [])
+
+    def test_include_of_a_higher_unit(self):
+        self.assertEqual(self.wrong({"mm/low.h": '#include "right.h"\n'}),
+                         ["mm/low.h: includes right.h, which is not below mm/low"])
+
+    def test_include_of_a_unit_in_the_same_line(self):
+        self.assertEqual(len(self.wrong({"mm/left.c": '# include "right.h"\n'})), 1)
+
+    def test_include_from_mm_into_user(self):
+        self.assertEqual(len(self.wrong({"mm/high.c": '#include "user/charge.h"\n'})), 1)
+
+    def test_call_of_a_higher_unit_without_its_header(self):
+        objects = {"mm/low": ({"low"}, {"high"}), "mm/high": ({"high"}, set())}
+        self.assertEqual(self.wrong(objects=objects),
+                         ["mm/low.c: uses high of mm/high.c, which is not below it"])
+
+    def test_exception_holds_while_it_is_needed(self):
+        up = {"mm/low.h": '#include "right.h"\n'}
+        arrow = {("mm/low", "mm/right")}
+        self.assertEqual(self.wrong(up, exceptions=arrow), [])
+        self.assertEqual(self.wrong(exceptions=arrow),
+                         ["mm/low uses mm/right no more: no exception is needed"])
+
+    def test_units_without_a_layer_and_layers_without_a_unit(self):
+        self.assertEqual(self.wrong({"mm/new.h": ""}),
+                         [f"{layers.DOCUMENT}: mm/new is in no layer"])
+        self.assertEqual(self.wrong({"mm/user/other.c": ""})[0],
+                         f"{layers.DOCUMENT}: mm/user/other is in no layer")
+        fewer = {path: text for path, text in self.GOOD.items() if path != "mm/left.c"}
+        self.assertEqual(layers.complaints(layers.read(LAYERS)[0], fewer, {}, frozenset()),
+                         [f"{layers.DOCUMENT}: there is no mm/left.[ch]"])
+
+    def test_unit_in_two_layers(self):
+        twice = layers.Layers("mm/\n  a b\n  b\n")
+        self.assertEqual(list(layers.wrong_units(twice, {"mm/a", "mm/b"}, {})),
+                         [f"{layers.DOCUMENT}: mm/b is in two layers"])
+
+    def test_units_that_nobody_looked_into(self):
+        sources = {"mm/a.c": "int f(void)\n", "mm/b.c": "int main(void)\n", "mm/c.h": ""}
+        self.assertEqual(layers.without_object(layers.Layers("mm/\n  a b c\n"), sources, {}),
+                         ["mm/a"])
+
+    @unittest.skipUnless(shutil.which("gcc"), "no compiler")
+    def test_symbols_of_an_object(self):
+        with tempfile.TemporaryDirectory() as holder:
+            path = Path(holder) / "a.o"
+            subprocess.run(["gcc", "-c", "-x", "c", "-", "-o", str(path)], text=True, check=True,
+                           input="int used; int f(int *); static int g;\n"
+                                 "int h(void) { return f(&used) + g; }\n")
+            defined, needed = layers.symbols(path)
+        self.assertEqual((defined, needed), ({"used", "h"}, {"f"}))
 
 
 class Programs(unittest.TestCase):
