@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import kernels, layers
+from . import kernels, layers, names
 from .check import report
 from .ktap import Counts
 from .modules import Workspace
@@ -223,24 +223,17 @@ def built_objects(repo, program):
     return layers.objects_of(program, out, flat=True)
 
 
-def check_readme(repo, files, args):
-    """Every `make X` that README.md mentions is a target."""
-    readme = repo / "README.md"
-    if not readme.exists():
-        return ["no README.md"]
+def check_names(repo, files, args):
+    """Functions, files and make targets that documents name are there."""
+    source, _ = kernels.source_tree(TOOLS_VERSION)
+    texts = {name: (repo / name).read_text() for name in files if name.endswith((".rst", ".md"))}
+    code = [(repo / name).read_text() for name in files
+            if name.endswith((".c", ".h", ".cc")) or interpreter_of(repo / name, name) == "python3"]
     targets = set(re.findall(r"^([\w-]+):", (repo / "Makefile").read_text(), re.M))
-    return [f"README.md: there is no make {word}" for word in made_in(readme.read_text())
-            if word not in targets]
-
-
-def made_in(text):
-    """The targets after `make` in code spans and code blocks; not those of other directories."""
-    code = re.findall(r"```.*?```|`[^`\n]+`", text, re.S)
-    words = []
-    for command in re.findall(r"(?:^|[\s`;&])make((?:[ \t]+[\w./=\"$()-]+)*)", "\n".join(code)):
-        if "-C" not in command.split():
-            words += [w for w in command.split() if "=" not in w and not w.startswith("-")]
-    return words
+    tree = names.Tree(files, code, targets)
+    tree.add_foreign(set().union(*map(names.functions_in, texts, texts.values())),
+                     [source / part for part in ("include", "mm", "arch/x86/include")])
+    return [line for name, text in texts.items() for line in names.complaints(name, text, tree)]
 
 
 CHECKS = (
@@ -254,5 +247,5 @@ CHECKS = (
     ("shellcheck", check_shellcheck),
     ("pyflakes", check_pyflakes),
     ("versions", check_versions),
-    ("README commands", check_readme),
+    ("names in documents", check_names),
 )

@@ -7,17 +7,22 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from goheapvm import layers, style
+from goheapvm import layers, names, style
 
 
 class ReadmeCommands(unittest.TestCase):
     def test_targets_in_code_are_found(self):
         text = ("Type `make demo`, or\n```\nsudo make dkms-install\nmake KERNEL=um check # x\n"
                 "make\nmake W=1\n```\n")
-        self.assertEqual(style.made_in(text), ["demo", "dkms-install", "check"])
+        self.assertEqual(names.made_in(text), ["demo", "dkms-install", "check"])
 
     def test_prose_and_other_directories_are_left_alone(self):
-        self.assertEqual(style.made_in("We make sure. `make -C Documentation html`"), [])
+        self.assertEqual(names.made_in("We make sure. `make -C Documentation html`"), [])
+
+    def test_code_of_rst_is_found(self):
+        text = ("Say ``make all``. We make sure::\n\n   make one\n\n.. code-block:: sh\n\n"
+                "   make two KERNEL=\"a b\"\n\nmake three\n")
+        self.assertEqual(sorted(names.made_in(text, ".rst")), ["all", "one", "two"])
 
 
 class ConflictMarkers(unittest.TestCase):
@@ -126,6 +131,42 @@ class Layers(unittest.TestCase):
                                  "int h(void) { return f(&used) + g; }\n")
             defined, needed = layers.symbols(path)
         self.assertEqual((defined, needed), ({"used", "h"}, {"f"}))
+
+
+class Names(unittest.TestCase):
+    FILES = ["mm/span.c", "mm/tests/span_kunit.c", "selftests/user_kill.c", "tools/vm/vm",
+             "tools/vm/README.rst", "tools/vm/guest/init"]
+    CODE = ["/* see gone() */\nstatic int there(void)\n{\n\treturn called(1); // lost()\n}\n"]
+
+    def wrong(self, text, path="Documentation/a.rst"):
+        tree = names.Tree(self.FILES, self.CODE, {"check"})
+        tree.add_foreign(names.functions_in(path, text), [])
+        return [line.partition(": ")[2] for line in names.complaints(path, text, tree)]
+
+    def test_functions(self):
+        self.assertEqual(self.wrong("``there()``, ``called()`` and ``memcpy()`` are."), [])
+        self.assertEqual(self.wrong("``gone()`` and\n``lost()`` are in comments only."),
+                         ["there is no gone()", "there is no lost()"])
+
+    def test_paths_and_files(self):
+        self.assertEqual(self.wrong("``mm/``, ``mm/span.c``, ``mm/tests/UNIT_kunit.c``, ``span.c``,"
+                                    " ``selftests/user_kill``, ``tools/vm/vm check um``, ``/dev/x``,"
+                                    " ``mm/NAME.c``, ``build/vm/a.log``, ``a / b``"), [])
+        self.assertEqual(self.wrong("``mm/spam.c``, ``mm/user/``, ``spam.c``, ``tools/vm/run x``,"
+                                    " ``mm/NAME.h``"),
+                         ["there is no mm/spam.c", "there is no mm/user/", "there is no spam.c",
+                          "there is no tools/vm/run", "there is no mm/NAME.h"])
+
+    def test_path_may_start_beside_the_document(self):
+        self.assertEqual(self.wrong("``guest/init``", "tools/vm/README.rst"), [])
+        self.assertEqual(self.wrong("``guest/init``"), ["there is no guest/init"])
+
+    def test_targets(self):
+        self.assertEqual(self.wrong("``make check``::\n\n   make chekc\n"),
+                         ["there is no make chekc"])
+
+    def test_readme_has_single_marks(self):
+        self.assertEqual(self.wrong("`there()`, `gone()`", "README.md"), ["there is no gone()"])
 
 
 class Programs(unittest.TestCase):
