@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import kernels, layers, names
+from . import commits, kernels, layers, names
 from .check import report
 from .ktap import Counts
 from .modules import Workspace
@@ -47,6 +47,9 @@ SCRIPT = re.compile(r"^#!.*\b(sh|python3)\b")
 
 # Shell without a first line that says so: other scripts source it.
 SOURCED = {"selftests/lib.sh"}
+
+# Messages are looked at from the last push on; without one, of so many commits.
+MOST_COMMITS = 20
 
 # What a merge leaves behind. Not the "=======" between: headings are underlined so.
 CONFLICT = re.compile(rb"^(<<<<<<<|>>>>>>>|\|\|\|\|\|\|\|)( |$)", re.M)
@@ -236,6 +239,23 @@ def check_names(repo, files, args):
     return [line for name, text in texts.items() for line in names.complaints(name, text, tree)]
 
 
+def check_commits(repo, files, args):
+    source, _ = kernels.source_tree(TOOLS_VERSION)
+    git = ["git", "-C", repo]
+    pushed = subprocess.run([*git, "rev-parse", "--verify", "-q", "origin/main"],
+                            stdout=subprocess.DEVNULL, check=False).returncode == 0
+    those = ["origin/main..HEAD"] if pushed else [f"-{MOST_COMMITS}", "HEAD"]
+    found = []
+    for name in run([*git, "rev-list", "--no-merges", *those]).split():
+        message = run([*git, "log", "-1", "--format=%B", name]).strip()
+        lines = [*commits.complaints(message), *output_of(
+            [source / "scripts/checkpatch.pl", "--no-tree", "--strict", "--terse", "--no-summary",
+             "--quiet", "--show-types", "--types", ",".join(commits.CHECKPATCH_TYPES), "-g", name],
+            cwd=repo)]
+        found += [f"{name[:8]} ({message.splitlines()[0][:50]}): {line}" for line in lines if line]
+    return found
+
+
 CHECKS = (
     ("checkpatch --strict", check_checkpatch),
     ("W=1", check_w1),
@@ -248,4 +268,5 @@ CHECKS = (
     ("pyflakes", check_pyflakes),
     ("versions", check_versions),
     ("names in documents", check_names),
+    ("commit messages", check_commits),
 )

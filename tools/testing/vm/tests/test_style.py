@@ -7,7 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from goheapvm import layers, names, style
+from goheapvm import commits, layers, names, style
 
 
 class ReadmeCommands(unittest.TestCase):
@@ -167,6 +167,36 @@ class Names(unittest.TestCase):
 
     def test_readme_has_single_marks(self):
         self.assertEqual(self.wrong("`there()`, `gone()`", "README.md"), ["there is no gone()"])
+
+
+class Commits(unittest.TestCase):
+    def wrong(self, subject, body="Because.\n"):
+        return list(commits.complaints(f"{subject}\n\n{body}"))
+
+    def test_imperatives(self):
+        for subject in ("mm: unmap pages that anyone else still references",
+                        "README, performance: add figures", "mm/user: pass the offset down",
+                        "tools: need no root"):
+            self.assertEqual(self.wrong(subject), [], subject)
+
+    def test_what_is_none(self):
+        for subject in ("mm: whoever has a reference", "vm: a test's processes end",
+                        "selftests: timers leave time", "mm: added a file", "mm: adding a file",
+                        "mm: The file", "Documentation: what unmapping costs"):
+            self.assertIn("subject is not in the imperative", "".join(self.wrong(subject)), subject)
+
+    def test_no_area(self):
+        self.assertEqual(self.wrong("Add a file"), ['subject is not "area: what to do"'])
+
+    def test_length_and_width(self):
+        self.assertEqual(self.wrong("mm: add " + "x" * 64), [])
+        self.assertEqual(len(self.wrong("mm: add " + "x" * 65)), 1)
+        self.assertEqual(self.wrong("mm: add it", "x" * 75), [])
+        self.assertEqual(len(self.wrong("mm: add it", "x" * 76)), 1)
+
+    def test_subject_stands_alone(self):
+        self.assertEqual(list(commits.complaints("mm: add it\nand more")),
+                         ["no blank line after the subject"])
 
 
 class Programs(unittest.TestCase):
