@@ -125,7 +125,7 @@ help:
 	@echo '  make demo-crash       what killed processes do to a shared heap: boost.interprocess, goheap'
 	@echo '  make check            all tests in virtual machines (KERNEL="$(KERNEL)")'
 	@echo '  make check-programs   lua, sqlite3, python3 and others with malloc() of libgoheap'
-	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc'
+	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc, layers, documents, ...'
 	@echo '  make bench            goheap beside SLUB and others in virtual machines (QUICK=1)'
 	@echo '  make bench-check      instruction counts of the fast paths against tools/testing/bench/budget'
 	@echo '  make docs             the documents as HTML'
