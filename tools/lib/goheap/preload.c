@@ -38,7 +38,7 @@ static enum state state;
 static void say(const char *what, const char *which, const char *why)
 {
 	const char *const says[] = {
-		"goheap: ", what, which, ": ", why, "; malloc() is glibc's\n",
+		"goheap: ", what, which, ": ", why, "; using glibc's malloc()\n",
 	};
 	unsigned int i;
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Whether lower layers know nothing of higher ones.
+Whether lower layers use nothing of higher ones.
 
 Documentation/contributing.rst has the layers, in literal blocks whose name begins with
 "layers": directories, each followed by indented lines of units, bottom up. A unit is

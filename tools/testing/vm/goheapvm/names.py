@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Whether documents name what there is: functions, files, and targets of make.
+Whether the functions, files and make targets that documents name exist.
 
-A name counts if it stands in a code span: name(), path/with/slash, name.c, make NAME. In a
-path, words in capitals and stars stand for anything: mm/NAME.c.
+Only names in code spans count: name(), path/with/slash, name.c, make NAME. In a path, words
+in capitals and stars stand for anything: mm/NAME.c.
 """
 
 import ctypes
@@ -12,15 +12,16 @@ import subprocess
 from fnmatch import fnmatch
 from pathlib import Path
 
-# What our tools make, in "out" of a guest, and what is in debugfs.
-FOREIGN_PATHS = ("build/*", "SRC/build/*", "out/", "goheap/*", "goheap_*/*")
+# What our tools make, the "out" of a guest, debugfs, and branches.
+FOREIGN_PATHS = ("build/*", "SRC/build/*", "out/", "goheap/*", "goheap_*/*", "origin/main")
 
 # Files of the kernel.
 FOREIGN_FILES = {"kselftest.h", "kselftest_harness.h", "kunit.py"}
 
 SPAN = {".md": re.compile(r"(?<!`)`([^`\n]+)`(?!`)"),
         ".rst": re.compile(r"``([^`]+?)``")}
-FUNCTION = re.compile(r"^([A-Za-z_]\w*)\(\)$")
+# With arguments or without; but goheap(7) is a man page.
+FUNCTION = re.compile(r"^([A-Za-z_]\w*)\((?!\d\))[^()]*\)$")
 FILE = re.compile(r"^[\w.*-]+\.(?:c|h|cc|sh|py|rst|list|lua|sql|map|config|rules)$")
 PATH = re.compile(r"^[\w.*+-]+(?:/[\w.*+-]+)*/?$")
 CALL = re.compile(r"\b([A-Za-z_]\w*)\(")
@@ -38,10 +39,12 @@ class Tree:
         self.targets = targets
 
     def add_foreign(self, names, headers):
-        """Those of @names that the kernel's @headers or the C library have, too."""
+        """Add those of @names that are in the C library or in the kernel's @headers."""
         libc = ctypes.CDLL(None)
         unknown = {name for name in names if name not in self.functions}
         self.functions |= {name for name in unknown if hasattr(libc, name)}
+        if not unknown or not headers:
+            return
         pattern = r"\b(" + "|".join(sorted(unknown)) + r")\("
         done = subprocess.run(["grep", "-rhoE", "--include=*.h", pattern, *map(str, headers)],
                               stdout=subprocess.PIPE, text=True, errors="replace", check=False)
@@ -55,8 +58,8 @@ class Tree:
 
     def has_path(self, name, beside):
         """
-        A path may start from the directory of the document, @beside. What is built of a
-        C file is named like the file.
+        A path may start from the directory of the document, @beside. A program that is
+        built from a C file has its name.
         """
         pattern = wildcard(name.rstrip("/"))
         return (any(fnmatch(name, foreign) for foreign in FOREIGN_PATHS)
@@ -74,7 +77,7 @@ def wildcard(name):
 
 
 def complaints(path, text, tree):
-    """The names in a document that there are not."""
+    """The names in a document that do not exist."""
     suffix = Path(path).suffix
     beside = str(Path(path).parent)
     for span in SPAN[suffix].findall(text):

@@ -144,7 +144,7 @@ class Names(unittest.TestCase):
         return [line.partition(": ")[2] for line in names.complaints(path, text, tree)]
 
     def test_functions(self):
-        self.assertEqual(self.wrong("``there()``, ``called()`` and ``memcpy()`` are."), [])
+        self.assertEqual(self.wrong("``there()``, ``called(1)``, ``memcpy()``, ``any(7)``."), [])
         self.assertEqual(self.wrong("``gone()`` and\n``lost()`` are in comments only."),
                          ["there is no gone()", "there is no lost()"])
 
