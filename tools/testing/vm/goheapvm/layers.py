@@ -18,7 +18,7 @@ BLOCK = re.compile(r"^\.\. code-block:: text\n   :name: layers\S*\n\n((?:   .*\n
 INCLUDE = re.compile(r'^#\s*include\s+"([^"]+)"', re.M)
 
 # Arrows up that are still there: who uses whom. Those that are not are to be deleted.
-EXCEPTIONS = {
+EXCEPTIONS = (
     ("mm/pagesum", "mm/pagealloc"),
     ("mm/report", "mm/mcentral"),
     ("mm/mheap", "mm/mcache"),
@@ -33,7 +33,7 @@ EXCEPTIONS = {
     ("mm/upin", "mm/uapi"),
     ("mm/umap", "mm/uapi"),
     ("mm/ustats", "mm/uapi"),
-}
+)
 
 
 class Layers:
