@@ -20,7 +20,7 @@ UDEV_RULES := $(INSTALL_ROOT)/usr/lib/udev/rules.d
 SYSUSERS := $(INSTALL_ROOT)/usr/lib/sysusers.d
 
 # Programs, and the library, for processes.
-TOOLS := $(patsubst %/Makefile,%,$(wildcard tools/libgoheap/Makefile tools/goheapctl/Makefile))
+TOOLS := $(patsubst %/Makefile,%,$(wildcard tools/lib/goheap/Makefile tools/goheapctl/Makefile))
 
 .PHONY: all modules install modules_install udev-install tools tools-install clean help
 all: modules
@@ -78,32 +78,32 @@ setup:
 
 demo:
 	tools/setup
-	tools/demo/run
+	tools/testing/demo/run
 
 demo-crash:
 	tools/setup g++ libboost-dev
-	tools/demo/crash/run
+	tools/testing/demo/crash/run
 
 check:
 	tools/setup
-	tools/vm/vm check $(KERNEL)
+	tools/testing/vm/vm check $(KERNEL)
 
 # QUICK=1 measures less, in a minute. Without matplotlib there are no plots.
 bench:
 	tools/setup
 	tools/setup python3-matplotlib || echo "bench: going on without plots" >&2
-	tools/bench/run $(if $(QUICK),--quick)
+	tools/testing/bench/run $(if $(QUICK),--quick)
 
 bench-check:
 	tools/setup
-	tools/bench/run --check
+	tools/testing/bench/run --check
 
 check-programs:
 	tools/setup
-	tools/programs/run
+	tools/testing/programs/run
 
 check-style:
-	tools/setup sparse
+	tools/setup sparse shellcheck pyflakes3
 	tools/check-style
 
 docs:
@@ -125,10 +125,10 @@ help:
 	@echo '  make demo-crash       what killed processes do to a shared heap: boost.interprocess, goheap'
 	@echo '  make check            all tests in virtual machines (KERNEL="$(KERNEL)")'
 	@echo '  make check-programs   lua, sqlite3, python3 and others with malloc() of libgoheap'
-	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc'
+	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc, layers, documents, ...'
 	@echo '  make bench            goheap beside SLUB and others in virtual machines (QUICK=1)'
-	@echo '  make bench-check      instruction counts of the fast paths against tools/bench/budget'
+	@echo '  make bench-check      instruction counts of the fast paths against tools/testing/bench/budget'
 	@echo '  make docs             the documents as HTML'
 	@echo '  make setup            only install the Debian packages that these need'
 	@echo
-	@echo 'Kernels for tests: stock 6.1 6.12 7.2 6.1-debug 7.2-debug um; see tools/vm/README.rst'
+	@echo 'Kernels for tests: stock 6.1 6.12 7.2 6.1-debug 7.2-debug um; see tools/testing/vm/README.rst'

@@ -7,6 +7,7 @@
 
 MODULES=${MODULES:-/lib/goheap}
 DEBUGFS=/sys/kernel/debug/goheap
+# shellcheck disable=SC2034 # tests use it
 PARAMS=/sys/module/goheap/parameters
 
 results=0

@@ -5,6 +5,9 @@
 # and releases them, refuses each kind of bad one with its reason, and goes away safely
 # in the middle of a replay. Prints TAP. Its argument is the path of goheap_replay.ko.
 
+# echo fails when the module refuses what it writes.
+# shellcheck disable=SC2320
+
 module=${1:-/lib/goheap/goheap_replay.ko}
 dir=/sys/kernel/debug/goheap_replay
 tmp=$(mktemp -d)

@@ -11,8 +11,9 @@
 #include <linux/types.h>
 
 struct dentry;
+struct seq_file;
 
-/* ---- results (stress_main.c) -------------------------------------------- */
+/* ---- results (stress_report.c) ------------------------------------------ */
 
 /*
  * st_check() gives one result line. st_bad() notes something wrong, in any
@@ -26,6 +27,12 @@ unsigned int st_iters(unsigned int n);
 unsigned long st_enough(void);
 void st_expect_begin(void);
 void st_expect_end(void);
+
+void st_report_begin(const char *name);
+void st_report_end(void);
+void st_report_show(struct seq_file *m);
+int st_report_init(void);
+void st_report_exit(void);
 
 /* ---- random numbers and objects (stress_obj.c) -------------------------- */
 

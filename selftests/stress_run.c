@@ -3,7 +3,6 @@
  * Threads of a scenario, and base lines: states of the heap that it must come
  * back to when the scenario has freed everything.
  */
-#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
@@ -13,6 +12,7 @@
 
 #include "../mm/compat.h"
 #include "../mm/vmem.h"
+#include "../tools/testing/nth_cpu.h"
 #include "stress.h"
 
 /* ---- threads ------------------------------------------------------------ */
@@ -24,17 +24,6 @@ static int worker_main(void *arg)
 	w->fn(w);
 	complete(&w->done);
 	return 0;
-}
-
-static int nth_online_cpu(unsigned int n)
-{
-	unsigned int cpu;
-
-	n %= num_online_cpus();
-	for_each_online_cpu(cpu)
-		if (!n--)
-			return cpu;
-	return cpumask_first(cpu_online_mask);
 }
 
 static int worker_start(struct st_worker *w, int where)

@@ -129,24 +129,18 @@ struct gh_uheap *gh_uheap_create(void)
 		h = __vmalloc(sizeof(*h), GH_UMETA_GFP | __GFP_ZERO);
 	if (!h)
 		return ERR_PTR(-ENOMEM);
-	err = gh_upages_init(h);
-	if (err)
-		goto no_pages;
+	gh_upages_init(h);
 	h->inode = ufs_get_inode();
 	if (IS_ERR(h->inode)) {
 		err = PTR_ERR(h->inode);
-		goto no_inode;
+		gh_upages_destroy(h);
+		vfree(h);
+		return ERR_PTR(err);
 	}
 
 	heap_init(h);
 	heap_publish(h);
 	return h;
-
-no_inode:
-	gh_upages_destroy(h);
-no_pages:
-	vfree(h);
-	return ERR_PTR(err);
 }
 
 /* Free the objects that were given to the heap and that no session freed. */

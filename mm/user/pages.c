@@ -411,15 +411,11 @@ void gh_upages_put(struct gh_uheap *h, unsigned long page, unsigned long npages)
 /**
  * gh_upages_init() - begin with a window that has no arenas
  * @h: the heap, zeroed
- *
- * Return: 0 or -ENOMEM.
  */
-int gh_upages_init(struct gh_uheap *h)
+void gh_upages_init(struct gh_uheap *h)
 {
-	if (gh_pagealloc_init(&h->pa))
-		return -ENOMEM;
+	gh_pagealloc_init(&h->pa);
 	h->pa.account = __GFP_ACCOUNT;
-	return 0;
 }
 
 /**

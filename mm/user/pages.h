@@ -21,7 +21,7 @@
 
 #include "user.h"
 
-int gh_upages_init(struct gh_uheap *h);
+void gh_upages_init(struct gh_uheap *h);
 void gh_upages_destroy(struct gh_uheap *h);
 
 int gh_upages_take(struct gh_uheap *h, const struct gh_ushape *shape,

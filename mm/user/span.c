@@ -8,7 +8,6 @@
  */
 #include <linux/cred.h>
 #include <linux/lockdep.h>
-#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/sched/user.h>
 

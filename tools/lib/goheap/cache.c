@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * cache: what a thread keeps of a heap, from its first call to its end.
+ *
+ * A cache is made for a thread and a slot of lg_heaps, and stays with the thread
+ * until it ends. When the heap is closed, the caches of other threads lose their
+ * objects and their heap; the next heap in the slot takes them over.
+ */
+#include <sched.h>
+
+#include "big.h"
+#include "cache.h"
+#include "kept.h"
+#include "kernel.h"
+#include "lock.h"
+#include "stock.h"
+#include "sys.h"
+
+/* The capacity of a magazine at first. */
+#define FIRST_BYTES	2048
+#define FIRST_MAX	32
+
+static struct lg_cache no_cache;
+
+__thread struct lg_cache *lg_cache_tls[LG_HEAPS] = {
+	[0 ... LG_HEAPS - 1] = &no_cache,
+};
+
+/* The thread's destructor has run, so it must not get another cache. */
+static __thread bool exiting;
+
+/* Protected by lg_lock. */
+static struct lg_cache *all_caches;	/* of threads that run */
+static struct lg_cache *spare_caches;	/* of threads that ended */
+
+static pthread_key_t thread_key;
+
+/* ---- a thread's cache --------------------------------------------------- */
+
+static size_t cache_size(const struct goheap *h)
+{
+	size_t n = 0;
+	unsigned int i;
+
+	for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+		n += h->class[i].max;
+	return sizeof(struct lg_cache) + n * sizeof(void *);
+}
+
+static uint32_t first_cap(const struct lg_class *k)
+{
+	uint32_t cap = FIRST_BYTES / k->size;
+
+	if (cap > FIRST_MAX)
+		cap = FIRST_MAX;
+	return cap ? cap : 1;
+}
+
+static void cache_setup(struct goheap *h, struct lg_cache *c)
+{
+	void **slots = c->slots;
+	unsigned int i;
+
+	c->bytes = 0;
+	c->hand = 0;
+	c->nlater = 0;
+	c->later_bytes = 0;
+	c->nbig = 0;
+	c->big_bytes = 0;
+	c->trims = h->trims;
+
+	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
+		const struct lg_class *k = &h->class[i];
+
+		c->mag[i] = (struct lg_mag){
+			.slot = slots,
+			.cap = first_cap(k),
+			.inverse = k->inverse,
+			.shift = k->shift,
+			.nelems = k->nelems,
+		};
+		slots += k->max;
+		c->bytes += (size_t)c->mag[i].cap * k->size;
+	}
+
+	c->id = h->id;
+}
+
+/* Nothing is in it any more, and nothing goes in until cache_setup(). */
+static void cache_reset(struct lg_cache *c)
+{
+	memset(c->mag, 0, sizeof(c->mag));
+	c->nbig = 0;
+	c->big_bytes = 0;
+	c->nlater = 0;
+	c->later_bytes = 0;
+	c->id = 0;
+}
+
+static struct lg_cache *cache_new(struct goheap *h)
+{
+	struct lg_cache *c;
+
+	pthread_mutex_lock(&lg_lock);
+	c = spare_caches;
+	if (c)
+		spare_caches = c->next;
+	else
+		c = lg_sys_map(cache_size(h));
+	if (c) {
+		c->next = all_caches;
+		all_caches = c;
+	}
+	pthread_mutex_unlock(&lg_lock);
+	return c;
+}
+
+/* The thread's first call for the slot. free() gets here, too, so errno is kept. */
+static struct lg_cache *cache_first(struct goheap *h)
+{
+	int saved = errno;
+	struct lg_cache *c = cache_new(h);
+
+	if (c) {
+		lg_cache_tls[h->slot] = c;
+		pthread_setspecific(thread_key, &no_cache);
+	}
+	errno = saved;
+	return c;
+}
+
+/**
+ * lg_cache_get() - this thread's cache
+ * @h: the heap
+ *
+ * Return: the cache; NULL if the thread is about to end, or there is no memory.
+ */
+struct lg_cache *lg_cache_get(struct goheap *h)
+{
+	struct lg_cache *c = lg_cache_tls[h->slot];
+
+	if (likely(c->id == h->id))
+		return c;
+	if (exiting)
+		return NULL;
+	if (c == &no_cache)
+		c = cache_first(h);
+	if (!c)
+		return NULL;
+	cache_setup(h, c);
+	return c;
+}
+
+/* ---- emptying ----------------------------------------------------------- */
+
+static void later_flush(struct goheap *h, struct lg_cache *c)
+{
+	unsigned int n = c->nlater;
+
+	c->nlater = 0;
+	c->later_bytes = 0;
+	lg_kernel_free(h, c->later, n);
+}
+
+static void cache_empty(struct goheap *h, struct lg_cache *c)
+{
+	unsigned int i;
+
+	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
+		struct lg_mag *m = &c->mag[i];
+		unsigned int n = m->n;
+
+		if (!n)
+			continue;
+		m->slot[0] = m->top;
+		m->n = 0;
+		lg_stock_put(h, i, m->slot, n);
+	}
+
+	later_flush(h, c);
+
+	while (c->nbig) {
+		size_t bytes = c->big[0].bytes;
+
+		lg_kept_put(h, lg_big_remove(c, 0), bytes);
+	}
+}
+
+/**
+ * lg_cache_check_trims() - empty a cache if the heap was trimmed since the last call
+ * @h: the heap
+ * @c: this thread's cache
+ */
+void lg_cache_check_trims(struct goheap *h, struct lg_cache *c)
+{
+	unsigned int trims = __atomic_load_n(&h->trims, __ATOMIC_RELAXED);
+
+	if (likely(c->trims == trims))
+		return;
+	c->trims = trims;
+	cache_empty(h, c);
+}
+
+/**
+ * lg_cache_free_later() - let the kernel free an object
+ * @h: the heap
+ * @p: an object of the heap
+ * @bytes: its length
+ *
+ * Small objects are collected until there are enough of them for a call.
+ */
+void lg_cache_free_later(struct goheap *h, void *p, size_t bytes)
+{
+	struct lg_cache *c = lg_cache_get(h);
+
+	if (!c || bytes > LG_MAX_SMALL)
+		return lg_kernel_free(h, &p, 1);
+	lg_cache_check_trims(h, c);
+	c->later[c->nlater++] = p;
+	c->later_bytes += bytes;
+	if (c->nlater == LG_LATER || c->later_bytes > LG_LATER_BYTES)
+		later_flush(h, c);
+}
+
+/**
+ * lg_cache_trim() - free all that this process keeps of a heap
+ * @h: the heap
+ *
+ * Other threads empty their caches when they next need or free a batch.
+ */
+void lg_cache_trim(struct goheap *h)
+{
+	struct lg_cache *c = lg_cache_tls[h->slot];
+
+	__atomic_add_fetch(&h->trims, 1, __ATOMIC_RELAXED);
+	if (c->id == h->id)
+		cache_empty(h, c);
+	lg_stock_empty(h);
+	lg_kept_empty(h);
+	lg_kernel_trim(h);
+}
+
+/**
+ * lg_cache_reclaim() - free what this process keeps, after an allocation failed
+ * @h: the heap
+ * @size: bytes of the objects that were wanted
+ *
+ * What is kept counts against the quota, and as memory, so another attempt may
+ * succeed. It cannot if errno says that the session is lost or another process's.
+ *
+ * Return: true if it is worth another attempt.
+ */
+bool lg_cache_reclaim(struct goheap *h, size_t size)
+{
+	if (errno != ENOMEM || lg_kernel_too_long(h, size))
+		return false;
+	lg_cache_trim(h);
+	return true;
+}
+
+/* ---- threads that end --------------------------------------------------- */
+
+static struct goheap *heap_of(const struct lg_cache *c)
+{
+	unsigned int i;
+
+	for (i = 0; c->id && i < LG_HEAPS; i++)
+		if (lg_heaps[i].id == c->id)
+			return &lg_heaps[i];
+	return NULL;
+}
+
+static void all_caches_del(struct lg_cache *c)
+{
+	struct lg_cache **at = &all_caches;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+}
+
+/*
+ * Nothing may be freed while lg_lock is held: a bad free calls a function of the
+ * program's, which may do anything. So drop the lock meanwhile; the heap is not
+ * closed before thread_left(), because lg_cache_lock_heap() waits for it.
+ */
+static struct goheap *thread_leaves(const struct lg_cache *c)
+{
+	struct goheap *h = heap_of(c);
+
+	if (h)
+		h->leaving++;
+	pthread_mutex_unlock(&lg_lock);
+	return h;
+}
+
+static void thread_left(struct goheap *h)
+{
+	pthread_mutex_lock(&lg_lock);
+	/* In a child, lg_cache_forget_all() has cleared it. */
+	if (h && h->leaving)
+		h->leaving--;
+}
+
+static void thread_exit(void *unused)
+{
+	unsigned int i;
+
+	(void)unused;
+	exiting = true;
+	for (i = 0; i < LG_HEAPS; i++) {
+		struct lg_cache *c = lg_cache_tls[i];
+		struct goheap *h;
+
+		if (c == &no_cache)
+			continue;
+		lg_cache_tls[i] = &no_cache;
+
+		pthread_mutex_lock(&lg_lock);
+		h = thread_leaves(c);
+		if (h)
+			cache_empty(h, c);
+		thread_left(h);
+
+		cache_reset(c);
+		all_caches_del(c);
+		c->next = spare_caches;
+		spare_caches = c;
+		pthread_mutex_unlock(&lg_lock);
+	}
+}
+
+/*
+ * At exit(): the destructors of the thread that calls it do not run, and what was
+ * given and freed would stay allocated for ever. Other threads may still run, so
+ * their objects cannot be freed here.
+ */
+static void __attribute__((__destructor__)) process_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < LG_HEAPS; i++) {
+		struct lg_cache *c = lg_cache_tls[i];
+		struct goheap *h;
+
+		if (!c->nlater || pthread_mutex_trylock(&lg_lock))
+			continue;
+		h = thread_leaves(c);
+		if (h)
+			later_flush(h, c);
+		thread_left(h);
+		pthread_mutex_unlock(&lg_lock);
+	}
+}
+
+/**
+ * lg_cache_init() - have a thread's end empty its caches
+ *
+ * Once in a process.
+ *
+ * Return: an error number, or 0.
+ */
+int lg_cache_init(void)
+{
+	return pthread_key_create(&thread_key, thread_exit);
+}
+
+/* ---- the caches of all threads ------------------------------------------ */
+
+/**
+ * lg_cache_lock_heap() - take lg_lock while no thread is leaving the heap
+ * @h: the heap
+ */
+void lg_cache_lock_heap(struct goheap *h)
+{
+	pthread_mutex_lock(&lg_lock);
+	while (h->leaving) {
+		pthread_mutex_unlock(&lg_lock);
+		sched_yield();
+		pthread_mutex_lock(&lg_lock);
+	}
+}
+
+/* Take the objects of some thread that the kernel is to free. lg_lock is held. */
+static unsigned int later_take(struct goheap *h, void **objects)
+{
+	struct lg_cache *c;
+	unsigned int n;
+
+	for (c = all_caches; c; c = c->next) {
+		if (c->id != h->id || !c->nlater)
+			continue;
+		n = c->nlater;
+		memcpy(objects, c->later, n * sizeof(*objects));
+		c->nlater = 0;
+		c->later_bytes = 0;
+		return n;
+	}
+	return 0;
+}
+
+/**
+ * lg_cache_flush_all() - free what all threads collected for the kernel to free
+ * @h: the heap, which no thread uses
+ */
+void lg_cache_flush_all(struct goheap *h)
+{
+	void *some[LG_LATER];
+	unsigned int n;
+
+	do {
+		lg_cache_lock_heap(h);
+		n = later_take(h, some);
+		pthread_mutex_unlock(&lg_lock);
+		lg_kernel_free(h, some, n);
+	} while (n);
+	lg_kernel_unpark(h);
+}
+
+/**
+ * lg_cache_forget_all() - forget what all threads keep of a heap
+ * @h: the heap, which no thread uses
+ *
+ * lg_lock must be held.
+ */
+void lg_cache_forget_all(struct goheap *h)
+{
+	struct lg_cache *c;
+
+	h->leaving = 0;
+	for (c = all_caches; c; c = c->next)
+		if (c->id == h->id)
+			cache_reset(c);
+}
+
+/**
+ * lg_cache_bytes_all() - count what all threads keep
+ * @h: the heap
+ *
+ * Return: bytes; an estimate, since the caches change meanwhile.
+ */
+size_t lg_cache_bytes_all(struct goheap *h)
+{
+	struct lg_cache *c;
+	size_t bytes = 0;
+	unsigned int i;
+
+	pthread_mutex_lock(&lg_lock);
+	for (c = all_caches; c; c = c->next) {
+		if (c->id != h->id)
+			continue;
+		for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+			bytes += (size_t)__atomic_load_n(&c->mag[i].n,
+							 __ATOMIC_RELAXED) *
+				 h->class[i].size;
+		for (i = 0; i < LG_BIG && i < c->nbig; i++)
+			bytes += c->big[i].bytes;
+	}
+	pthread_mutex_unlock(&lg_lock);
+	return bytes;
+}

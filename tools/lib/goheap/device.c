@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * device: opening /dev/goheap, and reading what the kernel says of a heap.
+ */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include "class.h"
+#include "device.h"
+#include "sys.h"
+#include "window.h"
+
+/**
+ * lg_device_open() - make a heap
+ * @path: of the device
+ *
+ * Return: a descriptor, or -1 with errno.
+ */
+int lg_device_open(const char *path)
+{
+	return lg_sys_high_fd(open(path, O_RDWR | O_CLOEXEC));
+}
+
+/* Whether the kernel's heaps have the constants that this library relies on. */
+static bool is_known(const struct goheap_info *info)
+{
+	return info->nr_classes == GOHEAP_NR_CLASSES &&
+	       info->page_size == LG_PAGE_SIZE &&
+	       info->max_small == LG_MAX_SMALL &&
+	       info->map_stride ==
+		       (LG_ARENA_SIZE >> LG_PAGE_SHIFT) * sizeof(uint64_t);
+}
+
+/**
+ * lg_device_begin() - read the size classes of a heap, and map it
+ * @h: the heap; its descriptor is open, and stays open also on failure
+ *
+ * Return: 0, or -1 with errno: EPROTO if the descriptor is not of a heap.
+ */
+int lg_device_begin(struct goheap *h)
+{
+	struct goheap_class from[GOHEAP_NR_CLASSES] = { 0 };
+	struct goheap_info info = {
+		.size = sizeof(info),
+		.nr_classes = GOHEAP_NR_CLASSES,
+		.classes = (uintptr_t)from,
+	};
+
+	if (ioctl(h->fd, GOHEAP_IOC_INFO, &info) || !is_known(&info)) {
+		errno = EPROTO;
+		return -1;
+	}
+	lg_class_setup(h, from);
+	return lg_window_map(h, &info);
+}
+
+/**
+ * lg_device_reopen() - make a new heap in place of one that was left
+ * @h: the heap: in a child, which has left that of its parent
+ *
+ * Return: 0, or -1 with errno.
+ */
+int lg_device_reopen(struct goheap *h)
+{
+	h->fd = lg_device_open(h->path);
+	if (h->fd < 0)
+		return -1;
+	if (lg_device_begin(h)) {
+		lg_sys_close(h->fd);
+		h->fd = -1;
+		return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * heap: opening and closing.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "cache.h"
+#include "device.h"
+#include "fork.h"
+#include "kernel.h"
+#include "lock.h"
+#include "session.h"
+#include "stock.h"
+#include "sys.h"
+#include "window.h"
+
+#define DEVICE		"/dev/goheap"
+
+/* Protected by lg_lock. */
+static uint64_t last_id;
+
+static uint64_t random_word(void)
+{
+	struct timespec now;
+	uint64_t word;
+
+	if (getrandom(&word, sizeof(word), GRND_NONBLOCK) == sizeof(word))
+		return word | 1;
+	/*
+	 * Early at boot there is no randomness. That is no risk: the cookie need
+	 * only be a word that programs do not write by chance.
+	 */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return ((uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15ULL) | 1;
+}
+
+static void heap_reset(struct goheap *h)
+{
+	memset(h, 0, sizeof(*h));
+	h->slot = h - lg_heaps;
+	h->fd = -1;
+	h->session_fd = LG_NO_SESSION;
+	/* No entry of the page map is like this. */
+	h->own = ~0ULL;
+	h->cookie = random_word();
+	lg_lock_init(h);
+}
+
+/* On failure, @h->fd stays open. */
+static int heap_begin(struct goheap *h)
+{
+	if (lg_device_begin(h))
+		return -1;
+	if (lg_stock_setup(h)) {
+		lg_window_unmap(h, 0);
+		errno = ENOMEM;
+		return -1;
+	}
+	return 0;
+}
+
+static struct goheap *heap_slot(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < LG_HEAPS; i++)
+		if (!lg_heaps[i].id)
+			return &lg_heaps[i];
+	errno = EMFILE;
+	return NULL;
+}
+
+static int init_once(void)
+{
+	static bool done;
+
+	if (done)
+		return 0;
+	errno = lg_cache_init();
+	if (!errno)
+		errno = lg_fork_init();
+	done = !errno;
+	return done ? 0 : -1;
+}
+
+/* lg_lock is held. On failure, @fd stays open. */
+static struct goheap *heap_new(int fd, const char *path, unsigned int flags)
+{
+	struct goheap *h = init_once() ? NULL : heap_slot();
+	int err;
+
+	if (!h)
+		return NULL;
+	heap_reset(h);
+	h->fd = fd;
+	h->flags = flags;
+	memcpy(h->path, path, strlen(path) + 1);
+
+	if (heap_begin(h)) {
+		err = errno;
+		heap_reset(h);
+		errno = err;
+		return NULL;
+	}
+	h->id = ++last_id;
+	return h;
+}
+
+/* Takes over the descriptor, and closes it on failure. */
+static struct goheap *heap_open(int fd, const char *path, unsigned int flags)
+{
+	struct goheap *h;
+	int err;
+
+	if (fd < 0)
+		return NULL;
+	pthread_mutex_lock(&lg_lock);
+	h = heap_new(fd, path, flags);
+	err = errno;
+	pthread_mutex_unlock(&lg_lock);
+	if (!h)
+		lg_sys_close(fd);
+	errno = err;
+	return h;
+}
+
+LG_EXPORT struct goheap *goheap_open(const char *path, unsigned int flags)
+{
+	if (!path)
+		path = DEVICE;
+	if (flags & ~GOHEAP_FORK_COPY ||
+	    strlen(path) >= sizeof(lg_heaps[0].path)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return heap_open(lg_device_open(path), path, flags);
+}
+
+LG_EXPORT struct goheap *goheap_open_fd(int fd, unsigned int flags)
+{
+	int dup;
+
+	if (flags) {
+		errno = EINVAL;
+		return NULL;
+	}
+	dup = fcntl(fd, F_DUPFD_CLOEXEC, LG_HIGH_FD);
+	if (dup < 0)
+		dup = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return heap_open(dup, "", flags);
+}
+
+LG_EXPORT void goheap_close(struct goheap *h)
+{
+	if (!h)
+		return;
+
+	/* The session's end does not free what other processes gave. */
+	lg_cache_flush_all(h);
+
+	lg_cache_lock_heap(h);
+	lg_cache_forget_all(h);
+	lg_kernel_forget(h);
+	lg_session_close(h);
+	lg_window_unmap(h, 0);
+	lg_stock_release(h);
+	if (h->fd >= 0)
+		lg_sys_close(h->fd);
+	heap_reset(h);
+	pthread_mutex_unlock(&lg_lock);
+}
+
+LG_EXPORT int goheap_fd(const struct goheap *h)
+{
+	return h->fd;
+}
+
+LG_EXPORT uint32_t goheap_session(struct goheap *h)
+{
+	return lg_session_attach(h) < 0 ? 0 : h->session;
+}

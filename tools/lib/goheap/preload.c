@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * preload: malloc() and the like, on a private heap of the process.
+ *
+ * LD_PRELOAD=libgoheap-malloc.so. The first call opens the heap. glibc's own
+ * allocator serves calls that come meanwhile, those of glibc itself (see
+ * own_calls.c), those that the heap has no room for, and all if the heap cannot be
+ * opened. The address of a pointer tells which of the two it belongs to.
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "alloc.h"
+#include "free.h"
+#include "inherited.h"
+#include "libc.h"
+#include "lock.h"
+#include "own_calls.h"
+#include "report.h"
+#include "session.h"
+
+enum state {
+	NEW,
+	OPENING,
+	READY,
+	NONE,
+};
+
+static enum state state;
+
+/* The only heap. Until it is open, all its magazines are empty. */
+#define HEAP	(&lg_heaps[0])
+
+/* ---- opening ------------------------------------------------------------ */
+
+static void say(const char *what, const char *which, const char *why)
+{
+	const char *const says[] = {
+		"goheap: ", what, which, ": ", why, "; using glibc's malloc()\n",
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(says) / sizeof(*says); i++)
+		if (says[i] && write(STDERR_FILENO, says[i],
+				     strlen(says[i])) < 0)
+			break;
+}
+
+static void say_why(const char *path)
+{
+	say("cannot use ", path, strerrordesc_np(errno));
+}
+
+static enum state open_heap(void)
+{
+	const char *path = secure_getenv("GOHEAP_DEVICE");
+	struct goheap *h;
+
+	if (!path)
+		path = "/dev/goheap";
+	h = lg_own_calls() ? NULL : goheap_open(path, GOHEAP_FORK_COPY);
+	if (h && goheap_session(h))
+		return READY;
+	say_why(path);
+	goheap_close(h);
+	return NONE;
+}
+
+/* In a child, this opens a heap of its own. */
+static enum state attach_heap(void)
+{
+	if (lg_session_attach(HEAP) >= 0)
+		return READY;
+	say_why(HEAP->path);
+	return NONE;
+}
+
+/* Whether the heap is open. While one thread opens it, it is not for the others. */
+static bool ready(void)
+{
+	enum state was = NEW;
+	int saved = errno;
+
+	if (likely(__atomic_load_n(&state, __ATOMIC_ACQUIRE) == READY &&
+		   __atomic_load_n(&HEAP->session_fd, __ATOMIC_RELAXED) !=
+			   LG_NO_SESSION))
+		return true;
+	if (__atomic_compare_exchange_n(&state, &was, OPENING, false,
+					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+		was = open_heap();
+	else if (was == READY)
+		was = attach_heap();
+	else
+		return false;
+	__atomic_store_n(&state, was, __ATOMIC_RELEASE);
+	errno = saved;
+	return was == READY;
+}
+
+static bool is_ours(const void *p)
+{
+	/* Another thread may be opening the heap: see window.c. */
+	uint64_t window = __atomic_load_n(&HEAP->window, __ATOMIC_ACQUIRE);
+
+	return (uintptr_t)p - HEAP->base < window || lg_inherited(p);
+}
+
+/* ---- when the heap has no room ------------------------------------------ */
+
+/*
+ * After an allocation failed, this number of calls do not try again, because each
+ * attempt empties all magazines first. Small and large objects are counted apart:
+ * there may be room for small ones when there is none for large ones.
+ */
+#define CALLS_SPARED	256
+
+static unsigned int spared[2];
+
+static unsigned int *spared_of(size_t size)
+{
+	return &spared[size > LG_MAX_SMALL];
+}
+
+static bool is_spared(size_t size)
+{
+	unsigned int n = __atomic_load_n(spared_of(size), __ATOMIC_RELAXED);
+
+	if (likely(!n))
+		return false;
+	__atomic_store_n(spared_of(size), n - 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+static bool usable(size_t size)
+{
+	return likely(ready()) && likely(!is_spared(size));
+}
+
+/* The heap failed with @err, and glibc's allocator returned @p. */
+static void *instead(void *p, size_t size, int err, int saved)
+{
+	static bool said;
+
+	if (!p) {
+		/* malloc() may set no other error. */
+		errno = ENOMEM;
+		return NULL;
+	}
+	errno = saved;
+
+	/* An object that is longer than the window says nothing about the next. */
+	if (err == ENOMEM && size <= HEAP->window)
+		__atomic_store_n(spared_of(size), CALLS_SPARED,
+				 __ATOMIC_RELAXED);
+	if (err != EOWNERDEAD)
+		return p;
+
+	__atomic_store_n(&state, NONE, __ATOMIC_RELEASE);
+	if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+		say("the heap is lost", "", "its descriptor was closed");
+	return p;
+}
+
+/* ---- the calls ---------------------------------------------------------- */
+
+static noinline void *malloc_slow(size_t size)
+{
+	int err, saved = errno;
+	void *p;
+
+	if (!usable(size))
+		return __libc_malloc(size);
+	p = lg_alloc(HEAP, size);
+	if (likely(p))
+		return p;
+	err = errno;
+	return instead(size > PTRDIFF_MAX ? NULL : __libc_malloc(size), size,
+		       err, saved);
+}
+
+LG_EXPORT void *malloc(size_t size)
+{
+	struct lg_mag *m;
+
+	if (unlikely(size > LG_MAX_SMALL))
+		return malloc_slow(size);
+	m = &lg_cache_tls[0]->mag[lg_class_of(HEAP, size)];
+	return likely(m->n) ? lg_small_pop(m) : malloc_slow(size);
+}
+
+static noinline void free_slow(void *p)
+{
+	if (is_ours(p))
+		lg_free(HEAP, p);
+	else
+		__libc_free(p);
+}
+
+LG_EXPORT void free(void *p)
+{
+	if (likely((uintptr_t)p - HEAP->base < HEAP->known))
+		lg_free_to(HEAP, lg_cache_tls[0], p);
+	else if (p)
+		free_slow(p);
+}
+
+LG_EXPORT void cfree(void *p)
+{
+	free(p);
+}
+
+LG_EXPORT void *calloc(size_t n, size_t size)
+{
+	int err, saved = errno;
+	void *p;
+
+	if (!usable(n * size))
+		return __libc_calloc(n, size);
+	p = goheap_calloc(HEAP, n, size);
+	if (likely(p))
+		return p;
+	err = errno;
+	return instead(__libc_calloc(n, size), n * size, err, saved);
+}
+
+/* For an object that cannot grow in the heap, or that a child has inherited. */
+static noinline void *realloc_elsewhere(void *p, size_t size)
+{
+	size_t old = goheap_usable_size(HEAP, p);
+	void *new;
+
+	if (!old) {
+		lg_report_bad_free(HEAP, p, EINVAL);
+		return NULL;
+	}
+	if (size <= old && size >= old / 2)
+		return p;
+	new = __libc_malloc(size);
+	if (new) {
+		memcpy(new, p, old < size ? old : size);
+		free(p);
+	}
+	return new;
+}
+
+LG_EXPORT void *realloc(void *p, size_t size)
+{
+	int err, saved = errno;
+	void *new;
+
+	if (!p)
+		return malloc(size);
+	if (!is_ours(p))
+		return __libc_realloc(p, size);
+	if (!usable(size) && size)
+		return realloc_elsewhere(p, size);
+	new = goheap_realloc(HEAP, p, size);
+	if (new || !size)
+		return new;
+	err = errno;
+	return instead(realloc_elsewhere(p, size), size, err, saved);
+}
+
+LG_EXPORT void *reallocarray(void *p, size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(p, bytes);
+}
+
+/* As in glibc, an alignment that is not a power of two is rounded up. */
+LG_EXPORT void *memalign(size_t align, size_t size)
+{
+	size_t up = LG_ALIGN, as = size;
+	int err, saved = errno;
+	void *p;
+
+	/* No class has such an alignment, so it is going to be a large object. */
+	if (align > LG_PAGE_SIZE && size <= LG_MAX_SMALL)
+		as = LG_MAX_SMALL + 1;
+	if (align > LG_MAX_ALIGN || !usable(as))
+		return __libc_memalign(align, size);
+	while (up < align)
+		up *= 2;
+	p = goheap_memalign(HEAP, up, size);
+	if (p)
+		return p;
+	err = errno;
+	return instead(__libc_memalign(align, size), as, err, saved);
+}
+
+LG_EXPORT void *aligned_alloc(size_t align, size_t size)
+{
+	return memalign(align, size);
+}
+
+LG_EXPORT int posix_memalign(void **to, size_t align, size_t size)
+{
+	int err = EINVAL, saved = errno;
+	void *p;
+
+	if (!align || align & (align - 1) || align % sizeof(void *))
+		return err;
+	p = memalign(align, size);
+	err = p ? 0 : ENOMEM;
+	errno = saved;
+	if (p)
+		*to = p;
+	return err;
+}
+
+LG_EXPORT void *valloc(size_t size)
+{
+	return memalign(sysconf(_SC_PAGESIZE), size);
+}
+
+LG_EXPORT void *pvalloc(size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	if (size > PTRDIFF_MAX) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return memalign(page, (size + page - 1) & -page);
+}
+
+/* glibc has an object's length in the word before it. */
+static size_t libc_usable_size(const void *p)
+{
+	size_t head = ((const size_t *)p)[-1];
+
+	return (head & ~7UL) - (head & 2 ? 16 : 8);
+}
+
+LG_EXPORT size_t malloc_usable_size(void *p)
+{
+	if (!p)
+		return 0;
+	return is_ours(p) ? goheap_usable_size(HEAP, p) : libc_usable_size(p);
+}
+
+LG_EXPORT int malloc_trim(size_t pad)
+{
+	(void)pad;
+	return ready() && goheap_trim(HEAP) > 0;
+}

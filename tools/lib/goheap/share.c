@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * share: what processes tell each other: offsets, root slots, given objects.
+ */
+#include <sys/ioctl.h>
+
+#include "object.h"
+#include "session.h"
+
+LG_EXPORT uint64_t goheap_offset(const struct goheap *h, const void *p)
+{
+	return (uintptr_t)p - h->base;
+}
+
+LG_EXPORT void *goheap_pointer(const struct goheap *h, uint64_t offset)
+{
+	return offset < h->window ? (void *)(h->base + offset) : NULL;
+}
+
+/* ---- root slots --------------------------------------------------------- */
+
+/* On the heap, not the session: a process need not attach. */
+static int root(struct goheap *h, struct goheap_root *req)
+{
+	return ioctl(h->fd, GOHEAP_IOC_ROOT, req);
+}
+
+LG_EXPORT int goheap_root_get(struct goheap *h, unsigned int index,
+			      uint64_t *value)
+{
+	struct goheap_root req = { .size = sizeof(req), .index = index };
+
+	if (root(h, &req))
+		return -1;
+	*value = req.value;
+	return 0;
+}
+
+LG_EXPORT int goheap_root_cas(struct goheap *h, unsigned int index,
+			      uint64_t *expect, uint64_t value)
+{
+	struct goheap_root req = {
+		.size = sizeof(req),
+		.flags = GOHEAP_ROOT_CMPXCHG,
+		.index = index,
+		.expect = *expect,
+		.value = value,
+	};
+
+	if (root(h, &req))
+		return -1;
+	*expect = req.value;
+	return req.value == req.expect;
+}
+
+/* ---- giving ------------------------------------------------------------- */
+
+static int give_some(struct goheap *h, void *const *objects, unsigned int n)
+{
+	uint64_t offsets[GOHEAP_MAX_BATCH];
+	struct goheap_batch req = {
+		.size = sizeof(req),
+		.offsets = (uintptr_t)offsets,
+		.count = n,
+	};
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (lg_object_is_kept(h, objects[i])) {
+			errno = ENOENT;
+			return -1;
+		}
+		offsets[i] = (uintptr_t)objects[i] - h->base;
+	}
+	return lg_session_ioctl(h, GOHEAP_IOC_GIVE, &req);
+}
+
+LG_EXPORT int goheap_give(struct goheap *h, void *const *objects, size_t n)
+{
+	while (n) {
+		unsigned int some = n < GOHEAP_MAX_BATCH ? n : GOHEAP_MAX_BATCH;
+
+		if (give_some(h, objects, some))
+			return -1;
+		objects += some;
+		n -= some;
+	}
+	return 0;
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * sys: memory and descriptors for the library's own use.
+ *
+ * In a preloaded program malloc() and close() are this library's, so it must not
+ * call them for itself.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+/**
+ * lg_sys_map() - get memory from the system
+ * @bytes: how much
+ *
+ * Return: zeroed memory, or NULL with errno.
+ */
+void *lg_sys_map(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/**
+ * lg_sys_unmap() - return memory to the system
+ * @p: its start, or NULL
+ * @bytes: its length
+ */
+void lg_sys_unmap(void *p, size_t bytes)
+{
+	if (p)
+		munmap(p, bytes);
+}
+
+/**
+ * lg_sys_close() - close one of our own descriptors
+ * @fd: the descriptor
+ *
+ * The preloaded close() refuses to close them.
+ */
+void lg_sys_close(int fd)
+{
+	syscall(SYS_close, fd);
+}
+
+/**
+ * lg_sys_high_fd() - move a descriptor out of the way of the program
+ * @fd: the descriptor, or -1
+ *
+ * Shells and daemons close low descriptors that they did not open.
+ *
+ * Return: the new descriptor; @fd if that was not possible.
+ */
+int lg_sys_high_fd(int fd)
+{
+	int high = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, LG_HIGH_FD);
+
+	if (high < 0)
+		return fd;
+	lg_sys_close(fd);
+	return high;
+}

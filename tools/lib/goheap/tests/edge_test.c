@@ -1,0 +1,582 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * edge_test: what programs seldom meet: windows at other addresses, heaps that did
+ * not open, errors of the kernel, processes that may not use the session.
+ *
+ * ioctl() is wrapped by the linker, so that errors can be had when they are needed.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lock.h"
+#include "sys.h"
+#include "types.h"
+#include "tap.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define MIB		1048576UL
+
+static int bad_frees, while_locked;
+static bool at_exit;
+
+static void note_bad_free(struct goheap *h, const void *p, int err)
+{
+	(void)h;
+	(void)p;
+	(void)err;
+	bad_frees++;
+	if (pthread_mutex_trylock(&lg_lock))
+		while_locked++;
+	else
+		pthread_mutex_unlock(&lg_lock);
+	if (at_exit)
+		_exit(while_locked);
+}
+
+/* ---- the kernel --------------------------------------------------------- */
+
+/* No batch of frees longer than this. */
+static unsigned int most_freed = ~0U;
+static unsigned int trims;
+
+int __wrap_ioctl(int fd, unsigned long cmd, ...)
+{
+	va_list args;
+	void *req;
+
+	va_start(args, cmd);
+	req = va_arg(args, void *);
+	va_end(args);
+	if (cmd == GOHEAP_IOC_FREE &&
+	    ((struct goheap_batch *)req)->count > most_freed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	trims += cmd == GOHEAP_IOC_TRIM;
+	return __real_ioctl(fd, cmd, req);
+}
+
+/* ---- helpers ------------------------------------------------------------ */
+
+static bool in_child(bool (*fn)(void))
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		_exit(fn() ? 0 : 1);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+static struct goheap_usage usage_of(struct goheap *h)
+{
+	struct goheap_usage usage;
+	const struct goheap_usage unknown = { .objects = 1, .given = 1000 };
+
+	return goheap_usage(h, &usage) ? unknown : usage;
+}
+
+/* ---- where the window is ------------------------------------------------ */
+
+#define NR_OBJECTS	2000
+
+static const size_t sizes[] = { 16, 48, 112, 1024, 1408, 3072, 8192, 20480 };
+
+/* Each object is written whole; a place that two have shows. */
+static bool objects_are_apart(struct goheap *h)
+{
+	static unsigned char *p[NR_OBJECTS];
+	unsigned int i, round;
+	bool good = true;
+
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < NR_OBJECTS; i++) {
+			size_t size = sizes[(i + round) % ARRAY_SIZE(sizes)];
+
+			p[i] = goheap_malloc(h, size);
+			good &= p[i] && goheap_usable_size(h, p[i]) >= size;
+			memset(p[i], i, size);
+		}
+		for (i = 0; i < NR_OBJECTS; i++) {
+			size_t size = sizes[(i + round) % ARRAY_SIZE(sizes)];
+
+			good &= p[i][0] == (unsigned char)i &&
+				p[i][size / 2] == (unsigned char)i &&
+				p[i][size - 1] == (unsigned char)i;
+			goheap_free(h, p[i]);
+		}
+	}
+	return good && !bad_frees;
+}
+
+static bool aligns(struct goheap *h)
+{
+	size_t align;
+	bool good = true;
+
+	for (align = 16; align <= LG_MAX_ALIGN; align *= 2) {
+		char *p = goheap_memalign(h, align, 100);
+
+		good &= p && !((uintptr_t)p % align);
+		goheap_free(h, p);
+	}
+	return good;
+}
+
+/* With something where the window should be, and the next place an odd page. */
+static void test_elsewhere(void)
+{
+	bool elsewhere = true, apart = true, aligned = true;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		struct goheap_info info = { .size = sizeof(info) };
+		int fd = open("/dev/goheap", O_RDWR | O_CLOEXEC);
+		struct goheap *h;
+		void *way;
+
+		if (ioctl(fd, GOHEAP_IOC_INFO, &info))
+			elsewhere = false;
+		way = mmap((void *)info.base, 4096, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			   -1, 0);
+		mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		h = goheap_open_fd(fd, 0);
+		close(fd);
+		elsewhere &= way == (void *)info.base && h &&
+			     goheap_pointer(h, 0) != (void *)info.base;
+		apart &= h && objects_are_apart(h);
+		aligned &= h && aligns(h);
+		goheap_close(h);
+		munmap(way, 4096);
+	}
+	check(elsewhere, "a window may lie elsewhere");
+	check(apart, "and its objects are apart");
+	check(aligned, "and aligned");
+}
+
+/* ---- heaps that did not open -------------------------------------------- */
+
+static bool slots_are_clean(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < LG_HEAPS; i++)
+		if (!lg_heaps[i].id &&
+		    (lg_heaps[i].base || lg_heaps[i].window ||
+		     lg_heaps[i].known || lg_heaps[i].map))
+			return false;
+	return true;
+}
+
+static size_t address_space(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f && fscanf(f, "%lu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* Less room each time, from enough for all mappings to not enough for the first. */
+static bool fails_cleanly(void)
+{
+	size_t now = address_space();
+	unsigned int failed = 0, opened = 0, kib;
+	bool good = true;
+
+	for (kib = 73 << 10; kib > 60 << 10; kib -= 12) {
+		struct rlimit room = { now + kib * 1024UL, RLIM_INFINITY };
+		struct goheap *h;
+
+		setrlimit(RLIMIT_AS, &room);
+		h = goheap_open(NULL, 0);
+		failed += !h;
+		opened += !!h;
+		good &= h || errno == ENOMEM;
+		goheap_close(h);
+		good &= slots_are_clean();
+	}
+	return good && failed && opened;
+}
+
+/* ---- what was given, and is freed with a delay -------------------------- */
+
+#define NR_GIVEN	40
+
+/* Objects that @of allocates and gives. */
+static void give_new(struct goheap *of, void **p, unsigned int n, size_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		p[i] = goheap_malloc(of, size);
+	if (goheap_give(of, p, n))
+		check(false, "objects can be given");
+}
+
+/* Another handle of the same heap, with a session of its own. */
+static struct goheap *second(struct goheap *h)
+{
+	return goheap_open_fd(goheap_fd(h), 0);
+}
+
+static void free_as(struct goheap *as, struct goheap *of, void **p, unsigned int n)
+{
+	while (n--)
+		goheap_free(as, goheap_pointer(as, goheap_offset(of, *p++)));
+}
+
+/* A thread that frees some, and stays. */
+struct helper {
+	pthread_barrier_t step;
+	struct goheap *as, *of;
+	void *p[NR_GIVEN];
+	bool done;
+};
+
+static void *free_and_stay(void *arg)
+{
+	struct helper *x = arg;
+
+	free_as(x->as, x->of, x->p, NR_GIVEN);
+	pthread_barrier_wait(&x->step);
+	pthread_barrier_wait(&x->step);
+	return NULL;
+}
+
+static void test_close_flushes(struct goheap *h)
+{
+	struct helper x = { .as = second(h), .of = h };
+	pthread_t thread;
+
+	give_new(h, x.p, NR_GIVEN, 64);
+	pthread_barrier_init(&x.step, NULL, 2);
+	pthread_create(&thread, NULL, free_and_stay, &x);
+	pthread_barrier_wait(&x.step);
+	check(usage_of(h).given == NR_GIVEN, "what was given is freed later");
+	goheap_close(x.as);
+	check(!usage_of(h).given, "for all threads when the heap is closed");
+	pthread_barrier_wait(&x.step);
+	pthread_join(thread, NULL);
+}
+
+static void test_exit_flushes(struct goheap *h)
+{
+	void *p[NR_GIVEN];
+	int status;
+	pid_t pid;
+
+	give_new(h, p, NR_GIVEN, 64);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		free_as(h, h, p, NR_GIVEN);
+		exit(0);
+	}
+	check(waitpid(pid, &status, 0) == pid && !status &&
+	      !usage_of(h).given, "and at exit()");
+}
+
+/* The heap frees it before the thread does. */
+static void *free_twice(void *arg)
+{
+	struct helper *x = arg;
+
+	free_as(x->as, x->of, x->p, 1);
+	goheap_trim(x->as);
+	return NULL;
+}
+
+static void *free_what_was_freed(void *arg)
+{
+	struct helper *x = arg;
+	pthread_t thread;
+
+	/* It waits here, and is freed there. */
+	free_as(x->as, x->of, x->p, 1);
+	pthread_create(&thread, NULL, free_twice, x);
+	pthread_join(thread, NULL);
+	return NULL;
+}
+
+static void test_refused_at_the_end(struct goheap *h)
+{
+	struct helper x = { .as = second(h), .of = h };
+	pthread_t thread;
+	int status;
+	pid_t pid;
+
+	give_new(h, x.p, 1, 64);
+	pthread_create(&thread, NULL, free_what_was_freed, &x);
+	pthread_join(thread, NULL);
+	check(bad_frees == 1 && !while_locked,
+	      "a thread that ends tells of bad frees without a lock");
+	give_new(h, x.p, 1, 64);
+	free_what_was_freed(&x);
+	goheap_close(x.as);
+	check(bad_frees == 2 && !while_locked, "so does closing");
+	bad_frees = 0;
+	give_new(h, x.p, 1, 64);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		x.as = h;
+		at_exit = true;
+		free_what_was_freed(&x);
+		exit(1);
+	}
+	check(waitpid(pid, &status, 0) == pid && !status, "and exit()");
+}
+
+static void test_later_is_bounded(struct goheap *h)
+{
+	struct goheap *other = second(h);
+	void *p[NR_GIVEN];
+
+	give_new(h, p, NR_GIVEN, LG_MAX_SMALL);
+	free_as(other, h, p, NR_GIVEN);
+	check(usage_of(h).given * LG_MAX_SMALL <= LG_LATER_BYTES,
+	      "not many bytes wait");
+	goheap_trim(other);
+	give_new(h, p, 2, LG_MAX_SMALL + 1);
+	free_as(other, h, p, 1);
+	check(usage_of(h).given == 1, "and no large object");
+	free_as(other, h, p + 1, 1);
+	goheap_close(other);
+}
+
+static void *trim(void *h)
+{
+	goheap_trim(h);
+	return NULL;
+}
+
+static void test_later_is_trimmed(struct goheap *h)
+{
+	struct goheap *other = second(h);
+	void *p[NR_GIVEN];
+	pthread_t thread;
+
+	give_new(h, p, NR_GIVEN, 64);
+	free_as(other, h, p, NR_GIVEN - 1);
+	pthread_create(&thread, NULL, trim, other);
+	pthread_join(thread, NULL);
+	free_as(other, h, p + NR_GIVEN - 1, 1);
+	check(usage_of(h).given == 1, "nor is it kept when a thread trims");
+	goheap_close(other);
+}
+
+static void test_give_kept(struct goheap *h)
+{
+	void *p[2] = { goheap_malloc(h, 64), goheap_malloc(h, 64) };
+
+	goheap_free(h, p[1]);
+	errno = 0;
+	check(goheap_give(h, p, 2) == -1 && errno == ENOENT &&
+	      !usage_of(h).given, "what is in a magazine cannot be given");
+	p[1] = goheap_malloc(h, 100000);
+	goheap_free(h, p[1]);
+	errno = 0;
+	check(goheap_give(h, p, 2) == -1 && errno == ENOENT &&
+	      !usage_of(h).given, "nor what is large, and kept");
+	goheap_free(h, p[0]);
+}
+
+static void *trim_always(void *arg)
+{
+	struct helper *x = arg;
+
+	while (!__atomic_load_n(&x->done, __ATOMIC_RELAXED))
+		goheap_trim(x->of);
+	return NULL;
+}
+
+/* Each object that is freed drives out another. */
+static void test_trim_meanwhile(struct goheap *h)
+{
+	struct helper x = { .of = h };
+	pthread_t thread;
+	unsigned int i, j;
+	void *p[12];
+
+	pthread_create(&thread, NULL, trim_always, &x);
+	for (i = 0; i < 5000; i++) {
+		for (j = 0; j < 12; j++)
+			p[j] = goheap_malloc(h, 100000);
+		for (j = 0; j < 12; j++)
+			goheap_free(h, p[j]);
+	}
+	__atomic_store_n(&x.done, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	goheap_trim(h);
+	check(!usage_of(h).objects, "nothing is lost while another thread trims");
+}
+
+/* ---- calls that the kernel refuses -------------------------------------- */
+
+static void *fill[NR_OBJECTS];
+
+static bool fill_up(struct goheap *h, size_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_OBJECTS; i++) {
+		fill[i] = goheap_malloc(h, size);
+		if (!fill[i])
+			return false;
+	}
+	return true;
+}
+
+static void free_all(struct goheap *h)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_OBJECTS; i++)
+		goheap_free(h, fill[i]);
+}
+
+static void test_free_without_memory(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+
+	fill_up(h, 1000);
+	most_freed = 64;
+	free_all(h);
+	goheap_trim(h);
+	most_freed = ~0U;
+	check(!usage_of(h).objects && !bad_frees,
+	      "a kernel without memory frees all the same");
+	goheap_close(h);
+}
+
+/* What it leaves, the whole process would lose. */
+static bool closes;
+
+/* It leaves the process's table of descriptors, and with it the session. */
+static void *stranger(void *arg)
+{
+	struct goheap *h = arg;
+	uint64_t objects;
+	bool good;
+
+	if (unshare(CLONE_FILES) || (closes && close_range(3, ~0U, 0)))
+		return NULL;
+	objects = goheap_cached(h);
+	errno = 0;
+	good = !goheap_malloc(h, 5 * MIB) && errno == EPERM &&
+	       goheap_cached(h) == objects;
+	free_all(h);
+	return good ? h : NULL;
+}
+
+static void test_stranger(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	void *some[4 * LG_BIG], *good;
+	pthread_t thread;
+	unsigned int i;
+
+	/* More than this thread keeps: some is for all. */
+	for (i = 0; i < ARRAY_SIZE(some); i++)
+		some[i] = goheap_malloc(h, 64 << 10);
+	for (i = 0; i < ARRAY_SIZE(some); i++)
+		goheap_free(h, some[i]);
+	fill_up(h, 20000);
+	pthread_create(&thread, NULL, stranger, h);
+	pthread_join(thread, &good);
+	check(good, "who may not allocate gets EPERM, and what is kept stays");
+	check(usage_of(h).objects, "nor can it free");
+	goheap_trim(h);
+	check(!usage_of(h).objects && !bad_frees,
+	      "but what it frees is freed by the next who may");
+	goheap_close(h);
+}
+
+/* What is kept is not given up for what there never is. */
+static void test_no_window(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	unsigned int before = trims;
+
+	goheap_free(h, goheap_malloc(h, 64));
+	errno = 0;
+	check(!goheap_malloc(h, 1UL << 40) && errno == ENOMEM &&
+	      trims == before, "more than the window is asked of nobody");
+	goheap_close(h);
+}
+
+/* As a program that closes every descriptor before it goes on. */
+static bool says_that_it_ended(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	struct goheap_usage usage;
+	void *p = goheap_malloc(h, 64);
+	int fd;
+
+	for (fd = 3; fd < 1024; fd++)
+		close(fd);
+	/* The number of each is the program's now. */
+	for (fd = 3; fd < 1024; fd++)
+		dup2(2, fd);
+	return goheap_usage(h, &usage) && errno == EOWNERDEAD &&
+	       goheap_set_quota(h, MIB) && errno == EOWNERDEAD &&
+	       goheap_give(h, &p, 1) && errno == EOWNERDEAD &&
+	       !goheap_malloc(h, MIB) && errno == EOWNERDEAD &&
+	       goheap_fd(h) < 0;
+}
+
+static void test_high(struct goheap *h)
+{
+	struct goheap *other = second(h);
+
+	check(goheap_fd(h) >= LG_HIGH_FD && goheap_fd(other) >= LG_HIGH_FD,
+	      "descriptors are high ones");
+	goheap_close(other);
+}
+
+int main(void)
+{
+	struct goheap *h;
+
+	if (access("/dev/goheap", F_OK)) {
+		printf("1..0 # SKIP no /dev/goheap\n");
+		return 4;
+	}
+	goheap_on_bad_free(note_bad_free);
+	test_elsewhere();
+	h = goheap_open(NULL, 0);
+	test_high(h);
+	test_close_flushes(h);
+	test_exit_flushes(h);
+	test_refused_at_the_end(h);
+	test_later_is_bounded(h);
+	test_later_is_trimmed(h);
+	goheap_close(h);
+	h = goheap_open(NULL, 0);
+	test_give_kept(h);
+	test_trim_meanwhile(h);
+	goheap_close(h);
+	test_free_without_memory();
+	test_stranger();
+	closes = true;
+	test_stranger();
+	test_no_window();
+	check(in_child(says_that_it_ended), "a session that ended says so");
+	check(in_child(fails_cleanly), "a heap that did not open leaves nothing");
+	return tap_end();
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * tap: results of the tests of libgoheap.
+ */
+#ifndef LG_TAP_H
+#define LG_TAP_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* What --wrap=ioctl makes of calls of ioctl(), and what the real one is called. */
+int __wrap_ioctl(int fd, unsigned long cmd, ...);
+int __real_ioctl(int fd, unsigned long cmd, ...);
+
+static int tap_results, tap_failures;
+
+static inline void check(bool good, const char *what)
+{
+	printf("%sok %d %s\n", good ? "" : "not ", ++tap_results, what);
+	fflush(stdout);
+	tap_failures += !good;
+}
+
+static inline int tap_end(void)
+{
+	printf("1..%d\n", tap_results);
+	return tap_failures ? 1 : 0;
+}
+
+#endif /* LG_TAP_H */

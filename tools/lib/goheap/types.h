@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * types: the structures of libgoheap, and the order of its locks.
+ *
+ * A free object lies in one of three places: in a magazine of its size class, which
+ * belongs to a thread; in the stock of its class, which all threads share; or in the
+ * kernel. A thread takes no lock for its own magazines. Objects move in batches
+ * between the magazines and the stock, and between the stock and the kernel.
+ *
+ * Other processes can write to the window, so nothing that is read from it is
+ * trusted: only the kernel's page map says which object an address belongs to. The
+ * second word of a free small object holds a cookie, so that most double frees are
+ * noticed at once; the kernel refuses the others when it gets their batch. It is not
+ * the first word because a program has often just written a byte there, and a load
+ * of the whole word would have to wait until that store is in the cache.
+ *
+ * Locks are taken in this order:
+ *
+ *   lg_lock		which heaps are open; the list of all caches
+ *   goheap.io		for reading around calls that change the heap, for
+ *			writing by fork()
+ *   goheap.session_lock
+ *   lg_stock.lock, lg_kept.lock
+ */
+#ifndef LG_TYPES_H
+#define LG_TYPES_H
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "goheap.h"
+
+#define LG_EXPORT	__attribute__((__visibility__("default")))
+#define noinline	__attribute__((__noinline__))
+#define __noreturn	__attribute__((__noreturn__))
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+/* An offset takes the place of a pointer in a batch. */
+static_assert(sizeof(void *) == sizeof(uint64_t), "64-bit systems only");
+
+#define LG_HEAPS		16
+#define LG_PAGE_SHIFT		13
+#define LG_PAGE_SIZE		8192UL
+#define LG_ARENA_SIZE		(64UL << 20)
+#define LG_MAX_SMALL		32768
+#define LG_ALIGN		16
+/* The largest alignment that the kernel knows; windows are aligned to it. */
+#define LG_MAX_ALIGN		(4UL << 20)
+/* Size classes are looked up by multiples of this. */
+#define LG_QUANTUM		8
+#define LG_MAX_BATCH		256
+
+/*
+ * The bits of a page map entry that are compared with &struct goheap.own: they are
+ * equal for objects of this process, and for no others.
+ */
+#define LG_OWN_MASK	(GOHEAP_PAGE_USED | GOHEAP_PAGE_GIVEN |		\
+			 GOHEAP_PAGE_MMAP | 0xffffffffULL)
+
+/* Values of &struct goheap.session_fd: not attached; the program closed it. */
+#define LG_NO_SESSION	(-1)
+#define LG_LOST		(-2)
+
+/**
+ * struct lg_class - a size class
+ * @size: bytes of an object
+ * @inverse: of the odd factor of @size, modulo 2^32
+ * @shift: the power of two in @size
+ * @nelems: objects in a span
+ * @batch: objects that move at once
+ * @max: the largest capacity of a magazine
+ */
+struct lg_class {
+	uint32_t size;
+	uint32_t inverse;
+	uint32_t shift;
+	uint32_t nelems;
+	uint32_t batch;
+	uint32_t max;
+};
+
+/**
+ * struct lg_mag - a magazine: a thread's free objects of a class
+ * @top: the object that was freed last
+ * @slot: the others, from slot[1] on
+ * @n: number of objects
+ * @cap: how many there may be; adapts
+ * @inverse: copied from &struct lg_class, as are @shift and @nelems
+ * @shift: see &struct lg_class
+ * @nelems: 0 in a cache that is not in use, so that every call takes the slow path
+ *
+ * @top is separate so that a malloc() right after a free() need not wait for @n
+ * before it knows the object: that wait was half of the time that both take.
+ */
+struct lg_mag {
+	void *top;
+	void **slot;
+	uint32_t n;
+	uint32_t cap;
+	uint32_t inverse;
+	uint16_t shift;
+	uint16_t nelems;
+};
+
+static_assert(sizeof(struct lg_mag) == 32, "see lg_cache_mag()");
+
+/* Objects that a thread collects for the kernel to free, and their bytes. */
+#define LG_LATER	64
+#define LG_LATER_BYTES	(256UL << 10)
+
+/* Large objects that a thread keeps, and their bytes. */
+#define LG_BIG		8
+#define LG_BIG_BYTES	(2UL << 20)
+
+/**
+ * struct lg_big - a large object that is free and kept
+ * @p: the object
+ * @bytes: its length
+ */
+struct lg_big {
+	void *p;
+	size_t bytes;
+};
+
+/**
+ * struct lg_cache - a thread's share of a heap
+ * @mag: magazines by class
+ * @id: &struct goheap.id; 0 if the cache belongs to no heap
+ * @bytes: the sum of what all magazines may hold
+ * @hand: the class that was last asked to give up room
+ * @trims: &struct goheap.trims when the magazines were last emptied
+ * @next: in the list of all caches, or of those that no thread uses
+ * @nbig: number of objects in @big
+ * @big_bytes: their bytes
+ * @big: large objects, oldest first
+ * @nlater: number of objects in @later
+ * @later_bytes: their bytes
+ * @later: objects that were given, for the kernel to free
+ * @slots: memory of the magazines' slots
+ */
+struct lg_cache {
+	struct lg_mag mag[GOHEAP_NR_CLASSES];
+	uint64_t id;
+	size_t bytes;
+	unsigned int hand;
+	unsigned int trims;
+	struct lg_cache *next;
+	unsigned int nbig;
+	size_t big_bytes;
+	struct lg_big big[LG_BIG];
+	unsigned int nlater;
+	size_t later_bytes;
+	void *later[LG_LATER];
+	void *slots[];
+};
+
+/**
+ * struct lg_stock - free objects of a class that belong to no thread
+ * @lock: protects the rest
+ * @n: number of objects
+ * @cap: how many there may be
+ * @slot: the objects
+ */
+struct lg_stock {
+	pthread_mutex_t lock;
+	uint32_t n;
+	uint32_t cap;
+	void **slot;
+};
+
+#define LG_KEPT_MAX		64
+#define LG_KEPT_BYTES		(64UL << 20)
+/* Longer objects are not kept. */
+#define LG_KEPT_LONGEST		(16UL << 20)
+/* Kept objects go back to the kernel after this number of other calls. */
+#define LG_KEPT_AGE		4096
+
+/**
+ * struct lg_kept - large objects that are free and kept for any thread
+ * @lock: protects the rest
+ * @n: number of objects
+ * @bytes: their bytes
+ * @now: counts calls
+ * @object: the objects, in the order in which they were freed
+ * @when: @now when each was freed
+ */
+struct lg_kept {
+	pthread_mutex_t lock;
+	unsigned int n;
+	size_t bytes;
+	unsigned long now;
+	struct lg_big object[LG_KEPT_MAX];
+	unsigned long when[LG_KEPT_MAX];
+};
+
+/**
+ * struct lg_parked - objects that the kernel did not let this thread free
+ * @next: more of them
+ * @n: number of objects
+ * @offsets: the objects
+ */
+struct lg_parked {
+	struct lg_parked *next;
+	unsigned int n;
+	uint64_t offsets[LG_MAX_BATCH];
+};
+
+/*
+ * A flag in &struct goheap.npages: the object is free and kept. It is not in the
+ * object itself, which need not be in the CPU's cache when it is freed.
+ */
+#define LG_KEPT		0x80000000U
+
+/**
+ * struct goheap - an open heap
+ * @base: address of offset 0
+ * @known: bytes of the window that certainly have a page map
+ * @own: what LG_OWN_MASK of a page map entry is for objects of this process
+ * @map_at: where the page map would be if the window were at address 0
+ * @cookie: second word of a free object, before the address is added
+ * @slot: index of the heap, and of its cache in each thread
+ * @id: a number that no other heap of this process ever had; 0: not open
+ * @map: the page map
+ * @npages: number of heap pages of each large object of this process, at the
+ *   index of its first page, with LG_KEPT while it is free and kept
+ * @window: bytes mapped
+ * @fd: the heap
+ * @session_fd: the session, or LG_NO_SESSION or LG_LOST
+ * @session: its number
+ * @flags: of goheap_open()
+ * @path: of the device
+ * @trims: number of trims, see lg_cache_trim()
+ * @leaving: threads that end and are emptying their caches
+ * @stock_bytes: bytes in @stock
+ * @parked: objects that wait for a thread that may free them
+ * @io: see above
+ * @session_lock: held while @session_fd is made
+ * @kept: large objects
+ * @class: size classes
+ * @stock: by class
+ * @stock_slots: memory of all slots of @stock
+ * @class_of: size class by multiples of LG_QUANTUM
+ */
+struct goheap {
+	uintptr_t base;
+	uint64_t known;
+	uint64_t own;
+	uintptr_t map_at;
+	uint64_t cookie;
+	unsigned int slot;
+	uint64_t id;
+
+	const uint64_t *map;
+	uint32_t *npages;
+	uint64_t window;
+	int fd;
+	int session_fd;
+	uint32_t session;
+	unsigned int flags;
+	char path[128];
+	unsigned int trims;
+	unsigned int leaving;
+	size_t stock_bytes;
+	struct lg_parked *parked;
+	pthread_rwlock_t io;
+	pthread_mutex_t session_lock;
+	struct lg_kept kept;
+	struct lg_class class[GOHEAP_NR_CLASSES];
+	struct lg_stock stock[GOHEAP_NR_CLASSES];
+	void *stock_slots;
+	uint8_t class_of[LG_MAX_SMALL / LG_QUANTUM + 1];
+};
+
+#endif /* LG_TYPES_H */

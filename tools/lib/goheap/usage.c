@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * usage: quota, statistics and trimming.
+ */
+#include "cache.h"
+#include "session.h"
+
+LG_EXPORT int goheap_set_quota(struct goheap *h, uint64_t bytes)
+{
+	struct goheap_limit req = {
+		.size = sizeof(req),
+		.flags = GOHEAP_LIMIT_SET,
+		.limit = bytes,
+	};
+
+	return lg_session_ioctl(h, GOHEAP_IOC_LIMIT, &req);
+}
+
+LG_EXPORT int goheap_usage(struct goheap *h, struct goheap_usage *usage)
+{
+	*usage = (struct goheap_usage){ .size = sizeof(*usage) };
+	return lg_session_ioctl(h, GOHEAP_IOC_STATS, usage);
+}
+
+LG_EXPORT size_t goheap_cached(struct goheap *h)
+{
+	return lg_cache_bytes_all(h) + h->kept.bytes +
+	       __atomic_load_n(&h->stock_bytes, __ATOMIC_RELAXED);
+}
+
+LG_EXPORT size_t goheap_trim(struct goheap *h)
+{
+	struct goheap_usage before, after;
+
+	if (goheap_usage(h, &before))
+		return 0;
+	lg_cache_trim(h);
+	if (goheap_usage(h, &after) ||
+	    after.session_bytes > before.session_bytes)
+		return 0;
+	return before.session_bytes - after.session_bytes;
+}
