@@ -20,52 +20,18 @@
 #include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/gfp.h>
-#include <linux/math.h>
 #include <linux/types.h>
-#include <asm/page.h>
 
+#include "pagestate.h"
 #include "pagesum.h"
-
-/* Heap pages in the whole index space: 1 TiB of 8 KiB pages. */
-#define GH_MAX_PAGES_SHIFT	27
-#define GH_MAX_PAGES		BIT(GH_MAX_PAGES_SHIFT)
-
-#define GH_MAX_CHUNKS		(GH_MAX_PAGES >> GH_CHUNK_SHIFT)
 
 /* Levels of summaries; each covers an eighth of what the one above does. */
 #define GH_PA_LEVELS		5
 #define GH_PA_ROOT_ENTRIES	BIT(GH_MAX_PAGES_SHIFT - GH_PA_ROOT_SHIFT)
 
-/* Summaries and chunks lie in blocks of one kernel page, made as needed. */
-#define GH_PA_BLK_SHIFT		(PAGE_SHIFT - 3)
-#define GH_PA_BLK_WORDS		BIT(GH_PA_BLK_SHIFT)
-#define GH_PA_BLKS(words_shift)						\
-	DIV_ROUND_UP(BIT(words_shift), GH_PA_BLK_WORDS)
-#define GH_PA_CHUNKS_PER_BLK	(PAGE_SIZE / (2 * GH_CHUNK_WORDS * 8))
-
-/* Blocks of each level, root first, and where a level's blocks start. */
+/* Blocks of each level, root first. */
 #define GH_PA_SUM_BLKS							\
 	(1 + GH_PA_BLKS(9) + GH_PA_BLKS(12) + GH_PA_BLKS(15) + GH_PA_BLKS(18))
-/* Chunk blocks are found through pages of pointers, these through an array. */
-#define GH_PA_CHUNK_DIRS						\
-	DIV_ROUND_UP(GH_MAX_CHUNKS, GH_PA_CHUNKS_PER_BLK * GH_PA_BLK_WORDS)
-/* One bit a chunk, and one bit for each word of those. */
-#define GH_PA_DIRTY_BLKS	GH_PA_BLKS(18 - 6)
-#define GH_PA_DIRTY_TOP		(GH_MAX_CHUNKS / 64 / 64)
-
-/**
- * enum gh_page_state - what a page of the index space is
- * @GH_PAGE_ABSENT: never grown, or removed; its memory is not the heap's
- * @GH_PAGE_ALLOCATED: taken, or in a page cache, or in the scavenger's hands
- * @GH_PAGE_FREE: free, and memory is committed to it
- * @GH_PAGE_SCAVENGED: free, with no memory behind it
- */
-enum gh_page_state {
-	GH_PAGE_ABSENT,
-	GH_PAGE_ALLOCATED,
-	GH_PAGE_FREE,
-	GH_PAGE_SCAVENGED,
-};
 
 /**
  * struct gh_pagealloc - the free pages of one heap
@@ -75,11 +41,10 @@ enum gh_page_state {
  * @ninuse: allocated pages (page caches and scavenger included)
  * @meta_bytes: bytes of metadata blocks
  * @account: __GFP_ACCOUNT to charge metadata to the task that needs it, or 0
- * @dirty_top: bit w set: word w of @dirty may have a bit set
  * @root: summaries of the top level
+ * @reach: for each of these, no longer run ends in its range or lies inside
  * @sums: blocks of summaries, all levels, root first
- * @chunks: pages of pointers to blocks of chunks
- * @dirty: one bit a chunk: it may have free pages that are not scavenged
+ * @pages: the state of each page
  *
  * @nfree, @nscav and @ninuse are exact under the caller's lock and may be read
  * with READ_ONCE() without it.
@@ -91,11 +56,10 @@ struct gh_pagealloc {
 	unsigned long ninuse;
 	atomic_long_t meta_bytes;
 	gfp_t account;
-	u64 dirty_top[GH_PA_DIRTY_TOP];
 	u64 root[GH_PA_ROOT_ENTRIES];
+	u32 reach[GH_PA_ROOT_ENTRIES];
 	u64 *sums[GH_PA_SUM_BLKS];
-	struct gh_pa_chunk **chunks[GH_PA_CHUNK_DIRS];
-	u64 *dirty[GH_PA_DIRTY_BLKS];
+	struct gh_pagestate pages;
 };
 
 /**

@@ -26,7 +26,7 @@
 /* Pages of the largest range, which a root entry covers, as a power of two. */
 #define GH_PA_ROOT_SHIFT	21
 
-/* How a summary is packed. */
+/* How a summary is packed; the largest range does not fit in when it is free. */
 #define GH_PA_ROOT_PAGES	((u32)BIT(GH_PA_ROOT_SHIFT))
 #define GH_PA_FIELD_MASK	(GH_PA_ROOT_PAGES - 1)
 #define GH_PA_ALL_FREE		BIT_ULL(63)
@@ -71,13 +71,29 @@ static inline u64 gh_pa_runs(u64 x, unsigned int n)
 /* The longest run of ones in @x, or @max if that is longer. @x is not ~0. */
 static inline unsigned int gh_pa_longest(u64 x, unsigned int max)
 {
+	unsigned int n = max + 1, step;
 	u64 runs;
 
-	if (max >= 63)
+	if (hweight64(x) <= max)
 		return max;
-	for (runs = gh_pa_runs(x, max + 1); runs; runs &= x >> max)
-		max++;
-	return max;
+	/* From here on, ones in @x are where runs of @n start. */
+	x = gh_pa_runs(x, n);
+	if (!x)
+		return max;
+
+	/* Lengthen the runs by steps that double, then by steps that halve. */
+	for (step = 1; (runs = x & (x >> step)); step *= 2) {
+		x = runs;
+		n += step;
+	}
+	for (step /= 2; step; step /= 2) {
+		runs = x & (x >> step);
+		if (!runs)
+			continue;
+		x = runs;
+		n += step;
+	}
+	return n;
 }
 
 /* Ones at the low end of @x. */
@@ -102,8 +118,8 @@ static inline u64 gh_pa_pack(struct gh_pa_sum s)
 	       (u64)s.end << (2 * GH_PA_ROOT_SHIFT);
 }
 
-/* For ranges smaller than the largest one. */
-static inline struct gh_pa_sum gh_pa_unpack_child(u64 packed)
+/* Not for GH_PA_ALL_FREE. */
+static inline struct gh_pa_sum gh_pa_unpack(u64 packed)
 {
 	return (struct gh_pa_sum) {
 		.start = packed & GH_PA_FIELD_MASK,
@@ -112,12 +128,12 @@ static inline struct gh_pa_sum gh_pa_unpack_child(u64 packed)
 	};
 }
 
-static inline struct gh_pa_sum gh_pa_unpack(u64 packed)
+/* The summary of 2^@shift pages that are all free, or none of which is. */
+static inline u64 gh_pa_uniform(unsigned int shift, bool free)
 {
-	if (packed & GH_PA_ALL_FREE)
-		return (struct gh_pa_sum) { GH_PA_ROOT_PAGES, GH_PA_ROOT_PAGES,
-					    GH_PA_ROOT_PAGES };
-	return gh_pa_unpack_child(packed);
+	u32 n = free ? 1U << shift : 0;
+
+	return gh_pa_pack((struct gh_pa_sum) { n, n, n });
 }
 
 static inline u64 gh_pa_summarize(const struct gh_pa_chunk *chunk)
@@ -143,25 +159,27 @@ static inline u64 gh_pa_summarize(const struct gh_pa_chunk *chunk)
 /* The summary of a group of entries that cover 2^@shift pages each. */
 static inline u64 gh_pa_merge(const u64 *child, unsigned int shift)
 {
-	struct gh_pa_sum sum = gh_pa_unpack_child(child[0]);
-	u32 pages = 1U << shift;
+	u32 pages = 1U << shift, start = 0, max = 0, end = 0, n;
 	unsigned int i;
 
-	for (i = 1; i < GH_PA_FANOUT; i++) {
+	for (i = 0; i < GH_PA_FANOUT; i++) {
 		struct gh_pa_sum s;
 
-		/* Most children are full, or not there at all. */
+		/* Many children are full, or not there at all. */
 		if (!child[i]) {
-			sum.end = 0;
+			end = 0;
 			continue;
 		}
-		s = gh_pa_unpack_child(child[i]);
-		if (sum.start == i << shift)
-			sum.start += s.start;
-		sum.max = max3(sum.max, s.max, sum.end + s.start);
-		sum.end = s.end == pages ? sum.end + pages : s.end;
+		s = gh_pa_unpack(child[i]);
+		max = max3(max, s.max, end + s.start);
+		end = s.end == pages ? end + pages : s.end;
 	}
-	return gh_pa_pack(sum);
+	for (i = 0; i < GH_PA_FANOUT; i++) {
+		n = gh_pa_unpack(child[i]).start;
+		start += n;
+		if (n < pages)
+			break;
+	}
+	return gh_pa_pack((struct gh_pa_sum) { start, max, end });
 }
-
 #endif /* _GOHEAP_PAGESUM_H */

@@ -165,7 +165,7 @@ static void summaries_survive_packing(struct kunit *test)
 {
 	static const struct gh_pa_sum t[] = {
 		{ 0, 0, 0 }, { 1, 2, 3 }, { 0, ROOT - 1, ROOT - 1 },
-		{ ROOT - 1, ROOT - 1, 0 }, { ROOT, ROOT, ROOT },
+		{ ROOT - 1, ROOT - 1, 0 },
 	};
 	unsigned int i;
 
@@ -178,7 +178,11 @@ static void summaries_survive_packing(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, gh_pa_pack(t[0]), 0);
 	KUNIT_EXPECT_EQ(test, gh_pa_pack(t[1]), 1 | 2ULL << 21 | 3ULL << 42);
-	KUNIT_EXPECT_EQ(test, gh_pa_pack(t[4]), 1ULL << 63);
+	KUNIT_EXPECT_EQ(test, gh_pa_uniform(GH_PA_ROOT_SHIFT, true),
+			1ULL << 63);
+	KUNIT_EXPECT_EQ(test, gh_pa_uniform(GH_PA_ROOT_SHIFT, false), 0);
+	KUNIT_EXPECT_EQ(test, gh_pa_uniform(9, true),
+			C | (u64)C << 21 | (u64)C << 42);
 }
 
 static void a_chunk_is_summarized_as_if_page_by_page(struct kunit *test)
@@ -773,6 +777,50 @@ static void runs_cross_from_root_to_root(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page, 1);
 }
 
+/* 64 GiB: entries of all levels are written that have nothing but the run. */
+static void half_of_a_large_heap_can_be_had_twice(struct kunit *test)
+{
+	unsigned long half = 2 * ROOT, page, other, n;
+	struct gh_pagealloc *pa = test->priv;
+
+	grow(test, 0, 2 * half / C, false);
+	KUNIT_ASSERT_TRUE(test, gh_pagealloc_alloc(pa, half, &page, &n));
+	KUNIT_EXPECT_EQ(test, page, 0);
+	KUNIT_EXPECT_TRUE(test, gh_pagealloc_verify(pa));
+	KUNIT_ASSERT_TRUE(test, gh_pagealloc_alloc(pa, half, &other, &n));
+	KUNIT_EXPECT_EQ(test, other, half);
+	KUNIT_EXPECT_TRUE(test, gh_pagealloc_verify(pa));
+
+	KUNIT_EXPECT_TRUE(test, gh_pagealloc_free(pa, 1, half));
+	KUNIT_EXPECT_TRUE(test, gh_pagealloc_verify(pa));
+	KUNIT_EXPECT_FALSE(test, gh_pagealloc_alloc(pa, half + 1, &page, &n));
+	KUNIT_ASSERT_TRUE(test, gh_pagealloc_alloc(pa, half, &page, &n));
+	KUNIT_EXPECT_EQ(test, page, 1);
+	KUNIT_EXPECT_EQ(test, pa->nfree, 0);
+	KUNIT_EXPECT_TRUE(test, gh_pagealloc_verify(pa));
+}
+
+/* Root entries full of holes; behind them, a run over the border of two. */
+static void a_run_behind_many_holes_is_found(struct kunit *test)
+{
+	static const unsigned long len = 4000, at = 3 * ROOT - 1234;
+	struct gh_pagealloc *pa = test->priv;
+	unsigned long hole, page, n;
+
+	grow(test, 0, 4 * ROOT / C, true);
+	KUNIT_ASSERT_TRUE(test, gh_pagealloc_alloc(pa, 4 * ROOT, &page, &n));
+	for (hole = ROOT / 2; hole < 4 * ROOT; hole += ROOT / 2)
+		KUNIT_ASSERT_TRUE(test, gh_pagealloc_free(pa, hole - len / 2,
+							  len - 1));
+	KUNIT_EXPECT_FALSE(test, gh_pagealloc_alloc(pa, len, &page, &n));
+	KUNIT_ASSERT_TRUE(test, gh_pagealloc_alloc_at(pa, 3 * ROOT - len / 2,
+						      len - 1, &n));
+	KUNIT_ASSERT_TRUE(test, gh_pagealloc_free(pa, at, len));
+	KUNIT_EXPECT_TRUE(test, gh_pagealloc_verify(pa));
+	KUNIT_ASSERT_TRUE(test, gh_pagealloc_alloc(pa, len, &page, &n));
+	KUNIT_EXPECT_EQ(test, page, at);
+}
+
 static void one_page_among_millions_is_found(struct kunit *test)
 {
 	static const unsigned long at[] = { 0, 63, 64, C, 8 * C - 1, 64 * C,
@@ -961,6 +1009,151 @@ static void flushed_pages_are_scavenged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page, 0);
 }
 
+/* The chunks that the scavenger's index names: it looks at the highest one. */
+static unsigned int chunks_to_scavenge(struct gh_pagealloc *pa)
+{
+	unsigned int w, n = 0;
+
+	for (w = 0; w < GH_MAX_CHUNKS / 64; w++)
+		n += hweight64(pa->pages.dirty[w >> GH_PA_BLK_SHIFT]
+				       [w & (GH_PA_BLK_WORDS - 1)]);
+	return n;
+}
+
+static void the_scavenger_looks_at_one_chunk(struct kunit *test)
+{
+	struct gh_pagealloc *pa = test->priv;
+	unsigned long page, n, ci;
+
+	grow(test, 0, 2 * ROOT / C, false);
+	KUNIT_EXPECT_EQ(test, chunks_to_scavenge(pa), 2 * ROOT / C);
+	KUNIT_ASSERT_TRUE(test, gh_pagealloc_alloc(pa, 2 * ROOT, &page, &n));
+	KUNIT_EXPECT_EQ(test, chunks_to_scavenge(pa), 0);
+
+	/* Chunks that had such pages, in pieces, and have them no more */
+	for (ci = 1; ci < 2 * ROOT / C; ci += 63) {
+		page = ci * C + ci % C;
+		KUNIT_ASSERT_TRUE(test, gh_pagealloc_free(pa, page, 1));
+		KUNIT_ASSERT_EQ(test, chunks_to_scavenge(pa), 1);
+		KUNIT_ASSERT_TRUE(test, gh_pagealloc_alloc_at(pa, page, 1, &n));
+	}
+	KUNIT_ASSERT_TRUE(test, gh_pagealloc_free(pa, 5, 1));
+	KUNIT_EXPECT_EQ(test, chunks_to_scavenge(pa), 1);
+	KUNIT_EXPECT_EQ(test, gh_pagealloc_scavenge_take(pa, C, &page), 1);
+	KUNIT_EXPECT_EQ(test, page, 5);
+	KUNIT_EXPECT_EQ(test, chunks_to_scavenge(pa), 0);
+	KUNIT_EXPECT_EQ(test, gh_pagealloc_scavenge_take(pa, C, &page), 0);
+	KUNIT_EXPECT_TRUE(test, gh_pagealloc_verify(pa));
+}
+
+/* ---- whole chunks against their parts ----------------------------------- */
+
+/* Chunks on both sides of a border of all levels */
+#define HALVES_CHUNKS	80
+#define HALVES_BASE	(3 * ROOT - HALVES_CHUNKS / 2 * C)
+#define HALVES_PAGES	(HALVES_CHUNKS * C)
+
+/**
+ * struct halves - two heaps that must always be alike
+ * @whole: long runs are changed in one call
+ * @parts: the same, in pieces of less than a chunk
+ * @rnd: where randomness comes from
+ */
+struct halves {
+	struct gh_pagealloc *whole;
+	struct gh_pagealloc *parts;
+	struct rnd_state rnd;
+};
+
+static bool change(struct gh_pagealloc *pa, unsigned long page, unsigned long n,
+		   enum gh_page_state state)
+{
+	unsigned long nscav;
+
+	if (state == GH_PAGE_ALLOCATED)
+		return gh_pagealloc_alloc_at(pa, page, n, &nscav);
+	return gh_pagealloc_free_scav(pa, page, n, state == GH_PAGE_SCAVENGED);
+}
+
+static bool change_both(struct halves *h, unsigned long page, unsigned long n,
+			enum gh_page_state state)
+{
+	unsigned long done, piece;
+
+	if (!change(h->whole, page, n, state))
+		return false;
+	for (done = 0; done < n; done += piece) {
+		piece = min(1 + prandom_u32_state(&h->rnd) % (C - 1), n - done);
+		if (!change(h->parts, page + done, piece, state))
+			return false;
+	}
+	return true;
+}
+
+/* Changes a long run that starts at or near a border of chunks, if it can. */
+static bool change_a_run(struct halves *h)
+{
+	u32 r = prandom_u32_state(&h->rnd);
+	unsigned long page = HALVES_BASE + r % HALVES_CHUNKS * C, n;
+	enum gh_page_state state;
+
+	if (r & BIT(31))
+		page += prandom_u32_state(&h->rnd) % C;
+	n = gh_pagealloc_run(h->whole, page, HALVES_BASE + HALVES_PAGES,
+			     &state);
+	if (r & BIT(30))
+		n = min(n, 1 + prandom_u32_state(&h->rnd) % (20 * C));
+	if (state != GH_PAGE_ALLOCATED)
+		return change_both(h, page, n, GH_PAGE_ALLOCATED);
+	return change_both(h, page, n, r & BIT(29) ? GH_PAGE_SCAVENGED :
+						     GH_PAGE_FREE);
+}
+
+static bool halves_are_alike(struct halves *h)
+{
+	unsigned long page = HALVES_BASE, end = page + HALVES_PAGES, n;
+	enum gh_page_state a, b;
+
+	for (; page < end; page += n) {
+		n = gh_pagealloc_run(h->whole, page, end, &a);
+		if (gh_pagealloc_run(h->parts, page, end, &b) != n || a != b)
+			return false;
+	}
+	return h->whole->nfree == h->parts->nfree &&
+	       h->whole->nscav == h->parts->nscav &&
+	       h->whole->ninuse == h->parts->ninuse &&
+	       !memcmp(h->whole->root, h->parts->root,
+		       sizeof(h->whole->root)) &&
+	       gh_pagealloc_verify(h->whole) && gh_pagealloc_verify(h->parts);
+}
+
+static void whole_chunks_change_as_their_parts_do(struct kunit *test)
+{
+	struct gh_pagealloc *parts = kunit_kzalloc(test, sizeof(*parts),
+						   GFP_KERNEL);
+	struct halves h = { test->priv, parts };
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, parts);
+	gh_pagealloc_init(parts);
+	grow(test, HALVES_BASE, HALVES_CHUNKS, false);
+	if (gh_pagealloc_prepare(parts, HALVES_BASE, HALVES_PAGES,
+				 GFP_KERNEL) ||
+	    !gh_pagealloc_grow(parts, HALVES_BASE, HALVES_PAGES, false))
+		KUNIT_FAIL(test, "no second heap");
+
+	prandom_seed_state(&h.rnd, seed);
+	for (i = 0; i < steps / 200; i++) {
+		if (!change_a_run(&h) || (i % 32 == 0 && !halves_are_alike(&h))) {
+			KUNIT_FAIL(test, "step %u", i);
+			break;
+		}
+		cond_resched();
+	}
+	KUNIT_EXPECT_TRUE(test, halves_are_alike(&h));
+	gh_pagealloc_destroy(parts);
+}
+
 /* ---- random steps against a model --------------------------------------- */
 
 /* A model's page that is in the page cache, or in the scavenger's hands */
@@ -989,6 +1182,7 @@ static const struct random_run random_runs[] = {
 	  2 },
 	{ "long runs over a border of each level", 3 * ROOT - 8 * C, 24,
 	  4 * C, 16 },
+	{ "runs of many chunks", 3 * ROOT - 32 * C, 72, 40 * C, 100 },
 };
 
 static void random_run_desc(const struct random_run *r, char *desc)
@@ -1084,7 +1278,9 @@ static unsigned long random_length(struct model *m)
 	switch (rnd_below(m, 16)) {
 	case 0:
 		return 1 + rnd_below(m, m->run->max_request);
-	case 1 ... 4:
+	case 1:
+		return min(C + C * rnd_below(m, 8), m->run->max_request);
+	case 2 ... 5:
 		return 1 + rnd_below(m, min(m->run->max_request, 70UL));
 	default:
 		return 1 + rnd_below(m, 8);
@@ -1253,13 +1449,16 @@ static bool random_grow(struct model *m)
 
 static bool random_ungrow(struct model *m)
 {
-	unsigned long i = rnd_below(m, m->run->nchunks) * C;
-	bool can = model_all(m, i, C, model_free);
+	unsigned long i = rnd_below(m, m->run->nchunks) * C, n = C;
+	bool can;
 
-	if (gh_pagealloc_ungrow(m->pa, m->run->base + i, C) != can)
+	while (i + n < m->npages && !rnd_below(m, 3))
+		n += C;
+	can = model_all(m, i, n, model_free);
+	if (gh_pagealloc_ungrow(m->pa, m->run->base + i, n) != can)
 		return false;
 	if (can)
-		memset(&m->page[i], GH_PAGE_ABSENT, C);
+		memset(&m->page[i], GH_PAGE_ABSENT, n);
 	return true;
 }
 
@@ -1341,7 +1540,8 @@ static void random_steps_match_the_model(struct kunit *test)
 			KUNIT_FAIL(test, "step %u: %s", i, random_ops[op].name);
 			return;
 		}
-		if (i % 4096 == 0 && !model_counters_match(m)) {
+		if (i % 4096 == 0 && !(model_counters_match(m) &&
+				       gh_pagealloc_verify(m->pa))) {
 			KUNIT_FAIL(test, "step %u: counters", i);
 			return;
 		}
@@ -1588,6 +1788,8 @@ static struct kunit_case pagealloc_cases[] = {
 	KUNIT_CASE(a_failed_prepare_can_be_continued),
 	KUNIT_CASE(runs_of_2_to_the_21_pages_can_be_had),
 	KUNIT_CASE(runs_cross_from_root_to_root),
+	KUNIT_CASE(half_of_a_large_heap_can_be_had_twice),
+	KUNIT_CASE(a_run_behind_many_holes_is_found),
 	KUNIT_CASE(one_page_among_millions_is_found),
 	KUNIT_CASE(every_length_fits_its_own_hole),
 	KUNIT_CASE(a_cache_serves_up_to_15_pages),
@@ -1599,6 +1801,8 @@ static struct kunit_case pagealloc_cases[] = {
 	KUNIT_CASE(nobody_gets_pages_that_are_being_scavenged),
 	KUNIT_CASE(pages_freed_high_are_scavenged_again),
 	KUNIT_CASE(flushed_pages_are_scavenged),
+	KUNIT_CASE(the_scavenger_looks_at_one_chunk),
+	KUNIT_CASE(whole_chunks_change_as_their_parts_do),
 	KUNIT_CASE_PARAM(random_steps_match_the_model, random_run_gen_params),
 	KUNIT_CASE(a_page_has_one_owner_at_a_time_on_many_cpus),
 	KUNIT_CASE(preparing_on_many_cpus_at_once_is_preparing_once),

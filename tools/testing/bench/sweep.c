@@ -8,6 +8,9 @@
  * pages, and for a few places spread over the whole of it that are as large as what is
  * asked for. Half of these are free. A step frees one of those that are not, wherever it
  * is, and allocates one, for which the whole heap below must be known to be in vain.
+ *
+ * And how long does a long run take? Half of all pages of an empty heap are allocated and
+ * freed, in 64 GiB and in 1 TiB.
  */
 
 /* The tests' exports are goheap's. */
@@ -18,10 +21,12 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "../../../mm/pagestate.c"
 #include "../../../mm/pagealloc.c"
 #include "bench.h"
 
 #define SWEEP_OPS	20000
+#define HALF_OPS	50
 #define HEAP_PAGE_SHIFT	13
 /* Every so many pages a hole that is too small. */
 #define HOLE_STRIDE	64
@@ -144,7 +149,48 @@ static int sweep_heap(const struct bench_settings *set, struct sweep *s, u64 siz
 	return err ?: bench_measure(set, &shape);
 }
 
-static int measure_sweep(const struct bench_settings *set, u64 size, unsigned long run)
+static int half_round(struct bench_shape *shape, enum bench_peer peer,
+		      struct bench_sample *sample)
+{
+	struct sweep *s = shape->data;
+	u64 i, start = ktime_get_ns();
+	unsigned long page, nscav;
+
+	for (i = 0; i < shape->ops; i++) {
+		if (unlikely(!gh_pagealloc_alloc(&s->pa, s->run, &page, &nscav)))
+			return -ENOMEM;
+		if (unlikely(!gh_pagealloc_free(&s->pa, page, s->run)))
+			return -EINVAL;
+	}
+	sample->ns = ktime_get_ns() - start;
+	return 0;
+}
+
+static int half_heap(const struct bench_settings *set, struct sweep *s, u64 size)
+{
+	struct bench_shape shape = {
+		.name = "half",
+		.peers = BIT(BENCH_PAGEALLOC),
+		.size = size,
+		.count = s->run,
+		.order = BENCH_NO_ORDER,
+		.cpus = 1,
+		.ops = bench_scaled(set, HALF_OPS, 1),
+		.round = half_round,
+		.data = s,
+	};
+	int err = gh_pagealloc_prepare(&s->pa, 0, s->npages, GFP_KERNEL);
+
+	if (err)
+		return err;
+	if (!gh_pagealloc_grow(&s->pa, 0, s->npages, false))
+		return -EINVAL;
+	return bench_measure(set, &shape);
+}
+
+static int measure_heap(const struct bench_settings *set, u64 size, unsigned long run,
+			int (*heap)(const struct bench_settings *set, struct sweep *s,
+				    u64 size))
 {
 	struct sweep *s = kvzalloc(sizeof(*s), GFP_KERNEL);
 	int err;
@@ -154,14 +200,14 @@ static int measure_sweep(const struct bench_settings *set, u64 size, unsigned lo
 	s->npages = size >> HEAP_PAGE_SHIFT;
 	s->run = run;
 	gh_pagealloc_init(&s->pa);
-	err = sweep_heap(set, s, size);
+	err = heap(set, s, size);
 	gh_pagealloc_destroy(&s->pa);
 	kvfree(s);
 	return err;
 }
 
 /**
- * bench_sweep_group() - spans of 1, 8 and 128 pages in heaps of 64 MiB to 64 GiB
+ * bench_sweep_group() - spans of 1, 8 and 128 pages in heaps of 64 MiB to 64 GiB, and halves
  * @set: how
  *
  * Context: process context, may sleep.
@@ -172,12 +218,16 @@ int bench_sweep_group(const struct bench_settings *set)
 	static const u64 sizes[] = {
 		SZ_64M, SZ_256M, SZ_1G, 4ULL * SZ_1G, 16ULL * SZ_1G, 64ULL * SZ_1G,
 	};
+	static const u64 large[] = { 64ULL * SZ_1G, 1024ULL * SZ_1G };
 	static const unsigned long runs[] = { 1, 8, 128 };
 	unsigned int i, j;
 	int err = 0;
 
 	for (i = 0; i < ARRAY_SIZE(runs) && !err; i++)
 		for (j = 0; j < ARRAY_SIZE(sizes) && !err; j++)
-			err = measure_sweep(set, sizes[j], runs[i]);
+			err = measure_heap(set, sizes[j], runs[i], sweep_heap);
+	for (i = 0; i < ARRAY_SIZE(large) && !err; i++)
+		err = measure_heap(set, large[i], large[i] >> (HEAP_PAGE_SHIFT + 1),
+				   half_heap);
 	return err;
 }

@@ -139,7 +139,7 @@ def by_cpus(guest):
 
 
 def by_heap(guest):
-    rows = guest.rows("sweep")
+    rows = [row for row in guest.rows("sweep") if row.shape != "half"]
     if not rows:
         return None
     axes = new_axes(f"A span allocated and freed, by heap size ({guest.lab}, "

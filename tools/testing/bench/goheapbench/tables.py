@@ -21,7 +21,8 @@ def label(row):
     """What was done, in a few words."""
     words = [row.shape]
     if row.group == "sweep":
-        words = [f"{row.count} page{'s' * (row.count > 1)}, heap of {nbytes(row.size)}"]
+        run = "half" if row.shape == "half" else f"{row.count} page{'s' * (row.count > 1)}"
+        words = [f"{run}, heap of {nbytes(row.size)}"]
     else:
         # Elsewhere these say how the shape works, and no two rows differ in them.
         if row.group in ("batch", "bulk"):
