@@ -236,9 +236,8 @@ GH_EXPORT_FOR_TESTS(gh_arena_publish);
  * @arena: the arena; nobody may free anything to any heap meanwhile
  *
  * Any address with the same lookup slot may lead gh_span_guess() to the arena's
- * table. Waiting with synchronize_rcu() would not help, because gh_span_guess()
- * may be preempted after it has loaded the slot and before it uses the table.
- * So a heap must end while no other is in use: the kernel's ends when the
+ * table. That is in an RCU read section, but nothing waits for a grace period
+ * here. So a heap must end while no other is in use: the kernel's ends when the
  * module does, those of tests while nothing else runs.
  *
  * Context: process context, may sleep.

@@ -6,6 +6,7 @@
 #define _GOHEAP_ARENA_H
 
 #include <linux/bitops.h>
+#include <linux/lockdep.h>
 #include <linux/types.h>
 
 #include "span.h"
@@ -106,15 +107,17 @@ static inline struct gh_arena *gh_arena_of(unsigned long addr)
  * gh_no_span. The caller must check whether @addr is one of the span's objects,
  * as gh_span_find() does, and use gh_span_of() if it is not.
  *
- * Context: any.
+ * Context: any, preemption off, until the caller is done with the span.
  * Return: a span.
  */
 static __always_inline struct gh_span *gh_span_guess(unsigned long addr)
 {
-	/* Pairs with the release in gh_arena_publish(), by dependency. */
-	struct gh_span **spans = READ_ONCE(*gh_lookup_slot(addr));
-	struct gh_span *s;
+	struct gh_span **spans, *s;
 
+	lockdep_assert_preemption_disabled();
+
+	/* Pairs with the release in gh_arena_publish(), by dependency. */
+	spans = READ_ONCE(*gh_lookup_slot(addr));
 	/* With READ_ONCE(), gcc would use more instructions for the address. */
 	s = data_race(spans[(addr >> GH_PAGE_SHIFT) % GH_ARENA_PAGES]);
 	OPTIMIZER_HIDE_VAR(s);
@@ -141,8 +144,9 @@ static inline struct gh_span *gh_arena_span(const struct gh_arena *arena,
  * gh_span_of() - the span that an address is in
  * @addr: any value
  *
- * Context: any. Unless the caller owns an object of the span, the span may die
- * at any time; its record stays readable.
+ * Context: any; in an RCU read section, unless the caller owns an object of the
+ * span. It may die at any time then, but its record stays as it is until the
+ * end of the section; see struct gh_span.
  * Return: the span, or NULL.
  */
 static inline struct gh_span *gh_span_of(unsigned long addr)

@@ -212,7 +212,8 @@ unsigned long gh_cache_destroy(struct goheap_cache *cache)
 	atomic64_add(gh_slot_released(c), &h->gone_objects);
 	atomic64_add(gh_slot_released(c) * c->shape.elemsize, &h->gone_bytes);
 	free_percpu(c->slots);
-	gh_fixalloc_free(&h->caches_rec, cache);
+	/* An invalid free may have found the cache by one of its spans. */
+	gh_fixalloc_free_rcu(&h->caches_rec, cache);
 	return leaked;
 }
 GH_EXPORT_FOR_TESTS(gh_cache_destroy);
@@ -330,14 +331,15 @@ void *goheap_cache_alloc_node(struct goheap_cache *cache, gfp_t gfp, int node)
 }
 EXPORT_SYMBOL_GPL(goheap_cache_alloc_node);
 
-static noinline void cache_refuse_free(struct goheap_cache *cache,
-				       const struct gh_span *s, const void *p)
+/* What is wrong with a free to a cache. In an RCU read section. */
+static enum goheap_bad_free cache_bad_kind(struct goheap_cache *cache,
+					   const struct gh_span *s,
+					   const void *p)
 {
 	bool mine = s && s->central == &cache->central &&
 		    s->state == GH_SPAN_OBJECTS;
 
-	gh_report_bad_free(p, gh_bad_kind(s, (unsigned long)p, mine),
-			   cache->central.name);
+	return gh_bad_kind(s, (unsigned long)p, mine);
 }
 
 /* Find an object of @cache; @s is the span that it should be in. */
@@ -351,20 +353,32 @@ static __always_inline bool cache_find(struct goheap_cache *cache,
 /* Slow path of a free: look the span up in the index, or report a bad free. */
 static noinline void cache_free_slow(struct goheap_cache *cache, void *p)
 {
+	enum goheap_bad_free kind = GOHEAP_BAD_WILD;
 	struct gh_central *c = &cache->central;
-	struct gh_span *s = gh_span_of((unsigned long)p);
+	struct gh_span *s;
 	u8 *state;
+	bool ok;
 
 	if (!p)
 		return;
 
-	if (unlikely(!s || !cache_find(cache, s, p, &state))) {
-		cache_refuse_free(cache, s, p);
+	rcu_read_lock();
+	s = gh_span_of((unsigned long)p);
+	ok = s && cache_find(cache, s, p, &state);
+	if (likely(ok))
+		*state = GH_OBJ_FREE;
+	else
+		kind = cache_bad_kind(cache, s, p);
+	rcu_read_unlock();
+
+	if (unlikely(!ok)) {
+		gh_report_bad_free(p, kind, c->name);
 		return;
 	}
+	/* It is marked free, so no other task can have it. */
 	if (want_init_on_free() && !c->ctor)
 		memset(p, 0, cache->size);
-	gh_slot_free(c, p, state);
+	gh_slot_put(c, p, state);
 }
 
 /**
@@ -381,11 +395,27 @@ void notrace goheap_cache_free(struct goheap_cache *cache, void *p)
 {
 	u8 *state;
 
-	if (unlikely(want_init_on_free()) ||
-	    unlikely(!cache_find(cache, gh_span_guess((unsigned long)p), p, &state)))
-		cache_free_slow(cache, p);
-	else
-		gh_slot_free(&cache->central, p, state);
+	if (unlikely(want_init_on_free()))
+		goto slow;
+
+	/* The RCU read section of the lookup, see span_withdraw(). */
+	preempt_disable();
+	if (unlikely(!cache_find(cache, gh_span_guess((unsigned long)p), p,
+				 &state))) {
+		preempt_enable();
+		goto slow;
+	}
+	*state = GH_OBJ_FREE;
+	if (likely(gh_slot_push(cache->central.slots, p, state))) {
+		preempt_enable();
+		return;
+	}
+	preempt_enable();
+	gh_slot_free_slow(&cache->central, p, state);
+	return;
+
+slow:
+	cache_free_slow(cache, p);
 }
 EXPORT_SYMBOL_GPL(goheap_cache_free);
 
@@ -433,8 +463,10 @@ void goheap_cache_free_bulk(struct goheap_cache *cache, unsigned int n,
 	while (n) {
 		unsigned int done = 0;
 
+		preempt_disable();
 		if (!want_init_on_free())
 			done = gh_slot_free_bulk(cache->central.slots, n, p);
+		preempt_enable();
 		n -= done;
 		p += done;
 		if (!n)

@@ -8,14 +8,22 @@
  *	                     |     in use   ^ pos
  *	         free <------+
  *
- * A record is cut from a chunk when the free list is empty. When it is freed it
- * goes to the free list, which is linked through the first word of the records.
+ * A record is cut from a chunk when the chunk's free list is empty. When it is
+ * freed it goes to that list, which is linked through the first word of the
+ * records. A chunk of several pages is a compound page, so the header of a
+ * record's chunk is found from any of them.
+ *
+ * Names: @f is an allocator, @chunk one of its chunks, @rec a record.
  *
  * Lock: gh_fixalloc.lock. It is a leaf and is never held while pages are
- * allocated, so the caller may be in any context that its gfp flags allow, on
- * PREEMPT_RT too. In NMI context the lock is only tried. If it is taken, an
- * allocation fails, and a freed record waits on a lockless list until the lock
- * is taken the next time.
+ * allocated or freed, or while a grace period is started, so the caller may be
+ * in any context that its gfp flags allow, on PREEMPT_RT too. In NMI context
+ * the lock is only tried. If it is taken, an allocation fails, and a freed
+ * record waits on a lockless list until the lock is taken the next time.
+ *
+ * A free may come from an interrupt, or with preemption off, where on
+ * PREEMPT_RT no page can be freed. So chunks are freed in process context only,
+ * by gh_fixalloc_age() and gh_fixalloc_trim().
  */
 #include <linux/align.h>
 #include <linux/bug.h>
@@ -24,6 +32,8 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "compat.h"
@@ -32,16 +42,23 @@
 #include "gfp.h"
 #include "rawlock.h"
 
+/* Records, or chunks, that are moved under one hold of the lock. */
+#define HOLD_MAX	16
+
 /**
  * struct gh_fixalloc_chunk - header at the start of a chunk
- * @next: the next older chunk
- * @carve_next: the next chunk that has untouched records
+ * @list: in one of the lists of @owner
+ * @owner: the allocator
+ * @free: free records, last in first out
+ * @inuse: records that are handed out, or wait for a grace period
  * @bytes: size of the chunk
- * @pos: offset of the first untouched record, bytes
+ * @pos: offset of the first record that was never handed out, bytes
  */
 struct gh_fixalloc_chunk {
-	struct gh_fixalloc_chunk *next;
-	struct gh_fixalloc_chunk *carve_next;
+	struct list_head list;
+	struct gh_fixalloc *owner;
+	void *free;
+	u32 inuse;
 	u32 bytes;
 	u32 pos;
 };
@@ -50,17 +67,153 @@ static_assert(SMP_CACHE_BYTES <= 256);
 static_assert(sizeof(struct gh_fixalloc_chunk) <= 256);
 static_assert(sizeof(struct llist_node) <= 8);
 
-/* ---- under the lock ----------------------------------------------------- */
+/* ---- chunks; under the lock --------------------------------------------- */
 
-static void fixalloc_push(struct gh_fixalloc *f, void *rec)
-	__must_hold(&f->lock)
+static struct gh_fixalloc_chunk *chunk_of(const void *rec)
+{
+	return page_address(virt_to_head_page(rec));
+}
+
+static struct gh_fixalloc_chunk *chunk_first_of(struct list_head *list)
+{
+	return list_first_entry_or_null(list, struct gh_fixalloc_chunk, list);
+}
+
+/* Offset of the first record, bytes. */
+static u32 chunk_start(const struct gh_fixalloc *f)
+{
+	return ALIGN(sizeof(struct gh_fixalloc_chunk), f->align);
+}
+
+/* Number of records that a chunk has room for. */
+static unsigned long chunk_room(const struct gh_fixalloc *f,
+				const struct gh_fixalloc_chunk *chunk)
+{
+	return (chunk->bytes - chunk_start(f)) / f->size;
+}
+
+static bool chunk_is_full(const struct gh_fixalloc *f,
+			  const struct gh_fixalloc_chunk *chunk)
+{
+	return !chunk->free && chunk->pos + f->size > chunk->bytes;
+}
+
+/* Sets @fresh if the record was never handed out before. */
+static void *chunk_take(struct gh_fixalloc *f, struct gh_fixalloc_chunk *chunk,
+			bool *fresh)
+{
+	void *rec = chunk->free;
+
+	lockdep_assert_held(&f->lock);
+
+	*fresh = !rec;
+	if (rec) {
+		chunk->free = *(void **)rec;
+	} else {
+		rec = (void *)chunk + chunk->pos;
+		chunk->pos += f->size;
+	}
+	f->navail--;
+
+	if (!chunk->inuse++) {
+		list_move_tail(&chunk->list, &f->partial);
+		f->nempty--;
+	}
+	if (chunk_is_full(f, chunk))
+		list_move_tail(&chunk->list, &f->full);
+	return rec;
+}
+
+static void chunk_put(struct gh_fixalloc *f, struct gh_fixalloc_chunk *chunk,
+		      void *rec)
 {
 	lockdep_assert_held(&f->lock);
 
-	/* Readers of type-stable records may be looking at this word. */
-	WRITE_ONCE(*(void **)rec, f->free);
-	f->free = rec;
+	if (chunk_is_full(f, chunk))
+		list_move_tail(&chunk->list, &f->partial);
+	*(void **)rec = chunk->free;
+	chunk->free = rec;
 	f->navail++;
+
+	if (!--chunk->inuse) {
+		list_move(&chunk->list, &f->empty);
+		f->nempty++;
+	}
+}
+
+/* Is it a record of this allocator, and not the one that was freed last? */
+static bool chunk_owns(const struct gh_fixalloc *f,
+		       const struct gh_fixalloc_chunk *chunk, const void *rec)
+{
+	return chunk->owner == f && chunk->inuse && chunk->free != rec;
+}
+
+/* ---- batches; under the lock -------------------------------------------- */
+
+static struct gh_fixalloc_batch *batch_nth(struct gh_fixalloc *f,
+					   unsigned int n)
+{
+	return &f->batch[(f->oldest + n) % GH_FIXALLOC_BATCHES];
+}
+
+/*
+ * The batch for records that are freed now. If all are in use, the last one is
+ * made to wait for them as well. That is safe for the records in it, because
+ * each cookie names a grace period that ends no earlier than those before it.
+ */
+static struct gh_fixalloc_batch *batch_for(struct gh_fixalloc *f,
+					   unsigned long cookie)
+{
+	struct gh_fixalloc_batch *b;
+
+	lockdep_assert_held(&f->lock);
+
+	if (f->nbatches) {
+		b = batch_nth(f, f->nbatches - 1);
+		if (b->cookie == cookie)
+			return b;
+		if (f->nbatches == GH_FIXALLOC_BATCHES) {
+			b->cookie = cookie;
+			return b;
+		}
+	}
+
+	b = batch_nth(f, f->nbatches++);
+	b->cookie = cookie;
+	return b;
+}
+
+/* Take a record out whose grace period is over, or return NULL. */
+static void *batch_take(struct gh_fixalloc *f)
+{
+	struct gh_fixalloc_batch *b = batch_nth(f, 0);
+	void *rec;
+
+	lockdep_assert_held(&f->lock);
+
+	if (!f->nbatches || !poll_state_synchronize_rcu(b->cookie))
+		return NULL;
+	rec = b->head;
+	b->head = *(void **)rec;
+	f->nwait--;
+
+	if (!--b->n) {
+		f->oldest = (f->oldest + 1) % GH_FIXALLOC_BATCHES;
+		f->nbatches--;
+	}
+	return rec;
+}
+
+/* ---- the allocator; under the lock -------------------------------------- */
+
+static void fixalloc_put(struct gh_fixalloc *f, void *rec)
+	__must_hold(&f->lock)
+{
+	struct gh_fixalloc_chunk *chunk = chunk_of(rec);
+
+	if (WARN_ON_ONCE(!chunk_owns(f, chunk, rec)))
+		return;
+	chunk_put(f, chunk, rec);
 	f->inuse--;
 }
 
@@ -68,67 +221,63 @@ static void fixalloc_push(struct gh_fixalloc *f, void *rec)
 static void fixalloc_drain(struct gh_fixalloc *f)
 	__must_hold(&f->lock)
 {
-	struct llist_node *rec, *next;
+	unsigned int n = HOLD_MAX;
+	struct llist_node *rec;
 
 	lockdep_assert_held(&f->lock);
 
-	if (llist_empty(&f->deferred))
-		return;
-	llist_for_each_safe(rec, next, llist_del_all(&f->deferred))
-		fixalloc_push(f, rec);
+	/* With the lock, this is the only one that takes records out. */
+	while (n-- && (rec = llist_del_first(&f->deferred)))
+		fixalloc_put(f, rec);
 }
 
-static void *fixalloc_carve(struct gh_fixalloc *f)
-	__must_hold(&f->lock)
-{
-	struct gh_fixalloc_chunk *chunk = f->carve;
-	void *rec;
-
-	lockdep_assert_held(&f->lock);
-
-	if (!chunk)
-		return NULL;
-	rec = (void *)chunk + chunk->pos;
-	chunk->pos += f->size;
-	if (chunk->pos + f->size > chunk->bytes)
-		f->carve = chunk->carve_next;
-	return rec;
-}
-
-/* Sets @fresh if the record was never handed out before. */
+/*
+ * First choice is a record of a chunk that is in use anyway, then one whose
+ * grace period is over, because its chunk is in use as well. An empty chunk
+ * comes last, as it could be freed.
+ */
 static void *fixalloc_take(struct gh_fixalloc *f, bool *fresh)
 	__must_hold(&f->lock)
 {
-	void *rec;
+	struct gh_fixalloc_chunk *chunk;
+	void *rec = NULL;
 
 	lockdep_assert_held(&f->lock);
 
-	if (!f->free)
+	if (unlikely(!llist_empty(&f->deferred)))
 		fixalloc_drain(f);
-	rec = f->free;
-	*fresh = !rec;
-	if (rec)
-		f->free = *(void **)rec;
-	else
-		rec = fixalloc_carve(f);
+
+	*fresh = false;
+	chunk = chunk_first_of(&f->partial);
+	if (!chunk) {
+		rec = batch_take(f);
+		if (!rec)
+			chunk = chunk_first_of(&f->empty);
+	}
+	if (chunk)
+		rec = chunk_take(f, chunk, fresh);
 
 	if (rec) {
-		f->navail--;
 		f->inuse++;
 		f->nalloc++;
 	}
 	return rec;
 }
 
-/* ---- without the lock --------------------------------------------------- */
+/* ---- chunks come and go; without the lock ------------------------------- */
+
+static void chunk_free(struct gh_fixalloc_chunk *chunk)
+{
+	kmemleak_free(chunk);
+	free_pages((unsigned long)chunk, get_order(chunk->bytes));
+}
 
 /*
  * 16 KiB if they can be had without effort, else a page. The first chunk is
  * always a page, because a heap has some twenty of these allocators, and some
  * serve few records.
  */
-static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
-						    gfp_t gfp)
+static struct gh_fixalloc_chunk *chunk_new(struct gh_fixalloc *f, gfp_t gfp)
 {
 	unsigned int order = READ_ONCE(f->sys) ?
 			     get_order(GH_FIXALLOC_CHUNK) : 0;
@@ -138,8 +287,8 @@ static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
 		return NULL;
 
 	gfp = gh_gfp_meta(gfp) | f->account;
-	chunk = (void *)__get_free_pages(gfp | __GFP_NOWARN | __GFP_NORETRY,
-					 order);
+	chunk = (void *)__get_free_pages(gfp | __GFP_COMP | __GFP_NOWARN |
+					 __GFP_NORETRY, order);
 	if (!chunk) {
 		order = 0;
 		chunk = (void *)__get_free_pages(gfp, order);
@@ -147,7 +296,10 @@ static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
 	if (!chunk)
 		return NULL;
 
+	INIT_LIST_HEAD(&chunk->list);
+	chunk->owner = f;
 	chunk->bytes = PAGE_SIZE << order;
+	chunk->pos = chunk_start(f);
 	/* A record may have the only pointer to an object kmemleak knows. */
 	kmemleak_alloc(chunk, chunk->bytes, 0, gfp);
 	return chunk;
@@ -155,23 +307,78 @@ static struct gh_fixalloc_chunk *fixalloc_new_chunk(struct gh_fixalloc *f,
 
 static bool fixalloc_add_chunk(struct gh_fixalloc *f, gfp_t gfp)
 {
-	struct gh_fixalloc_chunk *chunk = fixalloc_new_chunk(f, gfp);
+	struct gh_fixalloc_chunk *chunk = chunk_new(f, gfp);
 	unsigned long flags;
 
 	if (!chunk)
 		return false;
-	chunk->pos = ALIGN(sizeof(*chunk), f->align);
 
 	raw_spin_lock_irqsave(&f->lock, flags);
-	chunk->next = f->chunks;
-	f->chunks = chunk;
-	chunk->carve_next = f->carve;
-	f->carve = chunk;
-	f->navail += (chunk->bytes - chunk->pos) / f->size;
+	list_add(&chunk->list, &f->empty);
+	f->nempty++;
+	f->navail += chunk_room(f, chunk);
 	f->sys += chunk->bytes;
 	raw_spin_unlock_irqrestore(&f->lock, flags);
 	return true;
 }
+
+/*
+ * Free some empty chunks, those that became empty first. Returns false once
+ * there are no more than @spares.
+ */
+static bool fixalloc_release(struct gh_fixalloc *f, unsigned int spares)
+{
+	struct gh_fixalloc_chunk *chunk, *next;
+	unsigned int n = HOLD_MAX;
+	unsigned long flags;
+	LIST_HEAD(gone);
+
+	if (READ_ONCE(f->nempty) <= spares)
+		return false;
+
+	raw_spin_lock_irqsave(&f->lock, flags);
+	while (n && f->nempty > spares) {
+		chunk = list_last_entry(&f->empty, struct gh_fixalloc_chunk,
+					list);
+		list_move(&chunk->list, &gone);
+		f->nempty--;
+		f->navail -= chunk_room(f, chunk);
+		f->sys -= chunk->bytes;
+		n--;
+	}
+	raw_spin_unlock_irqrestore(&f->lock, flags);
+
+	list_for_each_entry_safe(chunk, next, &gone, list)
+		chunk_free(chunk);
+	return !n;
+}
+
+/*
+ * Return some of the records whose grace period is over to their chunks.
+ * Returns false if there are no more of them.
+ */
+static bool fixalloc_collect(struct gh_fixalloc *f)
+{
+	unsigned int n = HOLD_MAX;
+	unsigned long flags;
+	void *rec;
+	bool more;
+
+	if (!READ_ONCE(f->nbatches) && llist_empty(&f->deferred))
+		return false;
+
+	raw_spin_lock_irqsave(&f->lock, flags);
+	fixalloc_drain(f);
+	while (n && (rec = batch_take(f))) {
+		chunk_put(f, chunk_of(rec), rec);
+		n--;
+	}
+	more = !n || !llist_empty(&f->deferred);
+	raw_spin_unlock_irqrestore(&f->lock, flags);
+	return more;
+}
+
+/* ---- what the other files call ------------------------------------------ */
 
 /**
  * gh_fixalloc_alloc() - allocate a record
@@ -213,11 +420,11 @@ void *gh_fixalloc_alloc(struct gh_fixalloc *f, gfp_t gfp)
 GH_EXPORT_FOR_TESTS(gh_fixalloc_alloc);
 
 /**
- * gh_fixalloc_free() - free a record
+ * gh_fixalloc_free() - free a record that no reader without a lock may see
  * @f: the allocator it came from
  * @rec: the record
  *
- * Overwrites the first word (8 bytes at most) of the record, nothing else.
+ * It may be handed out again at once.
  *
  * Context: any. In NMI context a record may be counted as in use for a while.
  */
@@ -229,11 +436,85 @@ void gh_fixalloc_free(struct gh_fixalloc *f, void *rec)
 		llist_add(rec, &f->deferred);
 		return;
 	}
-	if (!WARN_ON_ONCE(!f->inuse || rec == f->free))
-		fixalloc_push(f, rec);
+	fixalloc_put(f, rec);
 	raw_spin_unlock_irqrestore(&f->lock, flags);
 }
 GH_EXPORT_FOR_TESTS(gh_fixalloc_free);
+
+/**
+ * gh_fixalloc_free_rcu() - free a record once nobody reads it any more
+ * @f: the allocator it came from
+ * @rec: the record, which can no longer be found by new readers
+ *
+ * Overwrites the first word (8 bytes at most) of the record, nothing else. The
+ * record is usable again after a grace period, by allocations that find no
+ * other, or after gh_fixalloc_age(), which is also what starts a grace period
+ * if nobody else does.
+ *
+ * Context: any but NMI.
+ */
+void gh_fixalloc_free_rcu(struct gh_fixalloc *f, void *rec)
+{
+	struct gh_fixalloc_batch *b;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&f->lock, flags);
+	if (WARN_ON_ONCE(!chunk_owns(f, chunk_of(rec), rec)))
+		goto out;
+
+	/*
+	 * The cookie is good for what was withdrawn before it was taken. The
+	 * _full() variants could name a grace period that is too short, on 6.1
+	 * while CPUs come online.
+	 */
+	b = batch_for(f, get_state_synchronize_rcu());
+	/* Readers may be looking at this word. */
+	WRITE_ONCE(*(void **)rec, b->head);
+	b->head = rec;
+	b->n++;
+	f->nwait++;
+	f->inuse--;
+out:
+	raw_spin_unlock_irqrestore(&f->lock, flags);
+}
+GH_EXPORT_FOR_TESTS(gh_fixalloc_free_rcu);
+
+/**
+ * gh_fixalloc_age() - make records usable whose grace period is over
+ * @f: the allocator
+ *
+ * Chunks that are empty then are freed, except for one. If records wait for
+ * another grace period, it is started, and this must be called again later.
+ *
+ * Context: process context, may sleep, but does not wait for anything.
+ * Return: true if records wait.
+ */
+bool gh_fixalloc_age(struct gh_fixalloc *f)
+{
+	while (fixalloc_collect(f))
+		cond_resched();
+	while (fixalloc_release(f, 1))
+		cond_resched();
+
+	if (!READ_ONCE(f->nbatches))
+		return false;
+	start_poll_synchronize_rcu();
+	return true;
+}
+GH_EXPORT_FOR_TESTS(gh_fixalloc_age);
+
+/**
+ * gh_fixalloc_trim() - give all empty chunks back to the system
+ * @f: the allocator
+ *
+ * Context: process context, may sleep.
+ */
+void gh_fixalloc_trim(struct gh_fixalloc *f)
+{
+	while (fixalloc_release(f, 0))
+		cond_resched();
+}
+GH_EXPORT_FOR_TESTS(gh_fixalloc_trim);
 
 /**
  * gh_fixalloc_prefill() - make sure that allocations will find records
@@ -242,6 +523,7 @@ GH_EXPORT_FOR_TESTS(gh_fixalloc_free);
  * @gfp: how to get pages
  *
  * Other tasks may take the records first: they are not reserved for the caller.
+ * gh_fixalloc_age() leaves one chunk of those that nobody took a record from.
  *
  * Context: any that @gfp allows, except NMI.
  * Return: 0; or -ENOMEM, although some records may have been added.
@@ -271,6 +553,7 @@ void gh_fixalloc_stats(struct gh_fixalloc *f, struct gh_fixalloc_stats *st)
 	fixalloc_drain(f);
 	st->inuse = f->inuse;
 	st->navail = f->navail;
+	st->nwait = f->nwait;
 	st->nalloc = f->nalloc;
 	st->sys = f->sys;
 	st->inuse_bytes = f->inuse * f->size;
@@ -278,13 +561,15 @@ void gh_fixalloc_stats(struct gh_fixalloc *f, struct gh_fixalloc_stats *st)
 }
 GH_EXPORT_FOR_TESTS(gh_fixalloc_stats);
 
+/* ---- life --------------------------------------------------------------- */
+
 /**
  * gh_fixalloc_init_aligned() - make an allocator of aligned records
  * @f: the allocator
  * @name: for messages; kept
  * @size: record size in bytes, 1 to GH_FIXALLOC_MAX_SIZE; rounded up to @align
  * @align: a power of two of bytes, 8 to SMP_CACHE_BYTES
- * @zero: zero records at each allocation; not for type-stable readers
+ * @zero: zero records at each allocation
  * @first: called as first(@arg, record) before a record is handed out for the
  *	   first time, in any context that allocates, without a lock; or NULL
  * @arg: for @first
@@ -308,6 +593,9 @@ void gh_fixalloc_init_aligned(struct gh_fixalloc *f, const char *name,
 		.arg = arg,
 	};
 	raw_spin_lock_init(&f->lock);
+	INIT_LIST_HEAD(&f->partial);
+	INIT_LIST_HEAD(&f->full);
+	INIT_LIST_HEAD(&f->empty);
 	init_llist_head(&f->deferred);
 }
 GH_EXPORT_FOR_TESTS(gh_fixalloc_init_aligned);
@@ -317,7 +605,7 @@ GH_EXPORT_FOR_TESTS(gh_fixalloc_init_aligned);
  * @f: the allocator
  * @name: for messages; kept
  * @size: record size in bytes, 1 to GH_FIXALLOC_MAX_SIZE; rounded up to 8
- * @zero: zero records at each allocation; not for type-stable readers
+ * @zero: zero records at each allocation
  * @first: called once for each new record; see gh_fixalloc_init_aligned()
  * @arg: for @first
  *
@@ -335,25 +623,30 @@ GH_EXPORT_FOR_TESTS(gh_fixalloc_init);
  * gh_fixalloc_destroy() - free all chunks
  * @f: the allocator; empty and ready for use afterwards
  *
- * No record may be accessed from here on, whether it was freed or not.
+ * No record may be accessed from here on, whether it was freed or not. Waits
+ * for no grace period: there must be no readers any more.
  *
- * Context: any except NMI; nobody else uses @f.
+ * Context: process context, may sleep; nobody else uses @f.
  * Return: how many records were still in use.
  */
 unsigned long gh_fixalloc_destroy(struct gh_fixalloc *f)
 {
-	struct gh_fixalloc_chunk *chunk = f->chunks, *next;
+	struct gh_fixalloc_chunk *chunk, *next;
 	unsigned long flags, inuse;
+	LIST_HEAD(gone);
 
+	while (fixalloc_collect(f))
+		cond_resched();
 	raw_spin_lock_irqsave(&f->lock, flags);
-	fixalloc_drain(f);
 	inuse = f->inuse;
+	list_splice_init(&f->partial, &gone);
+	list_splice_init(&f->full, &gone);
+	list_splice_init(&f->empty, &gone);
 	raw_spin_unlock_irqrestore(&f->lock, flags);
 
-	for (; chunk; chunk = next) {
-		next = chunk->next;
-		kmemleak_free(chunk);
-		free_pages((unsigned long)chunk, get_order(chunk->bytes));
+	list_for_each_entry_safe(chunk, next, &gone, list) {
+		chunk_free(chunk);
+		cond_resched();
 	}
 	gh_fixalloc_init_aligned(f, f->name, f->size, f->align, f->zero,
 				 f->first, f->arg);

@@ -32,8 +32,8 @@ static void heap_init_records(struct gh_heap *h)
 		gh_fixalloc_init(&h->meta[i], "span bitmaps",
 				 gh_span_meta_bytes(16U << i), false, NULL,
 				 NULL);
-	gh_fixalloc_init(&h->tiny_meta, "tiny words", GH_TINYWORDS_BYTES, true,
-			 NULL, NULL);
+	gh_fixalloc_init(&h->tiny_meta, "tiny words",
+			 sizeof(struct gh_tinywords), true, NULL, NULL);
 	for (i = 0; i < GH_NUM_MAGS; i++)
 		gh_fixalloc_init(&h->mags[i], "magazines",
 				 sizeof(struct gh_ent) * (2U << i), false,

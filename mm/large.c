@@ -118,7 +118,7 @@ static struct gh_span *large_hold(struct gh_mcache *mcache, struct gh_span *s)
 }
 
 /* Let this CPU hold a free object. Returns one that it cannot hold, or NULL. */
-static struct gh_span *large_put(struct gh_heap *h, struct gh_span *s)
+static struct gh_span *large_keep(struct gh_heap *h, struct gh_span *s)
 {
 	struct gh_span *left = s;
 	struct gh_mcache *mcache;
@@ -269,33 +269,28 @@ void gh_large_free_span(struct gh_span *s)
  * The state byte is exchanged, so of two tasks that free the object at the same
  * moment one is refused.
  *
- * Context: any.
- * Return: false if it was free.
+ * Context: any; in an RCU read section, unless the caller owns the object.
+ * Return: false if it was free. If it was not, it keeps the span alive until it
+ * is given to gh_large_put() or gh_large_free_span().
  */
 bool gh_large_release(struct gh_span *s)
 {
 	return xchg(&s->inline_state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
 }
+GH_EXPORT_FOR_TESTS(gh_large_release);
 
 /**
- * gh_large_free() - free the object of a span of its own
- * @s: the span
+ * gh_large_put() - free the object of a large span that was marked free
+ * @s: the span; gh_large_release() said yes
  *
  * Context: any.
- * Return: false, and nothing changed, if it was free.
  */
-bool gh_large_free(struct gh_span *s)
+void gh_large_put(struct gh_span *s)
 {
 	struct gh_central *c = s->central;
 	struct gh_heap *h = c->heap;
-	struct gh_span *left;
+	struct gh_span *left = large_keep(h, s);
 
-	if (!gh_large_release(s))
-		return false;
-	if (want_init_on_free())
-		memset((void *)s->base, 0, s->elemsize);
-
-	left = large_put(h, s);
 	if (left == s) {
 		this_cpu_inc(c->slots->released);
 		this_cpu_add(h->mcache->large.other_free_bytes, s->elemsize);
@@ -305,6 +300,5 @@ bool gh_large_free(struct gh_span *s)
 	}
 	if (left)
 		gh_large_free_span(left);
-	return true;
 }
-GH_EXPORT_FOR_TESTS(gh_large_free);
+GH_EXPORT_FOR_TESTS(gh_large_put);

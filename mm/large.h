@@ -12,9 +12,9 @@
 
 void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		     int node);
-bool gh_large_free(struct gh_span *s);
 bool gh_large_refused(size_t size);
 bool gh_large_release(struct gh_span *s);
+void gh_large_put(struct gh_span *s);
 void gh_large_free_span(struct gh_span *s);
 void gh_large_drain(struct gh_heap *h, unsigned int cpu);
 void gh_large_spill(struct gh_heap *h);

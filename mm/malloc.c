@@ -14,6 +14,7 @@
  * Names used here: p is an object, s its span, c its mcentral.
  */
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 
 #include <linux/goheap.h>
@@ -191,51 +192,84 @@ static bool span_is_malloc(const struct gh_span *s)
 	       (state == GH_SPAN_OBJECTS && !s->central->cache);
 }
 
-/* Free an object of a span class, if that is what it is. */
-static bool small_free(struct gh_span *s, void *p)
+/* What a free in the slow path found. */
+enum found {
+	FOUND_NONE,	/* nothing that may be freed here */
+	FOUND_TINY,	/* a tiny object, which is free now */
+	FOUND_SMALL,	/* an object of a span class, which is marked free */
+	FOUND_LARGE,	/* a large object, which is marked free */
+};
+
+static enum found small_claim(struct gh_span *s, void *p, u8 **state)
 {
 	struct gh_central *c = READ_ONCE(s->central);
-	u8 *state;
 
 	/* Pairs with leak_span(): with the new owner, the new state is seen. */
 	smp_rmb();
 	if (unlikely(c->cache || READ_ONCE(s->state) != GH_SPAN_OBJECTS))
-		return false;
+		return FOUND_NONE;
 	if (s->tiny)
-		return gh_tiny_free(s, (unsigned long)p);
-	if (unlikely(!gh_slot_find(s, s->nmalloc, p, &state)))
-		return false;
+		return gh_tiny_free(s, (unsigned long)p) ? FOUND_TINY :
+							   FOUND_NONE;
+	if (unlikely(!gh_slot_find(s, s->nmalloc, p, state)))
+		return FOUND_NONE;
+	**state = GH_OBJ_FREE;
+	return FOUND_SMALL;
+}
+
+/* Mark an object free, if there is one at @p. In an RCU read section. */
+static enum found free_claim(struct gh_span *s, void *p, u8 **state)
+{
+	switch (gh_span_state(s)) {
+	case GH_SPAN_OBJECTS:
+		return small_claim(s, p, state);
+	case GH_SPAN_LARGE:
+		if ((unsigned long)p == s->base && gh_large_release(s))
+			return FOUND_LARGE;
+	}
+	return FOUND_NONE;
+}
+
+/*
+ * Free an object that was marked free. No other task can have it, and it keeps
+ * the span alive until it comes back to the span.
+ */
+static void free_claimed(struct gh_span *s, void *p, u8 *state,
+			 enum found found)
+{
+	if (found == FOUND_TINY)
+		return;
 	if (want_init_on_free())
 		memset(p, 0, s->elemsize);
-	gh_slot_free(c, p, state);
-	return true;
+	if (found == FOUND_LARGE)
+		gh_large_put(s);
+	else
+		gh_slot_put(s->central, p, state);
 }
 
 /* Slow path of a free: look the span up in the index, or report a bad free. */
 static noinline void free_slow(void *p)
 {
-	unsigned long addr = (unsigned long)p;
+	enum goheap_bad_free kind = GOHEAP_BAD_WILD;
+	enum found found = FOUND_NONE;
 	struct gh_span *s;
+	u8 *state = NULL;
 
 	if (unlikely(ZERO_OR_NULL_PTR(p)))
 		return;
-	s = gh_span_of(addr);
-	if (unlikely(!s))
-		goto bad;
 
-	switch (gh_span_state(s)) {
-	case GH_SPAN_OBJECTS:
-		if (likely(small_free(s, p)))
-			return;
-		break;
-	case GH_SPAN_LARGE:
-		if (addr == s->base && gh_large_free(s))
-			return;
-		break;
-	}
-bad:
-	gh_report_bad_free(p, gh_bad_kind(s, addr, s && span_is_malloc(s)),
-			   NULL);
+	rcu_read_lock();
+	s = gh_span_of((unsigned long)p);
+	if (likely(s))
+		found = free_claim(s, p, &state);
+	if (unlikely(!found))
+		kind = gh_bad_kind(s, (unsigned long)p, s && span_is_malloc(s));
+	rcu_read_unlock();
+
+	if (likely(found))
+		free_claimed(s, p, state, found);
+	else
+		gh_report_bad_free(p, kind, NULL);
 }
 
 /**
@@ -250,19 +284,64 @@ bad:
  */
 void notrace goheap_free(const void *p)
 {
-	struct gh_span *s = gh_span_guess((unsigned long)p);
+	struct gh_central *c;
+	struct gh_span *s;
 	u8 *state;
 
-	if (unlikely(want_init_on_free()) ||
-	    unlikely(!gh_slot_find(s, s->nmalloc, p, &state))) {
-		free_slow((void *)p);
-		return;
+	if (unlikely(want_init_on_free()))
+		goto slow;
+
+	/* The RCU read section of the lookup, see span_withdraw(). */
+	preempt_disable();
+	s = gh_span_guess((unsigned long)p);
+	if (unlikely(!gh_slot_find(s, s->nmalloc, p, &state))) {
+		preempt_enable();
+		goto slow;
 	}
 	*state = GH_OBJ_FREE;
-	if (unlikely(!gh_slot_push(s->slots, (void *)p, state)))
-		gh_slot_free_slow(s->central, (void *)p, state);
+	if (likely(gh_slot_push(s->slots, (void *)p, state))) {
+		preempt_enable();
+		return;
+	}
+	c = s->central;
+	preempt_enable();
+	gh_slot_free_slow(c, (void *)p, state);
+	return;
+
+slow:
+	free_slow((void *)p);
 }
 EXPORT_SYMBOL_GPL(goheap_free);
+
+/* Bytes of the allocated object at an address, or 0. In an RCU read section. */
+static size_t span_usable_size(const struct gh_span *s, unsigned long addr)
+{
+	unsigned int idx;
+
+	if (gh_span_state(s) == GH_SPAN_DEAD)
+		return 0;
+	if (s->tiny)
+		return gh_tiny_size(s, addr);
+	if (!gh_span_find(s, addr, &idx) || s->objstate[idx] != GH_OBJ_ALLOC)
+		return 0;
+	return s->elemsize;
+}
+
+/* Bytes of an object of the goheap_alloc() family, or 0; and if it is data. */
+static size_t malloc_size(const void *p, bool *noscan)
+{
+	size_t size = 0;
+	struct gh_span *s;
+
+	rcu_read_lock();
+	s = gh_span_of((unsigned long)p);
+	if (s && span_is_malloc(s)) {
+		size = span_usable_size(s, (unsigned long)p);
+		*noscan = s->noscan;
+	}
+	rcu_read_unlock();
+	return size;
+}
 
 /**
  * goheap_usable_size() - size of an object as allocated
@@ -274,20 +353,18 @@ EXPORT_SYMBOL_GPL(goheap_free);
  */
 size_t goheap_usable_size(const void *p)
 {
-	unsigned long addr = (unsigned long)p;
 	struct gh_span *s;
-	unsigned int idx;
+	size_t size = 0;
 
 	if (ZERO_OR_NULL_PTR(p))
 		return 0;
-	s = gh_span_of(addr);
-	if (!s || gh_span_state(s) == GH_SPAN_DEAD)
-		return 0;
-	if (s->tiny)
-		return gh_tiny_size(s, addr);
-	if (!gh_span_find(s, addr, &idx) || s->objstate[idx] != GH_OBJ_ALLOC)
-		return 0;
-	return s->elemsize;
+
+	rcu_read_lock();
+	s = gh_span_of((unsigned long)p);
+	if (s)
+		size = span_usable_size(s, (unsigned long)p);
+	rcu_read_unlock();
+	return size;
 }
 EXPORT_SYMBOL_GPL(goheap_usable_size);
 
@@ -300,9 +377,14 @@ EXPORT_SYMBOL_GPL(goheap_usable_size);
  */
 bool goheap_owns(const void *p)
 {
-	struct gh_span *s = gh_span_of((unsigned long)p);
+	struct gh_span *s;
+	bool owns;
 
-	return s && gh_span_state(s) != GH_SPAN_DEAD;
+	rcu_read_lock();
+	s = gh_span_of((unsigned long)p);
+	owns = s && gh_span_state(s) != GH_SPAN_DEAD;
+	rcu_read_unlock();
+	return owns;
 }
 EXPORT_SYMBOL_GPL(goheap_owns);
 
@@ -314,9 +396,10 @@ EXPORT_SYMBOL_GPL(goheap_owns);
  */
 void goheap_free_sensitive(void *p)
 {
-	size_t size = goheap_usable_size(p);
+	bool noscan;
+	size_t size = malloc_size(p, &noscan);
 
-	if (size && span_is_malloc(gh_span_of((unsigned long)p)))
+	if (size)
 		memzero_explicit(p, size);
 	goheap_free(p);
 }
@@ -342,7 +425,7 @@ static bool realloc_fits(size_t have, size_t size)
  */
 void *goheap_realloc(void *p, size_t size, gfp_t gfp)
 {
-	struct gh_span *s;
+	bool noscan;
 	size_t have;
 	void *new;
 
@@ -353,9 +436,8 @@ void *goheap_realloc(void *p, size_t size, gfp_t gfp)
 		return ZERO_SIZE_PTR;
 	}
 
-	s = gh_span_of((unsigned long)p);
-	have = goheap_usable_size(p);
-	if (unlikely(!have || !span_is_malloc(s))) {
+	have = malloc_size(p, &noscan);
+	if (unlikely(!have)) {
 		/* The free is refused, and its report says why. */
 		goheap_free(p);
 		return NULL;
@@ -363,8 +445,7 @@ void *goheap_realloc(void *p, size_t size, gfp_t gfp)
 	if (realloc_fits(have, size))
 		return p;
 
-	new = gh_malloc(gh_kheap, size, gfp,
-			s->central->shape.noscan, NUMA_NO_NODE);
+	new = gh_malloc(gh_kheap, size, gfp, noscan, NUMA_NO_NODE);
 	if (!new)
 		return NULL;
 
@@ -442,11 +523,14 @@ EXPORT_SYMBOL_GPL(goheap_alloc_bulk);
 void goheap_free_bulk(unsigned int n, void **p)
 {
 	while (n) {
-		struct gh_span *s = gh_span_guess((unsigned long)*p);
 		unsigned int done = 0;
+		struct gh_span *s;
 
+		preempt_disable();
+		s = gh_span_guess((unsigned long)*p);
 		if (likely(s->nmalloc) && !want_init_on_free())
 			done = gh_slot_free_bulk(s->slots, n, p);
+		preempt_enable();
 		n -= done;
 		p += done;
 		if (!n)

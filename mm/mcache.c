@@ -686,22 +686,19 @@ static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n,
  * Stops at the first that the magazine cannot take: because it is full, or
  * because that is no object of these slots, or not allocated.
  *
- * Context: any.
+ * Context: any, preemption off, since before @slots were found by an address.
  * Return: number of objects freed.
  */
 unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 			       void **p)
 {
-	struct gh_slot *slot;
+	struct gh_slot *slot = this_cpu_ptr(slots);
 	unsigned int done = 0;
 
-	preempt_disable();
-	slot = this_cpu_ptr(slots);
 	if (gh_busy_try(&slot->busy)) {
 		done = slot_push_many(slot, n, p, slots);
 		gh_busy_end(&slot->busy);
 	}
-	preempt_enable();
 	return done;
 }
 

@@ -147,9 +147,29 @@ static inline void *gh_slot_alloc_node(struct gh_central *c, gfp_t gfp,
 }
 
 /**
+ * gh_slot_put() - free an object that was marked free
+ * @c: its mcentral
+ * @obj: the object, which no other task can have
+ * @state: its state byte, which says GH_OBJ_FREE
+ *
+ * Context: any.
+ */
+static __always_inline void gh_slot_put(struct gh_central *c, void *obj,
+					u8 *state)
+{
+	bool ok;
+
+	preempt_disable();
+	ok = gh_slot_push(c->slots, obj, state);
+	preempt_enable();
+	if (unlikely(!ok))
+		gh_slot_free_slow(c, obj, state);
+}
+
+/**
  * gh_slot_free() - free an object to its span class or cache
  * @c: its mcentral
- * @obj: the object, which was found to be allocated
+ * @obj: the object, which the caller owns
  * @state: its state byte
  *
  * Context: any.
@@ -158,8 +178,7 @@ static __always_inline void gh_slot_free(struct gh_central *c, void *obj,
 					 u8 *state)
 {
 	*state = GH_OBJ_FREE;
-	if (unlikely(!gh_slot_push(c->slots, obj, state)))
-		gh_slot_free_slow(c, obj, state);
+	gh_slot_put(c, obj, state);
 }
 
 #endif /* _GOHEAP_MCACHE_H */

@@ -35,6 +35,7 @@
 #include <linux/cpumask.h>
 #include <linux/kmemleak.h>
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/topology.h>
 
@@ -95,6 +96,7 @@ struct span_recs {
 	void *tiny;
 };
 
+/* Free the records of a span that was in no table. */
 static void span_put_records(struct gh_heap *h, const struct span_recs *recs,
 			     unsigned int nelems)
 {
@@ -134,6 +136,17 @@ static bool span_get_records(struct gh_heap *h, struct span_recs *recs,
 fail:
 	span_put_records(h, recs, nelems);
 	return false;
+}
+
+/* Free the records of a dead span, which readers may still look at. */
+static void span_retire_records(struct gh_heap *h, struct gh_span *s)
+{
+	if (s->tiny)
+		gh_fixalloc_free_rcu(&h->tiny_meta, s->tiny);
+	if (s->nelems > 1)
+		gh_fixalloc_free_rcu(&h->meta[gh_meta_index(s->nelems)],
+				     s->alloc_bits);
+	gh_fixalloc_free_rcu(&h->spans, s);
 }
 
 /* Enter a span's pages in the arenas' tables, or take them out. */
@@ -181,6 +194,8 @@ static void span_enter(struct gh_span *s)
 {
 	struct gh_arena *arena = gh_node_arena_of_page(s->node, s->page);
 
+	/* Pairs with the dependent reads of those who found it in the table. */
+	smp_wmb();
 	span_set_pages(s, s);
 	set_bit(s->page % GH_ARENA_PAGES, arena->page_inuse);
 }
@@ -201,6 +216,45 @@ static void span_publish(struct gh_span *s, u8 state)
 	smp_store_release(&s->state, state);
 }
 
+/*
+ * A free may be given any pointer, so the span that it looks at may die at any
+ * time. It must not then take an object of another span, or of another
+ * mcentral, for one of this span. It cannot do that, for these reasons:
+ *
+ *  1. The lookup and all use of what it found are in one RCU read section. In
+ *     the fast path preemption is off from before gh_span_guess() until the
+ *     object is in the magazine, which is such a section on every kernel, also
+ *     on PREEMPT_RT and on kernels that do not count preemption.
+ *  2. A span dies only when all of its objects are free and in no magazine. So
+ *     from here on all of its state bytes say "free", and the words of tiny
+ *     blocks are zero. A reader may see some fields as they were before the
+ *     span died and some as they are now, but it finds no object that is
+ *     allocated, and refuses the free. (If it has seen the object allocated
+ *     before, two tasks have freed one object at the same moment. That is
+ *     another matter: see gh_central_release().)
+ *  3. The records (span, bitmaps with state bytes, words of tiny blocks) go to
+ *     gh_fixalloc_free_rcu() after the last table entry that leads to them is
+ *     gone. They are not used again, and their memory stays, until all sections
+ *     that began before are over. Sections that begin later find the next span
+ *     and, because it is stored before the table's entry, the mcentral of that.
+ *     Until span_open() that span refuses frees, because @nmalloc and @ncache
+ *     are 0.
+ *  4. Meanwhile only the first word of a record changes: @base of the span, a
+ *     word of alloc bits, the link of the tiny words. With a wrong base any
+ *     index may result, but one that is too large is refused, and the state
+ *     byte of any other says "free".
+ *  5. A span in the span cache is reused without a grace period only for the
+ *     mcentral that it had before, and always with the layout that it had. Then
+ *     every field that a reader may have seen has the same value again, so the
+ *     free is the same as one that comes later: of a stale pointer to an object
+ *     that was allocated again. For another mcentral the reader's section must
+ *     be over, see span_is_for() in spancache.c. Large spans stay in the table
+ *     while they are cached, but only the slow path frees their objects, and it
+ *     loads @state with acquire before all else.
+ *
+ * None of this concerns a valid free: its object keeps the span alive until it
+ * has come back to the span.
+ */
 static void span_withdraw(struct gh_span *s)
 {
 	if (s->state == GH_SPAN_STACK)
@@ -213,18 +267,11 @@ static void span_withdraw(struct gh_span *s)
 /* Free the pages and the records of a dead span, which is in no table. */
 static void span_discard(struct gh_heap *h, struct gh_span *s)
 {
-	struct span_recs recs = {
-		.span = s,
-		.meta = s->nelems > 1 ? s->alloc_bits : NULL,
-		.tiny = s->tiny,
-	};
 	struct gh_node *node = s->node;
 	unsigned long page = s->page;
 	unsigned long npages = s->npages;
 
-	/* The record may belong to another span as soon as it is free. */
-	span_put_records(h, &recs, s->nelems);
-
+	span_retire_records(h, s);
 	gh_node_free_pages(node, page, npages);
 	atomic_long_sub(npages, &node->span_pages);
 	atomic_long_dec(&node->nspans);
@@ -383,6 +430,25 @@ static struct gh_node *heap_take_memory(struct gh_heap *h,
 
 /* ---- allocation and free ------------------------------------------------ */
 
+/*
+ * Must be done before the span can be found. Otherwise a reader could compare
+ * the mcentral that the span had before, and then see it opened for this one.
+ * Frees must not take the fast path before the mcentral has prepared the
+ * objects: it sets @slots, @nmalloc and @ncache.
+ */
+static void span_assign(struct gh_span *s, const struct gh_shape *shape,
+			struct gh_central *central)
+{
+	s->central = central;
+	s->name = shape->name;
+	s->noscan = shape->noscan;
+	s->cached = false;
+	s->sweepgen = 0;
+	s->slots = &gh_no_slot;
+	s->nmalloc = 0;
+	s->ncache = 0;
+}
+
 static void span_set_shape(struct gh_span *s, const struct gh_shape *shape,
 			   const struct span_recs *recs)
 {
@@ -398,7 +464,7 @@ static void span_set_shape(struct gh_span *s, const struct gh_shape *shape,
 static noinline struct gh_span *span_make(struct gh_heap *h,
 					  struct gh_node *first,
 					  const struct gh_shape *shape,
-					  gfp_t gfp)
+					  struct gh_central *central, gfp_t gfp)
 {
 	struct gh_run run = { .npages = shape->npages };
 	struct span_recs recs;
@@ -420,6 +486,7 @@ static noinline struct gh_span *span_make(struct gh_heap *h,
 	s->node = node;
 	s->page = run.page;
 	span_set_shape(s, shape, &recs);
+	span_assign(s, shape, central);
 
 	/* It is zero if commit has zeroed all of it, or it was never used. */
 	used = span_use_pages(s);
@@ -438,7 +505,7 @@ static noinline struct gh_span *span_make(struct gh_heap *h,
 static noinline void span_renew(struct gh_span *s)
 {
 	if (s->tiny)
-		memset(s->tiny, 0, GH_TINYWORDS_BYTES);
+		memset(s->tiny, 0, sizeof(*s->tiny));
 	gh_span_start(s, s->nelems > 1 ? s->alloc_bits : NULL);
 	span_enter(s);
 }
@@ -471,29 +538,17 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 	if (gfp & __GFP_THISNODE && node->nid != nid)
 		return NULL;
 
-	s = gh_spancache_take(&node->cache, shape);
+	s = gh_spancache_take(&node->cache, shape, central);
 	if (likely(s)) {
 		s->needzero = true;
+		span_assign(s, shape, central);
 		if (!s->large)
 			span_renew(s);
 	} else {
-		s = span_make(h, node, shape, gfp);
+		s = span_make(h, node, shape, central, gfp);
 		if (!s)
 			return NULL;
 	}
-
-	/*
-	 * Frees must not take the fast path before the mcentral has prepared
-	 * the objects: it sets @slots, @nmalloc and @ncache.
-	 */
-	s->central = central;
-	s->name = shape->name;
-	s->noscan = shape->noscan;
-	s->cached = false;
-	s->sweepgen = 0;
-	s->slots = &gh_no_slot;
-	s->nmalloc = 0;
-	s->ncache = 0;
 
 	span_publish(s, shape->state);
 	span_tell_kmemleak(s, gfp);
@@ -541,13 +596,26 @@ void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s)
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_free_span);
 
+static void walk_page(struct gh_arena *arena, unsigned long page,
+		      void (*fn)(struct gh_span *s, void *arg), void *arg)
+{
+	struct gh_span *s;
+
+	rcu_read_lock();
+	s = gh_arena_span(arena, page);
+	if (s && gh_span_state(s) != GH_SPAN_DEAD)
+		fn(s, arg);
+	rcu_read_unlock();
+}
+
 /**
  * gh_mheap_walk_spans() - visit every span in use, in order of address
  * @h: the heap
- * @fn: called for each; the span may change or die while it runs
+ * @fn: called for each in an RCU read section, so it must not sleep; the span
+ *	may change or die while it runs
  * @arg: passed to @fn
  *
- * Context: process context, may sleep; so may @fn.
+ * Context: process context, may sleep.
  */
 void gh_mheap_walk_spans(struct gh_heap *h,
 			 void (*fn)(struct gh_span *s, void *arg), void *arg)
@@ -560,16 +628,13 @@ void gh_mheap_walk_spans(struct gh_heap *h,
 
 		for (slot = 0; slot < READ_ONCE(node->next_slot); slot++) {
 			struct gh_arena *arena = gh_node_arena(node, slot);
-			struct gh_span *s;
 
 			if (!arena)
 				continue;
 			for_each_set_bit(bit, arena->page_inuse, GH_ARENA_PAGES) {
-				s = gh_arena_span(arena, bit);
-				if (s && gh_span_state(s) != GH_SPAN_DEAD)
-					fn(s, arg);
+				walk_page(arena, bit, fn, arg);
+				cond_resched();
 			}
-			cond_resched();
 		}
 	}
 }

@@ -14,21 +14,44 @@
 #include "mcentral.h"
 #include "report.h"
 
+/*
+ * The object that an address is in, or NULL if there is none. The span may die
+ * at any time. If its base was overwritten, no object has the index that
+ * results.
+ */
+static void *span_object(const struct gh_span *s, unsigned long addr)
+{
+	unsigned long at;
+
+	if (gh_span_state(s) == GH_SPAN_DEAD)
+		return NULL;
+	at = addr - READ_ONCE(s->base);
+	if (at / s->elemsize >= s->nelems)
+		return NULL;
+	return (void *)(addr - at % s->elemsize);
+}
+
 static void free_rcu_callback(struct rcu_head *head)
 {
-	unsigned long addr = (unsigned long)head;
-	struct gh_span *s = gh_span_of(addr);
+	struct goheap_cache *cache;
+	struct gh_span *s;
 	void *obj;
 
-	if (!s) {
+	/* Keeps the cache as well, if the object is free and others end it. */
+	rcu_read_lock();
+	s = gh_span_of((unsigned long)head);
+	obj = s ? span_object(s, (unsigned long)head) : NULL;
+	if (!obj) {
 		gh_report_bad_free(head, GOHEAP_BAD_WILD, NULL);
-		return;
+		goto out;
 	}
-	obj = (void *)(addr - (addr - s->base) % s->elemsize);
-	if (s->central->cache)
-		goheap_cache_free(s->central->cache, obj);
+	cache = s->central->cache;
+	if (cache)
+		goheap_cache_free(cache, obj);
 	else
 		goheap_free(obj);
+out:
+	rcu_read_unlock();
 }
 
 /**

@@ -4,12 +4,14 @@
  *
  *   background   once a second while there is something to do: idle objects of
  *                CPUs and idle batches of transfer caches are freed to their
- *                spans, idle spans of the span caches are evicted, and free
- *                pages above the goal lose their memory, highest address first
+ *                spans, idle spans of the span caches are evicted, free pages
+ *                above the goal lose their memory, highest address first, and
+ *                empty chunks of records are freed
  *   shrinker     the system is short of memory: the background work does more,
  *                at once
- *   shrink       goheap_shrink(): every CPU's caches are emptied, and all free
- *                pages lose their memory
+ *   shrink       goheap_shrink(): every CPU's caches are emptied, all free
+ *                pages lose their memory, and all empty chunks of records are
+ *                freed
  *   hotplug      a dead CPU's caches are emptied
  *
  * The goal is 10 % (a parameter) over the recent peak of pages in use, as in
@@ -35,6 +37,7 @@
 #include "large.h"
 #include "mcache.h"
 #include "reclaim.h"
+#include "records.h"
 #include "tiny.h"
 
 /* Memory retained over the recent peak, in percent of it. */
@@ -276,6 +279,7 @@ unsigned long gh_reclaim_all(struct gh_heap *h)
 	npages = gh_mheap_scavenge(h, ULONG_MAX);
 	WRITE_ONCE(h->peak_pages, gh_mheap_inuse(h));
 	mutex_unlock(&h->scav_lock);
+	gh_records_trim(h);
 	return npages << GH_PAGE_SHIFT;
 }
 GH_EXPORT_FOR_TESTS(gh_reclaim_all);
@@ -357,6 +361,9 @@ static void background_fn(struct work_struct *work)
 		gh_mheap_scavenge(h, surplus);
 	mutex_unlock(&h->scav_lock);
 
+	/* Last, because evicting spans frees records. */
+	if (tick)
+		more |= gh_records_age(h);
 	if (more || background_needed(h))
 		gh_mheap_kick(h);
 }

@@ -11,6 +11,7 @@
 #include <linux/atomic.h>
 #include <linux/kernel.h>
 #include <linux/ratelimit.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/stacktrace.h>
@@ -47,7 +48,7 @@ static atomic64_t bad_frees[GOHEAP_NR_BAD];
  * The span may change, or die, at any time: then the kind is that of what it
  * was or of what it has become.
  *
- * Context: any.
+ * Context: any; in the RCU read section in which @s was found.
  * Return: the kind.
  */
 enum goheap_bad_free gh_bad_kind(const struct gh_span *s, unsigned long addr,
@@ -82,14 +83,19 @@ static void report_stack(void)
 /* The span may die while it is looked at. What is printed may then be stale. */
 static void report_span(const void *p)
 {
-	struct gh_span *s = gh_span_of((unsigned long)p);
 	unsigned int idx;
+	struct gh_span *s;
 
-	if (!s)
-		return;
-	gh_span_find(s, (unsigned long)p, &idx);
-	pr_err("  object %u of %u, %zu bytes each, in a span of %lu pages of %s\n",
-	       idx, s->nelems, s->elemsize, s->npages, READ_ONCE(s->name));
+	/* The name may be a cache's, which is freed as the span's record is. */
+	rcu_read_lock();
+	s = gh_span_of((unsigned long)p);
+	if (s) {
+		gh_span_find(s, (unsigned long)p, &idx);
+		pr_err("  object %u of %u, %zu bytes each, in a span of %lu pages of %s\n",
+		       idx, s->nelems, s->elemsize, s->npages,
+		       READ_ONCE(s->name));
+	}
+	rcu_read_unlock();
 }
 
 /**

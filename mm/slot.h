@@ -65,7 +65,7 @@ static inline unsigned int gh_slot_n(const struct gh_slot *slot)
  * @p: any value
  * @state: its state byte, if the result is true
  *
- * Context: any.
+ * Context: any, in the RCU read section in which @s was found.
  * Return: true if @p is an allocated object of @s.
  */
 static __always_inline bool gh_slot_find(const struct gh_span *s,
@@ -118,16 +118,15 @@ static __always_inline bool gh_slot_pop(struct gh_slot __percpu *slots,
  * @obj: the object
  * @state: its state byte
  *
- * Context: any.
+ * Context: any, preemption off. The caller has it off since it looked for the
+ * object, because that is its RCU read section.
  * Return: false if the magazine cannot take it.
  */
 static __always_inline bool gh_slot_push(struct gh_slot __percpu *slots,
 					 void *obj, u8 *state)
 {
-	struct gh_slot *slot;
+	struct gh_slot *slot = this_cpu_ptr(slots);
 
-	preempt_disable();
-	slot = this_cpu_ptr(slots);
 	if (likely(gh_busy_try(&slot->busy))) {
 		struct gh_ent *top = slot->top;
 
@@ -137,12 +136,10 @@ static __always_inline bool gh_slot_push(struct gh_slot __percpu *slots,
 			barrier();
 			slot->top++;
 			gh_busy_end(&slot->busy);
-			preempt_enable();
 			return true;
 		}
 		gh_busy_end(&slot->busy);
 	}
-	preempt_enable();
 	return false;
 }
 

@@ -35,6 +35,7 @@
 struct gh_central;
 struct gh_node;
 struct gh_slot;
+struct gh_tinywords;
 
 /*
  * What a span is, in gh_span.state. It is stored last and loaded first, so that
@@ -94,15 +95,18 @@ struct gh_ent {
  * @large: holds one object and belongs to no set of a class or cache
  * @noscan: the objects hold no pointers
  * @inline_state: @objstate of a span of one object
+ * @died: RCU cookie of the moment at which it went to the span cache
  * @inline_bits: @alloc_bits and @freed_bits of a span of one object
  *
  * What a free in the fast path looks at fills the first cache line.
  *
- * Records come from a fixalloc, whose memory stays a gh_span until the heap
- * ends (its list of free records is linked through @base). So a free of an
- * invalid pointer may safely look at a record whose span dies meanwhile. It
- * learns that from @nmalloc, @ncache or @state, and the state byte, unless the
- * record is in use for another span by then.
+ * A caller that owns an object of a span may use the record, because the object
+ * keeps the span alive. Every other caller must look a span up and use it in
+ * one RCU read section. It finds the span, or the dead record of that span, but
+ * not a record that is in use for another one; span_withdraw() has the
+ * argument. In a dead record @nmalloc and @ncache are 0, @state is
+ * GH_SPAN_DEAD, and all state bytes say "free". @base may have any value,
+ * because a fixalloc overwrites the first word of a record.
  */
 struct gh_span {
 	unsigned long base;
@@ -123,7 +127,7 @@ struct gh_span {
 	u64 alloc_cache;
 	u64 *alloc_bits;
 	u64 *freed_bits;
-	atomic_t *tiny;
+	struct gh_tinywords *tiny;
 	struct gh_node *node;
 	unsigned long page;
 	const char *name;
@@ -134,6 +138,7 @@ struct gh_span {
 	bool large;
 	bool noscan;
 	u8 inline_state;
+	unsigned long died;
 	u64 inline_bits[2];
 };
 

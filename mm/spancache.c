@@ -15,7 +15,9 @@
  *
  * A cached span is reused only for the same layout, so that a reader with a
  * stale pointer to the record always sees sizes and bitmaps that are
- * consistent.
+ * consistent. Another mcentral gets it only after a grace period, because such
+ * a reader may have compared the mcentral already, and would take an object of
+ * the new one for an object of the old one; see span_withdraw() in mheap.c.
  *
  * For the page allocator the pages are allocated; for everything else the span
  * is dead. The mheap takes out and frees what has been here for too long
@@ -25,6 +27,7 @@
  */
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 
 #include "compat.h"
 #include "spancache.h"
@@ -63,6 +66,7 @@ bool gh_spancache_put(struct gh_spancache *cache, struct gh_span *s)
 	unsigned long flags;
 	bool ok;
 
+	s->died = get_state_synchronize_rcu();
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	ok = cache->npages + s->npages <= cache->max_pages;
 	if (likely(ok)) {
@@ -98,9 +102,20 @@ static __always_inline bool span_fits(const struct gh_span *s,
 			  !s->tiny == !shape->tiny));
 }
 
+/*
+ * Can no reader have seen the span with a mcentral other than @c? The mcentral
+ * of @s may have been destroyed, but another one can have the same address only
+ * after a grace period.
+ */
+static __always_inline bool span_is_for(const struct gh_span *s,
+					const struct gh_central *c)
+{
+	return likely(s->central == c) || poll_state_synchronize_rcu(s->died);
+}
+
 static __always_inline struct gh_span *
 bin_find(struct gh_spancache *cache, struct gh_spanbin *bin,
-	 const struct gh_shape *shape, bool large)
+	 const struct gh_shape *shape, const struct gh_central *c, bool large)
 	__must_hold(&cache->lock)
 {
 	unsigned int looks = TAKE_LOOKS;
@@ -109,7 +124,7 @@ bin_find(struct gh_spancache *cache, struct gh_spanbin *bin,
 	lockdep_assert_held(&cache->lock);
 
 	list_for_each_entry(s, &bin->spans, list) {
-		if (likely(span_fits(s, shape, large)))
+		if (likely(span_fits(s, shape, large) && span_is_for(s, c)))
 			return s;
 		if (!--looks)
 			break;
@@ -121,12 +136,14 @@ bin_find(struct gh_spancache *cache, struct gh_spanbin *bin,
  * gh_spancache_take() - take out a span of a given layout
  * @cache: the cache
  * @shape: the layout
+ * @c: the mcentral that it is for
  *
  * Context: any but NMI.
  * Return: the span that was freed last, if there are several; or NULL.
  */
 struct gh_span *gh_spancache_take(struct gh_spancache *cache,
-				  const struct gh_shape *shape)
+				  const struct gh_shape *shape,
+				  const struct gh_central *c)
 {
 	struct gh_spanbin *bin = gh_spancache_bin(cache, shape->elemsize,
 						  shape->large);
@@ -137,8 +154,8 @@ struct gh_span *gh_spancache_take(struct gh_spancache *cache,
 		return NULL;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	s = shape->large ? bin_find(cache, bin, shape, true) :
-			   bin_find(cache, bin, shape, false);
+	s = shape->large ? bin_find(cache, bin, shape, c, true) :
+			   bin_find(cache, bin, shape, c, false);
 	if (s)
 		spancache_unlink(cache, bin, s);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);

@@ -60,7 +60,8 @@ static inline struct gh_spanbin *gh_spancache_bin(struct gh_spancache *cache,
 void gh_spancache_init(struct gh_spancache *cache);
 bool gh_spancache_put(struct gh_spancache *cache, struct gh_span *s);
 struct gh_span *gh_spancache_take(struct gh_spancache *cache,
-				  const struct gh_shape *shape);
+				  const struct gh_shape *shape,
+				  const struct gh_central *c);
 struct gh_span *gh_spancache_take_oldest(struct gh_spancache *cache,
 					 struct gh_spanbin *bin,
 					 bool only_idle);

@@ -10,6 +10,7 @@
 #include <linux/kernel.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 
 #include <linux/goheap.h>
@@ -49,13 +50,15 @@ void gh_stack_init(struct gh_heap *h)
 
 static void *stack_alloc_large(struct gh_heap *h, size_t size, gfp_t gfp)
 {
+	struct gh_central *c = stack_central(h, GH_STACK_ORDERS - 1);
 	struct gh_shape shape = gh_shape_large(size, GH_SPAN_STACK, false);
 	struct gh_span *s;
 
 	if (gh_large_refused(size))
 		return NULL;
 	shape.name = h->central->name;
-	s = gh_mheap_alloc_span(h, &shape, h->central, gfp, NUMA_NO_NODE);
+	/* A mcentral of stacks, by which the span cache tells them apart. */
+	s = gh_mheap_alloc_span(h, &shape, c, gfp, NUMA_NO_NODE);
 	if (!s)
 		return NULL;
 	WRITE_ONCE(s->inline_state, GH_OBJ_ALLOC);
@@ -96,33 +99,31 @@ void *goheap_stack_alloc(size_t size, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(goheap_stack_alloc);
 
-static bool stack_free_large(struct gh_span *s)
+/* Mark a block free, if there is one at @addr. In an RCU read section. */
+static bool stack_claim(struct gh_span *s, unsigned long addr, u8 **state)
 {
-	if (!gh_large_release(s))
-		return false;
-	if (want_init_on_free())
-		memset((void *)s->base, 0, s->elemsize);
-	gh_large_free_span(s);
-	return true;
-}
-
-/* Free a block, if @addr is the start of one that is allocated. */
-static bool stack_free(struct gh_span *s, unsigned long addr)
-{
-	struct gh_ent ent;
 	unsigned int idx;
 
 	if (!gh_span_find(s, addr, &idx))
 		return false;
-	if (s->nelems == 1)
-		return stack_free_large(s);
-	ent = gh_central_ent(s, idx);
-	if (*ent.state != GH_OBJ_ALLOC)
+	if (s->large)
+		return gh_large_release(s);
+	*state = &s->objstate[idx];
+	if (**state != GH_OBJ_ALLOC)
 		return false;
-	if (want_init_on_free())
-		memset(ent.obj, 0, s->elemsize);
-	gh_slot_free(s->central, ent.obj, ent.state);
+	**state = GH_OBJ_FREE;
 	return true;
+}
+
+/* Free a block that was marked free, which keeps the span alive until then. */
+static void stack_free_claimed(struct gh_span *s, void *p, u8 *state)
+{
+	if (want_init_on_free())
+		memset(p, 0, s->elemsize);
+	if (s->large)
+		gh_large_free_span(s);
+	else
+		gh_slot_put(s->central, p, state);
 }
 
 /**
@@ -133,16 +134,26 @@ static bool stack_free(struct gh_span *s, unsigned long addr)
  */
 void goheap_stack_free(void *p)
 {
+	enum goheap_bad_free kind = GOHEAP_BAD_WILD;
 	unsigned long addr = (unsigned long)p;
 	struct gh_span *s;
-	bool mine;
+	bool mine, ok;
+	u8 *state;
 
 	if (!p)
 		return;
+
+	rcu_read_lock();
 	s = gh_span_of(addr);
 	mine = s && gh_span_state(s) == GH_SPAN_STACK;
-	if (mine && stack_free(s, addr))
-		return;
-	gh_report_bad_free(p, gh_bad_kind(s, addr, mine), NULL);
+	ok = mine && stack_claim(s, addr, &state);
+	if (!ok)
+		kind = gh_bad_kind(s, addr, mine);
+	rcu_read_unlock();
+
+	if (ok)
+		stack_free_claimed(s, p, state);
+	else
+		gh_report_bad_free(p, kind, NULL);
 }
 EXPORT_SYMBOL_GPL(goheap_stack_free);

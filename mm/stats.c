@@ -12,6 +12,7 @@
 #include <linux/debugfs.h>
 #include <linux/mm.h>
 #include <linux/proc_fs.h>
+#include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
@@ -285,7 +286,7 @@ static struct gh_arena *map_arena(struct gh_heap *h, unsigned int nr)
 
 /*
  * How many pages from @page on are in the same span, or in none and in the same
- * state. *@state is ABSENT if they are in a span.
+ * state. *@state is ABSENT if they are in a span. In an RCU read section.
  */
 static unsigned long map_run(struct gh_arena *arena, unsigned long page,
 			     enum gh_page_state *state)
@@ -324,7 +325,9 @@ static void *map_next(struct seq_file *m, void *v, loff_t *pos)
 					   *pos >> GH_ARENA_PAGES_SHIFT);
 	enum gh_page_state state;
 
+	rcu_read_lock();
 	*pos += map_run(arena, *pos % GH_ARENA_PAGES, &state);
+	rcu_read_unlock();
 	return map_start(m, pos);
 }
 
@@ -332,6 +335,7 @@ static void map_stop(struct seq_file *m, void *v)
 {
 }
 
+/* In an RCU read section, which keeps the span's cache as well. */
 static void map_show_span(struct seq_file *m, const struct gh_span *s)
 {
 	unsigned int sc = s->central - gh_kheap->central;
@@ -368,11 +372,15 @@ static int map_show(struct seq_file *m, void *v)
 	unsigned long page = pos % GH_ARENA_PAGES;
 	struct gh_arena *arena = map_arena(gh_kheap, nr);
 	enum gh_page_state state;
-	unsigned long n = map_run(arena, page, &state);
-	struct gh_span *s = gh_arena_span(arena, page);
+	struct gh_span *s;
+	unsigned long n;
 
 	if (!pos)
 		seq_puts(m, "# arena page npages kind class elemsize nelems live\n");
+
+	rcu_read_lock();
+	n = map_run(arena, page, &state);
+	s = gh_arena_span(arena, page);
 	seq_printf(m, "%u %lu %lu ", nr, page, n);
 
 	/* Cached spans that are large stay in the table, but are dead. */
@@ -382,6 +390,7 @@ static int map_show(struct seq_file *m, void *v)
 		map_show_span(m, s);
 	else
 		seq_puts(m, names[state]);
+	rcu_read_unlock();
 	return 0;
 }
 

@@ -28,14 +28,22 @@
 #define GH_TINY_HELD	BIT(15)
 #define GH_TINY_STARTS	0x7fffU
 
-/* Words of a span of tiny blocks, which is one page. */
-#define GH_TINYWORDS_BYTES	(GH_PAGE_SIZE / GH_TINY_SIZE * sizeof(atomic_t))
+/**
+ * struct gh_tinywords - words of a span of tiny blocks, which is one page
+ * @link: overwritten when the record is freed. It is no word, because a reader
+ *	with a stale pointer would take what is there for objects
+ * @word: one for each block
+ */
+struct gh_tinywords {
+	unsigned long link;
+	atomic_t word[GH_PAGE_SIZE / GH_TINY_SIZE];
+};
 
 /* The word of the block that @addr is in; @s is a span of tiny blocks. */
 static inline atomic_t *gh_tinyword_of(const struct gh_span *s,
 				       unsigned long addr)
 {
-	return &s->tiny[(addr - s->base) / GH_TINY_SIZE];
+	return &s->tiny->word[(addr - s->base) / GH_TINY_SIZE];
 }
 
 static inline int gh_tinyword_read(const struct gh_span *s, unsigned long addr)

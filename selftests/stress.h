@@ -138,6 +138,7 @@ void stress_pressure(void);
 void stress_lifecycle(void);
 void stress_faults(void);
 void stress_badfree(void);
+void stress_dying(void);
 void stress_leak(void);
 void stress_large(void);
 void stress_stale(void);

@@ -121,6 +121,7 @@ static const struct {
 	FIELD(cached),
 	FIELD(spans_inuse),
 	FIELD(pages_inuse),
+	FIELD(mspan_sys),
 	FIELD(caches),
 	FIELD(bad_frees[GOHEAP_BAD_WILD]),
 	FIELD(bad_frees[GOHEAP_BAD_INTERIOR]),

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit tests of fixalloc: what a record holds when, where it lies, what
- * happens when pages cannot be had, and that no two users get one record.
+ * happens when pages cannot be had, when chunks go back to the system, what
+ * readers in an RCU section see, and that no two users get one record.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/prandom.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -173,7 +177,6 @@ static void zeroing_allocator_zeroes_every_time(struct kunit *test)
 	}
 }
 
-/* Readers of type-stable records rely on it. */
 static void freeing_overwrites_only_the_first_word(struct kunit *test)
 {
 	struct gh_fixalloc *f = new_fixalloc(test, REC_SIZE, false);
@@ -197,6 +200,7 @@ static void every_record_sees_first_once(struct kunit *test)
 	struct gh_fixalloc *f = test->priv;
 	struct first_log log = { 0 };
 	unsigned int i, round, n = 500;
+	struct gh_fixalloc_stats st;
 	void **rec;
 
 	rec = kunit_kcalloc(test, n, sizeof(*rec), GFP_KERNEL);
@@ -211,8 +215,11 @@ static void every_record_sees_first_once(struct kunit *test)
 		for (i = 0; i < n; i++)
 			gh_fixalloc_free(f, rec[i]);
 	}
-	KUNIT_EXPECT_EQ(test, log.calls, n);
+	/* Once means that it was not written to before. */
 	KUNIT_EXPECT_EQ(test, log.dirty, 0);
+	gh_fixalloc_stats(f, &st);
+	KUNIT_EXPECT_GE(test, log.calls, n);
+	KUNIT_EXPECT_LE(test, log.calls, st.navail);
 }
 
 static void first_is_not_called_for_stock(struct kunit *test)
@@ -484,42 +491,437 @@ static void in_nmi_no_pages_are_allocated(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->sys, 0);
 }
 
-/* Slots of records, each filled with its own value. */
-static void random_steps_keep_every_record_intact(struct kunit *test)
+/* ---- chunks ------------------------------------------------------------- */
+
+/* Fill an array with @n records, each filled with its own value. */
+static u8 **get_records(struct kunit *test, unsigned int n)
 {
-	struct gh_fixalloc *f = new_fixalloc(test, REC_SIZE, false);
-	unsigned int i, live = 0, n = 1024;
-	struct gh_fixalloc_stats st;
-	struct rnd_state rnd;
+	struct gh_fixalloc *f = test->priv;
+	unsigned int i;
 	u8 **rec;
 
 	rec = kunit_kcalloc(test, n, sizeof(*rec), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, rec);
-	prandom_seed_state(&rnd, 1);
-	for (i = 0; i < steps; i++) {
-		u32 s = prandom_u32_state(&rnd) % n;
+	for (i = 0; i < n; i++) {
+		rec[i] = gh_fixalloc_alloc(f, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, rec[i]);
+		memset(rec[i], i, REC_SIZE);
+	}
+	return rec;
+}
 
-		if (!rec[s]) {
-			rec[s] = gh_fixalloc_alloc(f, GFP_KERNEL);
-			KUNIT_ASSERT_NOT_NULL(test, rec[s]);
-			memset(rec[s], s, REC_SIZE);
-			live++;
-		} else {
-			if (memchr_inv(rec[s], s, REC_SIZE)) {
-				KUNIT_FAIL(test, "step %u: record changed", i);
-				return;
-			}
-			gh_fixalloc_free(f, rec[s]);
-			rec[s] = NULL;
-			live--;
-		}
-		if (i % 1024 == 0)
-			cond_resched();
+static unsigned long bytes_of(struct gh_fixalloc *f)
+{
+	struct gh_fixalloc_stats st;
+
+	gh_fixalloc_stats(f, &st);
+	return st.sys;
+}
+
+static void chunks_go_back_when_all_of_their_records_are_free(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	struct gh_fixalloc_stats st;
+	unsigned int i, n = 5000;
+	u8 **rec = get_records(test, n);
+	unsigned long peak = bytes_of(f);
+
+	for (i = 0; i < n; i++)
+		gh_fixalloc_free(f, rec[i]);
+	/* A free may be in any context, so it frees no pages. */
+	KUNIT_EXPECT_EQ(test, bytes_of(f), peak);
+
+	KUNIT_EXPECT_FALSE(test, gh_fixalloc_age(f));
+	gh_fixalloc_stats(f, &st);
+	KUNIT_EXPECT_LE(test, st.sys, GH_FIXALLOC_CHUNK);
+	KUNIT_EXPECT_GT(test, st.navail, 0);
+	KUNIT_EXPECT_EQ(test, count_records(f, 0), st.navail);
+}
+
+static void trimming_leaves_no_empty_chunk(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	unsigned int i, n = 1000;
+	u8 **rec = get_records(test, n);
+
+	for (i = 0; i < n; i++)
+		gh_fixalloc_free(f, rec[i]);
+	gh_fixalloc_trim(f);
+	KUNIT_EXPECT_EQ(test, bytes_of(f), 0);
+	KUNIT_EXPECT_EQ(test, f->navail, 0);
+
+	/* It begins with a page again, which is zero. */
+	rec[0] = gh_fixalloc_alloc(f, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, rec[0]);
+	KUNIT_EXPECT_NULL(test, memchr_inv(rec[0], 0, REC_SIZE));
+	KUNIT_EXPECT_EQ(test, bytes_of(f), PAGE_SIZE);
+}
+
+static void a_chunk_stays_as_long_as_one_of_its_records_is_in_use(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	unsigned int i, n = 5000;
+	u8 **rec = get_records(test, n);
+	struct gh_fixalloc_stats st;
+
+	/* Two in a page stay. */
+	for (i = 0; i < n; i++)
+		if (i % 40)
+			gh_fixalloc_free(f, rec[i]);
+	gh_fixalloc_age(f);
+	gh_fixalloc_trim(f);
+
+	gh_fixalloc_stats(f, &st);
+	KUNIT_EXPECT_EQ(test, st.inuse, n / 40);
+	KUNIT_EXPECT_GE(test, st.sys, n * REC_SIZE);
+	for (i = 0; i < n; i += 40)
+		KUNIT_EXPECT_NULL(test, memchr_inv(rec[i], i, REC_SIZE));
+}
+
+/* Of each chunk but the first, its first record. */
+static unsigned int first_of_chunks(u8 **rec, unsigned int n, u8 **first,
+				    unsigned int max)
+{
+	unsigned int i, got = 0;
+
+	for (i = 1; i < n && got < max; i++)
+		if (virt_to_head_page(rec[i]) != virt_to_head_page(rec[i - 1]))
+			first[got++] = rec[i];
+	return got;
+}
+
+static void records_of_chunks_in_use_go_first(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	unsigned int i, n = 2000;
+	u8 **rec = get_records(test, n);
+	u8 *first[3], *again;
+
+	KUNIT_ASSERT_EQ(test, first_of_chunks(rec, n, first, 3), 3);
+	/* One chunk is emptied, then two others have a free record each. */
+	for (i = 0; i < n; i++)
+		if (virt_to_head_page(rec[i]) == virt_to_head_page(first[0]))
+			gh_fixalloc_free(f, rec[i]);
+	gh_fixalloc_free(f, first[2]);
+	gh_fixalloc_free(f, first[1]);
+
+	/* The last chunk was not full, and has been in the list longest. */
+	while ((again = gh_fixalloc_alloc(f, 0)) &&
+	       virt_to_head_page(again) == virt_to_head_page(rec[n - 1]))
+		;
+	KUNIT_EXPECT_PTR_EQ(test, again, first[2]);
+	KUNIT_EXPECT_PTR_EQ(test, (u8 *)gh_fixalloc_alloc(f, 0), first[1]);
+	again = gh_fixalloc_alloc(f, 0);
+	KUNIT_EXPECT_PTR_EQ(test, virt_to_head_page(again),
+			    virt_to_head_page(first[0]));
+}
+
+static void in_nmi_no_pages_are_freed(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	unsigned int i, n = 1000;
+	u8 **rec = get_records(test, n);
+	unsigned long flags, peak = bytes_of(f);
+
+	local_irq_save(flags);
+	__preempt_count_add(NMI_OFFSET);
+	for (i = 0; i < n; i++)
+		gh_fixalloc_free(f, rec[i]);
+	__preempt_count_sub(NMI_OFFSET);
+	local_irq_restore(flags);
+	KUNIT_EXPECT_EQ(test, f->sys, peak);
+
+	gh_fixalloc_age(f);
+	KUNIT_EXPECT_EQ(test, f->inuse, 0);
+	gh_fixalloc_trim(f);
+	KUNIT_EXPECT_EQ(test, f->sys, 0);
+}
+
+/* ---- grace periods ------------------------------------------------------ */
+
+/*
+ * While this thread is in an RCU read section, no grace period that begins
+ * there ends, however long it takes.
+ */
+static void a_record_that_readers_may_see_stays_as_it_was(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	struct gh_fixalloc_stats st;
+	unsigned int i, n = 10, wrong = 0;
+	u8 **rec = get_records(test, n);
+	void *other;
+	bool more;
+
+	rcu_read_lock();
+	for (i = 0; i < n; i++)
+		gh_fixalloc_free_rcu(f, rec[i]);
+	more = gh_fixalloc_age(f);
+	mdelay(20);
+	more &= gh_fixalloc_age(f);
+	while ((other = gh_fixalloc_alloc(f, 0)))
+		memset(other, 0xff, REC_SIZE);
+	for (i = 0; i < n; i++)
+		wrong += !!memchr_inv(rec[i] + 8, i, REC_SIZE - 8);
+	gh_fixalloc_stats(f, &st);
+	rcu_read_unlock();
+
+	KUNIT_EXPECT_TRUE(test, more);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, st.nwait, n);
+	KUNIT_EXPECT_EQ(test, st.navail, 0);
+}
+
+static void waiting_records_are_usable_after_a_grace_period(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	unsigned int i, n = 10;
+	u8 **rec = get_records(test, n);
+	struct gh_fixalloc_stats st;
+
+	/* Leave nothing else, so that nothing but these can be had. */
+	count_records(f, 0);
+	for (i = 0; i < n; i++)
+		gh_fixalloc_free_rcu(f, rec[i]);
+	synchronize_rcu();
+	/* Nobody needs to call gh_fixalloc_age() for it. */
+	KUNIT_EXPECT_EQ(test, count_records(f, 0), n);
+	gh_fixalloc_stats(f, &st);
+	KUNIT_EXPECT_EQ(test, st.nwait, 0);
+}
+
+static void ageing_starts_the_grace_period_that_records_wait_for(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	struct gh_fixalloc_stats st;
+	unsigned int i, n = 3000;
+	u8 **rec = get_records(test, n);
+
+	for (i = 0; i < n; i++)
+		gh_fixalloc_free_rcu(f, rec[i]);
+	gh_fixalloc_stats(f, &st);
+	KUNIT_EXPECT_EQ(test, st.inuse, 0);
+	KUNIT_EXPECT_EQ(test, st.nwait, n);
+	for (i = 0; i < 500 && gh_fixalloc_age(f); i++)
+		msleep(20);
+	KUNIT_EXPECT_LT(test, i, 500);
+	gh_fixalloc_stats(f, &st);
+	KUNIT_EXPECT_EQ(test, st.nwait, 0);
+	KUNIT_EXPECT_LE(test, st.sys, GH_FIXALLOC_CHUNK);
+}
+
+static void a_chunk_stays_as_long_as_one_of_its_records_waits(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	unsigned int i, n = 1000;
+	u8 **rec = get_records(test, n);
+	unsigned long peak = bytes_of(f), then;
+
+	rcu_read_lock();
+	for (i = 0; i < n; i++)
+		gh_fixalloc_free_rcu(f, rec[i]);
+	gh_fixalloc_age(f);
+	gh_fixalloc_trim(f);
+	then = f->sys;
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, then, peak);
+
+	synchronize_rcu();
+	while (gh_fixalloc_age(f))
+		synchronize_rcu();
+	gh_fixalloc_trim(f);
+	KUNIT_EXPECT_EQ(test, f->sys, 0);
+}
+
+/* More grace periods than there are batches for. */
+static void records_of_many_grace_periods_wait_together(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	unsigned int i, n = 4 * GH_FIXALLOC_BATCHES;
+	u8 **rec = get_records(test, n);
+	struct gh_fixalloc_stats st;
+	unsigned int wrong = 0;
+	void *other;
+
+	count_records(f, 0);
+	for (i = 0; i < n - 1; i++) {
+		gh_fixalloc_free_rcu(f, rec[i]);
+		synchronize_rcu();
 	}
 	gh_fixalloc_stats(f, &st);
-	KUNIT_EXPECT_EQ(test, st.inuse, live);
-	/* Never more records than were live at once. */
-	KUNIT_EXPECT_LE(test, st.sys, n * REC_SIZE + 2 * GH_FIXALLOC_CHUNK);
+	KUNIT_EXPECT_EQ(test, st.nwait, n - 1);
+	KUNIT_EXPECT_EQ(test, st.inuse + st.nwait, st.nalloc);
+
+	/* The last batch is no longer over if one more joins it. */
+	rcu_read_lock();
+	gh_fixalloc_free_rcu(f, rec[n - 1]);
+	while ((other = gh_fixalloc_alloc(f, 0)))
+		wrong += other == rec[n - 1];
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+
+	synchronize_rcu();
+	while (gh_fixalloc_age(f))
+		synchronize_rcu();
+	gh_fixalloc_stats(f, &st);
+	KUNIT_EXPECT_EQ(test, st.nwait, 0);
+	KUNIT_EXPECT_GE(test, st.navail, 1);
+}
+
+static void a_zeroing_allocator_zeroes_what_has_waited(struct kunit *test)
+{
+	struct gh_fixalloc *f = new_fixalloc(test, REC_SIZE, true);
+	u8 *rec = gh_fixalloc_alloc(f, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	count_records(f, 0);
+	memset(rec, 0xff, REC_SIZE);
+	gh_fixalloc_free_rcu(f, rec);
+	synchronize_rcu();
+	KUNIT_EXPECT_PTR_EQ(test, (u8 *)gh_fixalloc_alloc(f, 0), rec);
+	KUNIT_EXPECT_NULL(test, memchr_inv(rec, 0, REC_SIZE));
+}
+
+static void destroy_counts_nothing_that_waits(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	u8 **rec = get_records(test, 3);
+
+	gh_fixalloc_free_rcu(f, rec[1]);
+	KUNIT_EXPECT_EQ(test, gh_fixalloc_destroy(f), 2);
+	KUNIT_EXPECT_EQ(test, f->nwait, 0);
+	KUNIT_EXPECT_NOT_NULL(test, gh_fixalloc_alloc(f, GFP_KERNEL));
+}
+
+/* ---- random steps ------------------------------------------------------- */
+
+#define MODEL_RECS	1024
+#define MODEL_WINDOW	2000
+
+/**
+ * struct model - what is known of an allocator
+ * @rec: records, each filled with its own index
+ * @waits: freed by RCU in this window, in which no grace period ends
+ * @live: number of records in use
+ */
+struct model {
+	u8 *rec[MODEL_RECS];
+	bool waits[MODEL_RECS];
+	unsigned int live;
+};
+
+static bool model_intact(const struct model *m, u32 s)
+{
+	/* The first word of one that waits is not its own any more. */
+	unsigned int skip = m->waits[s] ? 8 : 0;
+
+	return !memchr_inv(m->rec[s] + skip, s, REC_SIZE - skip);
+}
+
+/* Returns false if something is wrong. */
+static bool model_step(struct gh_fixalloc *f, struct model *m, u32 s, bool rcu)
+{
+	if (m->waits[s])
+		return true;
+	if (!m->rec[s]) {
+		m->rec[s] = gh_fixalloc_alloc(f, GFP_NOWAIT | __GFP_NOWARN);
+		if (!m->rec[s])
+			return true;
+		memset(m->rec[s], s, REC_SIZE);
+		m->live++;
+		return true;
+	}
+	if (!model_intact(m, s))
+		return false;
+	if (rcu)
+		gh_fixalloc_free_rcu(f, m->rec[s]);
+	else
+		gh_fixalloc_free(f, m->rec[s]);
+	m->waits[s] = rcu;
+	if (!rcu)
+		m->rec[s] = NULL;
+	m->live--;
+	return true;
+}
+
+/* The end of a window: what was freed in it must have stayed. */
+static unsigned int model_check_waiting(struct model *m)
+{
+	unsigned int s, wrong = 0;
+
+	for (s = 0; s < MODEL_RECS; s++) {
+		if (!m->waits[s])
+			continue;
+		wrong += !model_intact(m, s);
+		m->waits[s] = false;
+		m->rec[s] = NULL;
+	}
+	return wrong;
+}
+
+/* Steps in one RCU read section. Returns how many things were wrong. */
+static unsigned int model_window(struct gh_fixalloc *f, struct model *m,
+				 struct rnd_state *rnd)
+{
+	/* Few records in some windows, so that chunks become empty. */
+	u32 range = prandom_u32_state(rnd) % 2 ? MODEL_RECS : 64;
+	bool free_only = !(prandom_u32_state(rnd) % 4);
+	unsigned int i, wrong = 0;
+
+	rcu_read_lock();
+	for (i = 0; i < MODEL_WINDOW; i++) {
+		u32 s = prandom_u32_state(rnd) % range;
+
+		if (free_only && !m->rec[s])
+			continue;
+		wrong += !model_step(f, m, s, prandom_u32_state(rnd) % 2);
+	}
+	wrong += model_check_waiting(m);
+	rcu_read_unlock();
+	return wrong;
+}
+
+static void random_steps_keep_every_record_intact(struct kunit *test)
+{
+	struct gh_fixalloc *f = new_fixalloc(test, REC_SIZE, false);
+	struct model *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+	struct gh_fixalloc_stats st;
+	struct rnd_state rnd;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	prandom_seed_state(&rnd, 1);
+	for (i = 0; i < steps / MODEL_WINDOW; i++) {
+		unsigned int wrong = model_window(f, m, &rnd);
+
+		if (wrong) {
+			KUNIT_FAIL(test, "window %u: %u records changed", i,
+				   wrong);
+			return;
+		}
+		if (i % 3 == 0)
+			gh_fixalloc_age(f);
+		if (i % 16 == 0)
+			gh_fixalloc_trim(f);
+		if (i % 32 == 0)
+			synchronize_rcu();
+		gh_fixalloc_stats(f, &st);
+		KUNIT_ASSERT_EQ(test, st.inuse, m->live);
+		KUNIT_ASSERT_LE(test,
+				(st.inuse + st.navail + st.nwait) * REC_SIZE,
+				st.sys);
+	}
+
+	for (i = 0; i < MODEL_RECS; i++) {
+		if (!m->rec[i])
+			continue;
+		KUNIT_EXPECT_TRUE(test, model_intact(m, i));
+		gh_fixalloc_free(f, m->rec[i]);
+	}
+	while (gh_fixalloc_age(f))
+		synchronize_rcu();
+	gh_fixalloc_trim(f);
+	KUNIT_EXPECT_EQ(test, bytes_of(f), 0);
+	KUNIT_EXPECT_EQ(test, f->navail, 0);
 }
 
 struct worker {
@@ -544,7 +946,10 @@ static int worker_fn(void *arg)
 		if (*r) {
 			/* Another owner would have written its own number. */
 			w->errors += !!memchr_inv(*r, w->id, REC_SIZE);
-			gh_fixalloc_free(w->f, *r);
+			if (w->id % 2)
+				gh_fixalloc_free(w->f, *r);
+			else
+				gh_fixalloc_free_rcu(w->f, *r);
 			*r = NULL;
 		} else {
 			*r = gh_fixalloc_alloc(w->f, GFP_KERNEL);
@@ -555,6 +960,10 @@ static int worker_fn(void *arg)
 		}
 		if (i % 256 == 0)
 			cond_resched();
+		if (i % 1024 == w->id) {
+			gh_fixalloc_age(w->f);
+			gh_fixalloc_trim(w->f);
+		}
 	}
 	for (i = 0; i < ARRAY_SIZE(rec); i++) {
 		if (rec[i])
@@ -592,6 +1001,129 @@ static void a_record_has_one_owner_at_a_time_on_many_cpus(struct kunit *test)
 	}
 	gh_fixalloc_stats(f, &st);
 	KUNIT_EXPECT_EQ(test, st.inuse, 0);
+	while (gh_fixalloc_age(f))
+		synchronize_rcu();
+	gh_fixalloc_trim(f);
+	KUNIT_EXPECT_EQ(test, bytes_of(f), 0);
+}
+
+/* ---- readers on other CPUs ---------------------------------------------- */
+
+/**
+ * struct shown - a record that readers look at
+ * @link: not looked at: overwritten when the record is freed
+ * @id: number of the record
+ * @check: the complement of @id
+ */
+struct shown {
+	void *link;
+	unsigned long id;
+	unsigned long check;
+};
+
+/**
+ * struct showing - a record that is replaced while others look at it
+ * @f: the allocator
+ * @now: the record
+ * @stop: the readers should end
+ * @wrong: how often a record changed while a reader looked at it
+ * @looks: how often readers looked
+ */
+struct showing {
+	struct gh_fixalloc *f;
+	struct shown *now;
+	bool stop;
+	atomic_t wrong;
+	atomic_t looks;
+};
+
+struct reader {
+	struct showing *sh;
+	struct completion done;
+};
+
+static void look_at(struct showing *sh, unsigned int spins)
+{
+	struct shown *r;
+	unsigned long id;
+
+	rcu_read_lock();
+	r = READ_ONCE(sh->now);
+	id = READ_ONCE(r->id);
+	while (spins--) {
+		if (READ_ONCE(r->id) != id || READ_ONCE(r->check) != ~id)
+			atomic_inc(&sh->wrong);
+		cpu_relax();
+	}
+	rcu_read_unlock();
+	atomic_inc(&sh->looks);
+}
+
+static int reader_fn(void *arg)
+{
+	struct reader *rd = arg;
+	unsigned int i;
+
+	for (i = 0; !READ_ONCE(rd->sh->stop); i++) {
+		look_at(rd->sh, i % 500);
+		if (i % 64 == 0)
+			usleep_range(50, 100);
+		cond_resched();
+	}
+	kthread_complete_and_exit(&rd->done, 0);
+}
+
+/* Returns false if there is no memory. */
+static bool show_next(struct showing *sh, unsigned long id)
+{
+	struct shown *r = gh_fixalloc_alloc(sh->f, GFP_KERNEL), *old = sh->now;
+
+	if (!r)
+		return false;
+	WRITE_ONCE(r->id, id);
+	WRITE_ONCE(r->check, ~id);
+	/* Pairs with the dependent reads in look_at(). */
+	smp_store_release(&sh->now, r);
+	if (old)
+		gh_fixalloc_free_rcu(sh->f, old);
+	return true;
+}
+
+static void readers_never_see_a_record_become_anothers(struct kunit *test)
+{
+	struct gh_fixalloc *f = new_fixalloc(test, sizeof(struct shown), false);
+	struct showing sh = { .f = f };
+	unsigned int i, n = 3;
+	struct reader *rd;
+
+	rd = kunit_kcalloc(test, n, sizeof(*rd), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, rd);
+	KUNIT_ASSERT_TRUE(test, show_next(&sh, 0));
+	for (i = 0; i < n; i++) {
+		rd[i].sh = &sh;
+		init_completion(&rd[i].done);
+		if (IS_ERR(kthread_run(reader_fn, &rd[i], "gh_reader/%u", i))) {
+			KUNIT_FAIL(test, "no thread");
+			complete(&rd[i].done);
+		}
+	}
+	for (i = 1; i < steps / 20; i++) {
+		if (!show_next(&sh, i))
+			KUNIT_FAIL(test, "no memory");
+		if (i % 512 == 0) {
+			gh_fixalloc_age(f);
+			gh_fixalloc_trim(f);
+		}
+		if (i % 64 == 0)
+			cond_resched();
+		if (i % 4096 == 0)
+			msleep(20);
+	}
+	WRITE_ONCE(sh.stop, true);
+	for (i = 0; i < n; i++)
+		wait_for_completion(&rd[i].done);
+	KUNIT_EXPECT_EQ(test, atomic_read(&sh.wrong), 0);
+	KUNIT_EXPECT_GT(test, atomic_read(&sh.looks), 0);
 }
 
 static struct kunit_case fixalloc_cases[] = {
@@ -617,8 +1149,21 @@ static struct kunit_case fixalloc_cases[] = {
 	KUNIT_CASE(works_with_interrupts_off),
 	KUNIT_CASE(in_nmi_the_lock_is_only_tried),
 	KUNIT_CASE(in_nmi_no_pages_are_allocated),
+	KUNIT_CASE(chunks_go_back_when_all_of_their_records_are_free),
+	KUNIT_CASE(trimming_leaves_no_empty_chunk),
+	KUNIT_CASE(a_chunk_stays_as_long_as_one_of_its_records_is_in_use),
+	KUNIT_CASE(records_of_chunks_in_use_go_first),
+	KUNIT_CASE(in_nmi_no_pages_are_freed),
+	KUNIT_CASE(a_record_that_readers_may_see_stays_as_it_was),
+	KUNIT_CASE(waiting_records_are_usable_after_a_grace_period),
+	KUNIT_CASE(ageing_starts_the_grace_period_that_records_wait_for),
+	KUNIT_CASE(a_chunk_stays_as_long_as_one_of_its_records_waits),
+	KUNIT_CASE(records_of_many_grace_periods_wait_together),
+	KUNIT_CASE(a_zeroing_allocator_zeroes_what_has_waited),
+	KUNIT_CASE(destroy_counts_nothing_that_waits),
 	KUNIT_CASE(random_steps_keep_every_record_intact),
 	KUNIT_CASE(a_record_has_one_owner_at_a_time_on_many_cpus),
+	KUNIT_CASE(readers_never_see_a_record_become_anothers),
 	{}
 };
 

@@ -7,6 +7,7 @@
 
 #include <linux/module.h>
 #include <linux/nodemask.h>
+#include <linux/rcupdate.h>
 #include <linux/sizes.h>
 
 #include "../large.h"
@@ -273,6 +274,51 @@ static void those_who_cannot_wait_are_served(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, s);
 }
 
+/* This thread is the reader that no grace period ends before. */
+static void another_mcentral_waits_for_the_readers_of_a_span(struct kunit *test)
+{
+	unsigned int class = gh_size_to_class(64);
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_central *c = &h->central[gh_make_spanclass(class, false)];
+	struct gh_central *d = &h->central[gh_make_spanclass(class, true)];
+	struct gh_span *s = must_get_of(test, c - h->central), *of_c, *of_d;
+
+	rcu_read_lock();
+	put_span(test, s);
+	of_d = gh_mheap_alloc_span(h, &d->shape, d, GFP_NOWAIT, NUMA_NO_NODE);
+	of_c = gh_mheap_alloc_span(h, &c->shape, c, GFP_NOWAIT, NUMA_NO_NODE);
+	rcu_read_unlock();
+
+	KUNIT_ASSERT_NOT_NULL(test, of_d);
+	KUNIT_EXPECT_PTR_NE(test, of_d, s);
+	/* To those who know it as this one's, nothing changes. */
+	KUNIT_EXPECT_PTR_EQ(test, of_c, s);
+	put_span(test, of_c);
+	put_span(test, of_d);
+
+	gh_mheap_evict(h);
+	s = must_get_of(test, c - h->central);
+	put_span(test, s);
+	synchronize_rcu();
+	of_d = must_get_of(test, d - h->central);
+	KUNIT_EXPECT_PTR_EQ(test, of_d, s);
+	put_span(test, of_d);
+}
+
+/* Large objects and stack blocks are told apart by their mcentrals. */
+static void a_large_object_waits_for_the_readers_of_a_stack_block(struct kunit *test)
+{
+	void *p = goheap_stack_alloc(SZ_512K, GFP_KERNEL), *q;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	rcu_read_lock();
+	goheap_stack_free(p);
+	q = goheap_alloc(SZ_512K, GFP_NOWAIT | __GFP_NOWARN);
+	rcu_read_unlock();
+	KUNIT_EXPECT_PTR_NE(test, p, q);
+	goheap_free(q);
+}
+
 static void a_span_is_served_to_its_node_only(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
@@ -379,8 +425,9 @@ static void of_two_frees_at_the_same_moment_one_is_refused(struct kunit *test)
 	void *p = must_malloc(test, SZ_512K, GFP_KERNEL);
 	struct gh_span *s = gh_span_of((unsigned long)p);
 
-	KUNIT_EXPECT_TRUE(test, gh_large_free(s));
-	KUNIT_EXPECT_FALSE(test, gh_large_free(s));
+	KUNIT_EXPECT_TRUE(test, gh_large_release(s));
+	gh_large_put(s);
+	KUNIT_EXPECT_FALSE(test, gh_large_release(s));
 	KUNIT_EXPECT_EQ(test, cached(test), SZ_512K >> GH_PAGE_SHIFT);
 }
 
@@ -654,6 +701,8 @@ static struct kunit_case spancache_cases[] = {
 	KUNIT_CASE(a_small_span_comes_back_clean),
 	KUNIT_CASE(memory_that_is_reused_is_zeroed_if_asked),
 	KUNIT_CASE(those_who_cannot_wait_are_served),
+	KUNIT_CASE(another_mcentral_waits_for_the_readers_of_a_span),
+	KUNIT_CASE(a_large_object_waits_for_the_readers_of_a_stack_block),
 	KUNIT_CASE(a_span_is_served_to_its_node_only),
 	KUNIT_CASE(cached_spans_are_not_in_use),
 	KUNIT_CASE(stack_spans_are_counted_only_while_in_use),

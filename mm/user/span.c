@@ -62,7 +62,7 @@ static void record_free(struct gh_uheap *h, struct gh_uspan *s)
 	if (s->nelems > 1)
 		gh_fixalloc_free(&h->meta[gh_meta_index(s->nelems)], s->free);
 	free_uid(s->user);
-	gh_fixalloc_free(&h->span_recs, s);
+	gh_fixalloc_free_rcu(&h->span_recs, s);
 }
 
 /* All objects are free. @meta is NULL for a span of one object. */
@@ -329,6 +329,16 @@ void gh_uspan_withdraw(struct gh_uheap *h, struct gh_uspan *s)
 	spin_unlock(&owner->lock);
 }
 
+/* The grace period of records that were freed before may be over by now. */
+static void age_records(struct gh_uheap *h)
+{
+	unsigned int i;
+
+	gh_fixalloc_age(&h->span_recs);
+	for (i = 0; i < GH_NUM_META; i++)
+		gh_fixalloc_age(&h->meta[i]);
+}
+
 /**
  * gh_uspan_release() - free the memory, pages and records of spans
  * @h: the heap
@@ -367,6 +377,8 @@ unsigned long gh_uspan_release(struct gh_uheap *h, struct list_head *spans)
 		}
 	}
 	mutex_unlock(&h->lock);
+
+	age_records(h);
 	return done;
 }
 

@@ -130,10 +130,12 @@ enum gh_uobj_state {
  * @one_state: @state of a span of one object
  * @one_free: @free of such a span
  *
- * Records come from a fixalloc, so a stale pointer always leads to some span's
- * record. Without the heap's lock, a lookup may find a span that is about to be
- * freed or to change its owner. Its result may only be used by a caller that
- * holds the lock of a session, and then finds this session in @owner.
+ * Records come from a fixalloc and are freed after a grace period. A record that
+ * was found without the heap's lock may be looked at in an RCU read section, as
+ * code that holds a spinlock is. It may be about to be freed or to change its
+ * owner, so the result may only be used by a caller that holds the lock of a
+ * session, and then finds this session in @owner. @owner is NULL in a record
+ * that was freed.
  */
 struct gh_uspan {
 	u64 base;
