@@ -39,19 +39,24 @@ static int param_in_range(const char *val, const struct kernel_param *kp,
 	return err ?: -ERANGE;
 }
 
+/* What was asked for; the machine's memory may allow less. */
+static unsigned long percpu_kb = 1024;
+
 static int percpu_kb_set(const char *val, const struct kernel_param *kp)
 {
 	unsigned long kb;
 	int err = param_in_range(val, kp, PERCPU_KB_MIN, PERCPU_KB_MAX, &kb);
 
-	if (!err)
-		WRITE_ONCE(gh_percpu_bytes, kb << 10);
-	return err;
+	if (err)
+		return err;
+	percpu_kb = kb;
+	gh_mcache_set_bound(kb << 10);
+	return 0;
 }
 
 static int percpu_kb_get(char *buf, const struct kernel_param *kp)
 {
-	return sysfs_emit(buf, "%lu\n", gh_percpu_bytes >> 10);
+	return sysfs_emit(buf, "%lu\n", percpu_kb);
 }
 
 static const struct kernel_param_ops percpu_kb_ops = {
@@ -59,7 +64,7 @@ static const struct kernel_param_ops percpu_kb_ops = {
 	.get = percpu_kb_get,
 };
 module_param_cb(percpu_kb, &percpu_kb_ops, NULL, 0644);
-MODULE_PARM_DESC(percpu_kb, "KiB that a CPU may hold of size classes and large objects, and again of object caches, 16 to 1048576 (default 1024)");
+MODULE_PARM_DESC(percpu_kb, "KiB that a CPU may hold of size classes and large objects, and again of object caches, 16 to 1048576 (default 1024); all CPUs together hold at most 1/32 of memory");
 
 static int retain_percent_set(const char *val, const struct kernel_param *kp)
 {
@@ -177,6 +182,7 @@ static int __init goheap_init(void)
 	err = gh_reclaim_init();
 	if (err)
 		goto no_reclaim;
+	gh_mcache_set_bound(percpu_kb << 10);
 	err = heap_start();
 	if (err)
 		goto no_heap;

@@ -9,13 +9,13 @@
  *               gh_lookup
  *
  * An arena is published with release semantics when all of it is set up, and
- * stays until the heap ends. Leaves of the index stay until the module ends.
+ * stays until its area is given back. Leaves of the index stay until the module
+ * ends.
  *
  * Lock: index_lock serialises writers of the index and of gh_lookup; readers
  * take no lock.
  */
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/vmalloc.h>
 
 #include "arena.h"
@@ -44,8 +44,8 @@ GH_EXPORT_FOR_TESTS(gh_lookup);
 /* In place of an arena's table: all its entries are gh_no_span. Read-only. */
 static struct gh_span **no_spans;
 
-static DEFINE_MUTEX(index_lock);
-static unsigned long index_leaves;
+static DEFINE_RAW_SPINLOCK(index_lock);
+static atomic_long_t index_leaves;
 
 static unsigned long index_nleaves(void)
 {
@@ -152,7 +152,7 @@ void gh_index_exit(void)
 unsigned long gh_index_bytes(void)
 {
 	return index_nleaves() * sizeof(*gh_index.leaf) +
-	       READ_ONCE(index_leaves) * sizeof(struct gh_index_leaf);
+	       atomic_long_read(&index_leaves) * sizeof(struct gh_index_leaf);
 }
 
 static struct gh_arena **index_slot(unsigned long base)
@@ -167,20 +167,20 @@ static struct gh_arena **index_slot(unsigned long base)
 static int index_prepare(unsigned long base)
 {
 	unsigned long nr = (base - gh_index.base) >> GH_ARENA_SHIFT;
-	struct gh_index_leaf *leaf = NULL;
+	struct gh_index_leaf **at = &gh_index.leaf[nr >> GH_INDEX_L2_SHIFT];
+	struct gh_index_leaf *leaf;
 
-	mutex_lock(&index_lock);
-	if (!index_slot(base)) {
-		leaf = gh_fault(GH_FAULT_META) ? NULL : vzalloc(sizeof(*leaf));
-		if (leaf) {
-			index_leaves++;
-			/* Pairs with the dependent read in gh_arena_of(). */
-			smp_store_release(&gh_index.leaf[nr >> GH_INDEX_L2_SHIFT],
-					  leaf);
-		}
-	}
-	mutex_unlock(&index_lock);
-	return index_slot(base) ? 0 : -ENOMEM;
+	if (READ_ONCE(*at))
+		return 0;
+	leaf = gh_fault(GH_FAULT_META) ? NULL : vzalloc(sizeof(*leaf));
+	if (!leaf)
+		return -ENOMEM;
+	/* Another task may have been quicker. Pairs with gh_arena_of(). */
+	if (cmpxchg(at, NULL, leaf))
+		vfree(leaf);
+	else
+		atomic_long_inc(&index_leaves);
+	return 0;
 }
 
 /**
@@ -219,42 +219,133 @@ GH_EXPORT_FOR_TESTS(gh_arena_create);
  * gh_arena_publish() - let an arena be found by address
  * @arena: the arena
  *
- * Context: process context, may sleep.
+ * Context: any but NMI.
  */
 void gh_arena_publish(struct gh_arena *arena)
 {
-	mutex_lock(&index_lock);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&index_lock, flags);
 	/* Pairs with the acquire in gh_arena_of(). */
 	smp_store_release(index_slot(arena->base), arena);
 	lookup_install(arena);
-	mutex_unlock(&index_lock);
+	raw_spin_unlock_irqrestore(&index_lock, flags);
 }
 GH_EXPORT_FOR_TESTS(gh_arena_publish);
 
 /**
- * gh_arena_destroy() - withdraw an arena and free its metadata
- * @arena: the arena; nobody may free anything to any heap meanwhile
+ * gh_arena_unpublish() - let an arena not be found any more
+ * @arena: the arena; no span is in it
  *
- * Any address with the same lookup slot may lead gh_span_guess() to the arena's
- * table. That is in an RCU read section, but nothing waits for a grace period
- * here. So a heap must end while no other is in use: the kernel's ends when the
- * module does, those of tests while nothing else runs.
+ * Lookups that found it before may go on until a grace period has passed. Any
+ * address may lead to its table by the same lookup slot.
  *
- * Context: process context, may sleep.
+ * Context: any but NMI.
  */
-void gh_arena_destroy(struct gh_arena *arena)
+void gh_arena_unpublish(struct gh_arena *arena)
 {
-	struct gh_arena **slot;
+	struct gh_arena **slot = index_slot(arena->base);
+	unsigned long flags;
 
-	mutex_lock(&index_lock);
-	slot = index_slot(arena->base);
+	raw_spin_lock_irqsave(&index_lock, flags);
 	if (slot && *slot == arena)
 		WRITE_ONCE(*slot, NULL);
 	lookup_remove(arena);
-	mutex_unlock(&index_lock);
+	raw_spin_unlock_irqrestore(&index_lock, flags);
+}
+GH_EXPORT_FOR_TESTS(gh_arena_unpublish);
+
+/**
+ * gh_arena_free() - free the metadata of an arena
+ * @arena: the arena, never published, or unpublished a grace period ago
+ *
+ * Context: process context, may sleep.
+ */
+void gh_arena_free(struct gh_arena *arena)
+{
 	vfree(arena);
 }
-GH_EXPORT_FOR_TESTS(gh_arena_destroy);
+GH_EXPORT_FOR_TESTS(gh_arena_free);
+
+/* ---- arenas that are shared --------------------------------------------- */
+
+/* Have the arena at @base, or put @fresh there. */
+static struct gh_arena *arena_share(unsigned long base, struct gh_arena *fresh)
+{
+	struct gh_arena **slot = index_slot(base);
+	struct gh_arena *arena;
+	unsigned long flags;
+
+	if (!slot)
+		return NULL;
+	raw_spin_lock_irqsave(&index_lock, flags);
+	arena = *slot;
+	if (!arena && fresh) {
+		arena = fresh;
+		/* Pairs with the acquire in gh_arena_of(). */
+		smp_store_release(slot, arena);
+		lookup_install(arena);
+	}
+	if (arena)
+		arena->users++;
+	raw_spin_unlock_irqrestore(&index_lock, flags);
+	return arena;
+}
+
+/**
+ * gh_arena_get() - share the metadata of address space that is not reserved
+ * @addr: an address in it
+ *
+ * For objects with mappings of their own, which may lie in any 64 MiB of the
+ * vmalloc range, one beside the other.
+ *
+ * Context: process context, may sleep.
+ * Return: the arena, which belongs to no node; or NULL.
+ */
+struct gh_arena *gh_arena_get(unsigned long addr)
+{
+	unsigned long base = round_down(addr, GH_ARENA_SIZE);
+	struct gh_arena *arena = arena_share(base, NULL);
+	struct gh_arena *fresh;
+
+	if (arena)
+		return arena;
+	fresh = gh_arena_create(NULL, base, 0);
+	if (!fresh)
+		return NULL;
+	arena = arena_share(base, fresh);
+	if (arena != fresh)
+		gh_arena_free(fresh);
+	return arena;
+}
+GH_EXPORT_FOR_TESTS(gh_arena_get);
+
+/**
+ * gh_arena_put() - give back what gh_arena_get() returned
+ * @arena: the arena
+ *
+ * Context: any but NMI.
+ * Return: true if nobody shares it any more: then the caller has to free it, a
+ * grace period later.
+ */
+bool gh_arena_put(struct gh_arena *arena)
+{
+	struct gh_arena **slot = index_slot(arena->base);
+	unsigned long flags;
+	bool last;
+
+	raw_spin_lock_irqsave(&index_lock, flags);
+	last = !--arena->users;
+	if (last) {
+		WRITE_ONCE(*slot, NULL);
+		lookup_remove(arena);
+	}
+	raw_spin_unlock_irqrestore(&index_lock, flags);
+	return last;
+}
+GH_EXPORT_FOR_TESTS(gh_arena_put);
+
+/* ---- pages -------------------------------------------------------------- */
 
 /**
  * gh_arena_use() - note that pages are about to be used

@@ -12,6 +12,7 @@
 #include "span.h"
 #include "vmem.h"
 
+struct gh_area;
 struct gh_heap;
 struct gh_node;
 
@@ -19,7 +20,10 @@ struct gh_node;
  * struct gh_arena - metadata of one arena, off the heap
  * @base: first address
  * @node: the heap's node that its pages belong to
+ * @area: the address space that it is part of
  * @slot: the arena's place in the node's page index: page slot * 8192 is @base
+ * @users: objects with mappings of their own that share it; 0 if it has a @node
+ * @next_gone: for whoever collects arenas to be freed
  * @zeroed_base: pages from here on were never used
  * @page_inuse: set for the first page of a span in use, or of a large one that
  *	is dead and cached
@@ -31,7 +35,10 @@ struct gh_node;
 struct gh_arena {
 	unsigned long base;
 	struct gh_node *node;
+	struct gh_area *area;
 	unsigned int slot;
+	unsigned int users;
+	struct gh_arena *next_gone;
 	atomic_t zeroed_base;
 	DECLARE_BITMAP(page_inuse, GH_ARENA_PAGES);
 	struct gh_span *spans[GH_ARENA_PAGES];
@@ -65,11 +72,11 @@ extern struct gh_index gh_index;
 /*
  * A direct-mapped cache in front of the index, for callers that check what they
  * find: the tables of spans of arenas, by the low bits of the arena's number.
- * Arenas are mostly reserved side by side, so 16 GiB of them have a slot each.
+ * Arenas are mostly reserved side by side, so 1 TiB of them have a slot each.
  * An arena whose slot is taken is found through the index. No slot is ever
  * NULL, and neither is an entry of a table, so a lookup need not test for it.
  */
-#define GH_LOOKUP_SLOTS		256
+#define GH_LOOKUP_SLOTS		16384
 
 extern struct gh_span **gh_lookup[GH_LOOKUP_SLOTS];
 
@@ -165,7 +172,10 @@ unsigned long gh_index_bytes(void);
 struct gh_arena *gh_arena_create(struct gh_node *node, unsigned long base,
 				 unsigned int slot);
 void gh_arena_publish(struct gh_arena *arena);
-void gh_arena_destroy(struct gh_arena *arena);
+void gh_arena_unpublish(struct gh_arena *arena);
+void gh_arena_free(struct gh_arena *arena);
+struct gh_arena *gh_arena_get(unsigned long addr);
+bool gh_arena_put(struct gh_arena *arena);
 bool gh_arena_use(struct gh_arena *arena, unsigned long page,
 		  unsigned long npages);
 

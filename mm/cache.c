@@ -9,6 +9,7 @@
  */
 #define pr_fmt(fmt) "goheap: " fmt
 
+#include <linux/ctype.h>
 #include <linux/cache.h>
 #include <linux/err.h>
 #include <linux/log2.h>
@@ -25,7 +26,7 @@
 #include "reclaim.h"
 #include "report.h"
 
-#define CACHE_FLAGS	(GOHEAP_DATA | GOHEAP_HWCACHE_ALIGN | GOHEAP_ACCOUNT)
+#define CACHE_FLAGS	(GOHEAP_DATA | GOHEAP_HWCACHE_ALIGN)
 
 /* Leaked objects named in the log. */
 #define LEAKS_SHOWN	8
@@ -38,6 +39,14 @@ static int cache_check(const char *name, size_t size, size_t align,
 	if (align && (!is_power_of_2(align) || align > GOHEAP_CACHE_MAX_ALIGN))
 		return -EINVAL;
 	return flags & ~CACHE_FLAGS ? -EINVAL : 0;
+}
+
+/* Lines of statistics are split at blanks, and logs are read by people. */
+static void clean_name(char *s)
+{
+	for (; *s; s++)
+		if (!isascii(*s) || !isgraph(*s))
+			*s = '_';
 }
 
 /**
@@ -72,9 +81,10 @@ struct goheap_cache *gh_cache_create(struct gh_heap *h, const char *name,
 
 	cache->size = size;
 	cache->align = align;
+	atomic_long_set(&cache->nrcu, 0);
 	shape = gh_shape_objects(ALIGN(size, align), flags & GOHEAP_DATA);
-	gh_central_init(&cache->central, h, name, &shape,
-			flags & GOHEAP_ACCOUNT ? GH_CENTRAL_ACCOUNT : 0);
+	gh_central_init(&cache->central, h, name, &shape, 0);
+	clean_name(cache->central.name);
 	cache->central.ctor = ctor;
 	cache->central.cache = cache;
 	cache->central.slots = alloc_percpu(struct gh_slot);
@@ -83,20 +93,21 @@ struct goheap_cache *gh_cache_create(struct gh_heap *h, const char *name,
 		return ERR_PTR(-ENOMEM);
 	}
 
-	mutex_lock(&h->caches_lock);
+	down_write(&h->caches_sem);
 	list_add_tail(&cache->central.list, &h->centrals);
-	mutex_unlock(&h->caches_lock);
+	up_write(&h->caches_sem);
 	return cache;
 }
 GH_EXPORT_FOR_TESTS(gh_cache_create);
 
 /**
  * goheap_cache_create() - make an object cache
- * @name: for messages and /proc/goheapinfo; copied, at most 31 bytes of it
+ * @name: for messages and /proc/goheapinfo; copied, at most 31 bytes of it, each
+ *	that is not printable ASCII, or is a space, as an underscore
  * @size: object size in bytes, 1 to GOHEAP_CACHE_MAX_SIZE
  * @align: alignment in bytes, a power of two up to GOHEAP_CACHE_MAX_ALIGN, or
  *	0 for 8
- * @flags: GOHEAP_DATA, GOHEAP_HWCACHE_ALIGN, GOHEAP_ACCOUNT
+ * @flags: GOHEAP_DATA, GOHEAP_HWCACHE_ALIGN
  * @ctor: constructor or NULL. It is called for each object when its memory is
  *	taken from the heap, in the context of that allocation, and again if the
  *	object is freed in NMI context. Objects must be freed in the state that
@@ -194,19 +205,22 @@ unsigned long gh_cache_destroy(struct goheap_cache *cache)
 	struct gh_central *c = &cache->central;
 	struct gh_heap *h = c->heap;
 	unsigned long leaked;
+	int cpu;
 
 	/* Objects may wait for a grace period, or be deferred by an NMI. */
-	rcu_barrier();
+	if (atomic_long_read_acquire(&cache->nrcu))
+		rcu_barrier();
 	gh_defer_sync(h);
 
-	/*
-	 * The cache must be on the list until then, so that a CPU that goes
-	 * offline meanwhile is drained as well.
-	 */
-	gh_reclaim_drain(h, c);
-	mutex_lock(&h->caches_lock);
+	/* From then on nobody drains or ages what CPUs have of it. */
+	down_write(&h->caches_sem);
 	list_del(&c->list);
-	mutex_unlock(&h->caches_lock);
+	up_write(&h->caches_sem);
+
+	for_each_possible_cpu(cpu)
+		if (gh_slot_holds(c, cpu))
+			gh_slot_drain(c, cpu);
+	gh_central_drain(c);
 
 	leaked = cache_leaks(cache);
 	atomic64_add(gh_slot_released(c), &h->gone_objects);
@@ -305,6 +319,7 @@ static noinline void *cache_alloc_special(struct goheap_cache *cache, gfp_t gfp)
  */
 void notrace *goheap_cache_alloc(struct goheap_cache *cache, gfp_t gfp)
 {
+	gh_gfp_might_alloc(gfp);
 	if (gh_gfp_special(gfp))
 		return cache_alloc_special(cache, gfp);
 	return gh_slot_alloc(&cache->central, gfp);
@@ -324,6 +339,7 @@ void *goheap_cache_alloc_node(struct goheap_cache *cache, gfp_t gfp, int node)
 {
 	void *p;
 
+	gh_gfp_might_alloc(gfp);
 	if (unlikely(cache_refuses(cache, gfp) || gh_gfp_node_refused(node)))
 		return NULL;
 	p = gh_slot_alloc_node(&cache->central, gfp, node);

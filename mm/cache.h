@@ -14,11 +14,13 @@
  * @central: its span class
  * @size: object size in bytes, as asked for
  * @align: alignment in bytes
+ * @nrcu: objects that wait for a grace period before they are freed
  */
 struct goheap_cache {
 	struct gh_central central;
 	size_t size;
 	size_t align;
+	atomic_long_t nrcu;
 };
 
 struct goheap_cache *gh_cache_create(struct gh_heap *h, const char *name,

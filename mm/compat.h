@@ -8,6 +8,7 @@
 #ifndef _GOHEAP_COMPAT_H
 #define _GOHEAP_COMPAT_H
 
+#include <linux/blkdev.h>
 #include <linux/gfp.h>
 #include <linux/hrtimer.h>
 #include <linux/kconfig.h>
@@ -83,15 +84,18 @@ gh_shrinker_register(const char *name,
 		     unsigned long (*count)(struct shrinker *s,
 					    struct shrink_control *sc),
 		     unsigned long (*scan)(struct shrinker *s,
-					   struct shrink_control *sc))
+					   struct shrink_control *sc),
+		     long batch)
 {
-	struct shrinker *s = shrinker_alloc(0, "%s", name);
+	struct shrinker *s = shrinker_alloc(SHRINKER_NUMA_AWARE, "%s", name);
 
 	if (!s)
 		return NULL;
 	s->count_objects = count;
 	s->scan_objects = scan;
-	s->seeks = DEFAULT_SEEKS;
+	s->batch = batch;
+	/* Idle memory costs nothing to get again: take half of it at once. */
+	s->seeks = 0;
 	shrinker_register(s);
 	return s;
 }
@@ -106,13 +110,16 @@ gh_shrinker_register(const char *name,
 		     unsigned long (*count)(struct shrinker *s,
 					    struct shrink_control *sc),
 		     unsigned long (*scan)(struct shrinker *s,
-					   struct shrink_control *sc))
+					   struct shrink_control *sc),
+		     long batch)
 {
 	static struct shrinker shrinker;
 
 	shrinker.count_objects = count;
 	shrinker.scan_objects = scan;
-	shrinker.seeks = DEFAULT_SEEKS;
+	shrinker.batch = batch;
+	shrinker.seeks = 0;
+	shrinker.flags = SHRINKER_NUMA_AWARE;
 	return register_shrinker(&shrinker, "%s", name) ? NULL : &shrinker;
 }
 
@@ -134,6 +141,25 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags &= ~flags;
+}
+#endif
+
+/* A disk's limits are given when it is allocated from 6.9 on. */
+#ifdef CONFIG_BLOCK
+static inline struct gendisk *gh_blk_alloc_disk(unsigned int block_size)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+	struct queue_limits lim = { .logical_block_size = block_size };
+	struct gendisk *disk = blk_alloc_disk(&lim, NUMA_NO_NODE);
+
+	return IS_ERR(disk) ? NULL : disk;
+#else
+	struct gendisk *disk = blk_alloc_disk(NUMA_NO_NODE);
+
+	if (disk)
+		blk_queue_logical_block_size(disk->queue, block_size);
+	return disk;
+#endif
 }
 #endif
 

@@ -17,19 +17,32 @@ bool gh_fault_armed;
 static enum gh_fault_point fault_point;
 static struct task_struct *fault_task;
 static atomic_t fault_countdown;
+static bool fault_lasts;
 
 /**
  * gh_fault_hit() - count one step of an armed point
  * @point: the step
  *
  * Context: any; only steps of the arming task in task context are counted.
- * Return: true for the one step that must fail.
+ * Return: true for a step that must fail.
  */
 bool gh_fault_hit(enum gh_fault_point point)
 {
+	int left;
+
 	if (point != fault_point || current != fault_task || !in_task())
 		return false;
-	return atomic_dec_return(&fault_countdown) == 0;
+	left = atomic_dec_return(&fault_countdown);
+	return fault_lasts ? left <= 0 : !left;
+}
+
+static void fault_set(enum gh_fault_point point, unsigned int nth, bool lasts)
+{
+	fault_point = point;
+	fault_task = current;
+	fault_lasts = lasts;
+	atomic_set(&fault_countdown, nth);
+	WRITE_ONCE(gh_fault_armed, true);
 }
 
 /**
@@ -41,12 +54,24 @@ bool gh_fault_hit(enum gh_fault_point point)
  */
 void gh_fault_arm(enum gh_fault_point point, unsigned int nth)
 {
-	fault_point = point;
-	fault_task = current;
-	atomic_set(&fault_countdown, nth);
-	WRITE_ONCE(gh_fault_armed, true);
+	fault_set(point, nth, false);
 }
 GH_EXPORT_FOR_TESTS(gh_fault_arm);
+
+/**
+ * gh_fault_arm_from() - make a step and all later ones of its kind fail
+ * @point: kind of step
+ * @nth: the first, counted from 1
+ *
+ * A heap with several nodes gets over a single failure.
+ *
+ * Context: process context; one test at a time.
+ */
+void gh_fault_arm_from(enum gh_fault_point point, unsigned int nth)
+{
+	fault_set(point, nth, true);
+}
+GH_EXPORT_FOR_TESTS(gh_fault_arm_from);
 
 /**
  * gh_fault_disarm() - stop injecting

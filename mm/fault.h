@@ -51,6 +51,7 @@ static inline bool gh_fault(enum gh_fault_point point)
 }
 
 void gh_fault_arm(enum gh_fault_point point, unsigned int nth);
+void gh_fault_arm_from(enum gh_fault_point point, unsigned int nth);
 bool gh_fault_disarm(void);
 
 #else

@@ -5,8 +5,9 @@
  *
  * Callers pass the flags of the kernel's own allocators. Some ask for what
  * goheap cannot give: memory of a zone, because an object may lie in any page
- * of the heap, and an allocation that cannot fail, because the heap may be
- * unable to grow. Such an allocation fails with one warning, since ignoring the
+ * of the heap; an allocation that cannot fail, because the heap may be unable to
+ * grow; and to be charged to a memory cgroup, because the charge could not end
+ * with the object (Documentation/design.rst). Such an allocation fails with one warning, since ignoring the
  * flag would let the caller find out later that it was not honoured.
  *
  * The fast path tests once for all that it cannot do: flags that are refused,
@@ -14,8 +15,8 @@
  * any node.
  *
  * The page allocator is asked for two kinds of pages. Pages behind objects are
- * taken with the caller's flags: whether to sleep, how hard to try, from which
- * node and on whose account. Pages for goheap's own records serve all callers,
+ * taken with the caller's flags: whether to sleep, how hard to try, and from which
+ * node. Pages for goheap's own records serve all callers,
  * so only whether to sleep and how hard to try is the caller's choice.
  */
 #ifndef _GOHEAP_GFP_H
@@ -24,13 +25,15 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
+#include <linux/sched/mm.h>
 
 #include "report.h"
 
 /* ---- what callers ask for ----------------------------------------------- */
 
-/* Zones that goheap's memory is not from, and a promise it cannot make. */
-#define GH_GFP_BAD	(__GFP_NOFAIL | __GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)
+/* Zones that goheap's memory is not from, and promises that it cannot keep. */
+#define GH_GFP_BAD	(__GFP_NOFAIL | __GFP_DMA | __GFP_DMA32 |	\
+			 __GFP_HIGHMEM | __GFP_ACCOUNT)
 
 /**
  * gh_gfp_refused() - refuse, and report once, flags that cannot be served
@@ -90,13 +93,29 @@ static __always_inline bool gh_gfp_special(gfp_t gfp)
 	       unlikely(gfp & (GH_GFP_BAD | __GFP_ZERO | __GFP_THISNODE));
 }
 
+/**
+ * gh_gfp_might_alloc() - check the caller's context, in kernels that do
+ * @gfp: the caller's flags
+ *
+ * Fast paths need no such context themselves. But a caller whose context is
+ * wrong should be told at each call, not at the rare one that needs pages.
+ *
+ * Context: any in which @gfp may be used.
+ */
+static __always_inline void gh_gfp_might_alloc(gfp_t gfp)
+{
+	/* Elsewhere it could be a point of preemption, and is not for free. */
+	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || IS_ENABLED(CONFIG_LOCKDEP))
+		might_alloc(gfp);
+}
+
 /* ---- what the page allocator is asked for ------------------------------- */
 
 /* For pages behind objects: the caller's flags, but no zone and no type. */
 #define GH_GFP_PAGES	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS |	\
 			 __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NORETRY |	\
 			 __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_HARDWALL |	\
-			 __GFP_THISNODE | __GFP_ACCOUNT | __GFP_ZERO)
+			 __GFP_THISNODE | __GFP_ZERO)
 
 /**
  * gh_gfp_meta() - flags for the allocator's own pages

@@ -10,10 +10,12 @@
 #include <linux/topology.h>
 #include <linux/vmalloc.h>
 
+#include "area.h"
 #include "cache.h"
 #include "compat.h"
 #include "defer.h"
 #include "heap.h"
+#include "huge.h"
 #include "large.h"
 #include "mcache.h"
 #include "reclaim.h"
@@ -40,6 +42,8 @@ static void heap_init_records(struct gh_heap *h)
 				 NULL, NULL);
 	gh_fixalloc_init(&h->areas, "areas", sizeof(struct gh_area), true,
 			 NULL, NULL);
+	gh_fixalloc_init(&h->huge_recs, "huge spans", sizeof(struct gh_huge),
+			 true, NULL, NULL);
 	gh_fixalloc_init_aligned(&h->caches_rec, "caches",
 				 sizeof(struct goheap_cache), SMP_CACHE_BYTES,
 				 true, NULL, NULL);
@@ -58,6 +62,7 @@ static unsigned long heap_destroy_records(struct gh_heap *h)
 	left += gh_fixalloc_destroy(&h->spans);
 	left += gh_fixalloc_destroy(&h->tiny_meta);
 	left += gh_fixalloc_destroy(&h->areas);
+	left += gh_fixalloc_destroy(&h->huge_recs);
 	left += gh_fixalloc_destroy(&h->caches_rec);
 	return left;
 }
@@ -106,36 +111,78 @@ static void heap_init_centrals(struct gh_heap *h)
 
 /* ---- nodes -------------------------------------------------------------- */
 
-static int heap_add_node(struct gh_heap *h, int nid)
+static struct gh_node *heap_add_node(struct gh_heap *h, int nid, bool noscan)
 {
-	struct gh_node *node = gh_node_create(nid, h->nr_nodes, &h->areas,
-					      h->pages_cpu);
+	struct gh_node *node = gh_node_create(nid);
 
 	if (!node)
-		return -ENOMEM;
+		return NULL;
+	node->numa = h->nr_numa;
+	node->noscan = noscan;
+	node->area_recs = &h->areas;
+	node->pages_cpu = h->pages_cpu[noscan];
+	node->goal = gh_area_least_spare(node);
 	h->nodes[h->nr_nodes++] = node;
-	return 0;
+	return node;
 }
 
-/* A node for each NUMA node with memory, and one arena where this CPU is. */
-static int heap_add_nodes(struct gh_heap *h)
+/* The nodes of a NUMA node, or those for memory of any. */
+static int heap_add_numa(struct gh_heap *h, int nid)
 {
-	int nid, cpu, err;
+	struct gh_node **pair = h->numa[h->nr_numa];
 
-	for_each_node_state(nid, N_MEMORY) {
-		if (h->nr_nodes == GH_MAX_NODES)
-			break;
-		err = heap_add_node(h, nid);
-		if (err)
-			return err;
-	}
+	pair[0] = heap_add_node(h, nid, false);
+	if (!pair[0])
+		return -ENOMEM;
+	pair[1] = gh_vmem_is_sparse() ? heap_add_node(h, nid, true) : pair[0];
+	return pair[1] ? 0 : -ENOMEM;
+}
+
+/* Let CPUs take pages from the nearest nodes. */
+static void heap_init_pages_cpu(struct gh_heap *h)
+{
+	unsigned int kind;
+	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		struct gh_pages_cpu *pcpu = per_cpu_ptr(h->pages_cpu, cpu);
+		for (kind = 0; kind < 2; kind++) {
+			struct gh_node *node;
 
-		pcpu->node = gh_mheap_node(h, cpu_to_mem(cpu));
+			node = gh_mheap_node(h, cpu_to_mem(cpu), kind);
+			if (node->noscan == kind)
+				per_cpu_ptr(h->pages_cpu[kind], cpu)->node = node;
+		}
 	}
-	return gh_node_grow(gh_mheap_node(h, numa_mem_id()), 1);
+}
+
+/* Nodes for each NUMA node with memory, and one arena where this CPU is. */
+static int heap_add_nodes(struct gh_heap *h)
+{
+	struct gh_node *here;
+	int nid, err;
+
+	for_each_node_state(nid, N_MEMORY) {
+		if (h->nr_numa == GH_MAX_NUMA)
+			break;
+		err = heap_add_numa(h, nid);
+		if (err)
+			return err;
+		h->nr_numa++;
+	}
+
+	if (gh_vmem_is_sparse() && num_node_state(N_MEMORY) > 1) {
+		err = heap_add_numa(h, NUMA_NO_NODE);
+		if (err)
+			return err;
+		h->any = true;
+	}
+
+	heap_init_pages_cpu(h);
+	here = gh_mheap_node(h, numa_mem_id(), false);
+	err = gh_area_build(here, GFP_KERNEL);
+	if (!err)
+		gh_node_grow(here);
+	return err;
 }
 
 /* ---- the whole ---------------------------------------------------------- */
@@ -143,7 +190,8 @@ static int heap_add_nodes(struct gh_heap *h)
 static void heap_free(struct gh_heap *h)
 {
 	free_percpu(h->mcache);
-	free_percpu(h->pages_cpu);
+	free_percpu(h->pages_cpu[0]);
+	free_percpu(h->pages_cpu[1]);
 	vfree(h->central);
 	vfree(h);
 }
@@ -158,15 +206,21 @@ static struct gh_heap *heap_new(const char *name)
 	h->name = name;
 	INIT_LIST_HEAD(&h->list);
 	INIT_LIST_HEAD(&h->centrals);
-	mutex_init(&h->caches_lock);
+	init_rwsem(&h->caches_sem);
 	mutex_init(&h->scav_lock);
-	INIT_WORK(&h->grow_work, gh_mheap_grow_work);
+	mutex_init(&h->areas_lock);
+	mutex_init(&h->huge_lock);
+	INIT_LIST_HEAD(&h->huge);
+	init_llist_head(&h->huge_dead);
+	INIT_WORK(&h->huge_work, gh_huge_work);
+	gh_area_attach(h);
 
-	h->pages_cpu = alloc_percpu(struct gh_pages_cpu);
+	h->pages_cpu[0] = alloc_percpu(struct gh_pages_cpu);
+	h->pages_cpu[1] = alloc_percpu(struct gh_pages_cpu);
 	h->central = vzalloc(array_size(GH_NUM_CENTRALS, sizeof(*h->central)));
 	h->mcache = __alloc_percpu(sizeof(struct gh_mcache),
 				   __alignof__(struct gh_mcache));
-	if (h->pages_cpu && h->central && h->mcache)
+	if (h->pages_cpu[0] && h->pages_cpu[1] && h->central && h->mcache)
 		return h;
 	heap_free(h);
 	return NULL;
@@ -179,8 +233,11 @@ static bool heap_release(struct gh_heap *h)
 	unsigned int i;
 
 	gh_mheap_evict(h);
-	for (i = 0; i < h->nr_nodes; i++)
-		clean &= gh_node_destroy(h->nodes[i]);
+	clean &= gh_huge_abandon(h);
+	for (i = 0; i < h->nr_nodes; i++) {
+		clean &= gh_area_destroy_all(h->nodes[i]);
+		gh_node_destroy(h->nodes[i]);
+	}
 	if (heap_destroy_records(h))
 		clean = false;
 	heap_free(h);
@@ -211,6 +268,7 @@ struct gh_heap *gh_heap_create(const char *name)
 	h->spill = gh_large_spill;
 	gh_defer_init(h);
 	gh_reclaim_add(h);
+	gh_area_kick(h);
 	return h;
 }
 GH_EXPORT_FOR_TESTS(gh_heap_create);

@@ -12,6 +12,8 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
+#include <linux/goheap.h>
+
 #include "compat.h"
 #include "defer.h"
 #include "large.h"
@@ -20,14 +22,18 @@
 /**
  * gh_large_refused() - ask whether a span of its own is out of the question
  * @size: bytes
+ * @gfp: allocation flags
  *
- * What exceeds the machine's memory is refused before reclaim starts.
+ * What exceeds the machine's memory is refused before reclaim starts, and what
+ * takes long in a context that may not sleep.
  *
  * Context: any.
  * Return: true if there is no use in trying.
  */
-bool gh_large_refused(size_t size)
+bool gh_large_refused(size_t size, gfp_t gfp)
 {
+	if (size > GOHEAP_ATOMIC_MAX && !gfpflags_allow_blocking(gfp))
+		return true;
 	return size > GH_LARGE_MAX || size >> PAGE_SHIFT > totalram_pages() ||
 	       in_nmi();
 }
@@ -208,6 +214,19 @@ static struct gh_span *large_new(struct gh_central *c, size_t size, gfp_t gfp,
 	return s;
 }
 
+/* Zero in pieces, as others may have to run meanwhile. */
+static void large_zero(struct gh_span *s, gfp_t gfp)
+{
+	size_t at, n;
+
+	for (at = 0; at < s->elemsize; at += n) {
+		n = min_t(size_t, s->elemsize - at, SZ_1M);
+		memset((void *)s->base + at, 0, n);
+		if (gfpflags_allow_blocking(gfp))
+			cond_resched();
+	}
+}
+
 /**
  * gh_large_alloc() - allocate an object with a span of its own
  * @h: the heap
@@ -225,7 +244,7 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 	struct gh_central *c = &h->central[noscan];
 	struct gh_span *s = NULL;
 
-	if (gh_large_refused(size))
+	if (gh_large_refused(size, gfp))
 		return NULL;
 
 	if (want_init_on_alloc(gfp))
@@ -241,7 +260,7 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		return NULL;
 
 	if (gfp & __GFP_ZERO && s->needzero)
-		memset((void *)s->base, 0, s->elemsize);
+		large_zero(s, gfp);
 	WRITE_ONCE(s->inline_state, GH_OBJ_ALLOC);
 	return (void *)s->base;
 }

@@ -77,6 +77,7 @@ static void *tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp)
 void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		int node)
 {
+	gh_gfp_might_alloc(gfp);
 	if (unlikely(gh_gfp_refused(gfp)))
 		return NULL;
 	if (unlikely(!size))
@@ -102,6 +103,7 @@ static __always_inline void *malloc_fast(size_t size, gfp_t gfp, bool noscan)
 	unsigned long class;
 	void *p;
 
+	gh_gfp_might_alloc(gfp);
 	if (gh_gfp_special(gfp))
 		goto slow;
 	if (likely(size <= GH_STEP8_MAX))
@@ -418,7 +420,9 @@ static bool realloc_fits(size_t have, size_t size)
  * @gfp: allocation flags; __GFP_ZERO does not zero what is added
  *
  * Contents are kept up to the smaller of the two sizes. A data object remains
- * one. On failure the old object is unchanged.
+ * one. On failure the old object is unchanged. To shrink cannot fail: the object
+ * moves if at least half of it can be saved, and stays where it is if there is no
+ * memory to move it to.
  *
  * Context: as goheap_alloc().
  * Return: the object, which may have moved; ZERO_SIZE_PTR for size 0; or NULL.
@@ -445,9 +449,11 @@ void *goheap_realloc(void *p, size_t size, gfp_t gfp)
 	if (realloc_fits(have, size))
 		return p;
 
+	if (size < have)
+		gfp |= __GFP_NOWARN;
 	new = gh_malloc(gh_kheap, size, gfp, noscan, NUMA_NO_NODE);
 	if (!new)
-		return NULL;
+		return size < have ? p : NULL;
 
 	memcpy(new, p, min(have, size));
 	goheap_free(p);
@@ -465,6 +471,7 @@ static unsigned int small_alloc_bulk(size_t size, gfp_t gfp, unsigned int n,
 	struct gh_central *c = &gh_kheap->central[sc];
 	unsigned int i, got;
 
+	gh_gfp_might_alloc(gfp);
 	if (unlikely(gh_gfp_refused(gfp)))
 		return 0;
 	got = gh_slot_alloc_bulk(c, gfp, n, p);

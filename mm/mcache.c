@@ -40,6 +40,9 @@
 #define MISS_BYTES	128UL
 
 /* Bound on the bytes that a CPU's magazines may hold. */
+/* All CPUs together hold at most this share of memory. */
+#define RAM_SHARE_SHIFT	5
+
 unsigned long gh_percpu_bytes = 1UL << 20;
 GH_EXPORT_FOR_TESTS(gh_percpu_bytes);
 
@@ -131,6 +134,8 @@ static long mcache_lack(const struct gh_central *c, long more)
 
 	if (!c->cache)
 		more += READ_ONCE(mcache->large.bytes);
+	if (c->cache)
+		more -= atomic_long_read(&mcache->returned);
 	return READ_ONCE(*mcache_bytes(c, mcache)) + more -
 	       (long)READ_ONCE(gh_percpu_bytes);
 }
@@ -449,15 +454,13 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 	bool here, ok;
 
 	might_alloc(gfp);
-	if (c->flags & GH_CENTRAL_ACCOUNT)
-		gfp |= __GFP_ACCOUNT;
 
 	/* __GFP_THISNODE alone means the nearest node; magazines mix nodes. */
 	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
 		nid = numa_mem_id();
 	here = nid == NUMA_NO_NODE;
 	/* A NUMA node without a gh_node is served by others, if it may be. */
-	if (gfp & __GFP_THISNODE && gh_mheap_node(c->heap, nid)->nid != nid)
+	if (gfp & __GFP_THISNODE && gh_mheap_node(c->heap, nid, false)->nid != nid)
 		return NULL;
 
 	/* Records for magazines must not take reserves or wait for reclaim. */
@@ -721,10 +724,15 @@ void gh_slot_drain(struct gh_central *c, unsigned int cpu)
 	room = slot_shut(c, slot);
 	gh_busy_end(&slot->busy);
 
-	if (cpu == raw_smp_processor_id())
+	preempt_disable();
+	if (cpu == smp_processor_id())
 		mcache_charge(c, -room);
+	else if (c->cache)
+		/* The CPU may be charging for another cache. */
+		atomic_long_add(room, &per_cpu_ptr(c->heap->mcache, cpu)->returned);
 	else
-		*mcache_bytes(c, per_cpu_ptr(c->heap->mcache, cpu)) -= room;
+		per_cpu_ptr(c->heap->mcache, cpu)->bytes -= room;
+	preempt_enable();
 }
 GH_EXPORT_FOR_TESTS(gh_slot_drain);
 
@@ -806,10 +814,44 @@ bool gh_mcache_empty(const struct gh_heap *h, unsigned int cpu)
 {
 	const struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
 
-	return !READ_ONCE(mcache->bytes) && !READ_ONCE(mcache->cache_bytes) &&
+	return !READ_ONCE(mcache->bytes) &&
+	       READ_ONCE(mcache->cache_bytes) ==
+	       atomic_long_read(&mcache->returned) &&
 	       !READ_ONCE(mcache->tiny.block) && !READ_ONCE(mcache->large.n);
 }
 GH_EXPORT_FOR_TESTS(gh_mcache_empty);
+
+/**
+ * gh_mcache_set_bound() - choose what each CPU may hold
+ * @bytes: of size classes and large objects, and again of object caches
+ *
+ * All CPUs together may hold 1/32 of memory, so this may be less than @bytes.
+ *
+ * Context: process context.
+ */
+void gh_mcache_set_bound(unsigned long bytes)
+{
+	unsigned long share = (totalram_pages() << PAGE_SHIFT >>
+			       RAM_SHARE_SHIFT) / num_possible_cpus() / 2;
+
+	WRITE_ONCE(gh_percpu_bytes, min(bytes, share));
+}
+GH_EXPORT_FOR_TESTS(gh_mcache_set_bound);
+
+/**
+ * gh_slot_holds() - ask whether a CPU has magazines or a span of an mcentral
+ * @c: the mcentral
+ * @cpu: the CPU
+ *
+ * Context: any.
+ * Return: true if there is something to drain.
+ */
+bool gh_slot_holds(const struct gh_central *c, unsigned int cpu)
+{
+	const struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
+
+	return READ_ONCE(slot->cap) || READ_ONCE(slot->span);
+}
 
 /**
  * gh_slot_cached() - free objects in magazines and in the transfer cache

@@ -73,9 +73,11 @@ struct gh_large {
  * @bytes: room of the size classes' magazines; together with the bytes of large
  *	objects at most gh_percpu_bytes
  * @cache_bytes: room of object caches' magazines; at most gh_percpu_bytes
+ * @returned: room of magazines that other CPUs freed, of @cache_bytes
  * @victim: the slot that room is taken from next
  * @heap: the heap
  * @age_work: frees what is idle here (reclaim.c)
+ * @give_all: it should free all that is here
  * @tiny: tiny block
  * @large: large objects
  * @slot: one for each of the heap's mcentrals
@@ -83,9 +85,11 @@ struct gh_large {
 struct gh_mcache {
 	long bytes;
 	long cache_bytes;
+	atomic_long_t returned;
 	unsigned int victim;
 	struct gh_heap *heap;
 	struct work_struct age_work;
+	bool give_all;
 	struct gh_tiny tiny;
 	struct gh_large large;
 	struct gh_slot slot[GH_NUM_CENTRALS];
@@ -93,12 +97,15 @@ struct gh_mcache {
 
 extern unsigned long gh_percpu_bytes;
 
+void gh_mcache_set_bound(unsigned long bytes);
+
 void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid);
 void gh_slot_free_slow(struct gh_central *c, void *obj, u8 *state);
 unsigned int gh_slot_alloc_bulk(struct gh_central *c, gfp_t gfp, unsigned int n,
 				void **p);
 unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 			       void **p);
+bool gh_slot_holds(const struct gh_central *c, unsigned int cpu);
 void gh_slot_drain(struct gh_central *c, unsigned int cpu);
 void gh_slot_age(struct gh_central *c);
 bool gh_mcache_empty(const struct gh_heap *h, unsigned int cpu);

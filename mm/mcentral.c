@@ -44,11 +44,13 @@ static unsigned int swept_set(const struct gh_central *c)
 static void span_file(struct gh_central *c, struct gh_span *s)
 	__must_hold(&c->lock)
 {
-	struct gh_span_sets *sets = &c->sets[s->node->idx];
+	struct gh_span_sets *sets = &c->sets[s->node->numa];
 	unsigned int which = swept_set(c) ^ (s->sweepgen != c->sweepgen);
 
 	lockdep_assert_held(&c->lock);
 
+	if (unlikely(s->state == GH_SPAN_LOST))
+		return;
 	list_move(&s->list, gh_span_full(s) ? &sets->full[which] :
 					      &sets->partial[which]);
 }
@@ -198,8 +200,8 @@ static struct gh_span *central_pick(struct gh_central *c, int nid)
 	lockdep_assert_held(&c->lock);
 
 	if (nid != NUMA_NO_NODE)
-		return sets_take(c, &c->sets[gh_mheap_node(c->heap, nid)->idx]);
-	for (i = 0; i < c->heap->nr_nodes && !s; i++)
+		return sets_take(c, &c->sets[gh_mheap_numa(c->heap, nid)]);
+	for (i = 0; i <= c->heap->nr_numa && !s; i++)
 		s = sets_take(c, &c->sets[i]);
 	return s;
 }
@@ -241,7 +243,7 @@ void gh_central_put_span(struct gh_central *c, struct gh_span *s)
 
 	raw_spin_lock_irqsave(&c->lock, flags);
 	s->cached = false;
-	if (span_empty(s)) {
+	if (s->state != GH_SPAN_LOST && span_empty(s)) {
 		list_move(&s->list, &dead);
 	} else {
 		s->sweepgen = c->sweepgen - (s->nfreed ? 2 : 0);
@@ -251,6 +253,26 @@ void gh_central_put_span(struct gh_central *c, struct gh_span *s)
 	free_dead(c, &dead);
 }
 GH_EXPORT_FOR_TESTS(gh_central_put_span);
+
+/**
+ * gh_central_abandon() - hand out nothing of a span any more
+ * @c: its mcentral
+ * @s: the span, which may be a CPU's current one; its memory is gone
+ *
+ * Context: any but NMI.
+ */
+void gh_central_abandon(struct gh_central *c, struct gh_span *s)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (!s->cached && !s->large)
+		list_del_init(&s->list);
+	WRITE_ONCE(s->nmalloc, 0);
+	WRITE_ONCE(s->ncache, 0);
+	WRITE_ONCE(s->state, GH_SPAN_LOST);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+}
 
 static bool sets_swept(const struct gh_central *c,
 		       const struct gh_span_sets *sets)
@@ -301,9 +323,9 @@ static unsigned long sets_sweep(struct gh_central *c, struct gh_span_sets *sets,
  * A new generation turns all swept spans into unswept ones at once. So each
  * span is visited once, although the lock is dropped after each. Current spans
  * are left alone, because their CPU may be carving them. Cycles on one mcentral
- * must not overlap, which caches_lock ensures.
+ * must not overlap, which caches_sem ensures.
  *
- * Context: process context, may sleep; under caches_lock.
+ * Context: process context, may sleep; caches_sem is held for writing.
  * Return: number of spans visited.
  */
 unsigned long gh_central_sweep(struct gh_central *c, unsigned long *bad)
@@ -311,7 +333,7 @@ unsigned long gh_central_sweep(struct gh_central *c, unsigned long *bad)
 	unsigned long flags, n = 0;
 	unsigned int i;
 
-	lockdep_assert_held(&c->heap->caches_lock);
+	lockdep_assert_held_write(&c->heap->caches_sem);
 
 	raw_spin_lock_irqsave(&c->lock, flags);
 
@@ -319,16 +341,16 @@ unsigned long gh_central_sweep(struct gh_central *c, unsigned long *bad)
 	 * A span that is still unswept after the next generation has begun
 	 * would be in the set of swept ones, so none may be left.
 	 */
-	for (i = 0; i < c->heap->nr_nodes; i++)
+	for (i = 0; i <= c->heap->nr_numa; i++)
 		sets_sweep(c, &c->sets[i], &flags, bad);
 
 	/* Objects may have been freed while the lock was dropped: next time. */
-	for (i = 0; i < c->heap->nr_nodes; i++)
+	for (i = 0; i <= c->heap->nr_numa; i++)
 		if (!sets_swept(c, &c->sets[i]))
 			goto out;
 
 	c->sweepgen += 2;
-	for (i = 0; i < c->heap->nr_nodes; i++)
+	for (i = 0; i <= c->heap->nr_numa; i++)
 		n += sets_sweep(c, &c->sets[i], &flags, bad);
 out:
 	raw_spin_unlock_irqrestore(&c->lock, flags);
@@ -378,6 +400,9 @@ static bool central_release_one(struct gh_central *c, const struct gh_ent *ent,
 
 	lockdep_assert_held(&c->lock);
 
+	/* Its memory is gone; see damage.c. */
+	if (s && unlikely(s->state == GH_SPAN_LOST))
+		return true;
 	if (!s || s->central != c || !gh_span_find(s, addr, &idx) ||
 	    !gh_span_mark_freed(s, idx))
 		return false;
@@ -582,7 +607,7 @@ void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
 	unsigned int i;
 
 	raw_spin_lock_init(&c->lock);
-	for (i = 0; i < GH_MAX_NODES; i++) {
+	for (i = 0; i < ARRAY_SIZE(c->sets); i++) {
 		INIT_LIST_HEAD(&c->sets[i].partial[0]);
 		INIT_LIST_HEAD(&c->sets[i].partial[1]);
 		INIT_LIST_HEAD(&c->sets[i].full[0]);

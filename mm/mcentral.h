@@ -45,8 +45,7 @@ struct gh_slot;
 #define GH_MAX_CACHED		131072
 
 /* Flags of a gh_central. */
-#define GH_CENTRAL_ACCOUNT	BIT(0)	/* charge all pages to the caller */
-#define GH_CENTRAL_DIRECT	BIT(1)	/* CPUs hold none of its objects */
+#define GH_CENTRAL_DIRECT	BIT(0)	/* CPUs hold none of its objects */
 
 /**
  * struct gh_span_sets - the spans of one span class and node
@@ -69,7 +68,7 @@ struct gh_span_sets {
  * @tc_max: room in @tc; grows when a batch finds no room
  * @tc_low: lowest @tc_n since gh_central_age(): so many batches are idle
  * @tc: transfer cache: full magazines of @batch objects
- * @sets: spans, by node
+ * @sets: spans, by NUMA node
  * @carved: objects taken from spans under the lock, past the CPUs' caches
  * @released: objects freed to their spans
  * @nspans: number of spans, current spans of CPUs included
@@ -95,7 +94,7 @@ struct gh_central {
 	unsigned int tc_max;
 	unsigned int tc_low;
 	struct gh_ent *tc[GH_TC_MAX];
-	struct gh_span_sets sets[GH_MAX_NODES];
+	struct gh_span_sets sets[GH_MAX_NUMA + 1];
 	unsigned long carved;
 	unsigned long released;
 	atomic_long_t nspans;
@@ -121,7 +120,7 @@ static inline struct gh_ent gh_central_ent(struct gh_span *s, unsigned int idx)
 	};
 }
 
-/* The caller has caches_lock, or is a work item that its holder waits for. */
+/* The caller has caches_sem, or is a work item that its holder waits for. */
 static inline struct list_head *gh_central_list(struct gh_heap *h)
 {
 	lockdep_assert(mutex_is_locked(&h->caches_lock));
@@ -144,6 +143,7 @@ bool gh_central_age(struct gh_central *c);
 struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid);
 struct gh_span *gh_central_get_span(struct gh_central *c, int nid);
 void gh_central_put_span(struct gh_central *c, struct gh_span *s);
+void gh_central_abandon(struct gh_central *c, struct gh_span *s);
 
 bool gh_central_take(struct gh_central *c, int nid, struct gh_ent *ent);
 void gh_central_release(struct gh_central *c, const struct gh_ent *ents,

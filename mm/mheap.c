@@ -13,20 +13,20 @@
  * The order of locks in the kernel's heap, from the outermost to the innermost.
  * Raw locks are taken with interrupts off.
  *
- *   0  cpus_read_lock(), heaps_lock (reclaim.c)
- *   1  gh_heap.caches_lock    mutex
- *   2  gh_node.grow_lock      mutex, only under memalloc_noio_save()
+ *   0  cpus_read_lock(), drain_lock, heaps_sem (reclaim.c)
+ *   1  gh_heap.caches_sem     rwsem
+ *   2  gh_heap.areas_lock, gh_heap.huge_lock
+ *                             mutexes
  *   3  gh_heap.scav_lock      mutex
- *   4  index_lock             mutex (arena.c)
- *   5  gh_slot.busy, gh_tiny.busy, gh_large.busy, gh_pages_cpu.busy
+ *   4  gh_slot.busy, gh_tiny.busy, gh_large.busy, gh_pages_cpu.busy
  *                             per-CPU flags, preemption off (busy.h)
- *   6  gh_central.lock        raw
- *   7  gh_node.lock           raw
- *   8  gh_fixalloc.lock, gh_spancache.lock
+ *   5  gh_central.lock        raw
+ *   6  gh_node.lock           raw
+ *   7  gh_fixalloc.lock, gh_spancache.lock, index_lock (arena.c)
  *                             raw, leaves
  *
  * Pages must be allocated without a raw lock and with preemption on, so that
- * goheap works on PREEMPT_RT. Locks 6 and 7 are never held together: an
+ * goheap works on PREEMPT_RT. Locks 5 and 6 are never held together: an
  * mcentral frees its empty spans after it has dropped its lock.
  *
  * Names used here: h is the heap, first the node that pages should be from, s a
@@ -39,14 +39,19 @@
 #include <linux/sched/mm.h>
 #include <linux/topology.h>
 
+#include "area.h"
 #include "compat.h"
 #include "gfp.h"
+#include "huge.h"
 #include "mheap.h"
 #include "slot.h"
 #include "tinyword.h"
 
 /* Pages of cached spans that are evicted in one step. */
 #define EVICT_PAGES	256UL
+
+/* Attempts to reserve address space, which others may take first. */
+#define GROW_TRIES	3U
 
 /* Attempts to get memory, between which cached spans are evicted. */
 #define COMMIT_TRIES	3
@@ -56,31 +61,6 @@ GH_EXPORT_FOR_TESTS(gh_kheap);
 
 struct workqueue_struct *gh_wq;
 GH_EXPORT_FOR_TESTS(gh_wq);
-
-/**
- * gh_mheap_grow_work() - reserve arenas for nodes that have few free pages
- * @work: the heap's grow_work
- *
- * Context: process context, may sleep.
- */
-void gh_mheap_grow_work(struct work_struct *work)
-{
-	struct gh_heap *h = container_of(work, struct gh_heap, grow_work);
-	unsigned int i;
-
-	for (i = 0; i < h->nr_nodes; i++) {
-		struct gh_node *node = h->nodes[i];
-
-		if (gh_node_wants_spare(node) || !READ_ONCE(node->narenas))
-			gh_node_grow(node, 1);
-	}
-}
-
-static void heap_kick_growth(struct gh_heap *h)
-{
-	if (!READ_ONCE(h->closing))
-		queue_work(gh_wq, &h->grow_work);
-}
 
 /* ---- spans -------------------------------------------------------------- */
 
@@ -270,9 +250,13 @@ static void span_discard(struct gh_heap *h, struct gh_span *s)
 	struct gh_node *node = s->node;
 	unsigned long page = s->page;
 	unsigned long npages = s->npages;
+	bool guard = s->guard;
+	struct page *memory = s->guard_memory;
 
 	span_retire_records(h, s);
 	gh_node_free_pages(node, page, npages);
+	if (guard)
+		gh_node_unguard(node, page + npages, memory);
 	atomic_long_sub(npages, &node->span_pages);
 	atomic_long_dec(&node->nspans);
 }
@@ -310,7 +294,7 @@ static void span_tell_kmemleak(struct gh_span *s, gfp_t gfp)
 {
 	if (!s->noscan)
 		kmemleak_alloc((void *)s->base, s->npages << GH_PAGE_SHIFT, 0,
-			       gfp & ~__GFP_ACCOUNT);
+			       gfp);
 }
 
 static void span_forget_kmemleak(struct gh_span *s)
@@ -332,6 +316,22 @@ static bool heap_give_up_some(struct gh_heap *h, struct gh_node *node,
 	if (h->spill)
 		h->spill(h);
 	return heap_evict(h, node, min(4 * npages, EVICT_PAGES));
+}
+
+/* Take pages of an arena that is not in use yet; reserve one if that is allowed. */
+static bool heap_grow_for(struct gh_heap *h, struct gh_node *node,
+			  struct gh_run *run, gfp_t gfp)
+{
+	unsigned int tries = GROW_TRIES;
+	bool ok;
+
+	ok = gh_node_take_or_grow(node, run);
+	while (!ok && tries-- && gh_area_may_build(gfp, run->npages) &&
+	       !gh_area_build(node, gfp))
+		/* Others may have taken what was built. */
+		ok = gh_node_take_or_grow(node, run);
+	gh_area_kick(h);
+	return ok;
 }
 
 /* Find pages in a node, if need be by evicting cached spans. */
@@ -358,30 +358,14 @@ static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
 	return false;
 }
 
-/* Find pages in node @first, else grow it, else find them in another node. */
-static struct gh_node *heap_take_pages(struct gh_heap *h, struct gh_node *first,
-				       struct gh_run *run, gfp_t gfp)
+/* Find pages in a node, else grow it. */
+static bool heap_take_pages(struct gh_heap *h, struct gh_node *node,
+			    struct gh_run *run, gfp_t gfp)
 {
-	unsigned int i;
-
-	if (unlikely(gh_node_wants_spare(first)))
-		heap_kick_growth(h);
-
-	if (heap_take_from(h, first, run, gfp))
-		return first;
-	if (gfpflags_allow_blocking(gfp) && gh_node_take_or_grow(first, run))
-		return first;
-
-	heap_kick_growth(h);
-	if (gfp & __GFP_THISNODE)
-		return NULL;
-	for (i = 0; i < h->nr_nodes; i++) {
-		struct gh_node *node = h->nodes[i];
-
-		if (node != first && heap_take_from(h, node, run, gfp))
-			return node;
-	}
-	return NULL;
+	if (unlikely(gh_node_wants_spare(node)))
+		gh_area_kick(h);
+	return heap_take_from(h, node, run, gfp) ||
+	       heap_grow_for(h, node, run, gfp);
 }
 
 /**
@@ -402,30 +386,90 @@ unsigned long gh_mheap_evict(struct gh_heap *h)
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_evict);
 
-/* As heap_take_pages(), and put memory behind the pages. */
-static struct gh_node *heap_take_memory(struct gh_heap *h,
-					struct gh_node *first,
-					struct gh_run *run, gfp_t gfp)
+/* Is the area of a run still ours? Else nothing may be mapped there. */
+static bool run_is_intact(const struct gh_node *node, const struct gh_run *run)
+{
+	return gh_vmem_intact(&gh_node_arena_of_page(node, run->page)->area->vmem);
+}
+
+/*
+ * Take pages of a node, with memory behind all but the last @guard of them. @gfp
+ * is the caller's, and @memory says how to get that.
+ */
+static bool heap_try_node(struct gh_heap *h, struct gh_node *node,
+			  struct gh_run *run, unsigned int guard, gfp_t gfp,
+			  gfp_t memory)
 {
 	unsigned int tries = COMMIT_TRIES;
 
-	while (tries--) {
-		struct gh_node *node = heap_take_pages(h, first, run, gfp);
-
-		if (!node || !run->nscav)
-			return node;
-		if (!gh_vmem_commit(gh_node_page_addr(node, run->page),
-				    run->npages << GH_PAGE_SHIFT,
-				    gfp & GH_GFP_PAGES, node->nid))
-			return node;
+	while (tries-- && heap_take_pages(h, node, run, gfp)) {
+		if (run->nscav && unlikely(!run_is_intact(node, run))) {
+			/* The pages are lost; the next tick finds out more. */
+			gh_mheap_kick(h);
+			continue;
+		}
+		if (!run->nscav ||
+		    !gh_vmem_commit(gh_node_page_addr(node, run->page),
+				    (run->npages - guard) << GH_PAGE_SHIFT,
+				    memory & GH_GFP_PAGES, node->nid))
+			return true;
 
 		/* The pages of cached spans have memory: evict some. */
 		gh_node_free_mixed(node, run);
-		if (!(gfpflags_allow_blocking(gfp) ? gh_mheap_evict(h) :
-		      heap_evict(h, node, EVICT_PAGES)))
+		if (!heap_evict(h, node, gfpflags_allow_blocking(gfp) ?
+					 ULONG_MAX : EVICT_PAGES))
 			break;
 	}
-	return NULL;
+	return false;
+}
+
+/* The next NUMA node by distance from @nid that is not in @tried; or -1. */
+static int heap_next_numa(struct gh_heap *h, int nid, unsigned long *tried)
+{
+	int i, best = -1;
+
+	for (i = 0; i < h->nr_numa; i++) {
+		if (test_bit(i, tried))
+			continue;
+		if (best < 0 || node_distance(nid, h->numa[i][0]->nid) <
+				node_distance(nid, h->numa[best][0]->nid))
+			best = i;
+	}
+	if (best >= 0)
+		__set_bit(best, tried);
+	return best;
+}
+
+/*
+ * Take pages with memory of the nearest NUMA node that has some.
+ *
+ * As in the page allocator, all nodes are asked for what they have before any of
+ * it is reclaimed. A node takes memory of its NUMA node only, so that a span is
+ * where its node says. If none has any, whatever the system can reclaim will do,
+ * from wherever it is: that goes to the node that is nobody's nearest.
+ */
+static struct gh_node *heap_take_memory(struct gh_heap *h,
+					struct gh_node *first,
+					struct gh_run *run, unsigned int guard,
+					gfp_t gfp)
+{
+	gfp_t light = (gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_THISNODE |
+		      __GFP_NOWARN | __GFP_NORETRY;
+	unsigned long tried = 0;
+	struct gh_node *node;
+	int numa;
+
+	if (gfp & __GFP_THISNODE || !h->any)
+		return heap_try_node(h, first, run, guard, gfp, gfp) ? first : NULL;
+
+	while ((numa = heap_next_numa(h, first->nid, &tried)) >= 0) {
+		node = h->numa[numa][first->noscan];
+		if (heap_try_node(h, node, run, guard, gfp, light))
+			return node;
+	}
+
+	node = h->numa[h->nr_numa][first->noscan];
+	return heap_try_node(h, node, run, guard, gfp, gfp) ? node : NULL;
 }
 
 /* ---- allocation and free ------------------------------------------------ */
@@ -460,33 +504,27 @@ static void span_set_shape(struct gh_span *s, const struct gh_shape *shape,
 	gh_span_start(s, recs->meta);
 }
 
-/* Make a span of free pages. It is in the tables, but still dead. */
-static noinline struct gh_span *span_make(struct gh_heap *h,
-					  struct gh_node *first,
-					  const struct gh_shape *shape,
-					  struct gh_central *central, gfp_t gfp)
+/* Give a span pages of a node. */
+static int span_take_pages(struct gh_heap *h, struct gh_span *s,
+			   struct gh_node *first, const struct gh_shape *shape,
+			   gfp_t gfp)
 {
-	struct gh_run run = { .npages = shape->npages };
-	struct span_recs recs;
+	/* Address space is free where arenas are sparse. */
+	unsigned int guard = shape->large && gh_vmem_is_sparse();
+	struct gh_run run = { .npages = shape->npages + guard };
 	struct gh_node *node;
-	struct gh_span *s;
 	bool used;
 
-	if (!span_get_records(h, &recs, shape, gfp))
-		return NULL;
-	node = heap_take_memory(h, first, &run, gfp);
-	if (!node) {
-		span_put_records(h, &recs, shape->nelems);
-		return NULL;
-	}
-
-	s = recs.span;
-	INIT_LIST_HEAD(&s->list);
+	node = heap_take_memory(h, first, &run, guard, gfp);
+	if (!node)
+		return -ENOMEM;
 	s->base = gh_node_page_addr(node, run.page);
+	s->npages = shape->npages;
 	s->node = node;
 	s->page = run.page;
-	span_set_shape(s, shape, &recs);
-	span_assign(s, shape, central);
+	s->guard = guard;
+	if (guard)
+		s->guard_memory = gh_node_guard(node, run.page + s->npages);
 
 	/* It is zero if commit has zeroed all of it, or it was never used. */
 	used = span_use_pages(s);
@@ -494,10 +532,49 @@ static noinline struct gh_span *span_make(struct gh_heap *h,
 		s->needzero = run.nscav < run.npages || !(gfp & __GFP_ZERO);
 	else
 		s->needzero = used;
+	return 0;
+}
 
-	atomic_long_add(s->npages, &node->span_pages);
-	atomic_long_inc(&node->nspans);
-	span_enter(s);
+/* Give a huge span memory of its own. It is counted in @first. */
+static int span_map(struct gh_heap *h, struct gh_span *s, struct gh_node *first,
+		    const struct gh_shape *shape, gfp_t gfp)
+{
+	s->node = first;
+	s->guard = 0;
+	s->needzero = !(gfp & __GFP_ZERO);
+	return gh_huge_map(h, s, shape->npages, gfp, first->nid);
+}
+
+/* Make a span of free pages. It is in the tables, but still dead. */
+static noinline struct gh_span *span_make(struct gh_heap *h,
+					  struct gh_node *first,
+					  const struct gh_shape *shape,
+					  struct gh_central *central, gfp_t gfp)
+{
+	struct span_recs recs;
+	struct gh_span *s;
+	int err;
+
+	if (!span_get_records(h, &recs, shape, gfp))
+		return NULL;
+	s = recs.span;
+	INIT_LIST_HEAD(&s->list);
+	s->huge = NULL;
+	if (gh_huge_is(shape->npages))
+		err = span_map(h, s, first, shape, gfp);
+	else
+		err = span_take_pages(h, s, first, shape, gfp);
+	if (err) {
+		span_put_records(h, &recs, shape->nelems);
+		return NULL;
+	}
+
+	span_set_shape(s, shape, &recs);
+	span_assign(s, shape, central);
+	atomic_long_add(s->npages, &s->node->span_pages);
+	atomic_long_inc(&s->node->nspans);
+	if (!s->huge)
+		span_enter(s);
 	return s;
 }
 
@@ -534,7 +611,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 	might_alloc(gfp);
 	if (nid == NUMA_NO_NODE)
 		nid = numa_mem_id();
-	node = gh_mheap_node(h, nid);
+	node = gh_mheap_node(h, nid, shape->noscan);
 	if (gfp & __GFP_THISNODE && node->nid != nid)
 		return NULL;
 
@@ -586,8 +663,17 @@ static noinline void heap_cache_anyway(struct gh_heap *h, struct gh_span *s)
  */
 void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s)
 {
+	/* Its memory is gone; see damage.c. */
+	if (unlikely(s->state == GH_SPAN_LOST))
+		return;
 	span_forget_kmemleak(s);
 	span_withdraw(s);
+	if (s->huge) {
+		atomic_long_sub(s->npages, &s->node->span_pages);
+		atomic_long_dec(&s->node->nspans);
+		gh_huge_free(h, s);
+		return;
+	}
 	if (!s->large)
 		span_leave(s);
 	if (unlikely(!gh_spancache_put(&s->node->cache, s)))
@@ -623,10 +709,11 @@ void gh_mheap_walk_spans(struct gh_heap *h,
 	unsigned int i, slot;
 	unsigned long bit;
 
+	mutex_lock(&h->areas_lock);
 	for (i = 0; i < h->nr_nodes; i++) {
 		struct gh_node *node = h->nodes[i];
 
-		for (slot = 0; slot < READ_ONCE(node->next_slot); slot++) {
+		for (slot = 0; slot < READ_ONCE(node->nslots); slot++) {
 			struct gh_arena *arena = gh_node_arena(node, slot);
 
 			if (!arena)
@@ -637,10 +724,19 @@ void gh_mheap_walk_spans(struct gh_heap *h,
 			}
 		}
 	}
+	mutex_unlock(&h->areas_lock);
+	gh_huge_walk(h, fn, arg);
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_walk_spans);
 
 /* ---- freeing memory ----------------------------------------------------- */
+
+/* Does a node have memory of this NUMA node? Memory of any is the first one's. */
+static bool node_is_of(const struct gh_node *node, int nid)
+{
+	return nid == NUMA_NO_NODE || node->nid == nid ||
+	       (node->nid == NUMA_NO_NODE && nid == first_memory_node);
+}
 
 /* Evict cached spans until @npages free pages have memory, or none is left. */
 static void heap_evict_for(struct gh_heap *h, struct gh_node *node,
@@ -654,14 +750,17 @@ static void heap_evict_for(struct gh_heap *h, struct gh_node *node,
 /**
  * gh_mheap_scavenge() - free the memory of free pages
  * @h: the heap
+ * @nid: the NUMA node that the memory is to be of, or NUMA_NO_NODE for any
  * @npages: heap pages, at most; highest addresses first
+ * @evict: whether cached spans are evicted if there are not so many free pages
  *
- * Cached spans are evicted if there are not so many free pages.
+ * Allocates nothing, so it may be part of reclaim.
  *
  * Context: process context, may sleep; under scav_lock.
  * Return: heap pages whose memory was freed.
  */
-unsigned long gh_mheap_scavenge(struct gh_heap *h, unsigned long npages)
+unsigned long gh_mheap_scavenge(struct gh_heap *h, int nid,
+				unsigned long npages, bool evict)
 {
 	unsigned long done = 0;
 	unsigned int i;
@@ -670,13 +769,41 @@ unsigned long gh_mheap_scavenge(struct gh_heap *h, unsigned long npages)
 
 	if (!gh_vmem_is_sparse())
 		return 0;
-	for (i = 0; i < h->nr_nodes && done < npages; i++) {
+	/* The last nodes are nobody's nearest. */
+	for (i = h->nr_nodes; i-- > 0 && done < npages; )
+		if (node_is_of(h->nodes[i], nid))
+			done += gh_node_scavenge(h->nodes[i], npages - done);
+	for (i = h->nr_nodes; evict && i-- > 0 && done < npages; ) {
+		if (!node_is_of(h->nodes[i], nid))
+			continue;
 		heap_evict_for(h, h->nodes[i], npages - done);
 		done += gh_node_scavenge(h->nodes[i], npages - done);
 	}
 	return done;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_scavenge);
+
+/**
+ * gh_mheap_reclaimable() - memory that gh_mheap_scavenge() could free
+ * @h: the heap
+ * @nid: of that NUMA node
+ *
+ * Context: any.
+ * Return: heap pages.
+ */
+unsigned long gh_mheap_reclaimable(const struct gh_heap *h, int nid)
+{
+	unsigned long n = 0;
+	unsigned int i;
+
+	if (!gh_vmem_is_sparse())
+		return 0;
+	for (i = 0; i < h->nr_nodes; i++)
+		if (node_is_of(h->nodes[i], nid))
+			n += gh_node_idle_committed(h->nodes[i]) +
+			     READ_ONCE(h->nodes[i]->cache.npages);
+	return n;
+}
 
 /* Returns true if spans are left that may be idle the next time. */
 static bool heap_age_node(struct gh_heap *h, struct gh_node *node)
@@ -714,7 +841,42 @@ bool gh_mheap_age(struct gh_heap *h)
 GH_EXPORT_FOR_TESTS(gh_mheap_age);
 
 /**
- * gh_mheap_flush_pages() - empty a CPU's page cache into its node
+ * gh_mheap_age_areas() - give back address space that is idle
+ * @h: the heap
+ *
+ * Context: process context, may sleep.
+ */
+void gh_mheap_age_areas(struct gh_heap *h)
+{
+	bool more = false;
+	unsigned int i;
+
+	mutex_lock(&h->areas_lock);
+	for (i = 0; i < h->nr_nodes; i++)
+		more |= gh_area_age(h->nodes[i]);
+	if (more)
+		gh_area_trim(h);
+	mutex_unlock(&h->areas_lock);
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_age_areas);
+
+static void flush_pages(struct gh_pages_cpu *pcpu)
+{
+	struct gh_node *node = pcpu->node;
+	unsigned long flags;
+
+	/* Data has none of its own where arenas are eager. */
+	if (!node)
+		return;
+	gh_busy_begin(&pcpu->busy);
+	raw_spin_lock_irqsave(&node->lock, flags);
+	gh_pagecache_flush(&node->pa, &pcpu->pc);
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+	gh_busy_end(&pcpu->busy);
+}
+
+/**
+ * gh_mheap_flush_pages() - empty a CPU's page caches into their nodes
  * @h: the heap
  * @cpu: this CPU with preemption off, or one that is dead
  *
@@ -722,16 +884,34 @@ GH_EXPORT_FOR_TESTS(gh_mheap_age);
  */
 void gh_mheap_flush_pages(struct gh_heap *h, unsigned int cpu)
 {
-	struct gh_pages_cpu *pcpu = per_cpu_ptr(h->pages_cpu, cpu);
-	unsigned long flags;
-
-	gh_busy_begin(&pcpu->busy);
-	raw_spin_lock_irqsave(&pcpu->node->lock, flags);
-	gh_pagecache_flush(&pcpu->node->pa, &pcpu->pc);
-	raw_spin_unlock_irqrestore(&pcpu->node->lock, flags);
-	gh_busy_end(&pcpu->busy);
+	flush_pages(per_cpu_ptr(h->pages_cpu[0], cpu));
+	flush_pages(per_cpu_ptr(h->pages_cpu[1], cpu));
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_flush_pages);
+
+/**
+ * gh_mheap_holds_pages() - ask whether a CPU has pages in its page caches
+ * @h: the heap
+ * @cpu: the CPU
+ *
+ * Return: true if it has.
+ */
+bool gh_mheap_holds_pages(const struct gh_heap *h, unsigned int cpu)
+{
+	return READ_ONCE(per_cpu_ptr(h->pages_cpu[0], cpu)->pc.cache) ||
+	       READ_ONCE(per_cpu_ptr(h->pages_cpu[1], cpu)->pc.cache);
+}
+
+/* Pages of a node that have no memory. */
+static unsigned long node_released(const struct gh_node *node)
+{
+	return READ_ONCE(node->pa.nscav) + atomic_long_read(&node->nguards);
+}
+
+static unsigned long pagecache_released(const struct gh_pages_cpu *pcpu)
+{
+	return hweight64(READ_ONCE(pcpu->pc.scav));
+}
 
 /**
  * gh_mheap_released() - pages of all arenas that have no memory
@@ -747,9 +927,11 @@ unsigned long gh_mheap_released(const struct gh_heap *h)
 	int cpu;
 
 	for (i = 0; i < h->nr_nodes; i++)
-		n += READ_ONCE(h->nodes[i]->pa.nscav);
-	for_each_possible_cpu(cpu)
-		n += hweight64(READ_ONCE(per_cpu_ptr(h->pages_cpu, cpu)->pc.scav));
+		n += node_released(h->nodes[i]);
+	for_each_possible_cpu(cpu) {
+		n += pagecache_released(per_cpu_ptr(h->pages_cpu[0], cpu));
+		n += pagecache_released(per_cpu_ptr(h->pages_cpu[1], cpu));
+	}
 	return n;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_released);
@@ -828,8 +1010,16 @@ void gh_mheap_kick(struct gh_heap *h)
  */
 int gh_mheap_init(void)
 {
-	gh_wq = alloc_workqueue("goheap", WQ_UNBOUND, 0);
-	return gh_wq ? 0 : -ENOMEM;
+	int err;
+
+	/* Reclaim may wait for what it gives back. */
+	gh_wq = alloc_workqueue("goheap", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!gh_wq)
+		return -ENOMEM;
+	err = gh_area_init();
+	if (err)
+		destroy_workqueue(gh_wq);
+	return err;
 }
 
 /**
@@ -837,26 +1027,41 @@ int gh_mheap_init(void)
  */
 void gh_mheap_exit(void)
 {
+	gh_area_exit();
 	destroy_workqueue(gh_wq);
 }
 
 /**
- * gh_mheap_node() - the heap's node for a NUMA node
+ * gh_mheap_numa() - the heap's index of a NUMA node
  * @h: the heap
  * @nid: a NUMA node
  *
  * NUMA nodes without memory, those that were added later, and those beyond
- * GH_MAX_NODES share the nodes of the others.
+ * GH_MAX_NUMA share the nodes of the others.
  *
- * Return: the node.
+ * Return: an index less than @nr_numa.
  */
-struct gh_node *gh_mheap_node(struct gh_heap *h, int nid)
+unsigned int gh_mheap_numa(const struct gh_heap *h, int nid)
 {
 	unsigned int i;
 
-	for (i = 0; i < h->nr_nodes; i++)
-		if (h->nodes[i]->nid == nid)
-			return h->nodes[i];
-	return h->nodes[nid % h->nr_nodes];
+	for (i = 0; i < h->nr_numa; i++)
+		if (h->numa[i][0]->nid == nid)
+			return i;
+	return nid % h->nr_numa;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_numa);
+
+/**
+ * gh_mheap_node() - the heap's node for a NUMA node and a kind of spans
+ * @h: the heap
+ * @nid: a NUMA node
+ * @noscan: the spans hold no pointers
+ *
+ * Return: the node.
+ */
+struct gh_node *gh_mheap_node(struct gh_heap *h, int nid, bool noscan)
+{
+	return h->numa[gh_mheap_numa(h, nid)][noscan];
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_node);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * node: the arenas and pages of one NUMA node.
+ * node: the arenas and pages of one NUMA node, for one kind of spans.
  *
  * Pages have an index that is dense over the node's arenas: slot * 8192 plus
  * the page in the arena. Each call of gh_vmem_reserve() makes an area of
@@ -10,24 +10,18 @@
  *   slots   0   1   2   3   4   5   6
  *         [ area 0 ] -  [  area 1  ] -
  *
- * Locks: gh_node.grow_lock, gh_node.lock and gh_pages_cpu.busy, see mheap.c for
- * the order.
+ * Locks: gh_node.lock and gh_pages_cpu.busy, see mheap.c for the order.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/vmalloc.h>
 
 #include "compat.h"
+#include "gfp.h"
 #include "node.h"
 
-/* Arenas are reserved in groups that double up to this many. */
-#define GROUP_MAX	16
-
-/* Pages decommitted for one flush of the TLBs: up to 16 MiB in 64 runs. */
-#define SCAV_RUNS	64
+/* Pages decommitted for one flush of the TLBs, 16 MiB, in GH_SCAV_RUNS runs. */
 #define SCAV_PAGES	2048UL
-
-static_assert(SCAV_RUNS * sizeof(struct gh_run) <= PAGE_SIZE);
 
 /* ---- arenas ------------------------------------------------------------- */
 
@@ -63,190 +57,107 @@ unsigned long gh_node_page_addr(const struct gh_node *node, unsigned long page)
 	       ((page % GH_ARENA_PAGES) << GH_PAGE_SHIFT);
 }
 
-static int node_set_arena(struct gh_node *node, unsigned int slot,
-			  struct gh_arena *arena)
+/**
+ * gh_node_set_arena() - enter an arena in its slot
+ * @node: the node
+ * @slot: the slot, empty and the caller's
+ * @arena: the arena
+ * @gfp: for a page of slots
+ *
+ * Context: any that @gfp allows.
+ * Return: 0 or -ENOMEM.
+ */
+int gh_node_set_arena(struct gh_node *node, unsigned int slot,
+		      struct gh_arena *arena, gfp_t gfp)
 {
 	struct gh_arena ***tbl = &node->arenas[slot / GH_ARENA_TBL_ENTRIES];
 
-	if (!*tbl) {
-		unsigned long page = get_zeroed_page(GFP_KERNEL);
+	if (!READ_ONCE(*tbl)) {
+		unsigned long page = get_zeroed_page(gh_gfp_meta(gfp));
 
 		if (!page)
 			return -ENOMEM;
-		/* Pairs with the dependent read in gh_node_arena(). */
-		smp_store_release(tbl, (struct gh_arena **)page);
+		/* Another may have been quicker. Pairs with gh_node_arena(). */
+		if (cmpxchg(tbl, NULL, (struct gh_arena **)page))
+			free_page(page);
 	}
 	WRITE_ONCE((*tbl)[slot % GH_ARENA_TBL_ENTRIES], arena);
 	return 0;
 }
 
-static void node_drop_arena(struct gh_node *node, unsigned int slot)
-{
-	struct gh_arena *arena = gh_node_arena(node, slot);
-
-	if (!arena)
-		return;
-	node_set_arena(node, slot, NULL);
-	gh_arena_destroy(arena);
-}
-
-/*
- * Make the metadata for one arena of an area. This is all that can fail, so it
- * is done for all arenas before the first is published.
- */
-static int node_add_arena(struct gh_node *node, unsigned long base,
-			  unsigned int slot)
-	__must_hold(&node->grow_lock)
-{
-	struct gh_arena *arena = gh_arena_create(node, base, slot);
-	int err;
-
-	lockdep_assert_held(&node->grow_lock);
-
-	if (!arena)
-		return -ENOMEM;
-	err = node_set_arena(node, slot, arena);
-	if (err) {
-		gh_arena_destroy(arena);
-		return err;
-	}
-
-	err = gh_pagealloc_prepare(&node->pa,
-				   (unsigned long)slot << GH_ARENA_PAGES_SHIFT,
-				   GH_ARENA_PAGES, GFP_KERNEL);
-	if (err)
-		node_drop_arena(node, slot);
-	return err;
-}
-
-static void node_drop_area(struct gh_node *node, struct gh_area *area,
-			   unsigned int narenas)
-{
-	while (narenas--)
-		node_drop_arena(node, area->slot + narenas);
-	gh_vmem_release(&area->vmem);
-	gh_fixalloc_free(node->area_recs, area);
-}
-
-static struct gh_area *node_add_area(struct gh_node *node, unsigned int narenas)
-	__must_hold(&node->grow_lock)
-{
-	struct gh_area *area = gh_fixalloc_alloc(node->area_recs, GFP_KERNEL);
-	unsigned int i;
-
-	lockdep_assert_held(&node->grow_lock);
-
-	if (!area)
-		return NULL;
-	if (gh_vmem_reserve(&area->vmem, narenas, node->nid)) {
-		gh_fixalloc_free(node->area_recs, area);
-		return NULL;
-	}
-
-	area->slot = node->next_slot;
-	for (i = 0; i < narenas; i++) {
-		unsigned long base = area->vmem.base + i * GH_ARENA_SIZE;
-
-		if (node_add_arena(node, base, area->slot + i)) {
-			node_drop_area(node, area, i);
-			return NULL;
-		}
-	}
-
-	for (i = 0; i < narenas; i++)
-		gh_arena_publish(gh_node_arena(node, area->slot + i));
-	return area;
-}
-
-/* Grow by @narenas adjacent arenas. */
-static int node_grow_by(struct gh_node *node, unsigned int narenas)
-	__must_hold(&node->grow_lock)
-{
-	struct gh_area *area;
-	unsigned long flags;
-
-	lockdep_assert_held(&node->grow_lock);
-
-	if (node->next_slot + narenas > GH_MAX_ARENAS)
-		return -ENOMEM;
-	area = node_add_area(node, narenas);
-	if (!area)
-		return -ENOMEM;
-
-	list_add_tail(&area->vmem.list, &node->areas);
-	/* Leave one slot empty after the area. */
-	node->next_slot += narenas + 1;
-	node->narenas += narenas;
-
-	raw_spin_lock_irqsave(&node->lock, flags);
-	gh_pagealloc_grow(&node->pa,
-			  (unsigned long)area->slot << GH_ARENA_PAGES_SHIFT,
-			  narenas * GH_ARENA_PAGES, gh_vmem_is_sparse());
-	raw_spin_unlock_irqrestore(&node->lock, flags);
-	return 0;
-}
-
-/*
- * Address space costs little when it is sparse, so take more than is asked for,
- * and the more the larger the node is. Not under KASAN, which allocates shadow
- * memory for all of the reserved space at once.
- */
-static unsigned int node_group(const struct gh_node *node, unsigned int narenas)
-{
-	if (!gh_vmem_is_sparse() || IS_ENABLED(CONFIG_KASAN_VMALLOC))
-		return narenas;
-	return max(narenas, min_t(unsigned int, node->narenas, GROUP_MAX));
-}
-
-static int node_grow_locked(struct gh_node *node, unsigned int narenas)
-	__must_hold(&node->grow_lock)
-{
-	unsigned int group = node_group(node, narenas);
-	unsigned int noio = memalloc_noio_save();
-	int err = node_grow_by(node, group);
-
-	lockdep_assert_held(&node->grow_lock);
-
-	if (err && group > narenas)
-		err = node_grow_by(node, narenas);
-	memalloc_noio_restore(noio);
-	return err;
-}
-
 /**
- * gh_node_grow() - reserve more arenas
+ * gh_node_clear_arena() - take an arena out of its slot
  * @node: the node
- * @narenas: adjacent arenas, 1 or more; more may be reserved
- *
- * Context: process context, may sleep; does no I/O.
- * Return: 0 or -ENOMEM.
- */
-int gh_node_grow(struct gh_node *node, unsigned int narenas)
-{
-	int err;
-
-	mutex_lock(&node->grow_lock);
-	err = node_grow_locked(node, narenas);
-	mutex_unlock(&node->grow_lock);
-	return err;
-}
-GH_EXPORT_FOR_TESTS(gh_node_grow);
-
-/**
- * gh_node_wants_spare() - ask whether the node should grow in advance
- * @node: the node
- *
- * Allocations that must not sleep cannot make the node grow, so a worker keeps
- * 8 MiB of pages free for them.
+ * @slot: the slot
  *
  * Context: any.
- * Return: true if there are fewer.
+ */
+void gh_node_clear_arena(struct gh_node *node, unsigned int slot)
+{
+	struct gh_arena **tbl = node->arenas[slot / GH_ARENA_TBL_ENTRIES];
+
+	WRITE_ONCE(tbl[slot % GH_ARENA_TBL_ENTRIES], NULL);
+}
+
+/**
+ * gh_node_wants_spare() - ask whether address space should be reserved ahead
+ * @node: the node
+ *
+ * Those that cannot reserve any themselves should find some. An eager arena is
+ * 64 MiB of memory, so it should be there only when it is needed soon.
+ *
+ * Context: any.
+ * Return: true if it should.
  */
 bool gh_node_wants_spare(const struct gh_node *node)
 {
-	return READ_ONCE(node->narenas) &&
+	if (gh_vmem_is_sparse())
+		return READ_ONCE(node->nspare) < READ_ONCE(node->goal);
+	return READ_ONCE(node->narenas) && !READ_ONCE(node->nspare) &&
 	       READ_ONCE(node->pa.nfree) < GH_ARENA_PAGES / 8;
 }
+
+/* Take the next arena of the first hint into use. */
+static bool node_grow(struct gh_node *node)
+{
+	struct gh_area *area;
+	unsigned long slot;
+
+	lockdep_assert_held(&node->lock);
+	area = list_first_entry_or_null(&node->hints, struct gh_area, hint);
+	if (!area)
+		return false;
+
+	slot = area->slot + area->used;
+	if (!gh_pagealloc_grow(&node->pa, slot << GH_ARENA_PAGES_SHIFT,
+			       GH_ARENA_PAGES, gh_vmem_is_sparse()))
+		return false;
+	if (++area->used == area->vmem.narenas)
+		list_del_init(&area->hint);
+	WRITE_ONCE(node->narenas, node->narenas + 1);
+	node->nspare--;
+	node->taken++;
+	return true;
+}
+
+/**
+ * gh_node_grow() - take one more arena into use
+ * @node: the node
+ *
+ * Context: any but NMI.
+ * Return: false if none is reserved.
+ */
+bool gh_node_grow(struct gh_node *node)
+{
+	unsigned long flags;
+	bool ok;
+
+	raw_spin_lock_irqsave(&node->lock, flags);
+	ok = node_grow(node);
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+	return ok;
+}
+GH_EXPORT_FOR_TESTS(gh_node_grow);
 
 /* ---- pages -------------------------------------------------------------- */
 
@@ -301,22 +212,22 @@ bool gh_node_take_pages(struct gh_node *node, struct gh_run *run)
 /**
  * gh_node_take_or_grow() - take a run of pages, and grow if there is none
  * @node: the node
- * @run: its length; the rest is filled in
+ * @run: its length, at most that of an arena; the rest is filled in
  *
- * Context: process context, may sleep; does no I/O.
- * Return: false if there is no such run and the node could not grow.
+ * Context: any but NMI.
+ * Return: false if there is no such run and no arena is reserved.
  */
 bool gh_node_take_or_grow(struct gh_node *node, struct gh_run *run)
 {
-	unsigned int narenas = DIV_ROUND_UP(run->npages, GH_ARENA_PAGES);
+	unsigned long flags;
 	bool ok;
 
-	mutex_lock(&node->grow_lock);
-	/* Another task may have grown the node while this one waited. */
-	ok = gh_node_take_pages(node, run) ||
-	     (!node_grow_locked(node, narenas) &&
-	      gh_node_take_pages(node, run));
-	mutex_unlock(&node->grow_lock);
+	raw_spin_lock_irqsave(&node->lock, flags);
+	do {
+		ok = gh_pagealloc_alloc(&node->pa, run->npages, &run->page,
+					&run->nscav);
+	} while (!ok && node_grow(node));
+	raw_spin_unlock_irqrestore(&node->lock, flags);
 	return ok;
 }
 
@@ -336,6 +247,50 @@ void gh_node_free_pages(struct gh_node *node, unsigned long page,
 
 	raw_spin_lock_irqsave(&node->lock, flags);
 	ok = gh_pagealloc_free(&node->pa, page, npages);
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+	WARN_ON_ONCE(!ok);
+}
+
+/**
+ * gh_node_guard() - let accesses to a page fault
+ * @node: the node
+ * @page: the page, the caller's
+ *
+ * If the page has memory, it keeps that, hidden, as TLBs may still know it.
+ *
+ * Context: any but NMI.
+ * Return: the hidden memory, for gh_node_unguard(); or NULL.
+ */
+struct page *gh_node_guard(struct gh_node *node, unsigned long page)
+{
+	struct page *memory = gh_vmem_hide(gh_node_page_addr(node, page));
+
+	if (!memory)
+		atomic_long_inc(&node->nguards);
+	return memory;
+}
+
+/**
+ * gh_node_unguard() - free a page that is a guard
+ * @node: the node
+ * @page: the page
+ * @memory: as gh_node_guard() returned it
+ *
+ * Context: any but NMI.
+ */
+void gh_node_unguard(struct gh_node *node, unsigned long page,
+		     struct page *memory)
+{
+	unsigned long flags;
+	bool ok;
+
+	if (memory)
+		gh_vmem_show(gh_node_page_addr(node, page), memory);
+	else
+		atomic_long_dec(&node->nguards);
+
+	raw_spin_lock_irqsave(&node->lock, flags);
+	ok = gh_pagealloc_free_scav(&node->pa, page, 1, !memory);
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 	WARN_ON_ONCE(!ok);
 }
@@ -379,41 +334,32 @@ void gh_node_free_mixed(struct gh_node *node, const struct gh_run *run)
 
 /* ---- scavenging --------------------------------------------------------- */
 
-/*
- * Take up to @want pages, all or part of them, and decommit them. They count as
- * allocated until their TLB entries are flushed, so that nobody gets them.
- */
-static unsigned int scav_take(struct gh_node *node, struct gh_run *runs,
-			      unsigned long want, struct gh_vmem_batch *batch)
+/* Unmap up to @want pages, the highest addresses first. Returns how many runs. */
+static unsigned int scav_take(struct gh_node *node, unsigned long want,
+			      struct gh_vmem_batch *batch)
 {
-	unsigned int n = 0;
+	struct gh_run *run = node->scav_runs;
+	unsigned int n;
 
-	while (n < SCAV_RUNS && want) {
+	for (n = 0; n < GH_SCAV_RUNS && want; n++, run++) {
 		unsigned long flags;
 
 		raw_spin_lock_irqsave(&node->lock, flags);
-		runs[n].npages = gh_pagealloc_scavenge_take(&node->pa, want,
-							    &runs[n].page);
+		run->npages = gh_pagealloc_scavenge_take(&node->pa, want,
+							 &run->page);
 		raw_spin_unlock_irqrestore(&node->lock, flags);
-		if (!runs[n].npages)
+		if (!run->npages)
 			break;
 
-		if (gh_vmem_decommit(batch,
-				     gh_node_page_addr(node, runs[n].page),
-				     runs[n].npages << GH_PAGE_SHIFT)) {
-			gh_node_free_pages(node, runs[n].page, runs[n].npages);
-			break;
-		}
-
-		want -= runs[n].npages;
-		n++;
+		gh_vmem_decommit(batch, gh_node_page_addr(node, run->page),
+				 run->npages << GH_PAGE_SHIFT);
+		want -= run->npages;
 	}
 	return n;
 }
 
 /* Decommit up to @want pages with one TLB flush. */
 static unsigned long node_scavenge_batch(struct gh_node *node,
-					 struct gh_run *runs,
 					 unsigned long want)
 {
 	struct gh_vmem_batch batch;
@@ -421,15 +367,16 @@ static unsigned long node_scavenge_batch(struct gh_node *node,
 	unsigned int i, n;
 
 	gh_vmem_batch_init(&batch);
-	n = scav_take(node, runs, want, &batch);
+	n = scav_take(node, want, &batch);
 	gh_vmem_batch_free(&batch);
 
 	for (i = 0; i < n; i++) {
+		struct gh_run *run = &node->scav_runs[i];
+
 		raw_spin_lock_irqsave(&node->lock, flags);
-		gh_pagealloc_scavenge_done(&node->pa, runs[i].page,
-					   runs[i].npages);
+		gh_pagealloc_scavenge_done(&node->pa, run->page, run->npages);
 		raw_spin_unlock_irqrestore(&node->lock, flags);
-		done += runs[i].npages;
+		done += run->npages;
 	}
 	return done;
 }
@@ -439,26 +386,20 @@ static unsigned long node_scavenge_batch(struct gh_node *node,
  * @node: the node
  * @npages: heap pages, at most; highest addresses first
  *
- * Context: process context, may sleep; under the heap's scav_lock.
+ * Allocates nothing, so it may be part of reclaim.
+ *
+ * Context: process context, may sleep; one at a time for a node.
  * Return: heap pages whose memory was freed.
  */
 unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages)
 {
 	unsigned long done = 0, got;
-	struct gh_run *runs;
-
-	runs = (struct gh_run *)__get_free_page(GFP_KERNEL);
-	if (!runs)
-		return 0;
 
 	do {
-		got = node_scavenge_batch(node, runs,
-					  min(npages - done, SCAV_PAGES));
+		got = node_scavenge_batch(node, min(npages - done, SCAV_PAGES));
 		done += got;
 		cond_resched();
 	} while (got && done < npages);
-
-	free_page((unsigned long)runs);
 	return done;
 }
 GH_EXPORT_FOR_TESTS(gh_node_scavenge);
@@ -483,17 +424,14 @@ GH_EXPORT_FOR_TESTS(gh_node_idle_committed);
 
 /**
  * gh_node_create() - a node without arenas
- * @nid: the NUMA node
- * @idx: its place among the heap's nodes
- * @area_recs: where records of areas come from
- * @pages_cpu: the heap's page caches
+ * @nid: the NUMA node that its memory is from, or NUMA_NO_NODE for any
+ *
+ * The caller sets what is documented as the heap's.
  *
  * Context: process context, may sleep.
  * Return: the node or NULL.
  */
-struct gh_node *gh_node_create(int nid, unsigned int idx,
-			       struct gh_fixalloc *area_recs,
-			       struct gh_pages_cpu __percpu *pages_cpu)
+struct gh_node *gh_node_create(int nid)
 {
 	struct gh_node *node = vzalloc_node(sizeof(*node), nid);
 
@@ -502,58 +440,25 @@ struct gh_node *gh_node_create(int nid, unsigned int idx,
 
 	gh_pagealloc_init(&node->pa);
 	raw_spin_lock_init(&node->lock);
-	mutex_init(&node->grow_lock);
 	INIT_LIST_HEAD(&node->areas);
+	INIT_LIST_HEAD(&node->hints);
 	gh_spancache_init(&node->cache);
 	node->nid = nid;
-	node->idx = idx;
-	node->area_recs = area_recs;
-	node->pages_cpu = pages_cpu;
 	return node;
 }
 
-static bool area_in_use(struct gh_node *node, struct gh_area *area)
-{
-	unsigned int i;
-
-	for (i = 0; i < area->vmem.narenas; i++) {
-		struct gh_arena *arena = gh_node_arena(node, area->slot + i);
-
-		if (!bitmap_empty(arena->page_inuse, GH_ARENA_PAGES))
-			return true;
-	}
-	return false;
-}
-
 /**
- * gh_node_destroy() - free a node and its arenas
- * @node: the node; nobody uses it
+ * gh_node_destroy() - end a node
+ * @node: the node, without areas; nobody uses it
  *
  * Context: process context, may sleep.
- * Return: false if areas had to be left behind because spans are in use.
  */
-bool gh_node_destroy(struct gh_node *node)
+void gh_node_destroy(struct gh_node *node)
 {
-	struct gh_area *area, *next;
-	bool clean = true;
 	unsigned int i;
-
-	list_for_each_entry_safe(area, next, &node->areas, vmem.list) {
-		list_del(&area->vmem.list);
-		if (area_in_use(node, area)) {
-			/* Its objects may still be used, so leak the memory. */
-			for (i = 0; i < area->vmem.narenas; i++)
-				node_drop_arena(node, area->slot + i);
-			gh_fixalloc_free(node->area_recs, area);
-			clean = false;
-		} else {
-			node_drop_area(node, area, area->vmem.narenas);
-		}
-	}
 
 	for (i = 0; i < GH_ARENA_TBLS; i++)
 		free_page((unsigned long)node->arenas[i]);
 	gh_pagealloc_destroy(&node->pa);
 	vfree(node);
-	return clean;
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * node: the arenas and pages of one NUMA node.
+ * node: the arenas and pages of one NUMA node, for one kind of spans.
  */
 #ifndef _GOHEAP_NODE_H
 #define _GOHEAP_NODE_H
 
 #include <linux/list.h>
-#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
 
@@ -22,63 +21,20 @@
 
 /**
  * struct gh_area - address space of a node
- * @vmem: the reserved arenas
- * @slot: slot of the first
+ * @vmem: the reserved arenas; its list is in &gh_node.areas
+ * @hint: in &gh_node.hints while there are arenas that are not in use
+ * @node: the node
+ * @slot: slot of the first arena
+ * @used: how many arenas, from the first on, are in use
+ * @damaged: somebody unmapped it; it is not touched any more
  */
 struct gh_area {
 	struct gh_vmem_area vmem;
-	unsigned int slot;
-};
-
-/**
- * struct gh_node - the arenas and pages of one NUMA node
- * @lock: protects @pa; interrupts off
- * @pa: free pages, by page index
- * @nid: the NUMA node
- * @idx: index in gh_heap.nodes
- * @area_recs: records of areas
- * @pages_cpu: the heap's page caches
- * @grow_lock: serialises growth; protects @areas to @arenas
- * @areas: address space, struct gh_area
- * @next_slot: first arena slot that was never used
- * @narenas: number of arenas
- * @arenas: arenas by slot, in pages of pointers
- * @span_pages: pages in spans, those in @cache included
- * @nspans: number of spans, those in @cache included
- * @stack_pages: pages in spans in use that hold stack blocks
- * @cache: freed spans, kept whole
- *
- * Page indexes of different areas are never adjacent, because a slot between
- * them stays empty. So no run can cross from one area to the next.
- */
-struct gh_node {
-	raw_spinlock_t lock;
-	struct gh_pagealloc pa;
-	int nid;
-	unsigned int idx;
-	struct gh_fixalloc *area_recs;
-	struct gh_pages_cpu __percpu *pages_cpu;
-	struct mutex grow_lock;	/* protects @areas to @arenas */
-	struct list_head areas;
-	unsigned int next_slot;
-	unsigned int narenas;
-	struct gh_arena **arenas[GH_ARENA_TBLS];
-	atomic_long_t span_pages;
-	atomic_long_t nspans;
-	atomic_long_t stack_pages;
-	struct gh_spancache cache;
-};
-
-/**
- * struct gh_pages_cpu - a CPU's page cache
- * @busy: guards @pc, see busy.h
- * @node: where the pages are from
- * @pc: the pages
- */
-struct gh_pages_cpu {
-	struct gh_busy busy;
+	struct list_head hint;
 	struct gh_node *node;
-	struct gh_pagecache pc;
+	unsigned int slot;
+	unsigned int used;
+	bool damaged;
 };
 
 /**
@@ -93,20 +49,94 @@ struct gh_run {
 	unsigned long nscav;
 };
 
-struct gh_node *gh_node_create(int nid, unsigned int idx,
-			       struct gh_fixalloc *area_recs,
-			       struct gh_pages_cpu __percpu *pages_cpu);
-bool gh_node_destroy(struct gh_node *node);
+/* Runs of pages that are decommitted with one flush of the TLBs, at most. */
+#define GH_SCAV_RUNS		64
+
+/**
+ * struct gh_node - arenas and pages of one NUMA node, for one kind of spans
+ * @lock: protects @pa and what follows up to @arenas; interrupts off
+ * @pa: free pages, by page index
+ * @areas: all address space, struct gh_area; shrinks under areas_lock only
+ * @hints: areas with arenas that are not in use yet
+ * @narenas: arenas in use
+ * @nspare: arenas reserved, and not in use
+ * @goal: how many of these there should be; the heap's at first
+ * @taken: arenas taken into use since @goal was last computed
+ * @nslots: slots above were never used
+ * @slots: slots of all areas, and the empty ones behind them
+ * @arenas: arenas by slot, in pages of pointers
+ * @nid: the NUMA node that all of its memory is from; or NUMA_NO_NODE for memory
+ *	of any, if no other node has some
+ * @numa: index of the NUMA node in the heap; set by the heap, as what follows
+ * @noscan: its spans hold no pointers
+ * @area_recs: records of areas
+ * @pages_cpu: page caches
+ * @nguards: pages behind large spans, without memory
+ * @span_pages: pages in spans, those in @cache included
+ * @nspans: number of spans, those in @cache included
+ * @stack_pages: pages in spans in use that hold stack blocks
+ * @cache: freed spans, kept whole
+ * @scav_runs: what is being decommitted; the heap's scav_lock protects it
+ *
+ * Page indexes of different areas are never adjacent, because a slot between
+ * them stays empty. So no run can cross from one area to the next.
+ */
+struct gh_node {
+	raw_spinlock_t lock;	/* protects what follows up to @arenas */
+	struct gh_pagealloc pa;
+	struct list_head areas;
+	struct list_head hints;
+	unsigned int narenas;
+	unsigned int nspare;
+	unsigned int goal;
+	unsigned int taken;
+	unsigned int nslots;
+	DECLARE_BITMAP(slots, GH_MAX_ARENAS);
+	struct gh_arena **arenas[GH_ARENA_TBLS];
+
+	int nid;
+	unsigned int numa;
+	bool noscan;
+	struct gh_fixalloc *area_recs;
+	struct gh_pages_cpu __percpu *pages_cpu;
+	atomic_long_t nguards;
+	atomic_long_t span_pages;
+	atomic_long_t nspans;
+	atomic_long_t stack_pages;
+	struct gh_spancache cache;
+	struct gh_run scav_runs[GH_SCAV_RUNS];
+};
+
+/**
+ * struct gh_pages_cpu - a CPU's page cache
+ * @busy: guards @pc, see busy.h
+ * @node: where the pages are from
+ * @pc: the pages
+ */
+struct gh_pages_cpu {
+	struct gh_busy busy;
+	struct gh_node *node;
+	struct gh_pagecache pc;
+};
+
+struct gh_node *gh_node_create(int nid);
+void gh_node_destroy(struct gh_node *node);
 
 struct gh_arena *gh_node_arena(const struct gh_node *node, unsigned int slot);
 unsigned long gh_node_page_addr(const struct gh_node *node, unsigned long page);
-int gh_node_grow(struct gh_node *node, unsigned int narenas);
+int gh_node_set_arena(struct gh_node *node, unsigned int slot,
+		      struct gh_arena *arena, gfp_t gfp);
+void gh_node_clear_arena(struct gh_node *node, unsigned int slot);
+bool gh_node_grow(struct gh_node *node);
 bool gh_node_wants_spare(const struct gh_node *node);
 
 bool gh_node_take_pages(struct gh_node *node, struct gh_run *run);
 bool gh_node_take_or_grow(struct gh_node *node, struct gh_run *run);
 void gh_node_free_pages(struct gh_node *node, unsigned long page,
 			unsigned long npages);
+struct page *gh_node_guard(struct gh_node *node, unsigned long page);
+void gh_node_unguard(struct gh_node *node, unsigned long page,
+		     struct page *memory);
 void gh_node_free_mixed(struct gh_node *node, const struct gh_run *run);
 unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages);
 unsigned long gh_node_idle_committed(const struct gh_node *node);

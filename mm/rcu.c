@@ -10,6 +10,7 @@
 #include <linux/goheap.h>
 
 #include "arena.h"
+#include "cache.h"
 #include "compat.h"
 #include "mcentral.h"
 #include "report.h"
@@ -46,10 +47,13 @@ static void free_rcu_callback(struct rcu_head *head)
 		goto out;
 	}
 	cache = s->central->cache;
-	if (cache)
-		goheap_cache_free(cache, obj);
-	else
+	if (!cache) {
 		goheap_free(obj);
+		goto out;
+	}
+	goheap_cache_free(cache, obj);
+	/* Pairs with the acquire in gh_cache_destroy(). */
+	atomic_long_dec_return_release(&cache->nrcu);
 out:
 	rcu_read_unlock();
 }
@@ -64,6 +68,18 @@ out:
  */
 void __goheap_free_rcu(struct rcu_head *head)
 {
+	struct goheap_cache *cache = NULL;
+	struct gh_span *s;
+
+	/* The end of the cache waits for what is counted. */
+	rcu_read_lock();
+	s = gh_span_of((unsigned long)head);
+	if (s && gh_span_state(s) != GH_SPAN_DEAD)
+		cache = s->central->cache;
+	if (cache)
+		atomic_long_inc(&cache->nrcu);
+	rcu_read_unlock();
+
 	call_rcu(head, free_rcu_callback);
 }
 EXPORT_SYMBOL_GPL(__goheap_free_rcu);

@@ -7,33 +7,51 @@
  *                spans, idle spans of the span caches are evicted, free pages
  *                above the goal lose their memory, highest address first, and
  *                empty chunks of records are freed
- *   shrinker     the system is short of memory: the background work does more,
- *                at once
+ *   shrinker     the system is short of memory: free pages of the node that it
+ *                is short on lose their memory, then cached spans are evicted
+ *   OOM          the system has none left: everything goes that can go without
+ *                waiting for other CPUs, before a process is killed
  *   shrink       goheap_shrink(): every CPU's caches are emptied, all free
  *                pages lose their memory, and all empty chunks of records are
  *                freed
  *   hotplug      a dead CPU's caches are emptied
  *
  * The goal is 10 % (a parameter) over the recent peak of pages in use, as in
- * Go's scavenger; the peak decays by an eighth of its distance a second.
+ * Go's scavenger. The peak comes half of the way down to what is in use each
+ * second, and as far as that is not more than a quarter of the system's free
+ * memory. So what a burst needed is soon the system's again, at once if memory
+ * is short.
  *
  * A CPU's caches are used by that CPU only. So a work item on that CPU drains
- * or ages them, or any task once the CPU is dead.
+ * or ages them, or any task once the CPU is dead. Isolated CPUs are asked for
+ * nothing unless goheap_shrink() is called.
  *
- * Lock order: cpus_read_lock(), heaps_lock, caches_lock. Work items that drain
- * must not take any of these, because the task that waits for them holds all
- * three. Work items that age run on the same queue and only try caches_lock; no
- * task waits for them.
+ * Nothing here allocates memory, and reclaim takes no lock that is held while
+ * somebody else does: the shrinker and the OOM notifier only try heaps_sem and
+ * caches_sem, and scav_lock is held only while memory is freed.
+ *
+ * Lock order: cpus_read_lock(), drain_lock, heaps_sem, caches_sem. Work items
+ * that drain must not take any of these, because the task that waits for them
+ * holds some. Work items that age run on the same queue and only try caches_sem;
+ * no task waits for them.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
+#include <linux/oom.h>
+#include <linux/rwsem.h>
+#include <linux/sched/isolation.h>
 #include <linux/shrinker.h>
+#include <linux/sizes.h>
+#include <linux/vmstat.h>
 
 #include <linux/goheap.h>
 
+#include "area.h"
 #include "compat.h"
+#include "damage.h"
+#include "huge.h"
 #include "large.h"
 #include "mcache.h"
 #include "reclaim.h"
@@ -43,9 +61,21 @@
 /* Memory retained over the recent peak, in percent of it. */
 unsigned int gh_retain_percent = 10;
 
-/* Protects heaps, and drain_works while they are in use. */
-static DEFINE_MUTEX(heaps_lock);
+/*
+ * In the background, memory is freed when there is so much more of it than the
+ * goal that a flush of all TLBs pays, or when there was some for so many seconds.
+ */
+#define SURPLUS_SHIFT	6
+#define SURPLUS_MIN	(SZ_2M >> GH_PAGE_SHIFT)
+#define SURPLUS_TICKS	3
+
+/* What the shrinker is asked for at a time, PAGE_SIZE pages: one flush pays. */
+#define SHRINK_BATCH	(SZ_4M >> PAGE_SHIFT)
+
+static DECLARE_RWSEM(heaps_sem);	/* protects heaps */
 static LIST_HEAD(heaps);
+
+static DEFINE_MUTEX(drain_lock);	/* protects drain_works in use */
 
 static struct shrinker *shrinker;
 
@@ -121,39 +151,62 @@ static void age_work_fn(struct work_struct *work)
 {
 	struct gh_mcache *mcache = container_of(work, struct gh_mcache,
 						age_work);
+	struct gh_heap *h = mcache->heap;
 
-	/*
-	 * The lock holder is draining, or creating or destroying a cache: retry
-	 * on the next tick.
-	 */
-	if (!mutex_trylock(&mcache->heap->caches_lock))
+	/* A cache comes or goes just now: the next tick will do. */
+	if (!down_read_trylock(&h->caches_sem))
 		return;
-	age_heap_here(mcache->heap);
-	mutex_unlock(&mcache->heap->caches_lock);
+	if (xchg(&mcache->give_all, false))
+		drain_heap_here(h);
+	else
+		age_heap_here(h);
+	up_read(&h->caches_sem);
 }
 
 /* Ask whether a CPU holds nothing that could be idle. */
 static bool cpu_at_rest(struct gh_heap *h, unsigned int cpu)
 {
 	return gh_mcache_empty(h, cpu) &&
-	       !READ_ONCE(per_cpu_ptr(h->pages_cpu, cpu)->pc.cache);
+	       !gh_mheap_holds_pages(h, cpu);
+}
+
+static void queue_age(struct gh_heap *h, unsigned int cpu)
+{
+	queue_work_on(cpu, drain_wq, &per_cpu_ptr(h->mcache, cpu)->age_work);
 }
 
 /* Returns true if there are CPUs to look at again. */
 static bool age_cpus(struct gh_heap *h)
 {
+	const struct cpumask *cpus = housekeeping_cpumask(HK_TYPE_DOMAIN);
 	bool more = false;
 	int cpu;
 
 	cpus_read_lock();
-	for_each_online_cpu(cpu) {
+	for_each_cpu_and(cpu, cpus, cpu_online_mask) {
 		if (cpu_at_rest(h, cpu))
 			continue;
-		queue_work_on(cpu, drain_wq, &per_cpu_ptr(h->mcache, cpu)->age_work);
+		queue_age(h, cpu);
 		more = true;
 	}
 	cpus_read_unlock();
 	return more;
+}
+
+/* Ask all CPUs to free all that they hold, and do not wait for them. */
+static void ask_cpus(struct gh_heap *h)
+{
+	int cpu;
+
+	if (!cpus_read_trylock())
+		return;
+	for_each_online_cpu(cpu) {
+		if (cpu_at_rest(h, cpu))
+			continue;
+		WRITE_ONCE(per_cpu_ptr(h->mcache, cpu)->give_all, true);
+		queue_age(h, cpu);
+	}
+	cpus_read_unlock();
 }
 
 static void drain_work_fn(struct work_struct *work)
@@ -168,11 +221,10 @@ static void drain_work_fn(struct work_struct *work)
 
 /* Free what lies in the transfer and span caches. */
 static void drain_centrals(struct gh_heap *h, struct gh_central *only)
-	__must_hold(&h->caches_lock)
 {
 	struct gh_central *c;
 
-	lockdep_assert_held(&h->caches_lock);
+	lockdep_assert_held(&h->caches_sem);
 
 	if (only) {
 		gh_central_drain(only);
@@ -183,19 +235,26 @@ static void drain_centrals(struct gh_heap *h, struct gh_central *only)
 	gh_mheap_evict(h);
 }
 
-/* Have all CPUs drain their caches, and wait for them. */
+static bool cpu_has_some(struct gh_heap *h, struct gh_central *only,
+			 unsigned int cpu)
+{
+	return only ? gh_slot_holds(only, cpu) : !cpu_at_rest(h, cpu);
+}
+
+/* Have all CPUs that hold something drain their caches, and wait for them. */
 static void drain_cpus(struct gh_heap *h, struct gh_central *only)
-	__must_hold(&heaps_lock)
-	__must_hold(&h->caches_lock)
+	__must_hold(&drain_lock)
 {
 	int cpu;
 
-	lockdep_assert_held(&heaps_lock);
-	lockdep_assert_held(&h->caches_lock);
+	lockdep_assert_held(&drain_lock);
+	lockdep_assert_held(&h->caches_sem);
 
 	for_each_online_cpu(cpu) {
 		struct drain_work *dw = per_cpu_ptr(&drain_works, cpu);
 
+		if (!cpu_has_some(h, only, cpu))
+			continue;
 		dw->heap = h;
 		dw->only = only;
 		queue_work_on(cpu, drain_wq, &dw->work);
@@ -214,12 +273,12 @@ static void drain_cpus(struct gh_heap *h, struct gh_central *only)
 void gh_reclaim_drain(struct gh_heap *h, struct gh_central *only)
 {
 	cpus_read_lock();
-	mutex_lock(&heaps_lock);
-	mutex_lock(&h->caches_lock);
+	mutex_lock(&drain_lock);
+	down_read(&h->caches_sem);
 	drain_cpus(h, only);
 	drain_centrals(h, only);
-	mutex_unlock(&h->caches_lock);
-	mutex_unlock(&heaps_lock);
+	up_read(&h->caches_sem);
+	mutex_unlock(&drain_lock);
 	cpus_read_unlock();
 }
 GH_EXPORT_FOR_TESTS(gh_reclaim_drain);
@@ -228,23 +287,23 @@ static void drain_dead_cpu(struct gh_heap *h, unsigned int cpu)
 {
 	struct gh_central *c;
 
-	mutex_lock(&h->caches_lock);
+	down_read(&h->caches_sem);
 	gh_tiny_drain(h, cpu);
 	gh_large_drain(h, cpu);
 	gh_for_each_central(c, h)
 		gh_slot_drain(c, cpu);
 	gh_mheap_flush_pages(h, cpu);
-	mutex_unlock(&h->caches_lock);
+	up_read(&h->caches_sem);
 }
 
 static int cpu_dead(unsigned int cpu)
 {
 	struct gh_heap *h;
 
-	mutex_lock(&heaps_lock);
+	down_read(&heaps_sem);
 	list_for_each_entry(h, &heaps, list)
 		drain_dead_cpu(h, cpu);
-	mutex_unlock(&heaps_lock);
+	up_read(&heaps_sem);
 	return 0;
 }
 
@@ -255,10 +314,11 @@ static void sweep_all(struct gh_heap *h)
 	unsigned long bad = 0;
 	struct gh_central *c;
 
-	mutex_lock(&h->caches_lock);
+	/* For writing, because sweeps must not overlap. */
+	down_write(&h->caches_sem);
 	gh_for_each_central(c, h)
 		gh_central_sweep(c, &bad);
-	mutex_unlock(&h->caches_lock);
+	up_write(&h->caches_sem);
 	WARN_ONCE(bad, "goheap: %lu spans whose counts are wrong\n", bad);
 }
 
@@ -275,11 +335,13 @@ unsigned long gh_reclaim_all(struct gh_heap *h)
 
 	gh_reclaim_drain(h, NULL);
 	sweep_all(h);
+	flush_work(&h->huge_work);
 	mutex_lock(&h->scav_lock);
-	npages = gh_mheap_scavenge(h, ULONG_MAX);
+	npages = gh_mheap_scavenge(h, NUMA_NO_NODE, ULONG_MAX, true);
 	WRITE_ONCE(h->peak_pages, gh_mheap_inuse(h));
 	mutex_unlock(&h->scav_lock);
 	gh_records_trim(h);
+	gh_mheap_age_areas(h);
 	return npages << GH_PAGE_SHIFT;
 }
 GH_EXPORT_FOR_TESTS(gh_reclaim_all);
@@ -296,23 +358,47 @@ unsigned long goheap_shrink(void)
 }
 EXPORT_SYMBOL_GPL(goheap_shrink);
 
+/* Free memory of the system, heap pages. */
+static unsigned long system_free(void)
+{
+	return global_zone_page_state(NR_FREE_PAGES) >>
+	       (GH_PAGE_SHIFT - PAGE_SHIFT);
+}
+
 /* Let the peak decay. Returns free pages with memory that exceed the goal. */
-static unsigned long scavenge_surplus(struct gh_heap *h)
+static unsigned long surplus_of(struct gh_heap *h)
 	__must_hold(&h->scav_lock)
 {
 	unsigned long inuse = gh_mheap_inuse(h);
 	unsigned long idle = gh_mheap_idle_committed(h);
-	unsigned long goal;
+	unsigned long over, goal;
 
 	lockdep_assert_held(&h->scav_lock);
 
-	if (inuse > h->peak_pages)
-		h->peak_pages = inuse;
-	else
-		h->peak_pages -= DIV_ROUND_UP(h->peak_pages - inuse, 8);
+	over = h->peak_pages > inuse ? (h->peak_pages - inuse) / 2 : 0;
+	over = min(over, system_free() / 4);
+	h->peak_pages = inuse + over;
 
 	goal = h->peak_pages + h->peak_pages * READ_ONCE(gh_retain_percent) / 100;
 	return inuse + idle > goal ? inuse + idle - goal : 0;
+}
+
+/* What should be freed now, heap pages. */
+static unsigned long scavenge_surplus(struct gh_heap *h)
+	__must_hold(&h->scav_lock)
+{
+	unsigned long surplus = surplus_of(h);
+	unsigned long enough = max(gh_vmem_committed_bytes() >> GH_PAGE_SHIFT >>
+				   SURPLUS_SHIFT, SURPLUS_MIN);
+
+	if (!surplus) {
+		h->surplus_ticks = 0;
+		return 0;
+	}
+	if (surplus < enough && ++h->surplus_ticks < SURPLUS_TICKS)
+		return 0;
+	h->surplus_ticks = 0;
+	return surplus;
 }
 
 /* Returns true if batches are left that may be idle the next time. */
@@ -321,94 +407,139 @@ static bool age_centrals(struct gh_heap *h)
 	struct gh_central *c;
 	bool more = false;
 
-	mutex_lock(&h->caches_lock);
+	down_read(&h->caches_sem);
 	gh_for_each_central(c, h)
 		more |= gh_central_age(c);
-	mutex_unlock(&h->caches_lock);
+	up_read(&h->caches_sem);
 	return more;
 }
 
-/* Nothing is left to do once the peak has come down or no memory is idle. */
+/*
+ * Nothing is left to do once the peak has come down, and no surplus waits for
+ * more, or if no memory is idle.
+ */
 static bool background_needed(struct gh_heap *h)
 {
-	unsigned long inuse = gh_mheap_inuse(h);
+	return (h->peak_pages > gh_mheap_inuse(h) || h->surplus_ticks) &&
+	       gh_mheap_idle_committed(h);
+}
 
-	return h->peak_pages > inuse && gh_mheap_idle_committed(h);
+/* Once a second. Returns true if there is something to look at again. */
+static bool background_tick(struct gh_heap *h)
+{
+	unsigned long surplus;
+	bool more;
+
+	if (gh_damage_look(h))
+		ask_cpus(h);
+	more = age_centrals(h);
+	more |= age_cpus(h);
+	more |= gh_mheap_age(h);
+
+	mutex_lock(&h->scav_lock);
+	surplus = scavenge_surplus(h);
+	if (surplus)
+		gh_mheap_scavenge(h, NUMA_NO_NODE, surplus, false);
+	mutex_unlock(&h->scav_lock);
+
+	gh_mheap_age_areas(h);
+	/* Last, because evicting spans frees records. */
+	more |= gh_records_age(h);
+	return more;
 }
 
 static void background_fn(struct work_struct *work)
 {
 	struct gh_heap *h = container_of(to_delayed_work(work), struct gh_heap,
 					 background);
-	/* The shrinker may call more often than once a second. */
-	bool tick = time_after_eq(jiffies, h->aged + HZ);
-	unsigned long surplus = 0;
 	bool more = true;
 
-	if (tick) {
+	if (time_after_eq(jiffies, h->aged + HZ)) {
 		h->aged = jiffies;
-		more = age_centrals(h);
-		more |= age_cpus(h);
-		more |= gh_mheap_age(h);
+		more = background_tick(h);
 	}
-
-	mutex_lock(&h->scav_lock);
-	if (tick)
-		surplus = scavenge_surplus(h);
-	surplus = max_t(unsigned long, surplus,
-			atomic_long_xchg(&h->shrink_want, 0));
-	if (surplus)
-		gh_mheap_scavenge(h, surplus);
-	mutex_unlock(&h->scav_lock);
-
-	/* Last, because evicting spans frees records. */
-	if (tick)
-		more |= gh_records_age(h);
 	if (more || background_needed(h))
 		gh_mheap_kick(h);
 }
 
 /* ---- shrinker ----------------------------------------------------------- */
 
-static unsigned long shrinkable(const struct gh_heap *h)
-{
-	return gh_vmem_is_sparse() ?
-	       gh_mheap_idle_committed(h) + gh_mheap_cached(h) : 0;
-}
-
 static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
 {
 	struct gh_heap *h;
 	unsigned long n = 0;
 
-	if (!mutex_trylock(&heaps_lock))
+	if (!down_read_trylock(&heaps_sem))
 		return 0;
 	list_for_each_entry(h, &heaps, list)
-		n += shrinkable(h);
-	mutex_unlock(&heaps_lock);
+		n += gh_mheap_reclaimable(h, sc->nid);
+	up_read(&heaps_sem);
 	return n << (GH_PAGE_SHIFT - PAGE_SHIFT) ?: SHRINK_EMPTY;
 }
 
-/*
- * Scavenging flushes TLBs, which may wait for workers, and reclaim must not
- * wait for those. So only ask the background work for it. Reclaim finds the
- * memory that it frees when it looks again.
- */
+/* If somebody else frees memory of a heap just now, that will do. */
+static unsigned long heap_scan(struct gh_heap *h, int nid, unsigned long want)
+{
+	unsigned long done;
+
+	if (!mutex_trylock(&h->scav_lock))
+		return 0;
+	done = gh_mheap_scavenge(h, nid, want, true);
+	mutex_unlock(&h->scav_lock);
+	return done;
+}
+
 static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
 {
 	unsigned long want = DIV_ROUND_UP(sc->nr_to_scan,
 					  GH_PAGE_SIZE / PAGE_SIZE);
+	unsigned long done = 0;
 	struct gh_heap *h;
 
-	if (!mutex_trylock(&heaps_lock))
+	if (!down_read_trylock(&heaps_sem))
 		return SHRINK_STOP;
-	list_for_each_entry(h, &heaps, list) {
-		atomic_long_add(want, &h->shrink_want);
-		mod_delayed_work(gh_wq, &h->background, 0);
-	}
-	mutex_unlock(&heaps_lock);
-	return SHRINK_STOP;
+	list_for_each_entry(h, &heaps, list)
+		if (done < want)
+			done += heap_scan(h, sc->nid, want - done);
+	up_read(&heaps_sem);
+	return done << (GH_PAGE_SHIFT - PAGE_SHIFT) ?: SHRINK_STOP;
 }
+
+/* ---- out of memory ------------------------------------------------------ */
+
+static unsigned long oom_free(struct gh_heap *h)
+{
+	unsigned long done;
+
+	if (down_read_trylock(&h->caches_sem)) {
+		drain_heap_here(h);
+		drain_centrals(h, NULL);
+		up_read(&h->caches_sem);
+	}
+	/* What they have comes too late for this time, but it comes. */
+	ask_cpus(h);
+
+	mutex_lock(&h->scav_lock);
+	done = gh_mheap_scavenge(h, NUMA_NO_NODE, ULONG_MAX, true);
+	mutex_unlock(&h->scav_lock);
+	return done;
+}
+
+static int oom_notify(struct notifier_block *nb, unsigned long unused, void *arg)
+{
+	unsigned long *freed = arg, done = 0;
+	struct gh_heap *h;
+
+	if (!gh_vmem_is_sparse() || !down_read_trylock(&heaps_sem))
+		return NOTIFY_OK;
+	list_for_each_entry(h, &heaps, list)
+		done += oom_free(h);
+	up_read(&heaps_sem);
+	*freed += done << (GH_PAGE_SHIFT - PAGE_SHIFT);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block oom_nb = { .notifier_call = oom_notify };
 
 /* ---- life --------------------------------------------------------------- */
 
@@ -430,9 +561,9 @@ void gh_reclaim_add(struct gh_heap *h)
 	}
 	h->aged = jiffies - HZ;
 
-	mutex_lock(&heaps_lock);
+	down_write(&heaps_sem);
 	list_add_tail(&h->list, &heaps);
-	mutex_unlock(&heaps_lock);
+	up_write(&heaps_sem);
 }
 
 /**
@@ -443,19 +574,19 @@ void gh_reclaim_remove(struct gh_heap *h)
 {
 	int cpu;
 
-	mutex_lock(&heaps_lock);
+	down_write(&heaps_sem);
 	list_del(&h->list);
-	mutex_unlock(&heaps_lock);
+	up_write(&heaps_sem);
 
 	WRITE_ONCE(h->closing, true);
 	cancel_delayed_work_sync(&h->background);
 	for_each_possible_cpu(cpu)
 		cancel_work_sync(&per_cpu_ptr(h->mcache, cpu)->age_work);
-	cancel_work_sync(&h->grow_work);
+	gh_area_detach(h);
 }
 
 /**
- * gh_reclaim_init() - register the shrinker and the callback for dead CPUs
+ * gh_reclaim_init() - register what the system calls when it needs memory
  *
  * Return: 0 or a negative error.
  */
@@ -477,11 +608,17 @@ int gh_reclaim_init(void)
 	hotplug_state = err;
 
 	err = -ENOMEM;
-	shrinker = gh_shrinker_register("goheap", shrink_count, shrink_scan);
+	shrinker = gh_shrinker_register("goheap", shrink_count, shrink_scan,
+					SHRINK_BATCH);
 	if (!shrinker)
 		goto no_shrinker;
+	err = register_oom_notifier(&oom_nb);
+	if (err)
+		goto no_notifier;
 	return 0;
 
+no_notifier:
+	gh_shrinker_unregister(shrinker);
 no_shrinker:
 	cpuhp_remove_state_nocalls(hotplug_state);
 no_hotplug:
@@ -490,10 +627,11 @@ no_hotplug:
 }
 
 /**
- * gh_reclaim_exit() - unregister both; every heap was removed
+ * gh_reclaim_exit() - unregister it; every heap was removed
  */
 void gh_reclaim_exit(void)
 {
+	unregister_oom_notifier(&oom_nb);
 	gh_shrinker_unregister(shrinker);
 	cpuhp_remove_state_nocalls(hotplug_state);
 	destroy_workqueue(drain_wq);

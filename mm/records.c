@@ -21,7 +21,8 @@
 static struct gh_fixalloc *records_nth(struct gh_heap *h, unsigned int n)
 {
 	struct gh_fixalloc *others[] = {
-		&h->spans, &h->tiny_meta, &h->areas, &h->caches_rec,
+		&h->spans, &h->tiny_meta, &h->areas, &h->huge_recs,
+		&h->caches_rec,
 	};
 
 	if (n < GH_NUM_META)

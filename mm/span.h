@@ -33,6 +33,7 @@
 #include "sizeclass.h"
 
 struct gh_central;
+struct gh_huge;
 struct gh_node;
 struct gh_slot;
 struct gh_tinywords;
@@ -47,6 +48,7 @@ enum gh_span_state {
 	GH_SPAN_LARGE,		/* one object */
 	GH_SPAN_STACK,		/* stack blocks, or one large one */
 	GH_SPAN_LEAKED,		/* still in use when its cache was destroyed */
+	GH_SPAN_LOST,		/* somebody unmapped its memory */
 };
 
 /* Whether a caller has an object: its state byte. */
@@ -86,12 +88,15 @@ struct gh_ent {
  * @freed_bits: objects freed since then
  * @tiny: words of tiny blocks, see tinyword.h; or NULL
  * @node: the node that its pages are from
- * @page: index of the first page in @node
+ * @page: index of the first page in @node; not of a huge span
+ * @huge: the memory of a huge span, or NULL
  * @name: of its class or cache, for reports
  * @nelems: number of objects
  * @freeindex: places below it have been taken since the last sweep
  * @alloc_count: places taken; those in @freed_bits are still counted
  * @nfreed: number of @freed_bits
+ * @guard: the page behind its own is a guard, which is not mapped
+ * @guard_memory: memory that the guard keeps
  * @large: holds one object and belongs to no set of a class or cache
  * @noscan: the objects hold no pointers
  * @inline_state: @objstate of a span of one object
@@ -130,11 +135,14 @@ struct gh_span {
 	struct gh_tinywords *tiny;
 	struct gh_node *node;
 	unsigned long page;
+	struct gh_huge *huge;
+	struct page *guard_memory;
 	const char *name;
 	u16 nelems;
 	u16 freeindex;
 	u16 alloc_count;
 	u16 nfreed;
+	bool guard;
 	bool large;
 	bool noscan;
 	u8 inline_state;

@@ -54,7 +54,7 @@ static void *stack_alloc_large(struct gh_heap *h, size_t size, gfp_t gfp)
 	struct gh_shape shape = gh_shape_large(size, GH_SPAN_STACK, false);
 	struct gh_span *s;
 
-	if (gh_large_refused(size))
+	if (gh_large_refused(size, gfp))
 		return NULL;
 	shape.name = h->central->name;
 	/* A mcentral of stacks, by which the span cache tells them apart. */

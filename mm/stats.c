@@ -17,6 +17,7 @@
 #include <linux/string.h>
 
 #include "compat.h"
+#include "huge.h"
 #include "mcache.h"
 #include "report.h"
 #include "stats.h"
@@ -105,13 +106,13 @@ static void stats_add_objects(struct goheap_stats *st, struct gh_heap *h)
 
 	stats_add_large(st, h);
 
-	mutex_lock(&h->caches_lock);
+	down_read(&h->caches_sem);
 	gh_for_each_central(c, h) {
 		if (counted_by_central(c))
 			stats_add_central(st, c);
 		st->caches += !!c->cache;
 	}
-	mutex_unlock(&h->caches_lock);
+	up_read(&h->caches_sem);
 
 	/* Objects that were allocated and freed in caches since destroyed. */
 	st->mallocs += atomic64_read(&h->gone_objects);
@@ -139,12 +140,13 @@ static void stats_add_records(struct goheap_stats *st, struct gh_heap *h)
 		st->mspan_sys += fixalloc_bytes(&h->meta[i]);
 
 	st->mcache_sys = cpus * (sizeof(struct gh_mcache) +
-				 sizeof(struct gh_pages_cpu) +
+				 2 * sizeof(struct gh_pages_cpu) +
 				 st->caches * sizeof(struct gh_slot));
 	for (i = 0; i < GH_NUM_MAGS; i++)
 		st->mcache_sys += fixalloc_bytes(&h->mags[i]);
 
 	st->other_sys = fixalloc_bytes(&h->areas) +
+			fixalloc_bytes(&h->huge_recs) +
 			fixalloc_bytes(&h->caches_rec) +
 			PAGE_ALIGN(sizeof(*h)) +
 			PAGE_ALIGN(GH_NUM_CENTRALS * sizeof(*h->central)) +
@@ -154,7 +156,8 @@ static void stats_add_records(struct goheap_stats *st, struct gh_heap *h)
 
 		st->other_sys += PAGE_ALIGN(sizeof(*node)) +
 				 atomic_long_read(&node->pa.meta_bytes) +
-				 READ_ONCE(node->narenas) *
+				 (READ_ONCE(node->narenas) +
+				  READ_ONCE(node->nspare)) *
 				 PAGE_ALIGN(sizeof(struct gh_arena));
 	}
 }
@@ -170,12 +173,15 @@ static void stats_add_pages(struct goheap_stats *st, struct gh_heap *h)
 		struct gh_node *node = h->nodes[i];
 
 		st->arenas += READ_ONCE(node->narenas);
+		st->arenas_spare += READ_ONCE(node->nspare);
 		st->pages_inuse += gh_node_pages_inuse(node);
 		st->spans_inuse += gh_node_spans_inuse(node);
 		stack_pages += atomic_long_read(&node->stack_pages);
 	}
 
-	total = st->arenas << GH_ARENA_SHIFT;
+	/* Those that are about to go back included. */
+	st->huge = (u64)gh_huge_pages(h) << GH_PAGE_SHIFT;
+	total = (st->arenas << GH_ARENA_SHIFT) + st->huge;
 	st->stack_sys = (u64)stack_pages << GH_PAGE_SHIFT;
 	st->heap_sys = total - st->stack_sys;
 	st->heap_inuse = (st->pages_inuse - stack_pages) << GH_PAGE_SHIFT;
@@ -250,6 +256,8 @@ static int stats_show(struct seq_file *m, void *v)
 	SHOW(spans_inuse);
 	SHOW(pages_inuse);
 	SHOW(arenas);
+	SHOW(arenas_spare);
+	SHOW(huge);
 	SHOW(caches);
 #undef SHOW
 
@@ -266,21 +274,47 @@ DEFINE_SHOW_ATTRIBUTE(stats);
 
 /* ---- arena_map ---------------------------------------------------------- */
 
-/* The @nr-th arena of a heap, over all nodes. */
+/* The @nr-th arena of a heap that is in use, over all nodes. */
 static struct gh_arena *map_arena(struct gh_heap *h, unsigned int nr)
 {
 	unsigned int i, slot;
 
+	lockdep_assert_held(&h->areas_lock);
 	for (i = 0; i < h->nr_nodes; i++) {
 		struct gh_node *node = h->nodes[i];
 
-		for (slot = 0; slot < READ_ONCE(node->next_slot); slot++) {
+		for (slot = 0; slot < READ_ONCE(node->nslots); slot++) {
 			struct gh_arena *arena = gh_node_arena(node, slot);
 
-			if (arena && !nr--)
+			if (arena && slot - arena->area->slot <
+				     READ_ONCE(arena->area->used) && !nr--)
 				return arena;
 		}
 	}
+	return NULL;
+}
+
+static unsigned int map_narenas(struct gh_heap *h)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < h->nr_nodes; i++)
+		n += READ_ONCE(h->nodes[i]->narenas);
+	return n;
+}
+
+/* Behind all arenas, each huge span stands for an arena of its own. */
+static struct gh_span *map_huge(struct gh_heap *h, unsigned int nr)
+{
+	unsigned int narenas = map_narenas(h);
+	struct gh_huge *huge;
+
+	if (nr < narenas)
+		return NULL;
+	nr -= narenas;
+	list_for_each_entry(huge, &h->huge, list)
+		if (!nr--)
+			return huge->span;
 	return NULL;
 }
 
@@ -312,11 +346,18 @@ static unsigned long map_run(struct gh_arena *arena, unsigned long page,
 	return clamp(i, 1UL, GH_ARENA_PAGES - page);
 }
 
+static void *map_at(loff_t *pos)
+{
+	unsigned int nr = *pos >> GH_ARENA_PAGES_SHIFT;
+
+	return map_arena(gh_kheap, nr) || map_huge(gh_kheap, nr) ? pos : NULL;
+}
+
 static void *map_start(struct seq_file *m, loff_t *pos)
 {
-	if (!map_arena(gh_kheap, *pos >> GH_ARENA_PAGES_SHIFT))
-		return NULL;
-	return pos;
+	mutex_lock(&gh_kheap->areas_lock);
+	mutex_lock(&gh_kheap->huge_lock);
+	return map_at(pos);
 }
 
 static void *map_next(struct seq_file *m, void *v, loff_t *pos)
@@ -325,14 +366,20 @@ static void *map_next(struct seq_file *m, void *v, loff_t *pos)
 					   *pos >> GH_ARENA_PAGES_SHIFT);
 	enum gh_page_state state;
 
-	rcu_read_lock();
-	*pos += map_run(arena, *pos % GH_ARENA_PAGES, &state);
-	rcu_read_unlock();
-	return map_start(m, pos);
+	if (arena) {
+		rcu_read_lock();
+		*pos += map_run(arena, *pos % GH_ARENA_PAGES, &state);
+		rcu_read_unlock();
+	} else {
+		*pos += GH_ARENA_PAGES;
+	}
+	return map_at(pos);
 }
 
 static void map_stop(struct seq_file *m, void *v)
 {
+	mutex_unlock(&gh_kheap->huge_lock);
+	mutex_unlock(&gh_kheap->areas_lock);
 }
 
 /* In an RCU read section, which keeps the span's cache as well. */
@@ -371,7 +418,7 @@ static int map_show(struct seq_file *m, void *v)
 	unsigned int nr = pos >> GH_ARENA_PAGES_SHIFT;
 	unsigned long page = pos % GH_ARENA_PAGES;
 	struct gh_arena *arena = map_arena(gh_kheap, nr);
-	enum gh_page_state state;
+	enum gh_page_state state = GH_PAGE_ABSENT;
 	struct gh_span *s;
 	unsigned long n;
 
@@ -379,8 +426,13 @@ static int map_show(struct seq_file *m, void *v)
 		seq_puts(m, "# arena page npages kind class elemsize nelems live\n");
 
 	rcu_read_lock();
-	n = map_run(arena, page, &state);
-	s = gh_arena_span(arena, page);
+	if (arena) {
+		n = map_run(arena, page, &state);
+		s = gh_arena_span(arena, page);
+	} else {
+		s = map_huge(gh_kheap, nr);
+		n = s->npages;
+	}
 	seq_printf(m, "%u %lu %lu ", nr, page, n);
 
 	/* Cached spans that are large stay in the table, but are dead. */
@@ -428,11 +480,11 @@ static int goheapinfo_show(struct seq_file *m, void *v)
 	seq_puts(m, "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>");
 	seq_puts(m, " : tunables <limit> <batchcount> <sharedfactor>");
 	seq_puts(m, " : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
-	mutex_lock(&h->caches_lock);
+	down_read(&h->caches_sem);
 	gh_for_each_central(c, h)
 		if (c->cache)
 			info_show_central(m, c);
-	mutex_unlock(&h->caches_lock);
+	up_read(&h->caches_sem);
 	for (i = GH_NUM_CENTRALS; i-- > 2;)
 		info_show_central(m, &h->central[i]);
 	return 0;

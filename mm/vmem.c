@@ -2,429 +2,156 @@
 /*
  * vmem: address space for arenas, and the physical pages behind it.
  *
- * The functions that reserve parts of the vmalloc space page by page are not
- * exported to modules, so both back-ends are built on vmap().
+ * There are two back-ends, chosen once: sparse.c maps and unmaps single pages,
+ * eager.c has all pages of an arena mapped for good.
  *
- * Sparse (x86-64). vmap() maps one zeroed "hole" page all over a stretch that
- * is long enough to hold the wanted arenas at an aligned address:
- *
- *   vm                base                                   vm + size
- *   |  never used     |   arena 0   |  ...  |  arena n-1   |  never used |
- *
- * That builds every page table of the stretch (128 KiB an arena), so that
- * commit never has to allocate one. Then the entries are cleared, so that a
- * stray access faults. Commit sets entries that are empty, which needs no TLB
- * flush. Decommit clears entries; the pages must not be freed before every
- * CPU's TLB was flushed.
- *
- * Eager (elsewhere). All n * 64 MiB are allocated, and vmap() is given an array
- * of one arena more whose entry i is page i mod (n * 64 MiB). Wherever vmap()
- * puts it, the aligned window inside holds each page exactly once. Commit and
- * decommit have nothing to do.
- *
- * Lock: none. The caller must own the runs that it commits and decommits.
+ * Locking: none here. The caller owns the runs that it commits and decommits.
  */
 #include <linux/atomic.h>
 #include <linux/mm.h>
-#include <linux/moduleparam.h>
-#include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "blocks.h"
 #include "compat.h"
+#include "eager.h"
 #include "fault.h"
+#include "sparse.h"
 #include "vmem.h"
+
+/*
+ * Whoever maps all of an area, or looks at the tag bits of an address, would
+ * find what is not there.
+ */
+#ifdef CONFIG_KMSAN
+#error "KMSAN takes the metadata of a whole arena from one page"
+#endif
+#if defined(CONFIG_KASAN_SW_TAGS) || defined(CONFIG_KASAN_HW_TAGS)
+#error "arenas are found by address, which tags would change"
+#endif
 
 #define PAGES_PER_ARENA	(GH_ARENA_SIZE >> PAGE_SHIFT)
 
-/*
- * vunmap() of more pages than this makes x86 flush whole TLBs instead of single
- * entries (tlb_single_page_flush_ceiling is 33 by default). The margin is for
- * machines where it was raised a little.
- */
-#define DECOY_PAGES	512
-
 static bool vmem_sparse;
-static struct page *hole_page;
 static atomic_long_t committed_pages;
 static atomic_long_t table_pages;
 
-/* ---- sparse back-end ---------------------------------------------------- */
-
-#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
-#include <asm/pgtable.h>
-
-#define VMEM_HAVE_SPARSE true
-
-/* The first of the page table entries from @addr to the end of its PMD. */
-static pte_t *vmem_ptes(unsigned long addr)
+static void vmem_flush(void)
 {
-	unsigned int level;
-	pte_t *ptep = lookup_address(addr, &level);
-
-	return ptep && level == PG_LEVEL_4K ? ptep : NULL;
+	if (vmem_sparse)
+		gh_sparse_flush();
+	else
+		vm_unmap_aliases();
 }
 
-/* Call @fn for each entry of a range until it returns false. */
-static bool vmem_walk_ptes(unsigned long addr, unsigned long end,
-			   bool (*fn)(pte_t *ptep, void *arg), void *arg)
-{
-	while (addr < end) {
-		unsigned long next = min(end, (addr + PMD_SIZE) & PMD_MASK);
-		pte_t *ptep = vmem_ptes(addr);
-
-		if (WARN_ON_ONCE(!ptep))
-			return false;
-		for (; addr < next; addr += PAGE_SIZE, ptep++)
-			if (!fn(ptep, arg))
-				return false;
-	}
-	return true;
-}
-
-static bool pte_wipe(pte_t *ptep, void *arg)
-{
-	set_pte(ptep, __pte(0));
-	return true;
-}
-
-static bool pte_count_empty(pte_t *ptep, void *arg)
-{
-	unsigned long *n = arg;
-
-	*n += pte_none(*ptep);
-	return true;
-}
-
-static bool pte_is_set(pte_t *ptep, void *arg)
-{
-	return !pte_none(*ptep);
-}
-
-static bool pte_fill(pte_t *ptep, void *arg)
-{
-	struct list_head *pages = arg;
-	struct page *page;
-
-	if (!pte_none(*ptep))
-		return true;
-	page = list_first_entry(pages, struct page, lru);
-	list_del(&page->lru);
-	set_pte(ptep, pfn_pte(page_to_pfn(page), PAGE_KERNEL));
-	return true;
-}
-
-static bool pte_take(pte_t *ptep, void *arg)
-{
-	struct gh_vmem_batch *batch = arg;
-	pte_t pte = *ptep;
-
-	if (pte_none(pte))
-		return true;
-	set_pte(ptep, __pte(0));
-	list_add(&pte_page(pte)->lru, &batch->pages);
-	batch->npages++;
-	return true;
-}
-
-#else /* no sparse back-end */
-
-#define VMEM_HAVE_SPARSE false
-
-static bool pte_wipe(pte_t *ptep, void *arg)
-{
-	return true;
-}
-
-#define pte_count_empty	pte_wipe
-#define pte_is_set	pte_wipe
-#define pte_fill	pte_wipe
-#define pte_take	pte_wipe
-
-static bool vmem_walk_ptes(unsigned long addr, unsigned long end,
-			   bool (*fn)(pte_t *ptep, void *arg), void *arg)
-{
-	return true;
-}
-
-#endif
-
-/*
- * A function that flushes TLBs is not exported, so it is done by unmapping a
- * decoy of many pages. That queues a range flush which is wide enough to become
- * a full one on every CPU. vm_unmap_aliases() carries it out, or waits for the
- * CPU that does, before it returns. Only mapping the decoy can fail, so callers
- * do that before they change anything.
- */
-static void *vmem_map_decoy(void)
-{
-	struct page **decoy;
-	void *vm;
-	int i;
-
-	decoy = (struct page **)__get_free_page(GFP_KERNEL);
-	if (!decoy)
-		return NULL;
-	for (i = 0; i < DECOY_PAGES; i++)
-		decoy[i] = hole_page;
-	vm = vmap(decoy, DECOY_PAGES, VM_MAP, PAGE_KERNEL);
-	free_page((unsigned long)decoy);
-	return vm;
-}
-
-static void vmem_flush_tlb(void *decoy)
-{
-	vunmap(decoy);
-	vm_unmap_aliases();
-}
-
-static void vmem_free_pages(struct list_head *pages)
+static void vmem_free_pages(struct gh_vmem_batch *batch)
 {
 	struct page *page, *next;
 
-	list_for_each_entry_safe(page, next, pages, lru) {
+	list_for_each_entry_safe(page, next, &batch->pages, lru) {
 		list_del(&page->lru);
 		__free_page(page);
 	}
+	atomic_long_sub(batch->npages, &committed_pages);
+	gh_vmem_batch_init(batch);
 }
 
-/* An OOM victim must not use up the memory reserves it has been granted. */
-static bool vmem_must_stop(gfp_t gfp)
-{
-	return gfpflags_allow_blocking(gfp) && fatal_signal_pending(current);
-}
-
-/* Get @n single pages, all or none. */
-static int vmem_get_pages(struct list_head *pages, unsigned long n, gfp_t gfp,
-			  int nid)
-{
-	struct page *bulk[32];
-
-	while (n) {
-		unsigned long want = min_t(unsigned long, n, ARRAY_SIZE(bulk));
-		unsigned long i, got;
-
-		memset(bulk, 0, sizeof(bulk));
-		got = gh_fault(GH_FAULT_PAGE) || vmem_must_stop(gfp) ? 0 :
-			gh_alloc_pages_bulk(gfp, nid, want, bulk);
-		if (!got) {
-			vmem_free_pages(pages);
-			return -ENOMEM;
-		}
-
-		for (i = 0; i < got; i++)
-			list_add_tail(&bulk[i]->lru, pages);
-		n -= got;
-		if (gfpflags_allow_blocking(gfp))
-			cond_resched();
-	}
-	return 0;
-}
-
-static int sparse_reserve(struct gh_vmem_area *area, unsigned long npages,
-			  struct page **pages)
-{
-	void *decoy = vmem_map_decoy();
-	unsigned long i, start, end;
-
-	if (!decoy)
-		return -ENOMEM;
-
-	/* Build the page tables. */
-	for (i = 0; i < npages; i++)
-		pages[i] = hole_page;
-	area->vm = vmap(pages, npages, VM_MAP, PAGE_KERNEL);
-	if (!area->vm) {
-		vunmap(decoy);
-		return -ENOMEM;
-	}
-
-	/* Empty them. */
-	start = (unsigned long)area->vm;
-	end = start + (npages << PAGE_SHIFT);
-	for (; start < end; start = min(end, start + GH_ARENA_SIZE)) {
-		vmem_walk_ptes(start, min(end, start + GH_ARENA_SIZE),
-			       pte_wipe, NULL);
-		cond_resched();
-	}
-	vmem_flush_tlb(decoy);
-	return 0;
-}
-
-/* ---- eager back-end ----------------------------------------------------- */
-
-/* Fill @pages with @npages zeroed pages, in blocks as large as possible. */
-static int eager_get_pages(struct page **pages, unsigned long npages, int nid)
-{
-	unsigned int order = min_t(unsigned int, 10, get_order(GH_ARENA_SIZE));
-	gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN;
-	unsigned long n = 0;
-
-	while (n < npages) {
-		struct page *block;
-		unsigned long i;
-
-		block = gh_fault(GH_FAULT_PAGE) || vmem_must_stop(gfp) ? NULL :
-			alloc_pages_node(nid, order ? gfp | __GFP_NORETRY : gfp,
-					 order);
-		if (!block && order) {
-			order--;
-			continue;
-		}
-		if (!block)
-			break;
-
-		split_page(block, order);
-		for (i = 0; i < 1UL << order; i++)
-			pages[n++] = block + i;
-		while (order && npages - n < 1UL << order)
-			order--;
-		cond_resched();
-	}
-	if (n == npages)
-		return 0;
-
-	while (n--)
-		__free_page(pages[n]);
-	return -ENOMEM;
-}
-
-static int eager_reserve(struct gh_vmem_area *area, unsigned long npages,
-			 struct page **pages, int nid)
-{
-	unsigned long own = area->narenas * PAGES_PER_ARENA;
-	unsigned long i;
-
-	if (own > totalram_pages() / 2 || eager_get_pages(pages, own, nid))
-		return -ENOMEM;
-
-	for (i = own; i < npages; i++)
-		pages[i] = pages[i - own];
-	area->vm = vmap(pages, npages, VM_MAP, PAGE_KERNEL);
-	if (area->vm) {
-		atomic_long_add(own, &committed_pages);
-		return 0;
-	}
-
-	for (i = 0; i < own; i++)
-		__free_page(pages[i]);
-	return -ENOMEM;
-}
-
-static void eager_collect(struct gh_vmem_area *area,
-			  struct gh_vmem_batch *batch)
-{
-	unsigned long addr = area->base;
-	unsigned long i;
-
-	for (i = 0; i < area->narenas * PAGES_PER_ARENA; i++) {
-		list_add(&vmalloc_to_page((void *)addr)->lru, &batch->pages);
-		batch->npages++;
-		addr += PAGE_SIZE;
-	}
-}
-
-/* ---- interface ---------------------------------------------------------- */
-
-static unsigned long vmem_area_pages(unsigned int narenas)
-{
-	return (narenas + 1) * PAGES_PER_ARENA - 1;
-}
+/* ---- areas -------------------------------------------------------------- */
 
 /**
  * gh_vmem_reserve() - reserve adjacent arenas
  * @area: filled in
- * @narenas: number of 64 MiB arenas, at least 1
+ * @narenas: number of 64 MiB arenas, 1 to GH_VMEM_MAX_ARENAS
  * @nid: NUMA node for an eager arena's pages
  *
  * Context: process context, may sleep. Honours memalloc_nofs_save() and its
- * like, because vmap() has no gfp of its own.
+ * like, as vmap() has no gfp of its own.
  * Return: 0, or -ENOMEM when memory or address space is short.
  */
 int gh_vmem_reserve(struct gh_vmem_area *area, unsigned int narenas, int nid)
 {
-	unsigned long npages = vmem_area_pages(narenas);
-	struct page **pages;
 	int err;
 
-	if (gh_fault(GH_FAULT_VMAP))
+	if (gh_fault(GH_FAULT_VMAP) ||
+	    WARN_ON_ONCE(!narenas || narenas > GH_VMEM_MAX_ARENAS))
 		return -ENOMEM;
-	pages = vmalloc(array_size(npages, sizeof(*pages)));
-	if (!pages)
-		return -ENOMEM;
-
 	area->narenas = narenas;
-	err = vmem_sparse ? sparse_reserve(area, npages, pages) :
-			    eager_reserve(area, npages, pages, nid);
-	vfree(pages);
+	/* Some aligned place in it has room, and a page is left over. */
+	area->nr_pages = (narenas + 1) * PAGES_PER_ARENA;
+	err = vmem_sparse ? gh_sparse_reserve(area) :
+			    gh_eager_reserve(area, nid);
 	if (err)
 		return err;
-
-	area->base = ALIGN((unsigned long)area->vm, GH_ARENA_SIZE);
-	atomic_long_add(DIV_ROUND_UP(npages, PTRS_PER_PTE), &table_pages);
+	if (!vmem_sparse)
+		atomic_long_add(narenas * PAGES_PER_ARENA, &committed_pages);
+	atomic_long_add(area->nr_pages / PTRS_PER_PTE, &table_pages);
 	return 0;
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_reserve);
 
 /**
- * gh_vmem_release() - free the address space and every page behind it
- * @area: as filled in by gh_vmem_reserve(); nobody uses it any more
+ * gh_vmem_release() - give back the address space and every page behind it
+ * @area: as filled in by gh_vmem_reserve(), and intact; nobody may use it any
+ *	more
  *
  * Context: process context, may sleep.
  */
 void gh_vmem_release(struct gh_vmem_area *area)
 {
-	unsigned long npages = vmem_area_pages(area->narenas);
 	struct gh_vmem_batch batch;
 
 	gh_vmem_batch_init(&batch);
 	if (vmem_sparse)
-		vmem_walk_ptes(area->base,
-			       area->base + area->narenas * GH_ARENA_SIZE,
-			       pte_take, &batch);
+		gh_sparse_decommit(&batch, area->base,
+				   area->narenas * GH_ARENA_SIZE);
 	else
-		eager_collect(area, &batch);
-
-	/*
-	 * The stretch is wide, so unmapping it flushes whole TLBs, the entries
-	 * cleared above included. Only then may the pages be freed.
-	 */
+		gh_eager_collect(area, &batch);
 	vunmap(area->vm);
-	vm_unmap_aliases();
-	vmem_free_pages(&batch.pages);
-
-	atomic_long_sub(batch.npages, &committed_pages);
-	atomic_long_sub(DIV_ROUND_UP(npages, PTRS_PER_PTE), &table_pages);
+	vmem_flush();
+	vmem_free_pages(&batch);
+	atomic_long_sub(area->nr_pages / PTRS_PER_PTE, &table_pages);
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_release);
+
+/**
+ * gh_vmem_intact() - ask whether an area is still ours
+ * @area: the area
+ *
+ * vfree() and kvfree() accept any address of an area, and unmap all of it.
+ *
+ * Context: any.
+ * Return: false if somebody did that, as far as the back-end can know.
+ */
+bool gh_vmem_intact(const struct gh_vmem_area *area)
+{
+	return !vmem_sparse || gh_sparse_intact(area);
+}
+GH_EXPORT_FOR_TESTS(gh_vmem_intact);
+
+/* ---- memory ------------------------------------------------------------- */
 
 /**
  * gh_vmem_commit() - put physical pages behind a run
  * @addr: start of the run, PAGE_SIZE aligned
  * @nbytes: length, a multiple of PAGE_SIZE
  * @gfp: for the pages; __GFP_ZERO zeroes those that are new
- * @nid: preferred NUMA node
+ * @nid: preferred NUMA node; with __GFP_THISNODE the only one
  *
- * Pages that are there already stay. On failure nothing is changed.
+ * Places that have a page keep it. All or nothing.
  *
  * Context: any in which @gfp may be used; not NMI.
  * Return: 0 or -ENOMEM.
  */
 int gh_vmem_commit(unsigned long addr, unsigned long nbytes, gfp_t gfp, int nid)
 {
-	unsigned long missing = 0;
-	LIST_HEAD(pages);
+	unsigned long npages;
+	int err;
 
 	if (!vmem_sparse)
 		return 0;
-	if (!vmem_walk_ptes(addr, addr + nbytes, pte_count_empty, &missing))
-		return -ENOMEM;
-	if (vmem_get_pages(&pages, missing, gfp, nid))
-		return -ENOMEM;
-	vmem_walk_ptes(addr, addr + nbytes, pte_fill, &pages);
-	atomic_long_add(missing, &committed_pages);
-	return 0;
+	err = gh_sparse_commit(addr, nbytes, gfp, nid, &npages);
+	if (!err)
+		atomic_long_add(npages, &committed_pages);
+	return err;
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_commit);
 
@@ -438,7 +165,7 @@ GH_EXPORT_FOR_TESTS(gh_vmem_commit);
  */
 bool gh_vmem_committed(unsigned long addr, unsigned long nbytes)
 {
-	return vmem_walk_ptes(addr, addr + nbytes, pte_is_set, NULL);
+	return !vmem_sparse || gh_sparse_committed(addr, nbytes);
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_committed);
 
@@ -450,7 +177,6 @@ void gh_vmem_batch_init(struct gh_vmem_batch *batch)
 {
 	INIT_LIST_HEAD(&batch->pages);
 	batch->npages = 0;
-	batch->decoy = NULL;
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_batch_init);
 
@@ -460,22 +186,16 @@ GH_EXPORT_FOR_TESTS(gh_vmem_batch_init);
  * @addr: start of the run, PAGE_SIZE aligned
  * @nbytes: length, a multiple of PAGE_SIZE
  *
- * Nobody may use the run, or commit it again, until gh_vmem_batch_free().
+ * Nobody may use the run until it is committed again. A processor may still
+ * reach the pages until gh_vmem_batch_free(), through its TLB.
  *
- * Context: process context, may sleep.
- * Return: 0, or -ENOMEM and nothing was done; only for a batch that is empty.
+ * Context: any.
  */
-int gh_vmem_decommit(struct gh_vmem_batch *batch, unsigned long addr,
-		     unsigned long nbytes)
+void gh_vmem_decommit(struct gh_vmem_batch *batch, unsigned long addr,
+		      unsigned long nbytes)
 {
-	if (!vmem_sparse)
-		return 0;
-	if (!batch->decoy)
-		batch->decoy = vmem_map_decoy();
-	if (!batch->decoy)
-		return -ENOMEM;
-	vmem_walk_ptes(addr, addr + nbytes, pte_take, batch);
-	return 0;
+	if (vmem_sparse)
+		gh_sparse_decommit(batch, addr, nbytes);
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_decommit);
 
@@ -483,23 +203,148 @@ GH_EXPORT_FOR_TESTS(gh_vmem_decommit);
  * gh_vmem_batch_free() - flush the TLBs once and free a batch's pages
  * @batch: the batch, empty afterwards
  *
- * Context: process context, may sleep.
+ * Allocates nothing and takes no lock, so it may be part of reclaim.
+ *
+ * Context: process context, interrupts on; waits for all CPUs.
  * Return: number of PAGE_SIZE pages freed.
  */
-int gh_vmem_batch_free(struct gh_vmem_batch *batch)
+unsigned long gh_vmem_batch_free(struct gh_vmem_batch *batch)
 {
-	int freed = batch->npages;
+	unsigned long freed = batch->npages;
 
-	if (freed)
-		vmem_flush_tlb(batch->decoy);
-	else
-		vunmap(batch->decoy);
-	vmem_free_pages(&batch->pages);
-	atomic_long_sub(freed, &committed_pages);
-	gh_vmem_batch_init(batch);
+	if (freed) {
+		vmem_flush();
+		vmem_free_pages(batch);
+	}
 	return freed;
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_batch_free);
+
+/**
+ * gh_vmem_hide() - unmap a heap page that keeps its memory
+ * @addr: the page, committed or not
+ *
+ * A processor may go on reaching the memory through its TLB, until that is
+ * flushed for another reason. As the memory stays the page's, it harms nobody.
+ *
+ * Context: any; the caller owns the page.
+ * Return: the memory, for gh_vmem_show(); or NULL if there is none.
+ */
+struct page *gh_vmem_hide(unsigned long addr)
+{
+	return vmem_sparse ? gh_sparse_hide(addr) : NULL;
+}
+GH_EXPORT_FOR_TESTS(gh_vmem_hide);
+
+/**
+ * gh_vmem_show() - map a hidden heap page again
+ * @addr: the page
+ * @memory: its memory, as gh_vmem_hide() returned it
+ *
+ * Context: any; the caller owns the page.
+ */
+void gh_vmem_show(unsigned long addr, struct page *memory)
+{
+	gh_sparse_show(addr, memory);
+}
+GH_EXPORT_FOR_TESTS(gh_vmem_show);
+
+/* ---- mappings ----------------------------------------------------------- */
+
+/* Page tables for as many pages, at most. */
+static unsigned long tables_of(unsigned long npages)
+{
+	return DIV_ROUND_UP(npages, PTRS_PER_PTE);
+}
+
+static void map_free_pages(struct gh_vmem_map *m)
+{
+	unsigned long i;
+
+	for (i = 0; i < m->npages; i++) {
+		__free_page(m->pages[i]);
+		if (i % PTRS_PER_PTE == 0)
+			cond_resched();
+	}
+	vfree(m->pages);
+}
+
+/**
+ * gh_vmem_map() - get memory and a mapping of its own
+ * @m: filled in
+ * @npages: PAGE_SIZE pages, a multiple of GH_PAGE_SIZE in all
+ * @gfp: for the pages, with __GFP_DIRECT_RECLAIM; __GFP_ZERO zeroes them
+ * @nid: preferred NUMA node; with __GFP_THISNODE the only one
+ *
+ * As vmap() does not align, it is given one page more, which is the first one
+ * again: from an aligned address on, each page is there once. What remains at
+ * the other end shows a page of the same memory, and an unmapped page follows.
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int gh_vmem_map(struct gh_vmem_map *m, unsigned long npages, gfp_t gfp, int nid)
+{
+	struct gh_block_iter it;
+	LIST_HEAD(blocks);
+	unsigned long i;
+
+	if (gh_fault(GH_FAULT_VMAP))
+		return -ENOMEM;
+	m->npages = npages;
+	m->pages = __vmalloc(array_size(npages + 1, sizeof(*m->pages)),
+			     gfp & (GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY |
+				    __GFP_RETRY_MAYFAIL));
+	if (!m->pages)
+		return -ENOMEM;
+	if (gh_blocks_get(&blocks, npages, gfp, nid))
+		goto no_pages;
+
+	gh_blocks_start(&it, &blocks);
+	for (i = 0; i < npages; i++)
+		m->pages[i] = gh_blocks_next(&it);
+	m->pages[npages] = m->pages[0];
+
+	m->vm = vmap(m->pages, npages + 1, VM_MAP, PAGE_KERNEL);
+	if (!m->vm)
+		goto no_map;
+	m->base = ALIGN((unsigned long)m->vm, GH_PAGE_SIZE);
+	atomic_long_add(npages, &committed_pages);
+	atomic_long_add(tables_of(npages), &table_pages);
+	return 0;
+
+no_map:
+	map_free_pages(m);
+	return -ENOMEM;
+no_pages:
+	vfree(m->pages);
+	return -ENOMEM;
+}
+GH_EXPORT_FOR_TESTS(gh_vmem_map);
+
+/**
+ * gh_vmem_unmap() - end a mapping, and free its memory
+ * @m: as filled in by gh_vmem_map()
+ *
+ * Context: process context, may sleep.
+ * Return: false if somebody else had unmapped it, by vfree() or kvfree().
+ */
+bool gh_vmem_unmap(struct gh_vmem_map *m)
+{
+	struct page *page = vmalloc_to_page((void *)m->base);
+	bool intact = page == m->pages[0] || page == m->pages[1 % m->npages];
+
+	if (intact)
+		vunmap(m->vm);
+	vmem_flush();
+	map_free_pages(m);
+	atomic_long_sub(m->npages, &committed_pages);
+	atomic_long_sub(tables_of(m->npages), &table_pages);
+	return intact;
+}
+GH_EXPORT_FOR_TESTS(gh_vmem_unmap);
+
+/* ---- state -------------------------------------------------------------- */
 
 /**
  * gh_vmem_is_sparse() - ask which back-end is in use
@@ -533,6 +378,8 @@ unsigned long gh_vmem_table_bytes(void)
 	return atomic_long_read(&table_pages) << PAGE_SHIFT;
 }
 
+/* ---- life --------------------------------------------------------------- */
+
 /**
  * gh_vmem_init() - choose the back-end
  * @kind: which
@@ -541,17 +388,17 @@ unsigned long gh_vmem_table_bytes(void)
  */
 int gh_vmem_init(enum gh_vmem_kind kind)
 {
-	if (kind == GH_VMEM_SPARSE && !VMEM_HAVE_SPARSE)
+	if (kind == GH_VMEM_SPARSE && !gh_sparse_possible())
 		return -EOPNOTSUPP;
-	vmem_sparse = VMEM_HAVE_SPARSE && kind != GH_VMEM_EAGER;
-	hole_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	return hole_page ? 0 : -ENOMEM;
+	vmem_sparse = kind != GH_VMEM_EAGER && gh_sparse_possible();
+	return vmem_sparse ? gh_sparse_init() : 0;
 }
 
 /**
- * gh_vmem_exit() - free what all areas share; every area was released
+ * gh_vmem_exit() - end; every area was released
  */
 void gh_vmem_exit(void)
 {
-	__free_page(hole_page);
+	if (vmem_sparse)
+		gh_sparse_exit();
 }

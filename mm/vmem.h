@@ -24,30 +24,47 @@ enum gh_vmem_kind {
 	GH_VMEM_EAGER,
 };
 
+/* Arenas of an area, at most. */
+#define GH_VMEM_MAX_ARENAS	4
+
 /**
  * struct gh_vmem_area - a reserved stretch of aligned, adjacent arenas
- * @list: for the owner
+ * @list: for the owner's use
  * @vm: what vmap() returned
+ * @nr_pages: PAGE_SIZE pages of the whole stretch
  * @base: first arena's address, a multiple of GH_ARENA_SIZE
- * @narenas: number of arenas
+ * @narenas: number of arenas, 1 to GH_VMEM_MAX_ARENAS
  */
 struct gh_vmem_area {
 	struct list_head list;
 	void *vm;
+	unsigned long nr_pages;
 	unsigned long base;
 	unsigned int narenas;
 };
 
 /**
- * struct gh_vmem_batch - pages that are about to be freed to the system
- * @pages: unmapped pages, which must not be freed before the TLBs were flushed
+ * struct gh_vmem_batch - pages on their way back to the system
+ * @pages: unmapped pages, not to be freed before the TLB was flushed
  * @npages: how many PAGE_SIZE pages
- * @decoy: mapping that will be removed to flush the TLBs
  */
 struct gh_vmem_batch {
 	struct list_head pages;
 	unsigned long npages;
-	void *decoy;
+};
+
+/**
+ * struct gh_vmem_map - memory with a mapping of its own, in either back-end
+ * @vm: what vmap() returned
+ * @base: first address, a multiple of GH_PAGE_SIZE
+ * @npages: PAGE_SIZE pages from @base on
+ * @pages: these, though not in the order of their addresses
+ */
+struct gh_vmem_map {
+	void *vm;
+	unsigned long base;
+	unsigned long npages;
+	struct page **pages;
 };
 
 int gh_vmem_init(enum gh_vmem_kind kind);
@@ -56,14 +73,21 @@ bool gh_vmem_is_sparse(void);
 
 int gh_vmem_reserve(struct gh_vmem_area *area, unsigned int narenas, int nid);
 void gh_vmem_release(struct gh_vmem_area *area);
+bool gh_vmem_intact(const struct gh_vmem_area *area);
 
 int gh_vmem_commit(unsigned long addr, unsigned long nbytes, gfp_t gfp,
 		   int nid);
 bool gh_vmem_committed(unsigned long addr, unsigned long nbytes);
 void gh_vmem_batch_init(struct gh_vmem_batch *batch);
-int gh_vmem_decommit(struct gh_vmem_batch *batch, unsigned long addr,
-		     unsigned long nbytes);
-int gh_vmem_batch_free(struct gh_vmem_batch *batch);
+struct page *gh_vmem_hide(unsigned long addr);
+void gh_vmem_show(unsigned long addr, struct page *memory);
+void gh_vmem_decommit(struct gh_vmem_batch *batch, unsigned long addr,
+		      unsigned long nbytes);
+unsigned long gh_vmem_batch_free(struct gh_vmem_batch *batch);
+
+int gh_vmem_map(struct gh_vmem_map *m, unsigned long npages, gfp_t gfp,
+		int nid);
+bool gh_vmem_unmap(struct gh_vmem_map *m);
 
 unsigned long gh_vmem_committed_bytes(void);
 unsigned long gh_vmem_table_bytes(void);

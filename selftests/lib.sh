@@ -169,15 +169,16 @@ identities()
 		must("heap_inuse + stack_sys = pages_inuse", \
 		     v["heap_inuse"] + v["stack_sys"] == \
 		     v["pages_inuse"] * 8192)
-		must("heap_sys + stack_sys = arenas", \
-		     v["heap_sys"] + v["stack_sys"] == v["arenas"] * 67108864)
+		must("heap_sys + stack_sys = arenas and huge", \
+		     v["heap_sys"] + v["stack_sys"] == \
+		     v["arenas"] * 67108864 + v["huge"])
 		must("committed = arenas less heap_released", \
-		     v["committed"] == v["arenas"] * 67108864 - \
-		     v["heap_released"])
+		     v["committed"] == v["arenas"] * 67108864 + \
+		     v["huge"] - v["heap_released"])
 		must("cached_spans + heap_released <= heap_idle", \
 		     v["cached_spans"] + v["heap_released"] <= \
 		     v["heap_idle"])
-		must("every field is there", NR == 28)
+		must("every field is there", NR == 30)
 		exit bad
 	}' $DEBUGFS/stats
 }

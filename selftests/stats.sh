@@ -33,7 +33,8 @@ info()
 		/proc/goheapinfo
 }
 
-# Lines of arena_map that make no sense, or leave pages out.
+# Lines of arena_map that make no sense, or leave pages out. A huge object stands for an
+# arena of its own.
 map_wrong()
 {
 	awk '
@@ -41,7 +42,7 @@ map_wrong()
 	NF != 8 { print; next }
 	{
 		if ($1 != arena) {
-			if (NR > 2 && page != 8192)
+			if (NR > 2 && page != 8192 && !huge)
 				print "arena " arena " has " page " pages"
 			arena = $1
 			page = 0
@@ -49,8 +50,9 @@ map_wrong()
 		if ($2 != page || $3 < 1)
 			print
 		page = $2 + $3
+		huge = $2 == 0 && $3 > 4096 && $4 == "large"
 	}
-	END { if (page != 8192) print "the last arena has " page " pages" }
+	END { if (page != 8192 && !huge) print "the last arena has " page " pages" }
 	' $DEBUGFS/arena_map
 }
 

@@ -145,9 +145,13 @@ void stress_stale(void);
 void stress_reuse(void);
 void stress_hold(void);
 void stress_release(void);
-void stress_charge(void);
-void stress_overcharge(void);
-void stress_uncharge(void);
+void stress_starve(void);
+void stress_burst(void);
+void stress_grow(void);
+void stress_spike(void);
+void stress_killed(void);
+void stress_idle(void);
+void stress_damage(void);
 
 /* ---- for processes (stress_user.c) -------------------------------------- */
 

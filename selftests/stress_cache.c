@@ -98,7 +98,7 @@ static void life_use(struct goheap_cache *cache, struct st_rng *rng)
 static void life_worker(struct st_worker *w)
 {
 	static const unsigned int flags[] = {
-		0, GOHEAP_DATA, GOHEAP_HWCACHE_ALIGN, GOHEAP_ACCOUNT,
+		0, GOHEAP_DATA, GOHEAP_HWCACHE_ALIGN,
 	};
 	unsigned int i, n = st_iters(16);
 
@@ -111,7 +111,7 @@ static void life_worker(struct st_worker *w)
 
 		snprintf(name, sizeof(name), "stress-%u-%u", w->id, i);
 		cache = goheap_cache_create(name, size, align,
-					    flags[st_below(&w->rng, 4)],
+					    flags[st_below(&w->rng, 3)],
 					    ctor ? life_ctor : NULL);
 		if (IS_ERR(cache)) {
 			st_bad("no cache: %ld", PTR_ERR(cache));

@@ -48,9 +48,13 @@ static const struct scenario scenarios[] = {
 	{ "reuse", stress_reuse },
 	{ "hold", stress_hold },
 	{ "release", stress_release },
-	{ "charge", stress_charge },
-	{ "overcharge", stress_overcharge },
-	{ "uncharge", stress_uncharge },
+	{ "starve", stress_starve },
+	{ "burst", stress_burst },
+	{ "grow", stress_grow },
+	{ "spike", stress_spike },
+	{ "killed", stress_killed },
+	{ "idle", stress_idle },
+	{ "damage", stress_damage },
 };
 
 /* ---- debugfs ------------------------------------------------------------ */
@@ -127,7 +131,6 @@ static void __exit stress_exit(void)
 	debugfs_remove_recursive(dir);
 	/* What "hold" still has. */
 	stress_release();
-	stress_uncharge();
 	/* Objects freed by RCU may be of our caches' constructors. */
 	rcu_barrier();
 	st_report_exit();

@@ -27,18 +27,19 @@ struct goheap_cache;
  * with spinlocks held. In NMI context an allocation is served from what the CPU
  * holds or, if its lock is free, the mcentral; otherwise it is NULL.
  *
- * In a task that was killed, an allocation that may sleep and needs pages from
- * the system is NULL.
+ * A task that is being killed is served like any other. Only a victim of the OOM
+ * killer is refused more than 32 KiB of memory that is new to the heap, and not
+ * with ``GFP_NOFS`` or ``GFP_NOIO``.
  *
  * Free: from any of these contexts, NMI included, on any CPU.
  *
  * Flags: ``__GFP_ZERO``, ``__GFP_NOWARN``, ``__GFP_NORETRY``,
- * ``__GFP_RETRY_MAYFAIL`` and ``__GFP_ACCOUNT`` are honoured. Accounting is by
- * page: the pages that an allocation makes goheap take from the system are
- * charged to the caller's memory cgroup until they are freed to the system.
- * Eager arenas take all of their pages in advance, and those are charged to no
- * cgroup. ``__GFP_NOFAIL``, ``GFP_DMA``, ``GFP_DMA32`` and ``__GFP_HIGHMEM``
- * are refused: the result is NULL, and the log has one warning.
+ * ``__GFP_RETRY_MAYFAIL``, ``__GFP_NOMEMALLOC`` and ``__GFP_THISNODE`` are
+ * honoured. ``__GFP_NOFAIL``, ``__GFP_ACCOUNT``, ``GFP_DMA``, ``GFP_DMA32`` and
+ * ``__GFP_HIGHMEM`` are refused: the result is NULL, and the log has one warning.
+ *
+ * More than ``GOHEAP_ATOMIC_MAX`` bytes are refused to those that may not sleep, as
+ * it would take long: the result is NULL.
  *
  * Size 0: the result is ``ZERO_SIZE_PTR``, which goheap_free() accepts and
  * which faults when it is used.
@@ -137,12 +138,12 @@ do {								\
  * kept, apart from those of pointer objects.
  *
  * ``GOHEAP_HWCACHE_ALIGN``: align objects to the CPU's cache lines.
- *
- * ``GOHEAP_ACCOUNT``: every allocation has ``__GFP_ACCOUNT``.
  */
 #define GOHEAP_DATA		BIT(0)
 #define GOHEAP_HWCACHE_ALIGN	BIT(1)
-#define GOHEAP_ACCOUNT		BIT(2)
+
+/* Largest allocation, in bytes, that may not sleep. */
+#define GOHEAP_ATOMIC_MAX	(1UL << 20)
 
 /* Largest object of a cache, in bytes, and largest alignment. */
 #define GOHEAP_CACHE_MAX_SIZE	(4UL << 20)
@@ -252,7 +253,7 @@ enum goheap_bad_free {
 /**
  * struct goheap_stats - what the heap holds; bytes unless said otherwise
  * @sys: all of the below that end in _sys
- * @heap_sys: address space of the arenas, less @stack_sys
+ * @heap_sys: address space of the arenas in use, and @huge, less @stack_sys
  * @heap_inuse: spans that hold, or may hold, objects
  * @heap_idle: the rest of @heap_sys
  * @heap_released: the part of @heap_idle that has no physical pages
@@ -268,12 +269,14 @@ enum goheap_bad_free {
  * @mcache_sys: per-CPU caches and magazines
  * @profile_sys: the heap profile; 0, because there is none yet
  * @other_sys: arena metadata, page tables, mcentrals
- * @committed: physical pages behind the arenas
+ * @committed: physical pages behind the arenas in use, and @huge
  * @cached: free objects held by CPUs and in transfer caches
  * @cached_spans: the part of @heap_idle that is cached as whole spans
  * @spans_inuse: number of spans in use
  * @pages_inuse: number of 8 KiB pages in spans in use
- * @arenas: number of 64 MiB arenas
+ * @arenas: number of 64 MiB arenas in use
+ * @arenas_spare: number of arenas that are reserved, without memory, for later
+ * @huge: memory of objects of more than 32 MiB, which have mappings of their own
  * @caches: number of object caches
  * @bad_frees: refused frees, by kind
  *
@@ -306,6 +309,8 @@ struct goheap_stats {
 	u64 spans_inuse;
 	u64 pages_inuse;
 	u64 arenas;
+	u64 arenas_spare;
+	u64 huge;
 	u64 caches;
 	u64 bad_frees[GOHEAP_NR_BAD];
 };

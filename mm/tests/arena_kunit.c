@@ -26,6 +26,13 @@ struct arena_test {
 	struct gh_arena *arena;
 };
 
+static void arena_destroy(struct gh_arena *arena)
+{
+	gh_arena_unpublish(arena);
+	synchronize_rcu();
+	gh_arena_free(arena);
+}
+
 static int arena_test_init(struct kunit *test)
 {
 	struct arena_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -43,7 +50,7 @@ static void arena_test_exit(struct kunit *test)
 	struct arena_test *t = test->priv;
 
 	if (t && t->arena)
-		gh_arena_destroy(t->arena);
+		arena_destroy(t->arena);
 	if (t && t->reserved)
 		gh_vmem_release(&t->area);
 }
@@ -85,7 +92,7 @@ static void an_arena_is_not_found_after_its_end(struct kunit *test)
 	struct arena_test *t = test->priv;
 
 	gh_arena_publish(t->arena);
-	gh_arena_destroy(t->arena);
+	arena_destroy(t->arena);
 	t->arena = NULL;
 	KUNIT_EXPECT_NULL(test, gh_arena_of(t->area.base));
 	KUNIT_EXPECT_NULL(test, gh_arena_of(t->area.base + GH_ARENA_SIZE - 1));
@@ -99,7 +106,7 @@ static void an_arena_that_was_never_published_can_end(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, twin);
 	gh_arena_publish(t->arena);
 	/* It must not withdraw the one that was. */
-	gh_arena_destroy(twin);
+	arena_destroy(twin);
 	KUNIT_EXPECT_PTR_EQ(test, gh_arena_of(t->area.base), t->arena);
 }
 
@@ -130,7 +137,7 @@ static void neighbours_are_told_apart(struct kunit *test)
 	}
 	for (i = 0; i < 3; i++)
 		if (arena[i])
-			gh_arena_destroy(arena[i]);
+			arena_destroy(arena[i]);
 	gh_vmem_release(&area);
 }
 
@@ -277,7 +284,7 @@ static void a_lookup_slot_ends_with_its_arena(struct kunit *test)
 	struct gh_span **before = *slot;
 
 	gh_arena_publish(t->arena);
-	gh_arena_destroy(t->arena);
+	arena_destroy(t->arena);
 	t->arena = NULL;
 	KUNIT_EXPECT_PTR_EQ(test, *slot, before);
 }

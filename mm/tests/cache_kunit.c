@@ -77,14 +77,14 @@ static const struct create_case create_cases[] = {
 	{ "an align of 24", "x", 64, 24, 0, false },
 	{ "an align too large", "x", 64, 2 * GOHEAP_CACHE_MAX_ALIGN, 0, false },
 	{ "an align that wraps around", "x", 64, 1UL << 63, 0, false },
-	{ "an unknown flag", "x", 64, 0, BIT(3), false },
+	{ "an unknown flag", "x", 64, 0, BIT(2), false },
 	{ "all flags", "x", 64, 0, UINT_MAX, false },
 	{ "size 1", "x", 1, 0, 0, true },
 	{ "the largest size", "x", GOHEAP_CACHE_MAX_SIZE, 0, 0, true },
 	{ "the largest align", "x", 1, GOHEAP_CACHE_MAX_ALIGN, 0, true },
 	{ "an align of 1", "x", 64, 1, 0, true },
 	{ "every known flag", "x", 64, 0,
-	  GOHEAP_DATA | GOHEAP_HWCACHE_ALIGN | GOHEAP_ACCOUNT, true },
+	  GOHEAP_DATA | GOHEAP_HWCACHE_ALIGN, true },
 	{ "a long name", "a-name-that-is-much-longer-than-there-is-room-for-it",
 	  64, 0, 0, true },
 };
@@ -143,10 +143,10 @@ static void failing_to_create_loses_nothing(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(cache), -ENOMEM);
 
-	mutex_lock(&h->caches_lock);
+	down_write(&h->caches_sem);
 	gh_for_each_central(c, h)
 		n += !!c->cache;
-	mutex_unlock(&h->caches_lock);
+	up_write(&h->caches_sem);
 	KUNIT_EXPECT_EQ(test, n, 0);
 }
 
@@ -394,6 +394,38 @@ static void bulk_gives_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, got, 40);
 	goheap_cache_free_bulk(cache, got, p);
 	must_destroy(test, cache);
+}
+
+static void names_have_no_blanks(struct kunit *test)
+{
+	struct goheap_cache *cache = goheap_cache_create("a b\nc\xff", 64, 0, 0, NULL);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
+	KUNIT_EXPECT_STREQ(test, cache->central.name, "a_b_c_");
+	goheap_cache_destroy(cache);
+}
+
+static void what_waits_for_a_grace_period_is_counted(struct kunit *test)
+{
+	struct goheap_cache *cache = gh_cache_create(gh_kheap, "rcu", 64, 0, 0,
+						     NULL);
+	struct rcu_head *head;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
+	head = goheap_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, head);
+	rcu_read_lock();
+	__goheap_free_rcu(head);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&cache->nrcu), 1);
+	rcu_read_unlock();
+	rcu_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&cache->nrcu), 0);
+
+	/* The end waits for it, or the object would be lost. */
+	head = goheap_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, head);
+	__goheap_free_rcu(head);
+	KUNIT_EXPECT_EQ(test, gh_cache_destroy(cache), 0);
 }
 
 static void objects_are_of_the_node_that_was_named(struct kunit *test)
@@ -832,6 +864,8 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(bulk_gives_all),
 	KUNIT_CASE(bulk_free_refuses_what_is_bad_and_frees_the_rest),
 	KUNIT_CASE(bulk_gives_all_or_nothing),
+	KUNIT_CASE(names_have_no_blanks),
+	KUNIT_CASE(what_waits_for_a_grace_period_is_counted),
 	KUNIT_CASE(objects_are_of_the_node_that_was_named),
 	KUNIT_CASE(flags_that_cannot_be_served_are_refused),
 	KUNIT_CASE(atomic_allocation_works_with_interrupts_off),

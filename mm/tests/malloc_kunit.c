@@ -375,11 +375,30 @@ static void failed_realloc_leaves_the_object(struct kunit *test)
 
 	gh_test_fill(p, 1000, 5);
 	if (gh_vmem_is_sparse()) {
-		gh_fault_arm(GH_FAULT_PAGE, 1);
+		gh_fault_arm_from(GH_FAULT_PAGE, 1);
 		KUNIT_EXPECT_NULL(test, goheap_realloc(p, SZ_1M, GFP_KERNEL));
 		KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
 	}
 	KUNIT_EXPECT_TRUE(test, gh_test_filled(p, 1000, 5));
+	goheap_free(p);
+}
+
+static void shrinking_never_fails(struct kunit *test)
+{
+	void *p = must_alloc(test, SZ_1M);
+
+	gh_test_fill(p, 1000, 6);
+	if (gh_vmem_is_sparse()) {
+		gh_fault_arm_from(GH_FAULT_PAGE, 1);
+		KUNIT_EXPECT_PTR_EQ(test, goheap_realloc(p, SZ_64K, GFP_KERNEL), p);
+		KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
+	}
+	/* No flag of the caller can be served. */
+	KUNIT_EXPECT_PTR_EQ(test, goheap_realloc(p, 1000, GFP_KERNEL | GFP_DMA), p);
+	KUNIT_EXPECT_TRUE(test, gh_test_filled(p, 1000, 6));
+	p = goheap_realloc(p, 1000, GFP_KERNEL);
+	KUNIT_EXPECT_LE(test, goheap_usable_size(p), SZ_1K);
+	KUNIT_EXPECT_TRUE(test, gh_test_filled(p, 1000, 6));
 	goheap_free(p);
 }
 
@@ -480,7 +499,7 @@ static void flags_that_cannot_be_served_are_refused(struct kunit *test)
 	static const gfp_t bad[] = {
 		GFP_KERNEL | __GFP_NOFAIL, GFP_KERNEL | GFP_DMA,
 		GFP_KERNEL | GFP_DMA32, GFP_KERNEL | __GFP_HIGHMEM,
-		GFP_ATOMIC | GFP_DMA,
+		GFP_ATOMIC | GFP_DMA, GFP_KERNEL_ACCOUNT,
 	};
 	struct gh_test_reports r;
 	unsigned int i;
@@ -505,7 +524,7 @@ static void flags_that_slab_takes_are_taken(struct kunit *test)
 	static const gfp_t good[] = {
 		GFP_KERNEL, GFP_NOFS, GFP_NOIO, GFP_ATOMIC, GFP_NOWAIT,
 		GFP_KERNEL | __GFP_NOWARN, GFP_KERNEL | __GFP_NORETRY,
-		GFP_KERNEL | __GFP_RETRY_MAYFAIL, GFP_KERNEL_ACCOUNT,
+		GFP_KERNEL | __GFP_RETRY_MAYFAIL,
 		GFP_KERNEL | __GFP_ZERO, GFP_USER, GFP_KERNEL | __GFP_COMP,
 		GFP_KERNEL | __GFP_RECLAIMABLE,
 	};
@@ -1270,6 +1289,7 @@ static struct kunit_case malloc_cases[] = {
 	KUNIT_CASE(realloc_of_nothing_allocates),
 	KUNIT_CASE(data_objects_stay_data_objects),
 	KUNIT_CASE(failed_realloc_leaves_the_object),
+	KUNIT_CASE(shrinking_never_fails),
 	KUNIT_CASE(sensitive_objects_are_overwritten),
 	KUNIT_CASE(atomic_allocation_works_with_interrupts_off),
 	KUNIT_CASE(nowait_allocation_works_with_preemption_off),

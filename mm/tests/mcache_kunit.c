@@ -613,7 +613,7 @@ static void a_cpu_that_dies_gives_everything_back(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, slot->mag);
 	KUNIT_EXPECT_NULL(test, per_cpu_ptr(h->mcache, other)->tiny.block);
 	KUNIT_EXPECT_EQ(test, per_cpu_ptr(h->mcache, other)->bytes, 0);
-	KUNIT_EXPECT_EQ(test, per_cpu_ptr(h->pages_cpu, other)->pc.cache, 0ULL);
+	KUNIT_EXPECT_EQ(test, per_cpu_ptr(h->pages_cpu[0], other)->pc.cache, 0ULL);
 	KUNIT_EXPECT_TRUE(test, gh_test_cpu_up(other));
 
 	/* And it is as good as new. */
@@ -671,7 +671,7 @@ static void bulk_allocation_says_how_far_it_got(struct kunit *test)
 
 	if (!gh_vmem_is_sparse())
 		kunit_skip(test, "arenas are eager here");
-	gh_fault_arm(GH_FAULT_PAGE, 11);
+	gh_fault_arm_from(GH_FAULT_PAGE, 11);
 	got = gh_slot_alloc_bulk(c, GFP_KERNEL, 100, p);
 	KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
 	KUNIT_EXPECT_LT(test, got, 100);
@@ -688,9 +688,9 @@ static void the_last_resort_is_another_nodes_memory(struct kunit *test)
 	int here = numa_mem_id(), there = -1;
 	unsigned int i;
 
-	for (i = 0; i < h->nr_nodes; i++)
-		if (h->nodes[i]->nid != here)
-			there = h->nodes[i]->nid;
+	for (i = 0; i < h->nr_numa; i++)
+		if (h->numa[i][0]->nid != here)
+			there = h->numa[i][0]->nid;
 	if (there < 0)
 		kunit_skip(test, "one NUMA node");
 	p[0] = gh_slot_alloc_slow(c, GFP_KERNEL | __GFP_THISNODE, there);
@@ -1303,7 +1303,7 @@ static void what_a_cpu_holds_is_not_held_for_ever(struct kunit *test)
 
 static void what_a_cpu_holds_is_used_before_new_memory(struct kunit *test)
 {
-	unsigned long committed;
+	unsigned long committed, bound = gh_percpu_bytes;
 	struct gh_large *l;
 	void *p, *q;
 
@@ -1311,7 +1311,9 @@ static void what_a_cpu_holds_is_used_before_new_memory(struct kunit *test)
 		kunit_skip(test, "whole arenas are committed");
 	migrate_disable();
 	l = large_of(gh_test_heap(test));
-	goheap_free(must_alloc_large(test, SZ_256K, GFP_KERNEL));
+	WRITE_ONCE(gh_percpu_bytes, 2 * SZ_1M);
+	/* Two halves, and the guard between them. */
+	goheap_free(must_alloc_large(test, SZ_256K + GH_PAGE_SIZE, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, l->n, 1);
 	committed = gh_vmem_committed_bytes();
 	p = must_alloc_large(test, SZ_128K, GFP_KERNEL);
@@ -1320,6 +1322,7 @@ static void what_a_cpu_holds_is_used_before_new_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, l->n, 0);
 	goheap_free(p);
 	goheap_free(q);
+	WRITE_ONCE(gh_percpu_bytes, bound);
 	migrate_enable();
 }
 

@@ -66,7 +66,7 @@ static struct place sets(struct gh_central *c, bool swept)
 	struct place p = { };
 	unsigned int i;
 
-	for (i = 0; i < c->heap->nr_nodes; i++) {
+	for (i = 0; i < ARRAY_SIZE(c->sets); i++) {
 		p.partial += length(&c->sets[i].partial[which]);
 		p.full += length(&c->sets[i].full[which]);
 	}
@@ -94,9 +94,9 @@ static unsigned long sweep(struct kunit *test, struct gh_central *c)
 {
 	unsigned long n, bad = 0;
 
-	mutex_lock(&c->heap->caches_lock);
+	down_write(&c->heap->caches_sem);
 	n = gh_central_sweep(c, &bad);
-	mutex_unlock(&c->heap->caches_lock);
+	up_write(&c->heap->caches_sem);
 	KUNIT_EXPECT_EQ(test, bad, 0UL);
 	return n;
 }
@@ -382,9 +382,9 @@ static void a_span_whose_counts_are_wrong_is_reported(struct kunit *test)
 	unsigned long bad = 0;
 
 	s->alloc_count++;
-	mutex_lock(&c->heap->caches_lock);
+	down_write(&c->heap->caches_sem);
 	KUNIT_EXPECT_EQ(test, gh_central_sweep(c, &bad), 1);
-	mutex_unlock(&c->heap->caches_lock);
+	up_write(&c->heap->caches_sem);
 	KUNIT_EXPECT_EQ(test, bad, 1);
 	s->alloc_count--;
 	gh_central_release(c, ents, 20);
@@ -460,19 +460,19 @@ static void objects_come_from_the_node_that_was_named(struct kunit *test)
 	struct gh_ent ent;
 	unsigned int i;
 
-	if (h->nr_nodes < 2)
+	if (h->nr_numa < 2)
 		kunit_skip(test, "one NUMA node");
 	for (i = 0; i < 2; i++) {
 		struct gh_span *s;
 
 		s = gh_central_new_span(c, GFP_KERNEL | __GFP_THISNODE,
-					h->nodes[i]->nid);
+					h->numa[i][0]->nid);
 		KUNIT_ASSERT_NOT_NULL(test, s);
 		gh_span_carve(s, ents + i * NELEMS, 100);
 		gh_central_put_span(c, s);
 	}
 	for (i = 0; i < 2; i++) {
-		int nid = h->nodes[i]->nid;
+		int nid = h->numa[i][0]->nid;
 		struct gh_span *s = gh_central_get_span(c, nid);
 
 		KUNIT_ASSERT_NOT_NULL(test, s);

@@ -12,6 +12,8 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
+#include "../area.h"
+#include "../huge.h"
 #include "../mcentral.h"
 #include "../tinyword.h"
 
@@ -70,7 +72,7 @@ static unsigned long scavenge(struct gh_heap *h, unsigned long npages)
 	unsigned long n;
 
 	mutex_lock(&h->scav_lock);
-	n = gh_mheap_scavenge(h, npages);
+	n = gh_mheap_scavenge(h, NUMA_NO_NODE, npages, true);
 	mutex_unlock(&h->scav_lock);
 	return n;
 }
@@ -282,7 +284,7 @@ static void the_lowest_free_run_is_used_first(struct kunit *test)
 
 static struct gh_pages_cpu *pages_here(struct kunit *test)
 {
-	return per_cpu_ptr(gh_test_heap(test)->pages_cpu, gh_test_pin());
+	return per_cpu_ptr(gh_test_heap(test)->pages_cpu[0], gh_test_pin());
 }
 
 static void short_runs_come_from_the_page_cache_of_the_cpu(struct kunit *test)
@@ -297,7 +299,8 @@ static void short_runs_come_from_the_page_cache_of_the_cpu(struct kunit *test)
 	KUNIT_EXPECT_NE(test, cached, 0ULL);
 	KUNIT_EXPECT_EQ(test, a->page / 64, b->page / 64);
 	/* Allocated as far as the node knows, in use as far as there are spans. */
-	KUNIT_EXPECT_EQ(test, a->node->pa.ninuse, 3 + hweight64(cached));
+	KUNIT_EXPECT_EQ(test, a->node->pa.ninuse,
+			3 + 2 * gh_vmem_is_sparse() + hweight64(cached));
 	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(gh_test_heap(test)), 3);
 	put_span(test, a);
 	put_span(test, b);
@@ -313,7 +316,8 @@ static void a_flushed_page_cache_gives_all_back(struct kunit *test)
 	preempt_enable();
 	KUNIT_EXPECT_EQ(test, pcpu->pc.cache, 0ULL);
 	KUNIT_EXPECT_FALSE(test, pcpu->busy.held);
-	KUNIT_EXPECT_EQ(test, s->node->pa.ninuse, 1);
+	KUNIT_EXPECT_EQ(test, s->node->pa.ninuse,
+			1 + gh_vmem_is_sparse());
 	put_span(test, s);
 }
 
@@ -343,30 +347,97 @@ static void a_new_heap_has_one_arena(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(gh_test_heap(test)), 0);
 }
 
+/* Take spans of a quarter of an arena until there are none. */
+static unsigned int take_quarters(struct gh_heap *h, struct gh_span **s,
+				  unsigned int max, gfp_t gfp)
+{
+	unsigned int n;
+
+	for (n = 0; n < max; n++) {
+		s[n] = get_span(h, GH_ARENA_PAGES / 4 - 1, gfp);
+		if (!s[n])
+			break;
+	}
+	return n;
+}
+
 static void a_heap_grows_when_it_is_full(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
-	struct gh_span *s[3];
-	unsigned int i;
+	struct gh_span *s[9];
+	unsigned int n;
 
 	need_ram(test, 200 * SZ_1M);
-	for (i = 0; i < ARRAY_SIZE(s); i++)
-		s[i] = must_get_span(test, (40 * SZ_1M) >> GH_PAGE_SHIFT);
+	n = take_quarters(h, s, ARRAY_SIZE(s), GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, n, ARRAY_SIZE(s));
 	KUNIT_EXPECT_GE(test, narenas(h), 3);
-	for (i = 0; i < ARRAY_SIZE(s); i++)
-		put_span(test, s[i]);
+	while (n--)
+		put_span(test, s[n]);
 	KUNIT_EXPECT_TRUE(test, nodes_verify(h));
 }
 
-static void a_heap_does_not_grow_for_those_who_cannot_wait(struct kunit *test)
+static void those_who_cannot_wait_grow_into_what_is_reserved(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
-	unsigned long npages = GH_ARENA_PAGES + 1;
+	struct gh_span *s[16];
+	unsigned int n;
 
-	KUNIT_EXPECT_NULL(test, get_span(h, npages, GFP_NOWAIT));
-	KUNIT_EXPECT_NULL(test, get_span(h, npages, GFP_ATOMIC));
+	need_ram(test, 300 * SZ_1M);
+	/* Nothing is reserved but what this reserves. */
+	gh_area_detach(h);
+	KUNIT_ASSERT_EQ(test, gh_area_build(h->nodes[0], GFP_KERNEL), 0);
+	n = take_quarters(h, s, ARRAY_SIZE(s), GFP_ATOMIC);
+	KUNIT_EXPECT_GE(test, n, 8);
+	while (n--)
+		put_span(test, s[n]);
 	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0);
-	KUNIT_EXPECT_EQ(test, spans_inuse(h), 0);
+	KUNIT_EXPECT_TRUE(test, nodes_verify(h));
+}
+
+static void address_space_is_reserved_ahead(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_node *node = gh_mheap_node(h, numa_mem_id(), false);
+	unsigned int i;
+
+	skip_unless_sparse(test);
+	/* Two arenas were taken since the worker came by. */
+	gh_area_build(node, GFP_KERNEL);
+	gh_area_build(node, GFP_KERNEL);
+	gh_node_grow(node);
+	gh_node_grow(node);
+	gh_area_refill(node);
+	KUNIT_EXPECT_GE(test, node->nspare, 4);
+	/* If none is taken, few are left in the end, by whole areas. */
+	for (i = 0; i < 20; i++)
+		gh_mheap_age_areas(h);
+	KUNIT_EXPECT_LT(test, node->nspare,
+			gh_area_least_spare(node) + GH_VMEM_MAX_ARENAS);
+	KUNIT_EXPECT_GE(test, node->nspare, 1);
+}
+
+static void free_areas_go_back(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_span *s[16];
+	unsigned int i, n;
+	unsigned long addr;
+
+	need_ram(test, 300 * SZ_1M);
+	n = take_quarters(h, s, ARRAY_SIZE(s), GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, n, ARRAY_SIZE(s));
+	KUNIT_EXPECT_GE(test, narenas(h), 4);
+	addr = s[n - 1]->base;
+	for (i = 0; i < n; i++)
+		put_span(test, s[i]);
+	scavenge(h, ULONG_MAX);
+	for (i = 0; i < 20; i++)
+		gh_mheap_age_areas(h);
+	KUNIT_EXPECT_EQ(test, narenas(h), gh_vmem_is_sparse() ? 0 : 1);
+	KUNIT_EXPECT_NULL(test, gh_span_of(addr));
+	KUNIT_EXPECT_TRUE(test, nodes_verify(h));
+	/* It can begin anew. */
+	put_span(test, must_get_span(test, 100));
 }
 
 static void a_run_may_be_longer_than_an_arena(struct kunit *test)
@@ -392,19 +463,48 @@ static void a_run_may_be_longer_than_an_arena(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, gh_arena_of(s->base),
 			    gh_arena_of(s->base + span_bytes(s) - 1));
 	put_span(test, s);
+	gh_huge_reap(gh_test_heap(test));
+	KUNIT_EXPECT_NULL(test, gh_span_of(s->base));
+	KUNIT_EXPECT_EQ(test, gh_huge_pages(gh_test_heap(test)), 0);
+}
+
+static void huge_spans_share_the_arenas_that_they_lie_in(struct kunit *test)
+{
+	struct gh_span *s[4];
+	unsigned int i;
+
+	need_ram(test, 4 * 48 * SZ_1M);
+	for (i = 0; i < ARRAY_SIZE(s); i++) {
+		s[i] = must_get_span(test, (40 * SZ_1M) >> GH_PAGE_SHIFT);
+		KUNIT_EXPECT_NOT_NULL(test, s[i]->huge);
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(s[i]->base, GH_PAGE_SIZE));
+		gh_test_fill((void *)s[i]->base, span_bytes(s[i]), i);
+	}
+	for (i = 0; i < ARRAY_SIZE(s); i++) {
+		unsigned long last = s[i]->base + span_bytes(s[i]) - 1;
+
+		KUNIT_EXPECT_TRUE(test, gh_test_filled((void *)s[i]->base,
+						       span_bytes(s[i]), i));
+		KUNIT_EXPECT_PTR_EQ(test, gh_span_of(s[i]->base), s[i]);
+		KUNIT_EXPECT_PTR_EQ(test, gh_span_of(last), s[i]);
+		gh_mheap_free_span(gh_test_heap(test), s[i]);
+		gh_huge_reap(gh_test_heap(test));
+		KUNIT_EXPECT_NULL(test, gh_span_of(last));
+	}
 }
 
 /* Slots that follow one another are arenas that do. */
 static void areas_never_merge(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
-	struct gh_node *node = gh_mheap_node(h, numa_mem_id());
+	struct gh_node *node = gh_mheap_node(h, numa_mem_id(), false);
 	unsigned int slot, arenas = 0, gaps = 0;
 
 	need_ram(test, gh_vmem_is_sparse() ? 8 * SZ_1M : 4 * GH_ARENA_SIZE);
-	KUNIT_ASSERT_EQ(test, gh_node_grow(node, 1), 0);
-	KUNIT_ASSERT_EQ(test, gh_node_grow(node, 2), 0);
-	for (slot = 0; slot < node->next_slot; slot++) {
+	gh_area_detach(h);
+	KUNIT_ASSERT_EQ(test, gh_area_build(node, GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, gh_area_build(node, GFP_KERNEL), 0);
+	for (slot = 0; slot < node->nslots; slot++) {
 		struct gh_arena *a = gh_node_arena(node, slot);
 		struct gh_arena *b = gh_node_arena(node, slot + 1);
 
@@ -416,11 +516,8 @@ static void areas_never_merge(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, b->base,
 					a->base + GH_ARENA_SIZE);
 	}
-	KUNIT_EXPECT_EQ(test, arenas, node->narenas);
+	KUNIT_EXPECT_EQ(test, arenas, node->narenas + node->nspare);
 	KUNIT_EXPECT_GE(test, gaps, 2);
-	/* No run is longer than the longest area. */
-	KUNIT_EXPECT_NULL(test, get_span(h, node->narenas * GH_ARENA_PAGES,
-					 GFP_NOWAIT));
 }
 
 /* ---- memory ------------------------------------------------------------- */
@@ -558,7 +655,7 @@ static void spans_are_of_the_node_that_was_named(struct kunit *test)
 
 	if (num_node_state(N_MEMORY) < 2)
 		kunit_skip(test, "one NUMA node");
-	KUNIT_EXPECT_EQ(test, h->nr_nodes, num_node_state(N_MEMORY));
+	KUNIT_EXPECT_EQ(test, h->nr_numa, num_node_state(N_MEMORY));
 	for_each_node_state(nid, N_MEMORY) {
 		struct gh_span *s;
 		unsigned long i;
@@ -590,8 +687,9 @@ static void a_failed_commit_leaves_the_pages_free(struct kunit *test)
 	s = must_get_span(test, 40);
 	pa = &s->node->pa;
 	/* With a spare arena at hand none will come on the way. */
-	KUNIT_ASSERT_EQ(test, gh_node_grow(s->node, 1), 0);
-	flush_workqueue(gh_wq);
+	KUNIT_ASSERT_EQ(test, gh_area_build(s->node, GFP_KERNEL), 0);
+	KUNIT_EXPECT_TRUE(test, gh_node_grow(s->node));
+	gh_area_detach(h);
 	/* Some of the pages have memory, the others have none; no scavenger. */
 	mutex_lock(&h->scav_lock);
 	put_span(test, s);
@@ -629,8 +727,8 @@ static void live_and_die(struct kunit *test, bool grow)
 	s[0] = gh_mheap_alloc_span(h, &shape, &h->central[0], GFP_KERNEL,
 				   NUMA_NO_NODE);
 	s[1] = get_span(h, 30, GFP_KERNEL);
-	if (grow)
-		gh_node_grow(h->nodes[0], 1);
+	if (grow && !gh_area_build(h->nodes[0], GFP_KERNEL))
+		gh_node_grow(h->nodes[0]);
 	s[2] = get_span(h, 50, GFP_KERNEL);
 	for (i = 0; i < ARRAY_SIZE(s); i++)
 		if (s[i])
@@ -710,7 +808,10 @@ static struct kunit_case mheap_cases[] = {
 	KUNIT_CASE(a_busy_page_cache_is_left_alone),
 	KUNIT_CASE(a_new_heap_has_one_arena),
 	KUNIT_CASE(a_heap_grows_when_it_is_full),
-	KUNIT_CASE(a_heap_does_not_grow_for_those_who_cannot_wait),
+	KUNIT_CASE(those_who_cannot_wait_grow_into_what_is_reserved),
+	KUNIT_CASE(address_space_is_reserved_ahead),
+	KUNIT_CASE(free_areas_go_back),
+	KUNIT_CASE(huge_spans_share_the_arenas_that_they_lie_in),
 	KUNIT_CASE(a_run_may_be_longer_than_an_arena),
 	KUNIT_CASE(areas_never_merge),
 	KUNIT_CASE(scavenging_takes_the_memory_of_free_pages),

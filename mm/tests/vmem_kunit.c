@@ -105,9 +105,8 @@ static void a_reserved_arena_is_aligned_to_its_size(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, IS_ALIGNED(t->area.base, GH_ARENA_SIZE));
 	KUNIT_EXPECT_GE(test, t->area.base, vm);
-	/* The stretch is one page short of two arenas. */
 	KUNIT_EXPECT_LE(test, t->area.base + GH_ARENA_SIZE,
-			vm + 2 * GH_ARENA_SIZE - PAGE_SIZE);
+			vm + 2 * GH_ARENA_SIZE);
 	KUNIT_EXPECT_TRUE(test, is_vmalloc_addr((void *)t->area.base));
 }
 
@@ -174,6 +173,21 @@ static void release_frees_what_was_not_decommitted(struct kunit *test)
 	gh_vmem_release(&t->area);
 	t->reserved = false;
 	KUNIT_EXPECT_EQ(test, gh_vmem_committed_bytes(), t->committed);
+}
+
+static void unmapping_by_others_is_noticed(struct kunit *test)
+{
+	struct vmem_test *t = test->priv;
+
+	skip_unless_sparse(test);
+	KUNIT_EXPECT_TRUE(test, gh_vmem_intact(&t->area));
+	commit(test, t->area.base, 1);
+	KUNIT_EXPECT_TRUE(test, gh_vmem_intact(&t->area));
+	decommit(t->area.base, 1);
+	/* As a client would that takes an object for kvmalloc()'s. */
+	vfree((void *)t->area.base + 100 * PAGE_SIZE);
+	KUNIT_EXPECT_FALSE(test, gh_vmem_intact(&t->area));
+	t->reserved = false;
 }
 
 /* ---- commit ------------------------------------------------------------- */
@@ -333,7 +347,8 @@ static unsigned long free_ram(void)
 
 static void a_failed_commit_gives_its_pages_back(struct kunit *test)
 {
-	const unsigned long npages = 512, rounds = 60;
+	/* Blocks of 256, 128, 64 ... pages, the last of which is refused. */
+	const unsigned long npages = 511, rounds = 60, blocks = 9;
 	unsigned long before;
 	unsigned int i;
 
@@ -341,7 +356,7 @@ static void a_failed_commit_gives_its_pages_back(struct kunit *test)
 	before = free_ram();
 	/* The last pages are not to be had, after most were. */
 	for (i = 0; i < rounds; i++) {
-		gh_fault_arm(GH_FAULT_PAGE, npages / 32);
+		gh_fault_arm(GH_FAULT_PAGE, blocks);
 		KUNIT_EXPECT_EQ(test, gh_vmem_commit(base_of(test),
 						     npages * PAGE_SIZE,
 						     GFP_KERNEL, NUMA_NO_NODE),
@@ -638,6 +653,7 @@ static struct kunit_case vmem_cases[] = {
 	KUNIT_CASE(a_run_may_cross_from_arena_to_arena),
 	KUNIT_CASE(failing_to_reserve_takes_nothing),
 	KUNIT_CASE(release_frees_what_was_not_decommitted),
+	KUNIT_CASE(unmapping_by_others_is_noticed),
 	KUNIT_CASE(nothing_is_mapped_before_it_is_committed),
 	KUNIT_CASE(committed_pages_hold_what_is_written),
 	KUNIT_CASE(the_whole_arena_can_be_committed),

@@ -63,7 +63,7 @@ static int batch_get(struct ubatch *b, unsigned int n)
 	b->offsets = b->on_stack;
 	if (n > STACK_BATCH)
 		b->offsets = gh_fault(GH_FAULT_USER) ? NULL :
-			goheap_alloc(array_size(n, sizeof(u64)), GH_UMETA_GFP);
+			goheap_alloc(array_size(n, sizeof(u64)), GH_UOBJ_GFP);
 	return b->offsets ? 0 : -ENOMEM;
 }
 

@@ -28,7 +28,7 @@ static struct page **pin_pages(unsigned long n)
 {
 	if (gh_fault(GH_FAULT_USER))
 		return NULL;
-	return goheap_alloc(array_size(n, sizeof(struct page *)), GH_UMETA_GFP);
+	return goheap_alloc(array_size(n, sizeof(struct page *)), GH_UOBJ_GFP);
 }
 
 /* Find or make the kernel's mapping of pages of the window. */
@@ -150,7 +150,7 @@ void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 	if (n > 1 && !pages)
 		return ERR_PTR(-ENOMEM);
 	if (!gh_fault(GH_FAULT_USER))
-		pin = goheap_zalloc(sizeof(*pin), GH_UMETA_GFP);
+		pin = goheap_zalloc(sizeof(*pin), GH_UOBJ_GFP);
 	if (!pin) {
 		goheap_free(pages);
 		return ERR_PTR(-ENOMEM);

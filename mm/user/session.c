@@ -128,7 +128,7 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 	int err = 0;
 
 	if (!gh_fault(GH_FAULT_USER))
-		ss = goheap_zalloc(sizeof(*ss), GH_UMETA_GFP);
+		ss = goheap_zalloc(sizeof(*ss), GH_UOBJ_GFP);
 	if (!ss)
 		return ERR_PTR(-ENOMEM);
 

@@ -76,6 +76,13 @@ struct user_struct;
 #define GH_UMETA_GFP							\
 	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
+/*
+ * For objects of the kernel's heap, which charges nothing to cgroups. There are few
+ * and small ones: a session has a file, and a pin has pages of a user heap, which
+ * are charged.
+ */
+#define GH_UOBJ_GFP	(GH_UMETA_GFP & ~__GFP_ACCOUNT)
+
 /* Sessions of a heap. */
 #define GH_USESSIONS_MAX	65536
 

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * blocks: physical memory, in blocks as large as the system has them.
+ *
+ * Blocks are taken without effort: no reclaim, no compaction. Where the system
+ * has none of a size, the next smaller size is tried. Only single pages are
+ * asked for with all the effort that the caller's flags allow.
+ */
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/oom.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+
+#include "blocks.h"
+#include "compat.h"
+#include "fault.h"
+
+/* The largest order that the page allocator serves. */
+#define BLOCK_MAX_ORDER	ilog2(MAX_ORDER_NR_PAGES)
+
+/* Single pages that are asked for in one call. */
+#define BULK_PAGES	32UL
+
+/*
+ * A victim of the OOM killer must not use up the reserves that it was granted
+ * in order to end. Nobody else who was killed is refused anything: a file system
+ * cannot leave a transaction half done, and neither is a victim refused that may
+ * be in one (GFP_NOFS, GFP_NOIO).
+ */
+static bool blocks_refused(unsigned long npages, gfp_t gfp)
+{
+	gfp = current_gfp_context(gfp);
+	return npages > 1UL << PAGE_ALLOC_COSTLY_ORDER &&
+	       (gfp & GFP_KERNEL) == GFP_KERNEL && tsk_is_oom_victim(current);
+}
+
+static gfp_t block_gfp(gfp_t gfp)
+{
+	return (gfp & ~__GFP_RECLAIM) | __GFP_NOWARN | __GFP_NORETRY |
+	       __GFP_NOMEMALLOC;
+}
+
+/* Add a block of 2^@order pages to the list. */
+static bool block_add(struct list_head *blocks, unsigned int order, gfp_t gfp,
+		      int nid)
+{
+	struct page *page;
+
+	page = alloc_pages_node(nid, block_gfp(gfp), order);
+	if (!page)
+		return false;
+	split_page(page, order);
+	set_page_private(page, order);
+	list_add_tail(&page->lru, blocks);
+	return true;
+}
+
+/* Add single pages to the list. Returns how many, 0 if there are none. */
+static unsigned long singles_add(struct list_head *blocks, unsigned long npages,
+				 gfp_t gfp, int nid)
+{
+	struct page *bulk[BULK_PAGES] = {};
+	unsigned long i, n;
+
+	n = gh_alloc_pages_bulk(gfp, nid, min(npages, BULK_PAGES), bulk);
+	for (i = 0; i < n; i++) {
+		set_page_private(bulk[i], 0);
+		list_add_tail(&bulk[i]->lru, blocks);
+	}
+	return n;
+}
+
+/**
+ * gh_blocks_get() - get physical memory
+ * @blocks: gets the blocks; empty
+ * @npages: how many PAGE_SIZE pages
+ * @gfp: as for alloc_pages()
+ * @nid: preferred NUMA node, the only one with __GFP_THISNODE; or NUMA_NO_NODE
+ *
+ * All or nothing. A task that the OOM killer chose is refused more than
+ * 2^PAGE_ALLOC_COSTLY_ORDER pages, unless it asks with GFP_NOFS or GFP_NOIO.
+ *
+ * Context: any in which @gfp may be used; not NMI.
+ * Return: 0 or -ENOMEM.
+ */
+int gh_blocks_get(struct list_head *blocks, unsigned long npages, gfp_t gfp,
+		  int nid)
+{
+	unsigned int order = BLOCK_MAX_ORDER;
+
+	while (npages) {
+		unsigned long n;
+
+		if (gh_fault(GH_FAULT_PAGE) || blocks_refused(npages, gfp))
+			goto fail;
+		order = min_t(unsigned int, order, ilog2(npages));
+		n = 1UL << order;
+		if (order && !block_add(blocks, order, gfp, nid)) {
+			order--;
+			continue;
+		}
+		if (!order)
+			n = singles_add(blocks, npages, gfp, nid);
+		if (!n)
+			goto fail;
+		npages -= n;
+		if (gfpflags_allow_blocking(gfp))
+			cond_resched();
+	}
+	return 0;
+
+fail:
+	gh_blocks_put(blocks);
+	return -ENOMEM;
+}
+GH_EXPORT_FOR_TESTS(gh_blocks_get);
+
+/**
+ * gh_blocks_put() - free blocks of which no page was taken
+ * @blocks: the blocks; empty afterwards
+ *
+ * Context: any.
+ */
+void gh_blocks_put(struct list_head *blocks)
+{
+	struct gh_block_iter it;
+
+	gh_blocks_start(&it, blocks);
+	while (it.left || !list_empty(blocks))
+		__free_page(gh_blocks_next(&it));
+}
+GH_EXPORT_FOR_TESTS(gh_blocks_put);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * damage: a client gives an object to vfree(), which unmaps the arenas around it.
+ */
+#include <linux/delay.h>
+#include <linux/goheap.h>
+#include <linux/sizes.h>
+#include <linux/vmalloc.h>
+
+#include "../mm/arena.h"
+#include "../mm/vmem.h"
+#include "stress.h"
+
+#define DAMAGE_OBJS	2000
+#define DAMAGE_WAITS	50
+
+/* Where addresses near @p were, before they were unmapped. */
+static bool is_near(const void *p, const void *q)
+{
+	return (unsigned long)p >> GH_ARENA_SHIFT ==
+	       (unsigned long)q >> GH_ARENA_SHIFT;
+}
+
+/* Everything that is had from now on must be elsewhere, and must work. */
+static void damage_check_new(const void *lost)
+{
+	static const size_t sizes[] = { 16, 64, 500, 4096, SZ_64K };
+	unsigned int i, k;
+
+	for (i = 0; i < DAMAGE_OBJS; i++) {
+		size_t size = sizes[i % ARRAY_SIZE(sizes)];
+		unsigned long *p = goheap_alloc(size, GFP_KERNEL);
+
+		if (!p || is_near(p, lost)) {
+			st_bad("object %u of %zu bytes is %s", i, size,
+			       p ? "in the lost arena" : "refused");
+			return;
+		}
+		for (k = 0; k < size / sizeof(*p); k++)
+			p[k] = i;
+		goheap_free(p);
+	}
+}
+
+/**
+ * stress_damage() - unmap a part of the heap
+ */
+void stress_damage(void)
+{
+	struct goheap_stats before, after;
+	unsigned int waits = 0;
+	void *large, *small;
+
+	if (!gh_vmem_is_sparse()) {
+		st_skip("only sparse arenas can be looked at");
+		return;
+	}
+	large = goheap_alloc(SZ_1M, GFP_KERNEL);
+	small = goheap_alloc(200, GFP_KERNEL);
+	if (!large || !small) {
+		st_bad("no memory");
+		return;
+	}
+	vfree(large);
+	while (goheap_usable_size(large) && waits++ < DAMAGE_WAITS) {
+		/* The worker looks while there is something to do. */
+		goheap_free(goheap_alloc(SZ_64K, GFP_KERNEL));
+		msleep(100);
+	}
+	/* CPUs are asked for what they hold, and nobody waits for them. */
+	msleep(1000);
+
+	goheap_get_stats(&before);
+	goheap_free(large);
+	goheap_get_stats(&after);
+	st_check(after.bad_frees[GOHEAP_BAD_FOREIGN] >
+		 before.bad_frees[GOHEAP_BAD_FOREIGN],
+		 "an object that was lost cannot be freed");
+	damage_check_new(large);
+	goheap_shrink();
+	damage_check_new(large);
+}
