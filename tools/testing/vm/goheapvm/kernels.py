@@ -33,6 +33,8 @@ RECIPES = {
     "7.2": Recipe("7.2", "x86_64", ("common", "x86", "distro", "distro-x86", "7.2")),
     "6.1-debug": Recipe("6.1", "x86_64", ("common", "x86", "6.1", "debug")),
     "7.2-debug": Recipe("7.2", "x86_64", ("common", "x86", "7.2", "debug")),
+    "7.2-rt": Recipe("7.2", "x86_64", ("common", "x86", "7.2", "rt")),
+    "7.2-kcsan": Recipe("7.2", "x86_64", ("common", "x86", "7.2", "kcsan")),
     "um": Recipe("7.2", "um", ("common", "um", "distro", "7.2")),
 }
 
