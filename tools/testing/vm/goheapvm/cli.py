@@ -93,6 +93,7 @@ def add_machine_options(command, timeout):
     command.add_argument("--smp", type=int, default=4, metavar="CPUS")
     command.add_argument("--mem", type=int, default=4096, metavar="MIB")
     command.add_argument("--nodes", type=int, default=2, help="NUMA nodes")
+    command.add_argument("--bare", type=int, default=0, help="NUMA nodes without memory")
     command.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto")
     command.add_argument("--icount", action="store_true",
                          help="guest time counts instructions (one CPU at a time)")
@@ -114,8 +115,8 @@ def add_check(commands):
 
 def machine_options(args):
     return guest.Options(timeout=args.timeout, append=args.append, cpus=args.smp,
-                         memory=args.mem, nodes=args.nodes, icount=args.icount,
-                         accel=args.accel, qemu_args=tuple(args.qemu), live=not args.quiet)
+                         memory=args.mem, nodes=args.nodes, bare=args.bare,
+                         icount=args.icount, accel=args.accel, qemu_args=tuple(args.qemu), live=not args.quiet)
 
 
 def do_kernel(args):
