@@ -41,6 +41,12 @@ RECIPES = {
 
 NAMES = ("stock", *RECIPES)
 
+# Time limits are written for a machine that emulates the guest and does
+# nothing else; kernels with checkers take several times as long.
+SLOW = {"um": 3, "7.2-rt": 4, "7.2-kcsan": 8}
+SLOW_DEBUG = 5
+SLOW_DEFAULT = 2
+
 # Where a linux-source package is found, nearest to the machine's suite first.
 SUITES = {
     "6.1": ("bookworm-security", "bookworm"),
@@ -88,6 +94,11 @@ def get(name, seconds=math.inf):
         raise Failure(f"no kernel is called {name}; there are: {' '.join(NAMES)}")
     with locked(f"kernel-{name}"):
         return get_built(name, RECIPES[name], seconds)
+
+
+def slow_factor(name):
+    """By how much time limits are stretched on a kernel."""
+    return SLOW.get(name, SLOW_DEBUG if name.endswith("-debug") else SLOW_DEFAULT)
 
 
 def is_ready(name):

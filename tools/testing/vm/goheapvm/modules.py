@@ -72,11 +72,13 @@ class Workspace:
         """The self tests that are C programs, with the kernel's own harness for such."""
         tests = self.src / "selftests"
         headers = [*tests.glob("*.h"), *self.src.glob("include/uapi/linux/*.h")]
+        factor = kernels.slow_factor(self.kernel.name)
         for test in test_list(self.src):
             program = tests / test.command[0]
             source = tests / f"{program.name}.c"
             if source.exists() and not all(is_newer(program, s) for s in (source, *headers)):
-                run(["gcc", "-static", "-O2", "-Wall", "-pthread", f"-I{self.src}/include/uapi",
+                run(["gcc", "-static", "-O2", "-Wall", "-pthread", f"-DTIME_FACTOR={factor}",
+                     f"-I{self.src}/include/uapi",
                      f"-I{kernels.kselftest_dir(self.kernel)}", "-o", program, source])
 
     def guest_modules(self):

@@ -4,29 +4,18 @@
 from fnmatch import fnmatch
 from pathlib import Path
 
-from . import console, guest, ktap
+from . import console, guest, kernels, ktap
 from .ktap import Counts
 from .modules import test_list
 from .util import fresh_dir
 
 GUEST_CHECK = Path(__file__).resolve().parents[1] / "guest/check"
 
-# Time limits are written for a machine that emulates the guest and does
-# nothing else; debug kernels take several times as long.
-SLOW = {"um": 3, "7.2-rt": 4, "7.2-kcsan": 8}
-SLOW_DEBUG = 5
-SLOW_DEFAULT = 2
 # What CPUs beyond these cost, since the host has fewer.
 CPUS = 4
 
 # For booting, loading, the KUnit modules, and the leak scan.
 BASE_SECONDS = 300
-
-
-def slow_factor(kernel, cpus):
-    """By how much time limits are stretched."""
-    factor = SLOW.get(kernel, SLOW_DEBUG if kernel.endswith("-debug") else SLOW_DEFAULT)
-    return factor * max(1, cpus // CPUS)
 
 
 def report(what, counts):
@@ -53,7 +42,7 @@ class Plan:
                         if not path.stem.endswith("_kunit") or path.stem in named
                         or unit.machine.is_default and fnmatch(path.stem, only)]
         self.kunit = [path.stem for path, _ in self.modules if path.stem.endswith("_kunit")]
-        self.slow = slow_factor(self.kernel.name, unit.machine.cpus)
+        self.slow = kernels.slow_factor(self.kernel.name) * max(1, unit.machine.cpus // CPUS)
         self.cut = False
 
     def seconds(self):

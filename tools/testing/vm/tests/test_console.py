@@ -161,6 +161,13 @@ class Races(unittest.TestCase):
             lines = self.report("data-race in a / b", " a+0x1/0x2", f" c+0x3/0x4 [{module}]")
             self.assertEqual(self.count(lines), [(2, "data race")], module)
 
+    def test_bystander_is_no_part_of_it(self):
+        frames = (" __vmalloc+0x1/0x2", " gh_a+0x3/0x4 [goheap]")
+        lines = self.report("data-race in __vmalloc / kthread_is_per_cpu", *frames)
+        self.assertEqual(self.count(lines), [])
+        lines = self.report("data-race in __vmalloc / not_kthread_is_per_cpu", *frames)
+        self.assertEqual(self.count(lines), [(2, "data race")])
+
     def test_race_with_another_module_passes(self):
         self.assertEqual(self.count(self.report("data-race in a / b [ext4]", " b+0x3/0x4 [ext4]")), [])
 

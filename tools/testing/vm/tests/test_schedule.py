@@ -8,7 +8,7 @@ import time
 import unittest
 from pathlib import Path
 
-from goheapvm import budget, machines, plan, schedule, util
+from goheapvm import budget, machines, schedule, util
 from goheapvm.schedule import Schedule, Unit
 
 SMALL = machines.Machine(mem=1024)
@@ -183,13 +183,6 @@ class Choosing(Fixture):
         counts, lines = self.left_out(plans)
         self.assertEqual((counts.skipped, counts.failed), (1, 0))
         self.assertIn("cut off after 13 min", lines[0])
-
-
-class Limits(unittest.TestCase):
-    def test_more_processors_take_longer(self):
-        self.assertEqual(plan.slow_factor("stock", 4), plan.slow_factor("stock", 1))
-        self.assertEqual(plan.slow_factor("stock", 16), 4 * plan.slow_factor("stock", 4))
-        self.assertGreater(plan.slow_factor("7.2-debug", 4), plan.slow_factor("7.2", 4))
 
 
 class Builds(unittest.TestCase):
