@@ -8,8 +8,12 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 GOHEAP_VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
-# What `make check` tests on.
-KERNEL ?= stock 6.1-debug 7.2 um
+# What `make check` tests on, and how many seconds it may take. Kernels that somebody
+# names are tested however long it takes.
+ifndef KERNEL
+KERNEL := stock 6.1-debug 7.2 7.2-debug um
+BUDGET ?= 3300
+endif
 
 DKMS_SRC := /usr/src/goheap-$(GOHEAP_VERSION)
 DKMS_FILES := Kbuild Makefile LICENSE dkms.conf goheap_mod.c include mm samples
@@ -72,7 +76,7 @@ dkms-remove:
 
 # ---- virtual machines; nothing is ever loaded into this machine's kernel -----
 
-.PHONY: setup demo demo-crash check check-programs check-style bench bench-check docs
+.PHONY: setup demo demo-crash check check-all check-programs check-style bench bench-check docs
 setup:
 	tools/setup
 
@@ -86,7 +90,11 @@ demo-crash:
 
 check:
 	tools/setup
-	tools/testing/vm/vm check $(KERNEL)
+	tools/testing/vm/vm check $(if $(BUDGET),--budget $(BUDGET)) $(KERNEL)
+
+check-all:
+	tools/setup
+	tools/testing/vm/vm check all
 
 # QUICK=1 measures less, in a minute. Without matplotlib there are no plots.
 bench:
@@ -124,6 +132,7 @@ help:
 	@echo '  make demo             a real program'"'"'s allocations, replayed in a virtual machine'
 	@echo '  make demo-crash       what killed processes do to a shared heap: boost.interprocess, goheap'
 	@echo '  make check            all tests in virtual machines (KERNEL="$(KERNEL)")'
+	@echo '  make check-all        the same on all kernels, however long it takes'
 	@echo '  make check-programs   lua, sqlite3, python3 and others with malloc() of libgoheap'
 	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc, layers, documents, ...'
 	@echo '  make bench            goheap beside SLUB and others in virtual machines (QUICK=1)'
@@ -131,4 +140,4 @@ help:
 	@echo '  make docs             the documents as HTML'
 	@echo '  make setup            only install the Debian packages that these need'
 	@echo
-	@echo 'Kernels for tests: stock 6.1 6.12 7.2 6.1-debug 7.2-debug um; see tools/testing/vm/README.rst'
+	@echo 'Kernels for tests: stock 6.1 6.12 7.2 6.1-debug 7.2-debug 7.2-rt 7.2-kcsan um; see tools/testing/vm/README.rst'

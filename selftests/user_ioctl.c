@@ -5,7 +5,7 @@
 #include "user_test.h"
 
 #include <sys/resource.h>
-#include "kselftest_harness.h"
+#include "user_harness.h"
 
 #define LARGE	(100UL << 10)
 

@@ -7,7 +7,7 @@
 #include <sys/uio.h>
 
 #include <pthread.h>
-#include "kselftest_harness.h"
+#include "user_harness.h"
 
 #define LARGE		(100UL << 10)
 #define NR_DEATHS	1000

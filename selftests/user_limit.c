@@ -8,7 +8,7 @@
 
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include "kselftest_harness.h"
+#include "user_harness.h"
 
 #define LARGE		(100UL << 10)
 #define MIB		(1024UL * 1024)

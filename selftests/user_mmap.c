@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
-#include "kselftest_harness.h"
+#include "user_harness.h"
 
 #define RW	(PROT_READ | PROT_WRITE)
 #define LARGE	(100UL << 10)

@@ -5,7 +5,7 @@
  */
 #include "user_test.h"
 
-#include "kselftest_harness.h"
+#include "user_harness.h"
 
 #define CLIENT	"/sys/kernel/debug/goheap_user_client"
 #define MODULE	"/lib/goheap/goheap_user_client.ko"

@@ -4,7 +4,7 @@
  */
 #include "user_test.h"
 
-#include "kselftest_harness.h"
+#include "user_harness.h"
 
 #define LARGE	(100UL << 10)
 

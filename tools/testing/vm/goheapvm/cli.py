@@ -93,6 +93,7 @@ def add_machine_options(command, timeout):
     command.add_argument("--smp", type=int, default=4, metavar="CPUS")
     command.add_argument("--mem", type=int, default=4096, metavar="MIB")
     command.add_argument("--nodes", type=int, default=2, help="NUMA nodes")
+    command.add_argument("--bare", type=int, default=0, help="NUMA nodes without memory")
     command.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto")
     command.add_argument("--icount", action="store_true",
                          help="guest time counts instructions (one CPU at a time)")
@@ -102,10 +103,16 @@ def add_machine_options(command, timeout):
 
 def add_check(commands):
     command = commands.add_parser("check", help="run all tests; ends with N passed, N failed")
-    command.add_argument("names", nargs="+", metavar="NAME", choices=kernels.NAMES)
+    command.add_argument("names", nargs="+", metavar="NAME", choices=("all", *kernels.NAMES),
+                         help="kernels, or all")
     command.add_argument("--only", metavar="PATTERN",
                          help="only the suites and self tests whose name matches (shell pattern)")
+    command.add_argument("--machine", metavar="PROPERTIES",
+                         help='only the tests of this guest of tests.list, such as "mem=1024"; '
+                         '"" is the default guest')
     command.add_argument("--timeout", type=int, help="limit for each guest, in seconds")
+    command.add_argument("--budget", type=int, metavar="SECONDS",
+                         help="begin only what is likely to end in time, the most telling first")
     command.set_defaults(func=do_check)
 
     command = commands.add_parser("style", help="checkpatch, sparse, W=1, kernel-doc, ...")
@@ -114,8 +121,8 @@ def add_check(commands):
 
 def machine_options(args):
     return guest.Options(timeout=args.timeout, append=args.append, cpus=args.smp,
-                         memory=args.mem, nodes=args.nodes, icount=args.icount,
-                         accel=args.accel, qemu_args=tuple(args.qemu), live=not args.quiet)
+                         memory=args.mem, nodes=args.nodes, bare=args.bare,
+                         icount=args.icount, accel=args.accel, qemu_args=tuple(args.qemu), live=not args.quiet)
 
 
 def do_kernel(args):
@@ -153,4 +160,4 @@ def report_boot(result, check_log):
 
 
 def do_check(args):
-    return check.run(args.names, args)
+    return check.run(kernels.NAMES if "all" in args.names else args.names, args)

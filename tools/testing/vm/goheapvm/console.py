@@ -7,6 +7,11 @@ oops, lockdep, KASAN, ...) fail a run wherever they are. goheap's reports of its
 users' mistakes, and stack dumps, are what some tests are made to provoke: they
 are allowed between "goheap-expect: begin" and "goheap-expect: end", and
 nowhere else.
+
+Reports of KCSAN are judged as a whole, since the strict rules find hundreds of
+races in the kernel itself: one is ours if a function of our modules is in one of
+its two stacks, unless the kernel's function in the race looks at tasks that do
+anything at all. Others are let pass.
 """
 
 import re
@@ -35,7 +40,7 @@ FORBIDDEN = (
                      r"atomic copy in user|using (smp_processor_id|__this_cpu_\w+)\(\) in preemptible|"
                      r"Voluntary context switch within RCU|"
                      r"preemption (imbalance|leaked)|huh, entered|with irqs disabled"),
-    ("sanitizer", r"\bKASAN: |\bUBSAN: |\bKCSAN: |\bKMSAN: |\bKFENCE: "),
+    ("sanitizer", r"\bKASAN: |\bUBSAN: |\bKMSAN: |\bKFENCE: "),
     ("leak", r"unreferenced object 0x|kmemleak: \d+ new suspected|"
              r"kmemleak: Kernel memory leak detector disabled|"
              r"Objects remaining in|still has objects"),
@@ -71,6 +76,19 @@ HARMLESS = (
     r"Spectre V2 : WARNING",
 )
 
+# KCSAN: the first line, a function of one of our modules, and the last line.
+RACE = re.compile(r"\bBUG: KCSAN: (.*)")
+OURS = re.compile(r"\w \[(goheap\w*|\w+_kunit)[] ]")
+RACE_END = re.compile(r"(^|\] ?)={60,}$")
+# Verbose reports of two deep stacks have less than this.
+RACE_LINES = 200
+# Functions of the kernel that look at a task while this runs. What they race with may
+# have been called by anybody, so also by us.
+BYSTANDERS = {
+    "kthread_is_per_cpu": "the load balancer reads the flags of a task that enters or leaves "
+                          "a memalloc scope",
+}
+
 FORBIDDEN_RE = [(what, re.compile(pattern)) for what, pattern in FORBIDDEN]
 EXPECTABLE_RE = [(what, re.compile(pattern)) for what, pattern in EXPECTABLE]
 HARMLESS_RE = re.compile("|".join(HARMLESS))
@@ -91,12 +109,44 @@ def first_match(patterns, text):
     return next((what for what, pattern in patterns if pattern.search(text)), None)
 
 
+class Races:
+    """Finds the reports of KCSAN in which one of our modules has a part."""
+
+    def __init__(self, findings):
+        self.findings = findings
+        self.finding = None
+        self.ours = False
+        self.exempt = False
+
+    def read(self, number, text):
+        """True if the line begins a report; it is judged when the report has ended."""
+        begins = RACE.search(text)
+        if self.finding and (begins or RACE_END.search(text)
+                             or number > self.finding.line + RACE_LINES):
+            self.end()
+        if begins:
+            self.finding = Finding(number, "data race", text)
+            self.exempt = any(word in BYSTANDERS for word in begins[1].split())
+        if self.finding and OURS.search(text) and not self.exempt:
+            self.ours = True
+        return bool(begins)
+
+    def end(self):
+        if self.finding and self.ours:
+            self.findings.append(self.finding)
+        self.finding = None
+        self.ours = False
+
+
 def check(lines):
     """All findings in an iterable of console lines."""
     findings = []
+    races = Races(findings)
     window = 0
     for number, line in enumerate(lines, 1):
         text = line.rstrip("\r\n")
+        if races.read(number, text):
+            continue
         if EXPECT_BEGIN in text:
             if window:
                 findings.append(Finding(number, "window begun in a window", text))
@@ -111,7 +161,8 @@ def check(lines):
                 findings.append(Finding(number, what, text))
     if window:
         findings.append(Finding(window, "window never ended", EXPECT_BEGIN))
-    return findings
+    races.end()
+    return sorted(findings, key=lambda finding: finding.line)
 
 
 def judge(text, in_window):

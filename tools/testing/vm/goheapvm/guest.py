@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class Options:
     cpus: int = 4
     memory: int = 4096
     nodes: int = 2
+    bare: int = 0
     icount: bool = False
     accel: str = "auto"
     qemu_args: tuple = ()
@@ -65,13 +67,15 @@ def boot_locked(kernel, run_script, files, out, options):
     initramfs.build(image, run_script, files)
     command = command_line(kernel, image, out, options)
     (out / "command").write_text(" ".join(command) + "\n")
+    end = time.monotonic() + options.timeout
     for tries_left in reversed(range(BOOT_TRIES)):
         result = Result(out)
-        watch = Watch(options.timeout, options.news, options.live)
+        allowed = end - time.monotonic()
+        watch = Watch(allowed, options.news, options.live)
         terminal = kernel.arch != "um" and options.accel != "kvm"
         result.ended = watch.run(command, result.console, terminal)
         result.seconds = watch.seconds
-        if not emulator_failed(result, options) or not tries_left:
+        if not emulator_failed(result, allowed) or not tries_left:
             break
         result.console.rename(out / f"emulator-failed.{tries_left}.log")
         say(f"the emulator failed the guest; {tries_left} more tries")
@@ -81,7 +85,7 @@ def boot_locked(kernel, run_script, files, out, options):
     return result
 
 
-def emulator_failed(result, options):
+def emulator_failed(result, allowed):
     """
     Whether the guest died of its emulation. With a thread a processor, QEMU sometimes
     lets one run into the breakpoint of a jump label that was removed already, at
@@ -89,7 +93,7 @@ def emulator_failed(result, options):
     does a kernel that dies or hangs before anything of ours runs.
     """
     text = result.console.read_text(errors="replace")
-    return result.seconds < options.timeout and (UP not in text or "Oops: int3" in text)
+    return result.seconds < allowed and (UP not in text or "Oops: int3" in text)
 
 
 # ---- command lines ----------------------------------------------------------
@@ -127,8 +131,12 @@ def qemu_command(kernel, image, out, options):
 
 
 def topology_args(options):
-    """The guest's memory and processors, dealt out evenly over NUMA nodes."""
+    """
+    The guest's processors, dealt out evenly over NUMA nodes, and its memory, over all
+    but the last ones, which are bare.
+    """
     nodes = max(1, min(options.nodes, options.cpus))
+    filled = max(1, nodes - options.bare)
     smp = str(options.cpus)
     if options.cpus % nodes == 0:
         # Processors of one socket in different nodes make the kernel warn.
@@ -139,8 +147,12 @@ def topology_args(options):
     for node in range(nodes):
         first = node * options.cpus // nodes
         last = (node + 1) * options.cpus // nodes - 1
-        args += ["-object", f"memory-backend-ram,id=m{node},size={options.memory // nodes}M",
-                 "-numa", f"node,nodeid={node},cpus={first}-{last},memdev=m{node}"]
+        numa = f"node,nodeid={node},cpus={first}-{last}"
+        if node < filled:
+            size = (node + 1) * options.memory // filled - node * options.memory // filled
+            args += ["-object", f"memory-backend-ram,id=m{node},size={size}M"]
+            numa += f",memdev=m{node}"
+        args += ["-numa", numa]
     return args
 
 

@@ -8,6 +8,7 @@ A finished kernel carries a stamp file; what has none is resumed or made again.
 """
 
 import hashlib
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -33,10 +34,18 @@ RECIPES = {
     "7.2": Recipe("7.2", "x86_64", ("common", "x86", "distro", "distro-x86", "7.2")),
     "6.1-debug": Recipe("6.1", "x86_64", ("common", "x86", "6.1", "debug")),
     "7.2-debug": Recipe("7.2", "x86_64", ("common", "x86", "7.2", "debug")),
+    "7.2-rt": Recipe("7.2", "x86_64", ("common", "x86", "7.2", "rt")),
+    "7.2-kcsan": Recipe("7.2", "x86_64", ("common", "x86", "7.2", "kcsan")),
     "um": Recipe("7.2", "um", ("common", "um", "distro", "7.2")),
 }
 
 NAMES = ("stock", *RECIPES)
+
+# Time limits are written for a machine that emulates the guest and does
+# nothing else; kernels with checkers take several times as long.
+SLOW = {"um": 3, "7.2-rt": 4, "7.2-kcsan": 8}
+SLOW_DEBUG = 5
+SLOW_DEFAULT = 2
 
 # Where a linux-source package is found, nearest to the machine's suite first.
 SUITES = {
@@ -47,6 +56,9 @@ SUITES = {
 
 # Whose kselftest_harness.h is taken for a kernel that has none.
 KSELFTEST_VERSION = "6.1"
+
+# The file that says that a kernel is finished.
+STAMP = "goheap-built"
 
 # What a finished kernel consists of, per architecture.
 IMAGES = {"x86_64": "arch/x86/boot/bzImage", "um": "linux"}
@@ -71,14 +83,31 @@ class Kernel:
         return f"CONFIG_{option}=y" in config or f"CONFIG_{option}=m" in config
 
 
-def get(name):
-    """The kernel of that name, made first if the cache does not have it."""
+def get(name, seconds=math.inf):
+    """
+    The kernel of that name, made first if the cache does not have it; OutOfTime if its
+    build takes longer. The next build goes on where that one was.
+    """
     if name == "stock":
         return get_stock()
     if name not in RECIPES:
         raise Failure(f"no kernel is called {name}; there are: {' '.join(NAMES)}")
     with locked(f"kernel-{name}"):
-        return get_built(name, RECIPES[name])
+        return get_built(name, RECIPES[name], seconds)
+
+
+def slow_factor(name):
+    """By how much time limits are stretched on a kernel."""
+    return SLOW.get(name, SLOW_DEBUG if name.endswith("-debug") else SLOW_DEFAULT)
+
+
+def is_ready(name):
+    """Whether get() has nothing to fetch or build. It does not ask the network."""
+    if name == "stock":
+        return stock_root() is not None
+    recipe = RECIPES[name]
+    exact = remembered(f"linux-source-{recipe.version}")
+    return bool(exact) and (build_dir(name, recipe, exact) / STAMP).exists()
 
 
 # ---- source trees -----------------------------------------------------------
@@ -183,20 +212,24 @@ def configure(recipe, source, build):
 
 # ---- building ---------------------------------------------------------------
 
-def get_built(name, recipe):
-    source, exact = source_tree(recipe.version)
+def build_dir(name, recipe, exact):
     digest = config_hash(fragments_text(recipe))
-    build = cache_dir() / "kernels" / f"{name}-{exact}-{digest}"
+    return cache_dir() / "kernels" / f"{name}-{exact}-{digest}"
+
+
+def get_built(name, recipe, seconds):
+    source, exact = source_tree(recipe.version)
+    build = build_dir(name, recipe, exact)
     kernel = Kernel(name, recipe.arch, build / IMAGES[recipe.arch], build, source,
                     (f"ARCH={recipe.arch}",))
-    stamp = build / "goheap-built"
+    stamp = build / STAMP
     if not stamp.exists():
         build.mkdir(parents=True, exist_ok=True)
         say(f"building kernel {name} ({exact}); log: {build / 'build.log'}")
         configure(recipe, source, build)
         targets = ["linux", "modules"] if recipe.arch == "um" else ["bzImage", "modules"]
         run_logged(["make", "-C", source, f"O={build}", *kernel.make_args, f"-j{jobs()}", *targets],
-                   build / "build.log", f"kernel {name}")
+                   build / "build.log", f"kernel {name}", seconds)
         stamp.touch()
     return kernel
 
@@ -207,14 +240,18 @@ def get_stock():
     """Debian's cloud kernel of the machine's own suite, with its headers."""
     suite = debs.host_suite()
     with locked("kernel-stock"):
-        exact = remembered("stock-" + suite)
-        root = exact and cache_dir() / "kernels" / f"stock-{exact}"
-        if not root or not root.exists():
-            root = fetch_stock(suite)
+        root = stock_root() or fetch_stock(suite)
     release = next((root / "boot").glob("vmlinuz-*")).name[len("vmlinuz-"):]
     headers = root / "usr/src" / f"linux-headers-{release}"
     common = next((root / "usr/src").glob("linux-headers-*-common"))
     return Kernel("stock", "x86_64", root / "boot" / f"vmlinuz-{release}", headers, common)
+
+
+def stock_root():
+    """Where the stock kernel was unpacked, or None."""
+    exact = remembered("stock-" + debs.host_suite())
+    root = exact and cache_dir() / "kernels" / f"stock-{exact}"
+    return root if root and root.exists() else None
 
 
 def fetch_stock(suite_name):

@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import kernels
+from . import kernels, machines
 from .util import Failure, jobs, locked_file, run, run_logged
 
 PRODUCTS = (".o", ".ko", ".cmd", ".mod", ".mod.c", ".symvers", ".order", ".a", ".d",
@@ -72,11 +72,13 @@ class Workspace:
         """The self tests that are C programs, with the kernel's own harness for such."""
         tests = self.src / "selftests"
         headers = [*tests.glob("*.h"), *self.src.glob("include/uapi/linux/*.h")]
+        factor = kernels.slow_factor(self.kernel.name)
         for test in test_list(self.src):
             program = tests / test.command[0]
             source = tests / f"{program.name}.c"
             if source.exists() and not all(is_newer(program, s) for s in (source, *headers)):
-                run(["gcc", "-static", "-O2", "-Wall", "-pthread", f"-I{self.src}/include/uapi",
+                run(["gcc", "-static", "-O2", "-Wall", "-pthread", f"-DTIME_FACTOR={factor}",
+                     f"-I{self.src}/include/uapi",
                      f"-I{kernels.kselftest_dir(self.kernel)}", "-o", program, source])
 
     def guest_modules(self):
@@ -101,10 +103,18 @@ class Workspace:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """A line of selftests/tests.list: a test's name, its time limit, and what it runs."""
+    """
+    A line of selftests/tests.list: a test's name, its time limit, what it runs, and in
+    which guest. Where the name is that of a KUnit module, the guest loads that.
+    """
     name: str
     seconds: int
     command: tuple
+    machine: machines.Machine = machines.DEFAULT
+
+    @property
+    def is_kunit(self):
+        return self.name.endswith("_kunit")
 
     def __str__(self):
         return " ".join([self.name, str(self.seconds), *self.command])
@@ -117,10 +127,20 @@ def test_list(src):
 
 
 def parse_tests(text):
-    """NAME SECONDS [PROGRAM [ARGUMENT...]] on each line. The default program is NAME."""
-    lines = (line.split("#")[0].split() for line in text.splitlines())
-    return [SelfTest(words[0], int(words[1]) if len(words) > 1 else 60,
-                     tuple(words[2:]) or (words[0],)) for words in lines if words]
+    """
+    NAME SECONDS [PROGRAM [ARGUMENT...]] on each line; the default program is NAME. A line
+    "machine PROPERTY=NUMBER..." is about all lines after it.
+    """
+    tests = []
+    where = machines.DEFAULT
+    for line in text.splitlines():
+        words = line.split("#")[0].split()
+        if words[:1] == ["machine"]:
+            where = machines.parse(words[1:])
+        elif words:
+            tests.append(SelfTest(words[0], int(words[1]) if len(words) > 1 else 60,
+                                  tuple(words[2:]) or (words[0],), where))
+    return tests
 
 
 def is_product(name):

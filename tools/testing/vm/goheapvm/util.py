@@ -3,6 +3,7 @@
 
 import contextlib
 import fcntl
+import math
 import os
 import shutil
 import subprocess
@@ -30,6 +31,10 @@ def repo_dir():
 def say(text):
     """Progress goes to stderr, so that stdout stays what was asked for."""
     print(f"goheap-vm: {text}", file=sys.stderr, flush=True)
+
+
+class OutOfTime(Failure):
+    """There was no more time for it."""
 
 
 @contextlib.contextmanager
@@ -75,8 +80,11 @@ def run(cmd, **kwargs):
     return done.stdout
 
 
-def run_logged(cmd, log, label, **kwargs):
-    """Run a long command with its output in a log file, showing progress."""
+def run_logged(cmd, log, label, seconds=math.inf, **kwargs):
+    """
+    Run a long command with its output in a log file, showing progress; OutOfTime
+    if it takes more than so many seconds.
+    """
     start = last = time.monotonic()
     with open(log, "w") as out:
         child = subprocess.Popen([str(c) for c in cmd], stdout=out, stderr=subprocess.STDOUT,
@@ -85,6 +93,8 @@ def run_logged(cmd, log, label, **kwargs):
             while child.poll() is None:
                 time.sleep(0.5)
                 now = time.monotonic()
+                if now - start >= seconds:
+                    raise OutOfTime(f"{label}: not done in {seconds:.0f} s")
                 if now - last >= 15:
                     last = now
                     say(progress_line(label, log, now - start))

@@ -133,6 +133,68 @@ generate("expectable", must_flag_outside, EXPECTABLE_LINES)
 generate("harmless", must_pass, GOOD_LINES)
 
 
+RULER = "=" * 66
+
+
+class Races(unittest.TestCase):
+    """A race is ours if one of our modules has a part in it."""
+
+    def report(self, header, *frames, after=(RULER,)):
+        lines = [RULER, f"BUG: KCSAN: {header}", "", "read to 0xffff888001 of 8 bytes by task 7 on cpu 0:",
+                 *frames, "", "Reported by Kernel Concurrency Sanitizer on:",
+                 "CPU: 0 UID: 0 PID: 7 Comm: goheap-top Tainted: G           O", *after]
+        return [STAMP + line + "\r\n" for line in lines]
+
+    def count(self, lines):
+        return [(found.line, found.what) for found in console.check(lines)]
+
+    def test_race_of_the_kernel_passes(self):
+        self.assertEqual(self.count(self.report("data-race in a / b", " a+0x1/0x2", " c+0x3/0x4")), [])
+
+    def test_race_of_ours_is_flagged(self):
+        lines = self.report("data-race in gh_a [goheap] / gh_b [goheap]")
+        self.assertEqual(self.count(lines), [(2, "data race")])
+        self.assertEqual(self.count(window("x") + lines), [(5, "data race")])
+
+    def test_race_below_ours_is_flagged(self):
+        for module in ("goheap", "goheap_stress", "mcache_kunit", "goheap 0123456789abcdef"):
+            lines = self.report("data-race in a / b", " a+0x1/0x2", f" c+0x3/0x4 [{module}]")
+            self.assertEqual(self.count(lines), [(2, "data race")], module)
+
+    def test_bystander_is_no_part_of_it(self):
+        frames = (" __vmalloc+0x1/0x2", " gh_a+0x3/0x4 [goheap]")
+        lines = self.report("data-race in __vmalloc / kthread_is_per_cpu", *frames)
+        self.assertEqual(self.count(lines), [])
+        lines = self.report("data-race in __vmalloc / not_kthread_is_per_cpu", *frames)
+        self.assertEqual(self.count(lines), [(2, "data race")])
+
+    def test_race_with_another_module_passes(self):
+        self.assertEqual(self.count(self.report("data-race in a / b [ext4]", " b+0x3/0x4 [ext4]")), [])
+
+    def test_window_does_not_hide_it(self):
+        lines = self.report("data-race in gh_a [goheap] / a")
+        lines = [STAMP + "goheap-expect: begin", *lines, STAMP + "goheap-expect: end"]
+        self.assertEqual(self.count(lines), [(3, "data race")])
+
+    def test_reports_are_told_apart(self):
+        ours = self.report("data-race in gh_a [goheap] / a")
+        other = self.report("data-race in a / b", " a+0x1/0x2")
+        self.assertEqual(len(self.count(other + ours + other + ours)), 2)
+
+    def test_report_ends(self):
+        """What comes after the last line is no part of it."""
+        lines = self.report("data-race in a / b", " a+0x1/0x2") + [" gh_a+0x1/0x2 [goheap]"]
+        self.assertEqual(self.count(lines), [])
+
+    def test_report_cut_short_is_judged(self):
+        lines = self.report("data-race in a / b", " gh_a+0x1/0x2 [goheap]", after=())
+        self.assertEqual(self.count(lines), [(2, "data race")])
+
+    def test_other_findings_within_are_seen(self):
+        lines = self.report("data-race in a / b", "BUG: scheduling while atomic: a/7/0x2")
+        self.assertEqual(self.count(lines), [(5, "bug")])
+
+
 class Windows(unittest.TestCase):
     """What a test may get wrong about its own markers."""
 
