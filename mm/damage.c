@@ -8,6 +8,8 @@
  * left is to notice it, to say so, and to keep away from that area: its free pages
  * are nobody's any more, its spans are lost, and nothing is mapped or unmapped there.
  */
+#define pr_fmt(fmt) "goheap: " fmt
+
 #include <linux/mm.h>
 
 #include "area.h"
@@ -49,7 +51,7 @@ static void area_lose(struct gh_heap *h, struct gh_node *node,
 	unsigned long spans = 0;
 	unsigned int i;
 
-	pr_err("goheap: damage: somebody unmapped %u MiB of the heap from %px on, by vfree() or kvfree()\n",
+	pr_err("damage: somebody unmapped %u MiB of the heap from %p on, by vfree() or kvfree()\n",
 	       area->vmem.narenas << (GH_ARENA_SHIFT - 20), (void *)area->vmem.base);
 	gh_area_condemn(node, area);
 	gh_mheap_evict(h);

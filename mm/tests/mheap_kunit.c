@@ -678,14 +678,17 @@ static void spans_are_of_the_node_that_was_named(struct kunit *test)
 static void a_failed_commit_leaves_the_pages_free(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
+	struct gh_shape shape = large_shape(200);
 	struct gh_pagealloc *pa;
 	unsigned long nfree, nscav;
 	struct gh_span *s;
 	unsigned int nth;
+	int nid;
 
 	skip_unless_sparse(test);
 	s = must_get_span(test, 40);
 	pa = &s->node->pa;
+	nid = s->node->nid;
 	/* With a spare arena at hand none will come on the way. */
 	KUNIT_ASSERT_EQ(test, gh_area_build(s->node, GFP_KERNEL), 0);
 	KUNIT_EXPECT_TRUE(test, gh_node_grow(s->node));
@@ -697,7 +700,8 @@ static void a_failed_commit_leaves_the_pages_free(struct kunit *test)
 	nscav = pa->nscav;
 	for (nth = 1; nth < 100; nth++) {
 		gh_fault_arm(GH_FAULT_PAGE, nth);
-		s = get_span(h, 200, GFP_KERNEL | __GFP_THISNODE);
+		s = gh_mheap_alloc_span(h, &shape, &h->central[0],
+					GFP_KERNEL | __GFP_THISNODE, nid);
 		if (!gh_fault_disarm())
 			break;
 		KUNIT_EXPECT_NULL(test, s);
