@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import console, guest, kernels, ktap, watch
 from .ktap import Counts
-from .modules import Workspace, test_list
+from .modules import TESTS, Workspace, test_list
 from .util import Failure, fresh_dir, say
 
 GUEST_CHECK = Path(__file__).resolve().parents[1] / "guest/check"
@@ -102,10 +102,12 @@ class Plan:
         self.parsed = workspace.dir / "parsed"
         self.limit = args.timeout
         only = args.only or "*"
+        kunit = only if args.list == TESTS else ""
         self.modules = [(path, where) for path, where in workspace.guest_modules()
-                        if not path.stem.endswith("_kunit") or fnmatch(path.stem, only)]
+                        if not path.stem.endswith("_kunit") or fnmatch(path.stem, kunit)]
         self.kunit = [path.stem for path, _ in self.modules if path.stem.endswith("_kunit")]
-        self.tests = [test for test in test_list(workspace.src) if fnmatch(test.name, only)]
+        self.tests = [test for test in test_list(workspace.src, args.list)
+                      if fnmatch(test.name, only)]
         if self.kernel.name == "um":
             self.slow = SLOW["um"]
         else:

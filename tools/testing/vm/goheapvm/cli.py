@@ -6,7 +6,7 @@ import os
 import sys
 
 from . import check, console, guest, kernels, style
-from .modules import Workspace
+from .modules import TESTS, Workspace
 from .util import Failure, repo_dir, say
 
 
@@ -105,6 +105,8 @@ def add_check(commands):
     command.add_argument("names", nargs="+", metavar="NAME", choices=kernels.NAMES)
     command.add_argument("--only", metavar="PATTERN",
                          help="only the suites and self tests whose name matches (shell pattern)")
+    command.add_argument("--list", default=TESTS, metavar="FILE",
+                         help="another list of self tests in selftests/, and no KUnit suites")
     command.add_argument("--timeout", type=int, help="limit for each guest, in seconds")
     command.set_defaults(func=do_check)
 
