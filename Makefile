@@ -76,7 +76,8 @@ dkms-remove:
 
 # ---- virtual machines; nothing is ever loaded into this machine's kernel -----
 
-.PHONY: setup demo demo-crash check check-all check-programs check-style bench bench-check docs
+.PHONY: setup demo demo-crash check check-all check-interrupts check-programs check-style
+.PHONY: bench bench-check docs
 setup:
 	tools/setup
 
@@ -95,6 +96,12 @@ check:
 check-all:
 	tools/setup
 	tools/testing/vm/vm check all
+
+# This takes long, so it runs on one kernel unless KERNEL= is given.
+check-interrupts:
+	tools/setup
+	tools/testing/vm/vm check --list interrupts.list \
+		$(if $(filter file,$(origin KERNEL)),stock,$(KERNEL))
 
 # QUICK=1 measures less, in a minute. Without matplotlib there are no plots.
 bench:
@@ -133,6 +140,7 @@ help:
 	@echo '  make demo-crash       what killed processes do to a shared heap: boost.interprocess, goheap'
 	@echo '  make check            all tests in virtual machines (KERNEL="$(KERNEL)")'
 	@echo '  make check-all        the same on all kernels, however long it takes'
+	@echo '  make check-interrupts goheap, interrupted before each of its instructions (KERNEL=stock)'
 	@echo '  make check-programs   lua, sqlite3, python3 and others with malloc() of libgoheap'
 	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc, layers, documents, ...'
 	@echo '  make bench            goheap beside SLUB and others in virtual machines (QUICK=1)'

@@ -162,6 +162,7 @@ void gh_large_drain(struct gh_heap *h, unsigned int cpu)
 			gh_mheap_free_span(h, s);
 	}
 }
+GH_EXPORT_FOR_TESTS(gh_large_drain);
 
 /**
  * gh_large_spill() - free the large objects that this CPU holds, if it can

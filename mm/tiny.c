@@ -210,6 +210,7 @@ void gh_tiny_drain(struct gh_heap *h, unsigned int cpu)
 	if (block)
 		tiny_unhold(block, word);
 }
+GH_EXPORT_FOR_TESTS(gh_tiny_drain);
 
 /**
  * gh_tiny_age() - let go of this CPU's block if it was not needed lately

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import budget, guest, kernels, ktap, machines, schedule, watch
 from .ktap import Counts
-from .modules import Workspace, test_list
+from .modules import TESTS, Workspace, test_list
 from .plan import Plan, report
 from .util import Failure, OutOfTime, fresh_dir, say
 
@@ -63,8 +63,9 @@ def check_units(names, args, limit):
 def asked_machines(args):
     """The machines that the chosen tests ask for."""
     only = args.only or "*"
-    asked = {test.machine for test in test_list(args.src) if fnmatch(test.name, only)}
-    if any(fnmatch(path.stem, only) for path in Path(args.src).glob("mm/**/tests/*_kunit.c")):
+    asked = {test.machine for test in test_list(args.src, args.list) if fnmatch(test.name, only)}
+    suites = Path(args.src).glob("mm/**/tests/*_kunit.c") if args.list == TESTS else ()
+    if any(fnmatch(path.stem, only) for path in suites):
         asked.add(machines.DEFAULT)
     if args.machine is not None:
         asked &= {machines.parse(args.machine.split())}
@@ -96,7 +97,7 @@ def run_unit(unit, plans, args, total):
     guest.require_qemu(workspace.kernel)
     start = plans.limit.spent()
     workspace.build()
-    plan = Plan(workspace, unit, args.only or "*")
+    plan = Plan(workspace, unit, args.only or "*", args.list)
     say(f"{unit.label}: testing; console: {plan.out / 'console.log'}")
     result = plan.boot(args.timeout or plan.seconds(), plans.limit)
     total.add(plan.count(result))

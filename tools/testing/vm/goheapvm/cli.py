@@ -6,7 +6,7 @@ import os
 import sys
 
 from . import check, console, guest, kernels, style
-from .modules import Workspace
+from .modules import TESTS, Workspace
 from .util import Failure, repo_dir, say
 
 
@@ -110,6 +110,8 @@ def add_check(commands):
     command.add_argument("--machine", metavar="PROPERTIES",
                          help='only the tests of this guest of tests.list, such as "mem=1024"; '
                          '"" is the default guest')
+    command.add_argument("--list", default=TESTS, metavar="FILE",
+                         help="another list of self tests in selftests/, and no KUnit suites")
     command.add_argument("--timeout", type=int, help="limit for each guest, in seconds")
     command.add_argument("--budget", type=int, metavar="SECONDS",
                          help="begin only what is likely to end in time, the most telling first")

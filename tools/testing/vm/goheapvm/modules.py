@@ -23,6 +23,9 @@ SKIPPED_DIRS = {".git", "build", "__pycache__", "Documentation"}
 # Where there are programs for guests, each with a Makefile that knows O= and LDFLAGS=.
 PROGRAM_DIRS = ("tools/goheapctl", "samples", "tools/lib/goheap/tests")
 
+# The self tests of "make check"; other lists are beside it.
+TESTS = "tests.list"
+
 # What is built: with internals exported to tests, or as users build it, and
 # measured. Both set both variables: the caller's environment must not matter.
 FLAVOURS = {
@@ -73,7 +76,8 @@ class Workspace:
         tests = self.src / "selftests"
         headers = [*tests.glob("*.h"), *self.src.glob("include/uapi/linux/*.h")]
         factor = kernels.slow_factor(self.kernel.name)
-        for test in test_list(self.src):
+        for test in (test for path in tests.glob("*.list")
+                     for test in test_list(self.src, path.name)):
             program = tests / test.command[0]
             source = tests / f"{program.name}.c"
             if source.exists() and not all(is_newer(program, s) for s in (source, *headers)):
@@ -104,7 +108,7 @@ class Workspace:
 @dataclass(frozen=True)
 class SelfTest:
     """
-    A line of selftests/tests.list: a test's name, its time limit, what it runs, and in
+    A line of a list of self tests: a test's name, its time limit, what it runs, and in
     which guest. Where the name is that of a KUnit module, the guest loads that.
     """
     name: str
@@ -120,9 +124,9 @@ class SelfTest:
         return " ".join([self.name, str(self.seconds), *self.command])
 
 
-def test_list(src):
-    """The self tests, in the order in which they are run."""
-    path = Path(src) / "selftests/tests.list"
+def test_list(src, name=TESTS):
+    """The self tests of a list, in the order in which they are run."""
+    path = Path(src) / "selftests" / name
     return parse_tests(path.read_text()) if path.exists() else []
 
 

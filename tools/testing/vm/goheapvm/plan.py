@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import console, guest, kernels, ktap
 from .ktap import Counts
-from .modules import test_list
+from .modules import TESTS, test_list
 from .util import fresh_dir
 
 GUEST_CHECK = Path(__file__).resolve().parents[1] / "guest/check"
@@ -26,21 +26,22 @@ def report(what, counts):
 
 
 class Plan:
-    """The default guest runs all KUnit modules; others those that tests.list names."""
+    """The default guest runs all KUnit modules; others those that the list names."""
 
-    def __init__(self, workspace, unit, only):
+    def __init__(self, workspace, unit, only, tests=TESTS):
         self.workspace = workspace
         self.kernel = workspace.kernel
         self.unit = unit
         self.out = workspace.dir / unit.machine.directory("check")
         self.parsed = workspace.dir / unit.machine.directory("parsed")
-        tests = [test for test in test_list(workspace.src)
+        kunit = only if tests == TESTS and unit.machine.is_default else ""
+        tests = [test for test in test_list(workspace.src, tests)
                  if test.machine == unit.machine and fnmatch(test.name, only)]
         self.tests = [test for test in tests if not test.is_kunit]
         named = {test.name for test in tests if test.is_kunit}
         self.modules = [(path, where) for path, where in workspace.guest_modules()
                         if not path.stem.endswith("_kunit") or path.stem in named
-                        or unit.machine.is_default and fnmatch(path.stem, only)]
+                        or fnmatch(path.stem, kunit)]
         self.kunit = [path.stem for path, _ in self.modules if path.stem.endswith("_kunit")]
         self.slow = kernels.slow_factor(self.kernel.name) * max(1, unit.machine.cpus // CPUS)
         self.cut = False

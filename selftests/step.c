@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * step: executes a path of goheap one instruction at a time, and has something
+ * done before one of them.
+ *
+ * The trap flag makes the processor raise a debug exception after each
+ * instruction. A die notifier sees it, in NMI context, before the kernel looks at
+ * it. Interrupts clear the flag on entry and restore it on return, and it is lost
+ * when the task sleeps, so only the path itself is stepped:
+ *
+ *   goheap's code      each instruction may be a point
+ *   this module's      stepped, not counted
+ *   other code         after a few instructions (a thunk may lead back to
+ *                      goheap) executed without the flag
+ *
+ * The kernel's functions do not touch goheap's data, so what happens in the
+ * middle of one finds the same state as before the call, or after the return.
+ *
+ * A path is executed once to learn it: which instructions there are, and where
+ * the functions that it calls return. Then, on the way to a point, each function
+ * that returns before the point is executed without the flag: else a path of n
+ * instructions would cost n * n / 2 exceptions. Code is executed without the flag
+ * by replacing its return address with step_resume(), which sets the flag again.
+ *
+ * An instruction of a loop is a point the first few times only.
+ *
+ * One task is stepped at a time.
+ */
+#include <linux/kdebug.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/preempt.h>
+#include <linux/ptrace.h>
+#include <linux/rculist.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+#include <asm/debugreg.h>
+#include <asm/processor-flags.h>
+
+#include "step.h"
+
+/* Instructions of other code that are stepped: the longest thunk has six. */
+#define OUTSIDE_STEPS	8
+
+/* The longest call instruction, bytes. */
+#define CALL_BYTES	8
+
+/* Instructions, and points, of a path, at most. */
+#define STEPS_MAX	SZ_2M
+#define POINTS_MAX	SZ_64K
+
+/*
+ * Calls that execute more than this of their own are not interrupted: they set up
+ * tables that nobody else can find yet.
+ */
+#define LONG_CALL	100000
+
+/* Calls within calls, at most. */
+#define DEPTH_MAX	64
+
+/* More than goheap has text, bytes. */
+#define TEXT_MAX	SZ_512K
+
+/**
+ * struct known - an instruction of a path
+ * @ip: its address, but for what all of the kernel has in common
+ * @sp: the stack pointer before it, from that of the first on
+ * @point: its number as a point, counted from 1, or 0
+ * @end: if it begins a function that was called: where the path goes on after that
+ *	returned; or 0
+ * @preemptible: the task can be preempted before it
+ */
+struct known {
+	u32 ip;
+	s32 sp;
+	u32 point;
+	u32 end;
+	bool preemptible;
+};
+
+/* The path that was learnt last. */
+static struct known *known;
+static u32 nr_known;
+static u32 nr_points;
+/* Where its points are. */
+static u32 *point_at;
+/* How often an instruction was executed, and how often it may be a point. */
+static u32 *visits;
+static unsigned int max_visits;
+
+static const struct module *goheap;
+static struct task_struct *stepped;
+static struct step_run *current_run;
+/* The next instruction's place in @known, and the stack pointer at the first. */
+static u32 pos;
+static unsigned long first_sp;
+/* Instructions of other code since it was entered, and where it returns to. */
+static unsigned int outside;
+static unsigned long *return_slot;
+
+unsigned long step_return_to;
+
+/* Of all modules, those loaded before this one follow it in the list. */
+static const struct module *find_goheap(void)
+{
+	const struct module *mod = THIS_MODULE;
+
+	do {
+		mod = list_entry_rcu(mod->list.next, struct module, list);
+	} while (strcmp(mod->name, "goheap"));
+	return mod;
+}
+
+/* ---- in the notifier ---------------------------------------------------- */
+
+/* Execute a function that was called without the flag, until it returns. */
+static void run_freely(unsigned long *slot)
+{
+	step_return_to = *slot;
+	*slot = (unsigned long)step_resume;
+}
+
+/* Whether the instruction before is a call of this one. */
+static bool was_called(const struct pt_regs *regs, s32 sp)
+{
+	const struct known *before = &known[pos - 1];
+
+	return pos && sp == before->sp - (s32)sizeof(long) &&
+	       *(u32 *)regs->sp - before->ip <= CALL_BYTES;
+}
+
+static void learn(const struct pt_regs *regs, s32 sp)
+{
+	struct known *k = &known[pos];
+
+	if (pos == STEPS_MAX - 1) {
+		step_wrong("the path is too long");
+		return;
+	}
+	k->ip = regs->ip;
+	k->sp = sp;
+	k->end = was_called(regs, sp);
+	k->preemptible = regs->flags & X86_EFLAGS_IF &&
+			 !(preempt_count() & (PREEMPT_MASK | SOFTIRQ_MASK));
+	k->point = visits[k->ip % TEXT_MAX]++ < max_visits;
+	pos++;
+}
+
+/* Before an instruction of goheap. Returns whether to go on. */
+static bool step_inside(struct step_run *run, struct pt_regs *regs)
+{
+	const struct known *k = &known[pos];
+	s32 sp;
+
+	if (!pos)
+		first_sp = regs->sp;
+	sp = regs->sp - first_sp;
+	if (!run->at) {
+		learn(regs, sp);
+		return true;
+	}
+	if (k->ip != (u32)regs->ip || k->sp != sp) {
+		run->lost = regs->ip;
+		return false;
+	}
+	if (k->point == run->at) {
+		run->acted = regs->ip;
+		run->act();
+		return true;
+	}
+	if (k->end && k->end <= point_at[run->at]) {
+		pos = k->end;
+		run_freely((unsigned long *)regs->sp);
+		return false;
+	}
+	pos++;
+	return true;
+}
+
+/* Before an instruction of other code. Returns whether to step it. */
+static bool step_outside(struct pt_regs *regs)
+{
+	if (!outside++) {
+		return_slot = (unsigned long *)regs->sp;
+		return true;
+	}
+	if (outside <= OUTSIDE_STEPS)
+		return true;
+	run_freely(return_slot);
+	return false;
+}
+
+/* Returns whether the flag is to be set. */
+static bool step_on(struct pt_regs *regs)
+{
+	/* The point's instruction was executed; the rest need not be stepped. */
+	if (current_run->acted) {
+		current_run->at_once = step_acted();
+		return false;
+	}
+	if (within_module_core(regs->ip, goheap)) {
+		outside = 0;
+		return step_inside(current_run, regs);
+	}
+	/* This module sets and clears the flag itself. */
+	if (within_module_core(regs->ip, THIS_MODULE)) {
+		outside = 0;
+		return regs->flags & X86_EFLAGS_TF;
+	}
+	return step_outside(regs);
+}
+
+static int step_notify(struct notifier_block *nb, unsigned long what, void *data)
+{
+	struct die_args *args = data;
+	unsigned long *dr6 = (unsigned long *)args->err;
+
+	if (what != DIE_DEBUG || current != READ_ONCE(stepped) ||
+	    user_mode(args->regs) || !(*dr6 & DR_STEP))
+		return NOTIFY_DONE;
+	if (step_on(args->regs))
+		args->regs->flags |= X86_EFLAGS_TF;
+	else
+		args->regs->flags &= ~X86_EFLAGS_TF;
+	return NOTIFY_STOP;
+}
+
+static struct notifier_block step_nb = {
+	.notifier_call = step_notify,
+	.priority = INT_MAX,
+};
+
+/* ---- in the task -------------------------------------------------------- */
+
+static __always_inline void trap_flag_set(void)
+{
+	asm volatile("pushfq\n"
+		     "orq %0, (%%rsp)\n"
+		     "popfq" : : "i" (X86_EFLAGS_TF) : "memory", "cc");
+}
+
+static __always_inline void trap_flag_clear(void)
+{
+	asm volatile("pushfq\n"
+		     "andq %0, (%%rsp)\n"
+		     "popfq" : : "i" (~X86_EFLAGS_TF) : "memory", "cc");
+}
+
+/**
+ * step_execute() - execute a path up to a point, have something done, and go on
+ * @run: the path, the point, and what to do; the other fields are filled in
+ *
+ * Context: process context; one at a time.
+ */
+void step_execute(struct step_run *run)
+{
+	run->acted = 0;
+	run->at_once = false;
+	run->lost = 0;
+	pos = 0;
+	outside = 0;
+	current_run = run;
+	WRITE_ONCE(stepped, current);
+	trap_flag_set();
+	run->fn();
+	trap_flag_clear();
+	WRITE_ONCE(stepped, NULL);
+}
+
+/* A call from @i on has returned before @end. */
+static void call_ended(u32 i, u32 end, u32 own)
+{
+	known[i].end = end;
+	if (own <= LONG_CALL)
+		return;
+	for (; i < end; i++)
+		known[i].point = 0;
+}
+
+/* Find out where functions that were called returned to. */
+static void find_ends(void)
+{
+	u32 call[DEPTH_MAX], own[DEPTH_MAX];
+	unsigned int depth = 0;
+	u32 i;
+
+	for (i = 0; i < nr_known; i++) {
+		while (depth && known[i].sp > known[call[depth - 1]].sp) {
+			depth--;
+			call_ended(call[depth], i, own[depth]);
+		}
+		if (known[i].end && depth < DEPTH_MAX) {
+			call[depth] = i;
+			own[depth++] = 0;
+		}
+		known[i].end = 0;
+		if (depth)
+			own[depth - 1]++;
+	}
+}
+
+static void number_points(void)
+{
+	u32 i;
+
+	nr_points = 0;
+	for (i = 0; i < nr_known && nr_points < POINTS_MAX - 1; i++) {
+		if (!known[i].point)
+			continue;
+		known[i].point = ++nr_points;
+		point_at[nr_points] = i;
+	}
+}
+
+/**
+ * step_learn() - execute a path to learn it
+ * @fn: the path
+ * @nvisits: how often an instruction is a point
+ *
+ * Context: process context; one at a time.
+ * Return: number of points.
+ */
+unsigned int step_learn(void (*fn)(void), unsigned int nvisits)
+{
+	struct step_run run = { .fn = fn };
+
+	memset(visits, 0, TEXT_MAX * sizeof(*visits));
+	max_visits = nvisits;
+	step_execute(&run);
+	nr_known = pos;
+	find_ends();
+	number_points();
+	return nr_points;
+}
+
+/**
+ * step_length() - instructions of the path that was learnt last
+ *
+ * Return: their number.
+ */
+unsigned int step_length(void)
+{
+	return nr_known;
+}
+
+/**
+ * step_preemptible() - ask whether the task can be preempted at a point
+ * @at: the point
+ *
+ * Return: true if it can.
+ */
+bool step_preemptible(unsigned int at)
+{
+	return known[point_at[at]].preemptible;
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+static void engine_free(void)
+{
+	vfree(visits);
+	vfree(point_at);
+	vfree(known);
+}
+
+/**
+ * step_engine_init() - register for debug exceptions
+ *
+ * Return: 0 or a negative error.
+ */
+int step_engine_init(void)
+{
+	int err = -ENOMEM;
+
+	goheap = find_goheap();
+	known = vzalloc(array_size(STEPS_MAX, sizeof(*known)));
+	point_at = vzalloc(array_size(POINTS_MAX, sizeof(*point_at)));
+	visits = vzalloc(array_size(TEXT_MAX, sizeof(*visits)));
+	if (known && point_at && visits)
+		err = register_die_notifier(&step_nb);
+	if (err)
+		engine_free();
+	return err;
+}
+
+/**
+ * step_engine_exit() - unregister, and free what was learnt
+ */
+void step_engine_exit(void)
+{
+	unregister_die_notifier(&step_nb);
+	engine_free();
+}
