@@ -40,7 +40,7 @@
 
 #include "area.h"
 #include "compat.h"
-#include "mheap.h"
+#include "gheap.h"
 
 /*
  * Arenas that lie ready for each node even if none was taken lately: for a
@@ -55,6 +55,10 @@
 
 /* An area takes about so much memory; there must be many times that to spare. */
 #define PLENTY_PAGES	(SZ_16M >> PAGE_SHIFT)
+
+/* For what heaps do in the background. */
+struct workqueue_struct *gh_wq;
+GH_EXPORT_FOR_TESTS(gh_wq);
 
 static struct workqueue_struct *grow_wq;
 
@@ -171,6 +175,29 @@ static int area_add_arenas(struct gh_node *node, struct gh_area *area, gfp_t gfp
 	return 0;
 }
 
+/*
+ * Are there arenas already where a new area is? Then somebody unmapped those, and
+ * the system gave their addresses away again. See damage.c.
+ */
+static bool area_is_known(const struct gh_vmem_area *vmem)
+{
+	struct gh_arena *arena;
+	bool known = false;
+	unsigned int i;
+
+	rcu_read_lock();
+	for (i = 0; i < vmem->narenas; i++) {
+		arena = gh_arena_of(vmem->base + i * GH_ARENA_SIZE);
+		if (!arena)
+			continue;
+		known = true;
+		if (arena->area)
+			WRITE_ONCE(arena->area->lost, true);
+	}
+	rcu_read_unlock();
+	return known;
+}
+
 static int area_reserve(struct gh_node *node, unsigned int narenas, gfp_t gfp)
 {
 	struct gh_area *area;
@@ -183,9 +210,15 @@ static int area_reserve(struct gh_node *node, unsigned int narenas, gfp_t gfp)
 	area->node = node;
 	area->used = 0;
 	area->damaged = false;
+	area->lost = false;
 	err = gh_vmem_reserve(&area->vmem, narenas, node->nid);
 	if (err)
 		goto no_space;
+	if (area_is_known(&area->vmem)) {
+		/* Keep it reserved, so that nobody else gets it either. */
+		err = -ENOMEM;
+		goto no_space;
+	}
 	err = area_take_slots(node, area);
 	if (err)
 		goto no_slots;
@@ -376,23 +409,32 @@ void gh_area_detach(struct gh_heap *h)
 GH_EXPORT_FOR_TESTS(gh_area_detach);
 
 /**
- * gh_area_init() - make the worker
+ * gh_area_init() - make the workers of all heaps
  *
  * Return: 0 or -ENOMEM.
  */
 int gh_area_init(void)
 {
+	/* Reclaim may wait for what it gives back. */
+	gh_wq = alloc_workqueue("goheap", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!gh_wq)
+		return -ENOMEM;
+
 	grow_wq = alloc_workqueue("goheap-grow", WQ_HIGHPRI | WQ_MEM_RECLAIM |
 						 GH_WQ_PERCPU, 0);
-	return grow_wq ? 0 : -ENOMEM;
+	if (grow_wq)
+		return 0;
+	destroy_workqueue(gh_wq);
+	return -ENOMEM;
 }
 
 /**
- * gh_area_exit() - end the worker; every heap was destroyed
+ * gh_area_exit() - end the workers; every heap was destroyed
  */
 void gh_area_exit(void)
 {
 	destroy_workqueue(grow_wq);
+	destroy_workqueue(gh_wq);
 }
 
 /* ---- address space that lies idle --------------------------------------- */
@@ -473,6 +515,19 @@ static void arena_condemn(struct gh_node *node, unsigned long page)
 }
 
 /**
+ * gh_area_intact() - ask whether an area is still ours
+ * @area: the area
+ *
+ * Context: any.
+ * Return: false if somebody unmapped it.
+ */
+bool gh_area_intact(const struct gh_area *area)
+{
+	return !area->damaged && !READ_ONCE(area->lost) &&
+	       gh_vmem_intact(&area->vmem);
+}
+
+/**
  * gh_area_condemn() - use nothing of an area any more
  * @node: its node
  * @area: the area, which somebody unmapped
@@ -508,7 +563,7 @@ static bool area_take_out(struct gh_node *node, struct gh_area *area)
 	bool ok;
 
 	raw_spin_lock_irqsave(&node->lock, flags);
-	ok = !area->used && !area->damaged &&
+	ok = !area->used && gh_area_intact(area) &&
 	     node->nspare >= node->goal + area->vmem.narenas;
 	if (ok) {
 		list_del(&area->hint);
@@ -536,12 +591,15 @@ static void area_release(struct gh_node *node, struct gh_area *area)
 	gh_fixalloc_free(node->area_recs, area);
 }
 
-/* Move the areas that a node can do without to a list. */
+/*
+ * Move the areas that a node can do without to a list: the youngest first, because
+ * the oldest are used again first.
+ */
 static void node_take_out(struct gh_node *node, struct list_head *gone)
 {
 	struct gh_area *area, *next;
 
-	list_for_each_entry_safe(area, next, &node->areas, vmem.list) {
+	list_for_each_entry_safe_reverse(area, next, &node->areas, vmem.list) {
 		if (!area_take_out(node, area))
 			continue;
 		area_unpublish(node, area);
@@ -608,7 +666,7 @@ bool gh_area_destroy_all(struct gh_node *node)
 
 	list_for_each_entry_safe(area, next, &node->areas, vmem.list) {
 		list_del(&area->vmem.list);
-		if (!area->damaged && !area_has_spans(node, area)) {
+		if (gh_area_intact(area) && !area_has_spans(node, area)) {
 			area_release(node, area);
 			continue;
 		}

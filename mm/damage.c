@@ -82,7 +82,7 @@ bool gh_damage_look(struct gh_heap *h)
 			if (area->damaged) {
 				/* What was freed since then. */
 				gh_area_condemn(node, area);
-			} else if (!gh_vmem_intact(&area->vmem)) {
+			} else if (!gh_area_intact(area)) {
 				area_lose(h, node, area);
 				found = true;
 			}

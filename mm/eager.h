@@ -5,7 +5,7 @@
 #ifndef _GOHEAP_EAGER_H
 #define _GOHEAP_EAGER_H
 
-#include "vmem.h"
+#include "backend.h"
 
 int gh_eager_reserve(struct gh_vmem_area *area, int nid);
 void gh_eager_collect(const struct gh_vmem_area *area,

@@ -7,17 +7,18 @@
  * goheap cannot give: memory of a zone, because an object may lie in any page
  * of the heap; an allocation that cannot fail, because the heap may be unable to
  * grow; and to be charged to a memory cgroup, because the charge could not end
- * with the object (Documentation/design.rst). Such an allocation fails with one warning, since ignoring the
- * flag would let the caller find out later that it was not honoured.
+ * with the object (Documentation/design.rst). Such an allocation fails with one
+ * warning, since ignoring the flag would let the caller find out later that it
+ * was not honoured.
  *
  * The fast path tests once for all that it cannot do: flags that are refused,
  * zeroing, and a single NUMA node, because a CPU's magazine may hold objects of
  * any node.
  *
  * The page allocator is asked for two kinds of pages. Pages behind objects are
- * taken with the caller's flags: whether to sleep, how hard to try, and from which
- * node. Pages for goheap's own records serve all callers,
- * so only whether to sleep and how hard to try is the caller's choice.
+ * taken with the caller's flags: whether to sleep, how hard to try, and from
+ * which node. Pages for goheap's own records serve all callers, so only whether
+ * to sleep and how hard to try is the caller's choice.
  */
 #ifndef _GOHEAP_GFP_H
 #define _GOHEAP_GFP_H

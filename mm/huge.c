@@ -28,9 +28,9 @@
 #include "area.h"
 #include "compat.h"
 #include "fault.h"
+#include "gheap.h"
 #include "gfp.h"
 #include "huge.h"
-#include "mheap.h"
 
 /* The arena of a page of a huge span, and how many pages it has from there on. */
 static struct gh_arena *huge_arena(unsigned long addr, unsigned long left,

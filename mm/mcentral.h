@@ -123,7 +123,7 @@ static inline struct gh_ent gh_central_ent(struct gh_span *s, unsigned int idx)
 /* The caller has caches_sem, or is a work item that its holder waits for. */
 static inline struct list_head *gh_central_list(struct gh_heap *h)
 {
-	lockdep_assert(mutex_is_locked(&h->caches_lock));
+	lockdep_assert(rwsem_is_locked(&h->caches_sem));
 	return &h->centrals;
 }
 

@@ -59,9 +59,6 @@
 struct gh_heap *gh_kheap __ro_after_init;
 GH_EXPORT_FOR_TESTS(gh_kheap);
 
-struct workqueue_struct *gh_wq;
-GH_EXPORT_FOR_TESTS(gh_wq);
-
 /* ---- spans -------------------------------------------------------------- */
 
 /**
@@ -389,7 +386,7 @@ GH_EXPORT_FOR_TESTS(gh_mheap_evict);
 /* Is the area of a run still ours? Else nothing may be mapped there. */
 static bool run_is_intact(const struct gh_node *node, const struct gh_run *run)
 {
-	return gh_vmem_intact(&gh_node_arena_of_page(node, run->page)->area->vmem);
+	return gh_area_intact(gh_node_arena_of_page(node, run->page)->area);
 }
 
 /*
@@ -1010,16 +1007,7 @@ void gh_mheap_kick(struct gh_heap *h)
  */
 int gh_mheap_init(void)
 {
-	int err;
-
-	/* Reclaim may wait for what it gives back. */
-	gh_wq = alloc_workqueue("goheap", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!gh_wq)
-		return -ENOMEM;
-	err = gh_area_init();
-	if (err)
-		destroy_workqueue(gh_wq);
-	return err;
+	return gh_area_init();
 }
 
 /**
@@ -1028,7 +1016,6 @@ int gh_mheap_init(void)
 void gh_mheap_exit(void)
 {
 	gh_area_exit();
-	destroy_workqueue(gh_wq);
 }
 
 /**

@@ -26,7 +26,8 @@
  * @node: the node
  * @slot: slot of the first arena
  * @used: how many arenas, from the first on, are in use
- * @damaged: somebody unmapped it; it is not touched any more
+ * @lost: its addresses were given away again, so somebody unmapped it
+ * @damaged: that was noticed, and it is not touched any more
  */
 struct gh_area {
 	struct gh_vmem_area vmem;
@@ -34,6 +35,7 @@ struct gh_area {
 	struct gh_node *node;
 	unsigned int slot;
 	unsigned int used;
+	bool lost;
 	bool damaged;
 };
 

@@ -5,7 +5,7 @@
 #ifndef _GOHEAP_SPARSE_H
 #define _GOHEAP_SPARSE_H
 
-#include "vmem.h"
+#include "backend.h"
 
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
 

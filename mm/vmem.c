@@ -170,17 +170,6 @@ bool gh_vmem_committed(unsigned long addr, unsigned long nbytes)
 GH_EXPORT_FOR_TESTS(gh_vmem_committed);
 
 /**
- * gh_vmem_batch_init() - start a batch of decommits
- * @batch: the batch
- */
-void gh_vmem_batch_init(struct gh_vmem_batch *batch)
-{
-	INIT_LIST_HEAD(&batch->pages);
-	batch->npages = 0;
-}
-GH_EXPORT_FOR_TESTS(gh_vmem_batch_init);
-
-/**
  * gh_vmem_decommit() - take the physical pages of a run into a batch
  * @batch: collects the pages
  * @addr: start of the run, PAGE_SIZE aligned

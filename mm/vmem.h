@@ -10,7 +10,7 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
-#include "sizeclass.h"
+#include "backend.h"
 
 /**
  * enum gh_vmem_kind - the two back-ends
@@ -22,35 +22,6 @@ enum gh_vmem_kind {
 	GH_VMEM_AUTO,
 	GH_VMEM_SPARSE,
 	GH_VMEM_EAGER,
-};
-
-/* Arenas of an area, at most. */
-#define GH_VMEM_MAX_ARENAS	4
-
-/**
- * struct gh_vmem_area - a reserved stretch of aligned, adjacent arenas
- * @list: for the owner's use
- * @vm: what vmap() returned
- * @nr_pages: PAGE_SIZE pages of the whole stretch
- * @base: first arena's address, a multiple of GH_ARENA_SIZE
- * @narenas: number of arenas, 1 to GH_VMEM_MAX_ARENAS
- */
-struct gh_vmem_area {
-	struct list_head list;
-	void *vm;
-	unsigned long nr_pages;
-	unsigned long base;
-	unsigned int narenas;
-};
-
-/**
- * struct gh_vmem_batch - pages on their way back to the system
- * @pages: unmapped pages, not to be freed before the TLB was flushed
- * @npages: how many PAGE_SIZE pages
- */
-struct gh_vmem_batch {
-	struct list_head pages;
-	unsigned long npages;
 };
 
 /**
@@ -78,7 +49,6 @@ bool gh_vmem_intact(const struct gh_vmem_area *area);
 int gh_vmem_commit(unsigned long addr, unsigned long nbytes, gfp_t gfp,
 		   int nid);
 bool gh_vmem_committed(unsigned long addr, unsigned long nbytes);
-void gh_vmem_batch_init(struct gh_vmem_batch *batch);
 struct page *gh_vmem_hide(unsigned long addr);
 void gh_vmem_show(unsigned long addr, struct page *memory);
 void gh_vmem_decommit(struct gh_vmem_batch *batch, unsigned long addr,

@@ -143,7 +143,7 @@ do {								\
 #define GOHEAP_HWCACHE_ALIGN	BIT(1)
 
 /* Largest allocation, in bytes, that may not sleep. */
-#define GOHEAP_ATOMIC_MAX	(1UL << 20)
+#define GOHEAP_ATOMIC_MAX	1048576UL
 
 /* Largest object of a cache, in bytes, and largest alignment. */
 #define GOHEAP_CACHE_MAX_SIZE	(4UL << 20)
