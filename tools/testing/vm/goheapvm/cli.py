@@ -112,6 +112,8 @@ def add_check(commands):
                          '"" is the default guest')
     command.add_argument("--list", default=TESTS, metavar="FILE",
                          help="another list of self tests in selftests/, and no KUnit suites")
+    command.add_argument("--guests-only", action="store_true",
+                         help="without the tests of the tools, which need no guest")
     command.add_argument("--timeout", type=int, help="limit for each guest, in seconds")
     command.add_argument("--budget", type=int, metavar="SECONDS",
                          help="begin only what is likely to end in time, the most telling first")
