@@ -30,6 +30,7 @@ def check_host(args, total):
     """What needs no guest."""
     total.add(report("harness", check_own(TESTING / "vm/tests")))
     total.add(report("bench", check_own(TESTING / "bench/tests")))
+    total.add(report("mutate", check_own(TESTING / "mutate/tests")))
     total.add(report("recorder", check_recorder(args)))
 
 
