@@ -77,7 +77,7 @@ dkms-remove:
 # ---- virtual machines; nothing is ever loaded into this machine's kernel -----
 
 .PHONY: setup demo demo-crash check check-all check-interrupts check-programs check-style
-.PHONY: bench bench-check docs
+.PHONY: bench bench-check mutate docs
 setup:
 	tools/setup
 
@@ -121,6 +121,13 @@ check-style:
 	tools/setup sparse shellcheck pyflakes3
 	tools/check-style
 
+# N= errors of the list that SEED= makes, in FILES= (default: mm), JOBS= at a time. STEP=1
+# interrupts each instruction, too, if nothing else notices. A second call goes on.
+mutate:
+	tools/setup
+	tools/testing/mutate/run --number $(or $(N),10) --seed $(or $(SEED),1) \
+		--jobs $(or $(JOBS),2) $(if $(STEP),--step) $(FILES)
+
 docs:
 	tools/setup python3-sphinx
 	$(MAKE) -C Documentation html
@@ -145,6 +152,7 @@ help:
 	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc, layers, documents, ...'
 	@echo '  make bench            goheap beside SLUB and others in virtual machines (QUICK=1)'
 	@echo '  make bench-check      instruction counts of the fast paths against tools/testing/bench/budget'
+	@echo '  make mutate           plant errors, and see which tests notice (N=10 SEED=1 FILES=mm)'
 	@echo '  make docs             the documents as HTML'
 	@echo '  make setup            only install the Debian packages that these need'
 	@echo
