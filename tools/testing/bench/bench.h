@@ -237,6 +237,7 @@ int bench_pairs(const struct bench_shape *shape, enum bench_peer peer,
 		u64 ops, u64 *ns);
 int bench_pair_group(const struct bench_settings *set);
 int bench_sizes_group(const struct bench_settings *set);
+int bench_cold_group(const struct bench_settings *set);
 int bench_batch_group(const struct bench_settings *set);
 int bench_bulk_group(const struct bench_settings *set);
 int bench_memory_group(const struct bench_settings *set);

@@ -41,6 +41,7 @@ static const struct {
 	{ "batch", bench_batch_group },
 	{ "bulk", bench_bulk_group },
 	{ "sizes", bench_sizes_group },
+	{ "cold", bench_cold_group },
 	{ "parallel", bench_parallel_group },
 	{ "exchange", bench_exchange_group },
 	{ "hardirq", bench_hardirq_group },

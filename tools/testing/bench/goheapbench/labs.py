@@ -64,7 +64,7 @@ class Lab:
 
 LABS = {
     "icount": Lab(("stock", "7.2"),
-                  ("pair", "batch", "bulk", "sizes", "hardirq", "sweep", "memory"),
+                  ("pair", "batch", "bulk", "sizes", "cold", "hardirq", "sweep", "memory"),
                   "instructions", "instructions an object pair (alloc and free), exact", False, 3,
                   {"icount": True, "cpus": 1, "nodes": 1}),
     "um": Lab(("um",), ("pair", "batch", "bulk", "sizes"),

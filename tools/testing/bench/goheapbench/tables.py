@@ -73,8 +73,9 @@ class Table:
                                 if item.held is not None}) for row, cells in self.rows]
         self.show = held if memory else figure
         self.measure = (lambda item: item.held) if memory else (lambda item: item.min_ps)
+        each = "a first allocation" if group == "cold" else "an object pair"
         self.title = f"{group}: " + ("MiB taken from the system at the peak" if memory
-                                     else f"{self.lab.unit} an object pair")
+                                     else f"{self.lab.unit} {each}")
         present = {peer for _, cells in self.rows for peer in cells}
         self.peers = [peer for peer in PEERS if peer in present]
         self.ratios = [pair for pair in RATIOS if any(
