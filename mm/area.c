@@ -40,20 +40,25 @@
 
 #include "area.h"
 #include "compat.h"
+#include "gfp.h"
 #include "gheap.h"
 
 /*
  * Arenas that lie ready for each node even if none was taken lately: for a
- * sixteenth of memory in all, but for 1 GiB each at most. They cost 1/300 of the
+ * sixteenth of memory in all, but for 512 MiB each at most. They cost 1/300 of the
  * address space: 0.02 % of memory, and as much for the other kind of spans.
  */
 #define SPARE_RAM_SHIFT	4
-#define SPARE_MAX	16UL
+#define SPARE_MAX	8UL
+#define SPARE_SLACK	4U
 
 /* Runs of more heap pages than this are what others use vmalloc() for. */
 #define SMALL_RUN	(GH_MAX_SMALL >> GH_PAGE_SHIFT)
 
-/* An area takes about so much memory; there must be many times that to spare. */
+/*
+ * There must be many times as much memory to spare as an area takes, but no more than
+ * the system keeps free when the rest of it is full of caches.
+ */
 #define PLENTY_PAGES	(SZ_16M >> PAGE_SHIFT)
 
 /* For what heaps do in the background. */
@@ -68,7 +73,7 @@ static struct workqueue_struct *grow_wq;
 static bool memory_is_plenty(void)
 {
 	return global_zone_page_state(NR_FREE_PAGES) >
-	       totalram_pages() / 32 + PLENTY_PAGES;
+	       min(totalram_pages() / 32, 2 * PLENTY_PAGES) + PLENTY_PAGES;
 }
 
 /**
@@ -88,8 +93,8 @@ bool gh_area_may_build(gfp_t gfp, unsigned long npages)
 {
 	if (!gfpflags_allow_blocking(gfp) || current->flags & PF_MEMALLOC)
 		return false;
-	return !(gfp & __GFP_NORETRY) || npages > SMALL_RUN ||
-	       memory_is_plenty();
+	return !(gfp & (__GFP_NORETRY | __GFP_RETRY_MAYFAIL)) ||
+	       npages > SMALL_RUN || memory_is_plenty();
 }
 
 /* ---- build -------------------------------------------------------------- */
@@ -123,29 +128,27 @@ static void area_free_slots(struct gh_node *node, struct gh_area *area)
 }
 
 /* All that can fail, for one arena. */
-static int area_add_arena(struct gh_node *node, struct gh_area *area,
-			  unsigned int i, gfp_t gfp)
+static struct gh_arena *area_make_arena(struct gh_node *node,
+					struct gh_area *area, unsigned int i,
+					gfp_t gfp)
 {
 	unsigned int slot = area->slot + i;
 	struct gh_arena *arena;
-	int err;
 
-	err = gh_pagealloc_prepare(&node->pa,
-				   (unsigned long)slot << GH_ARENA_PAGES_SHIFT,
-				   GH_ARENA_PAGES, gfp);
-	if (err)
-		return err;
+	/* The page that the slot is in. */
+	if (gh_node_set_arena(node, slot, NULL, gfp))
+		return NULL;
+	if (gh_pagealloc_prepare(&node->pa,
+				 (unsigned long)slot << GH_ARENA_PAGES_SHIFT,
+				 GH_ARENA_PAGES, gfp))
+		return NULL;
 	arena = gh_arena_create(node, area->vmem.base + i * GH_ARENA_SIZE, slot);
-	if (!arena)
-		return -ENOMEM;
-	arena->area = area;
-	err = gh_node_set_arena(node, slot, arena, gfp);
-	if (err)
-		gh_arena_free(arena);
-	return err;
+	if (arena)
+		arena->area = area;
+	return arena;
 }
 
-/* Nobody was able to find these arenas. */
+/* Nobody can find these arenas any more. */
 static void area_drop_arenas(struct gh_node *node, struct gh_area *area,
 			     unsigned int narenas)
 {
@@ -158,21 +161,27 @@ static void area_drop_arenas(struct gh_node *node, struct gh_area *area,
 	}
 }
 
+/* Walks go by slots, so none may have an arena that is freed again. */
 static int area_add_arenas(struct gh_node *node, struct gh_area *area, gfp_t gfp)
 {
+	struct gh_arena *arena[GH_VMEM_MAX_ARENAS];
 	unsigned int i;
-	int err;
 
 	for (i = 0; i < area->vmem.narenas; i++) {
-		err = area_add_arena(node, area, i, gfp);
-		if (err) {
-			area_drop_arenas(node, area, i);
-			return err;
-		}
+		arena[i] = area_make_arena(node, area, i, gfp);
+		if (!arena[i])
+			goto fail;
 	}
 	for (i = 0; i < area->vmem.narenas; i++)
-		gh_arena_publish(gh_node_arena(node, area->slot + i));
+		gh_node_set_arena(node, area->slot + i, arena[i], gfp);
+	for (i = 0; i < area->vmem.narenas; i++)
+		gh_arena_publish(arena[i]);
 	return 0;
+
+fail:
+	while (i--)
+		gh_arena_free(arena[i]);
+	return -ENOMEM;
 }
 
 /*
@@ -245,7 +254,7 @@ no_space:
 /* Eager arenas are memory, and KASAN backs address space with memory at once. */
 static unsigned int area_group(const struct gh_node *node)
 {
-	if (!gh_vmem_is_sparse() || IS_ENABLED(CONFIG_KASAN_VMALLOC))
+	if (!gh_vmem_space_is_cheap())
 		return 1;
 	return clamp_t(unsigned int, READ_ONCE(node->goal) / 2, 1, GH_VMEM_MAX_ARENAS);
 }
@@ -264,14 +273,8 @@ static unsigned int area_group(const struct gh_node *node)
 int gh_area_build(struct gh_node *node, gfp_t gfp)
 {
 	unsigned int group = area_group(node);
-	bool nofs = !(gfp & __GFP_FS), noio = !(gfp & __GFP_IO);
-	unsigned int fs = 0, io = 0;
+	unsigned int scope = gh_gfp_scope_save(gfp);
 	int err;
-
-	if (nofs)
-		fs = memalloc_nofs_save();
-	if (noio)
-		io = memalloc_noio_save();
 
 	err = area_reserve(node, group, gfp);
 	if (err && group > 1)
@@ -280,10 +283,7 @@ int gh_area_build(struct gh_node *node, gfp_t gfp)
 	if (!err && !gh_vmem_is_sparse())
 		gh_node_grow(node);
 
-	if (noio)
-		memalloc_noio_restore(io);
-	if (nofs)
-		memalloc_nofs_restore(fs);
+	gh_gfp_scope_restore(scope);
 	return err;
 }
 GH_EXPORT_FOR_TESTS(gh_area_build);
@@ -293,16 +293,16 @@ GH_EXPORT_FOR_TESTS(gh_area_build);
  * @node: the node
  *
  * Context: any.
- * Return: their number; none where an arena is memory.
+ * Return: their number; none where address space is memory.
  */
 unsigned int gh_area_least_spare(const struct gh_node *node)
 {
 	unsigned long share = (totalram_pages() / num_node_state(N_MEMORY)) >>
 			      SPARE_RAM_SHIFT;
 
-	if (!gh_vmem_is_sparse())
+	if (!gh_vmem_space_is_cheap())
 		return 0;
-	if (IS_ENABLED(CONFIG_KASAN_VMALLOC) || node->nid == NUMA_NO_NODE)
+	if (node->nid == NUMA_NO_NODE)
 		return 1;
 	return clamp(share >> (GH_ARENA_SHIFT - PAGE_SHIFT), 1UL, SPARE_MAX);
 }
@@ -338,16 +338,21 @@ static void node_set_goal(struct gh_node *node)
  * @node: the node
  *
  * Only while memory is plenty: if the worker had to wait for memory, the system
- * would start another one, and take memory for that.
+ * would start another one, and take memory for that. If it is gone in the middle
+ * of an area, the worker must neither reclaim nor call the OOM killer for what
+ * nobody needs yet. vmap() has no flags, so that is said for the task.
  *
- * Context: process context, may sleep; does no I/O.
+ * Context: process context, may sleep; does not reclaim.
  */
 void gh_area_refill(struct gh_node *node)
 {
+	unsigned int flags = memalloc_noreclaim_save();
+
 	node_set_goal(node);
 	while (gh_node_wants_spare(node) && memory_is_plenty() &&
 	       !gh_area_build(node, GFP_NOIO | __GFP_NOWARN))
 		node_set_goal(node);
+	memalloc_noreclaim_restore(flags);
 }
 GH_EXPORT_FOR_TESTS(gh_area_refill);
 
@@ -367,12 +372,18 @@ static void grow_work_fn(struct work_struct *work)
 static int grow_cpu(void)
 {
 	int this = raw_smp_processor_id();
-	int cpu;
+	int cpu, found = this;
 
-	for_each_cpu_wrap(cpu, housekeeping_cpumask(HK_TYPE_DOMAIN), this)
-		if (cpu != this && cpu_online(cpu))
-			return cpu;
-	return this;
+	/* Isolation may change at run time. */
+	rcu_read_lock();
+	for_each_cpu_wrap(cpu, housekeeping_cpumask(HK_TYPE_DOMAIN), this) {
+		if (cpu != this && cpu_online(cpu)) {
+			found = cpu;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return found;
 }
 
 /**
@@ -439,6 +450,16 @@ void gh_area_exit(void)
 
 /* ---- address space that lies idle --------------------------------------- */
 
+/*
+ * Arenas that may lie ready before any are released. More than the goal, or those
+ * that come and go would be reserved and released each time, which costs a million
+ * instructions an arena.
+ */
+static unsigned int node_keeps(const struct gh_node *node)
+{
+	return 2 * node->goal + SPARE_SLACK;
+}
+
 /* May an arena in use become a hint? Eager ones are not made ready ahead: keep one. */
 static bool node_may_shrink(const struct gh_node *node)
 {
@@ -493,7 +514,7 @@ bool gh_area_age(struct gh_node *node)
 		WRITE_ONCE(node->goal, max(least, node->goal - node->goal / 4));
 	node->taken = 0;
 	raw_spin_unlock_irqrestore(&node->lock, flags);
-	return node->nspare > node->goal;
+	return node->nspare > node_keeps(node);
 }
 
 /* ---- damage ------------------------------------------------------------- */
@@ -512,19 +533,6 @@ static void arena_condemn(struct gh_node *node, unsigned long page)
 			gh_pagealloc_alloc_at(&node->pa, at, n, &nscav);
 		raw_spin_unlock_irqrestore(&node->lock, flags);
 	}
-}
-
-/**
- * gh_area_intact() - ask whether an area is still ours
- * @area: the area
- *
- * Context: any.
- * Return: false if somebody unmapped it.
- */
-bool gh_area_intact(const struct gh_area *area)
-{
-	return !area->damaged && !READ_ONCE(area->lost) &&
-	       gh_vmem_intact(&area->vmem);
 }
 
 /**
@@ -563,8 +571,8 @@ static bool area_take_out(struct gh_node *node, struct gh_area *area)
 	bool ok;
 
 	raw_spin_lock_irqsave(&node->lock, flags);
-	ok = !area->used && gh_area_intact(area) &&
-	     node->nspare >= node->goal + area->vmem.narenas;
+	ok = !area->used && gh_node_area_intact(area) &&
+	     node->nspare >= node_keeps(node) + area->vmem.narenas;
 	if (ok) {
 		list_del(&area->hint);
 		list_del_rcu(&area->vmem.list);
@@ -666,7 +674,7 @@ bool gh_area_destroy_all(struct gh_node *node)
 
 	list_for_each_entry_safe(area, next, &node->areas, vmem.list) {
 		list_del(&area->vmem.list);
-		if (gh_area_intact(area) && !area_has_spans(node, area)) {
+		if (gh_node_area_intact(area) && !area_has_spans(node, area)) {
 			area_release(node, area);
 			continue;
 		}

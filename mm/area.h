@@ -25,7 +25,6 @@ int gh_area_build(struct gh_node *node, gfp_t gfp);
 unsigned int gh_area_least_spare(const struct gh_node *node);
 void gh_area_refill(struct gh_node *node);
 bool gh_area_age(struct gh_node *node);
-bool gh_area_intact(const struct gh_area *area);
 void gh_area_condemn(struct gh_node *node, struct gh_area *area);
 void gh_area_trim(struct gh_heap *h);
 bool gh_area_destroy_all(struct gh_node *node);

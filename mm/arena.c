@@ -280,6 +280,11 @@ static struct gh_arena *arena_share(unsigned long base, struct gh_arena *fresh)
 		return NULL;
 	raw_spin_lock_irqsave(&index_lock, flags);
 	arena = *slot;
+	/* Somebody unmapped a node's arena. It must not serve both. */
+	if (arena && arena->node) {
+		arena = NULL;
+		fresh = NULL;
+	}
 	if (!arena && fresh) {
 		arena = fresh;
 		/* Pairs with the acquire in gh_arena_of(). */

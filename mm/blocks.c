@@ -48,7 +48,11 @@ static bool block_add(struct list_head *blocks, unsigned int order, gfp_t gfp,
 {
 	struct page *page;
 
-	page = alloc_pages_node(nid, block_gfp(gfp), order);
+	/* Smaller blocks of this node come before larger ones of another. */
+	gfp = block_gfp(gfp);
+	if (nid != NUMA_NO_NODE)
+		gfp |= __GFP_THISNODE;
+	page = alloc_pages_node(nid, gfp, order);
 	if (!page)
 		return false;
 	split_page(page, order);

@@ -172,7 +172,8 @@ static void leak_span(struct gh_span *s, void *arg)
 	WRITE_ONCE(s->ncache, 0);
 	WRITE_ONCE(s->slots, &gh_no_slot);
 	WRITE_ONCE(s->name, s->central->heap->central[0].name);
-	WRITE_ONCE(s->state, GH_SPAN_LEAKED);
+	if (s->state != GH_SPAN_LOST)
+		WRITE_ONCE(s->state, GH_SPAN_LEAKED);
 	/* A free that sees the new owner must see the state; small_free(). */
 	smp_wmb();
 	WRITE_ONCE(s->central, &s->central->heap->central[0]);
@@ -380,10 +381,8 @@ static noinline void cache_free_slow(struct goheap_cache *cache, void *p)
 
 	rcu_read_lock();
 	s = gh_span_of((unsigned long)p);
-	ok = s && cache_find(cache, s, p, &state);
-	if (likely(ok))
-		*state = GH_OBJ_FREE;
-	else
+	ok = s && cache_find(cache, s, p, &state) && gh_obj_claim(state);
+	if (unlikely(!ok))
 		kind = cache_bad_kind(cache, s, p);
 	rcu_read_unlock();
 
@@ -417,11 +416,10 @@ void notrace goheap_cache_free(struct goheap_cache *cache, void *p)
 	/* The RCU read section of the lookup, see span_withdraw(). */
 	preempt_disable();
 	if (unlikely(!cache_find(cache, gh_span_guess((unsigned long)p), p,
-				 &state))) {
+				 &state) || !gh_obj_claim(state))) {
 		preempt_enable();
 		goto slow;
 	}
-	*state = GH_OBJ_FREE;
 	if (likely(gh_slot_push(cache->central.slots, p, state))) {
 		preempt_enable();
 		return;

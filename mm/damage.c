@@ -16,6 +16,7 @@
 #include "arena.h"
 #include "compat.h"
 #include "damage.h"
+#include "huge.h"
 #include "mcentral.h"
 
 /* Spans named in the log. */
@@ -24,9 +25,10 @@
 /* Nothing of a span is handed out again, and frees of its objects are refused. */
 static void span_lose(struct gh_span *s, unsigned long *n)
 {
-	if ((*n)++ < SPANS_SHOWN)
-		pr_err("  objects of %zu bytes of %s are lost\n", s->elemsize, s->name);
-	gh_central_abandon(s->central, s);
+	struct gh_central *c = READ_ONCE(s->central);
+
+	if (gh_central_abandon(c, s) && (*n)++ < SPANS_SHOWN)
+		pr_err("  objects of %zu bytes of %s are lost\n", s->elemsize, c->name);
 }
 
 static void arena_lose_spans(struct gh_arena *arena, unsigned long *n)
@@ -45,18 +47,27 @@ static void arena_lose_spans(struct gh_arena *arena, unsigned long *n)
 	}
 }
 
+/* Also for what was free, cached or on its way when that was done before. */
+static void area_lose_again(struct gh_heap *h, struct gh_node *node,
+			    struct gh_area *area, unsigned long *spans)
+{
+	unsigned int i;
+
+	gh_area_condemn(node, area);
+	gh_mheap_evict(h);
+	for (i = 0; i < area->used; i++)
+		arena_lose_spans(gh_node_arena(node, area->slot + i), spans);
+	gh_area_condemn(node, area);
+}
+
 static void area_lose(struct gh_heap *h, struct gh_node *node,
 		      struct gh_area *area)
 {
 	unsigned long spans = 0;
-	unsigned int i;
 
 	pr_err("damage: somebody unmapped %u MiB of the heap from %p on, by vfree() or kvfree()\n",
 	       area->vmem.narenas << (GH_ARENA_SHIFT - 20), (void *)area->vmem.base);
-	gh_area_condemn(node, area);
-	gh_mheap_evict(h);
-	for (i = 0; i < area->used; i++)
-		arena_lose_spans(gh_node_arena(node, area->slot + i), &spans);
+	area_lose_again(h, node, area, &spans);
 	pr_err("  %lu spans are lost; their objects must not be accessed, nor freed\n",
 	       spans);
 }
@@ -71,6 +82,7 @@ static void area_lose(struct gh_heap *h, struct gh_node *node,
 bool gh_damage_look(struct gh_heap *h)
 {
 	struct gh_area *area;
+	unsigned long spans = 0;
 	bool found = false;
 	unsigned int i;
 
@@ -80,14 +92,14 @@ bool gh_damage_look(struct gh_heap *h)
 
 		list_for_each_entry(area, &node->areas, vmem.list) {
 			if (area->damaged) {
-				/* What was freed since then. */
-				gh_area_condemn(node, area);
-			} else if (!gh_area_intact(area)) {
+				area_lose_again(h, node, area, &spans);
+			} else if (!gh_node_area_intact(area)) {
 				area_lose(h, node, area);
 				found = true;
 			}
 		}
 	}
 	mutex_unlock(&h->areas_lock);
+	gh_huge_look(h);
 	return found;
 }

@@ -26,6 +26,7 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 
 #include "report.h"
@@ -110,6 +111,8 @@ static __always_inline void gh_gfp_might_alloc(gfp_t gfp)
 		might_alloc(gfp);
 }
 
+#define GH_PF_SCOPES	(PF_MEMALLOC_NOIO | PF_MEMALLOC_NOFS)
+
 /* ---- what the page allocator is asked for ------------------------------- */
 
 /* For pages behind objects: the caller's flags, but no zone and no type. */
@@ -132,6 +135,35 @@ static inline gfp_t gh_gfp_meta(gfp_t gfp)
 	return (gfp & ~(GFP_ZONEMASK | __GFP_COMP | __GFP_RECLAIMABLE |
 			__GFP_WRITE | __GFP_HARDWALL | __GFP_THISNODE |
 			__GFP_ACCOUNT | __GFP_NOFAIL)) | __GFP_ZERO;
+}
+
+/**
+ * gh_gfp_scope_save() - let the task do no more I/O than its flags allow
+ * @gfp: the flags
+ *
+ * For functions that have no flags of their own, such as vmap().
+ *
+ * Context: process context.
+ * Return: for gh_gfp_scope_restore().
+ */
+static inline unsigned int gh_gfp_scope_save(gfp_t gfp)
+{
+	unsigned int old = current->flags & GH_PF_SCOPES;
+
+	if (!(gfp & __GFP_IO))
+		current->flags |= PF_MEMALLOC_NOIO;
+	if (!(gfp & __GFP_FS))
+		current->flags |= PF_MEMALLOC_NOFS;
+	return old;
+}
+
+/**
+ * gh_gfp_scope_restore() - end a scope
+ * @old: as gh_gfp_scope_save() returned it
+ */
+static inline void gh_gfp_scope_restore(unsigned int old)
+{
+	current->flags = (current->flags & ~GH_PF_SCOPES) | old;
 }
 
 #endif /* _GOHEAP_GFP_H */

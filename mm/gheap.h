@@ -59,6 +59,8 @@ struct gh_mcache;
  * @huge_npages: their heap pages
  * @huge_dead: those that were freed
  * @huge_work: ends these
+ * @dead_spans: spans that were freed where that would have taken too long
+ * @dead_work: frees them
  * @gone_objects: objects that were allocated and freed in caches since
  *	destroyed
  * @gone_bytes: their bytes
@@ -103,6 +105,9 @@ struct gh_heap {
 	unsigned long huge_npages;
 	struct llist_head huge_dead;
 	struct work_struct huge_work;
+
+	struct llist_head dead_spans;
+	struct work_struct dead_work;
 
 	atomic64_t gone_objects;
 	atomic64_t gone_bytes;

@@ -213,6 +213,8 @@ static struct gh_heap *heap_new(const char *name)
 	INIT_LIST_HEAD(&h->huge);
 	init_llist_head(&h->huge_dead);
 	INIT_WORK(&h->huge_work, gh_huge_work);
+	init_llist_head(&h->dead_spans);
+	INIT_WORK(&h->dead_work, gh_mheap_dead_work);
 	gh_area_attach(h);
 
 	h->pages_cpu[0] = alloc_percpu(struct gh_pages_cpu);
@@ -232,6 +234,7 @@ static bool heap_release(struct gh_heap *h)
 	bool clean = true;
 	unsigned int i;
 
+	flush_work(&h->dead_work);
 	gh_mheap_evict(h);
 	clean &= gh_huge_abandon(h);
 	for (i = 0; i < h->nr_nodes; i++) {

@@ -98,6 +98,7 @@ int gh_huge_map(struct gh_heap *h, struct gh_span *s, unsigned long npages,
 		gfp_t gfp, int nid)
 {
 	struct gh_huge *huge;
+	unsigned int scope;
 	int err = -ENOMEM;
 
 	if (!gh_area_may_build(gfp, npages))
@@ -107,6 +108,8 @@ int gh_huge_map(struct gh_heap *h, struct gh_span *s, unsigned long npages,
 	huge = gh_fixalloc_alloc(&h->huge_recs, gfp | __GFP_NOWARN);
 	if (!huge)
 		return -ENOMEM;
+
+	scope = gh_gfp_scope_save(gfp);
 	if (gh_vmem_map(&huge->map, npages << (GH_PAGE_SHIFT - PAGE_SHIFT),
 			gfp & GH_GFP_PAGES, nid))
 		goto no_map;
@@ -115,6 +118,7 @@ int gh_huge_map(struct gh_heap *h, struct gh_span *s, unsigned long npages,
 	err = huge_get_arenas(s->base, s->base + (npages << GH_PAGE_SHIFT));
 	if (err)
 		goto no_arenas;
+	gh_gfp_scope_restore(scope);
 
 	s->huge = huge;
 	huge->span = s;
@@ -128,6 +132,7 @@ int gh_huge_map(struct gh_heap *h, struct gh_span *s, unsigned long npages,
 no_arenas:
 	gh_vmem_unmap(&huge->map);
 no_map:
+	gh_gfp_scope_restore(scope);
 	gh_fixalloc_free(&h->huge_recs, huge);
 	return err;
 }
@@ -255,6 +260,28 @@ void gh_huge_walk(struct gh_heap *h, void (*fn)(struct gh_span *s, void *arg),
 	list_for_each_entry(huge, &h->huge, list)
 		if (gh_span_state(huge->span) != GH_SPAN_DEAD)
 			fn(huge->span, arg);
+	mutex_unlock(&h->huge_lock);
+}
+
+/**
+ * gh_huge_look() - look for huge spans that somebody unmapped, and lose them
+ * @h: the heap
+ *
+ * Context: process context, may sleep.
+ */
+void gh_huge_look(struct gh_heap *h)
+{
+	struct gh_huge *huge;
+
+	mutex_lock(&h->huge_lock);
+	list_for_each_entry(huge, &h->huge, list) {
+		if (gh_span_state(huge->span) != GH_SPAN_LARGE ||
+		    gh_vmem_map_intact(&huge->map))
+			continue;
+		pr_err("goheap: damage: somebody unmapped an object of %zu bytes, by vfree() or kvfree()\n",
+		       huge->span->elemsize);
+		WRITE_ONCE(huge->span->state, GH_SPAN_LOST);
+	}
 	mutex_unlock(&h->huge_lock);
 }
 

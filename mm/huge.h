@@ -41,6 +41,7 @@ int gh_huge_map(struct gh_heap *h, struct gh_span *s, unsigned long npages,
 		gfp_t gfp, int nid);
 void gh_huge_free(struct gh_heap *h, struct gh_span *s);
 void gh_huge_reap(struct gh_heap *h);
+void gh_huge_look(struct gh_heap *h);
 void gh_huge_work(struct work_struct *work);
 unsigned long gh_huge_pages(const struct gh_heap *h);
 void gh_huge_walk(struct gh_heap *h, void (*fn)(struct gh_span *s, void *arg),

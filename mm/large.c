@@ -64,7 +64,8 @@ static struct gh_span *large_find(struct gh_central *c, struct gh_large *l,
 	while (i--) {
 		struct gh_span *s = l->span[i];
 
-		if (s->npages != npages || s->central != c)
+		if (s->npages != npages || s->central != c ||
+		    s->state != GH_SPAN_LARGE)
 			continue;
 		l->nallocs++;
 		l->alloc_bytes += s->elemsize;

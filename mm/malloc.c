@@ -213,9 +213,9 @@ static enum found small_claim(struct gh_span *s, void *p, u8 **state)
 	if (s->tiny)
 		return gh_tiny_free(s, (unsigned long)p) ? FOUND_TINY :
 							   FOUND_NONE;
-	if (unlikely(!gh_slot_find(s, s->nmalloc, p, state)))
+	if (unlikely(!gh_slot_find(s, s->nmalloc, p, state) ||
+		     !gh_obj_claim(*state)))
 		return FOUND_NONE;
-	**state = GH_OBJ_FREE;
 	return FOUND_SMALL;
 }
 
@@ -296,11 +296,11 @@ void notrace goheap_free(const void *p)
 	/* The RCU read section of the lookup, see span_withdraw(). */
 	preempt_disable();
 	s = gh_span_guess((unsigned long)p);
-	if (unlikely(!gh_slot_find(s, s->nmalloc, p, &state))) {
+	if (unlikely(!gh_slot_find(s, s->nmalloc, p, &state) ||
+		     !gh_obj_claim(state))) {
 		preempt_enable();
 		goto slow;
 	}
-	*state = GH_OBJ_FREE;
 	if (likely(gh_slot_push(s->slots, (void *)p, state))) {
 		preempt_enable();
 		return;
@@ -318,9 +318,10 @@ EXPORT_SYMBOL_GPL(goheap_free);
 /* Bytes of the allocated object at an address, or 0. In an RCU read section. */
 static size_t span_usable_size(const struct gh_span *s, unsigned long addr)
 {
+	u8 state = gh_span_state(s);
 	unsigned int idx;
 
-	if (gh_span_state(s) == GH_SPAN_DEAD)
+	if (state == GH_SPAN_DEAD || state == GH_SPAN_LOST)
 		return 0;
 	if (s->tiny)
 		return gh_tiny_size(s, addr);

@@ -164,6 +164,12 @@ static void mcache_steal(struct gh_heap *h, long lack)
 	}
 }
 
+/* To free another class's objects takes long, so interrupts do not do it. */
+static bool may_steal(void)
+{
+	return in_task() && !irqs_disabled();
+}
+
 /*
  * Charge the CPU for magazines of @cap objects instead of those that the slot
  * has. At the bound, one other class must have the room, or the slot cannot
@@ -176,7 +182,7 @@ static bool slot_charge(struct gh_central *c, struct gh_slot *slot,
 
 	gh_busy_assert_held(&slot->busy);
 
-	if (more > 0 && !c->cache && mcache_lack(c, more) > 0)
+	if (more > 0 && !c->cache && mcache_lack(c, more) > 0 && may_steal())
 		mcache_steal(c->heap, mcache_lack(c, more));
 	if (more > 0 && mcache_lack(c, more) > 0)
 		return false;
@@ -670,9 +676,8 @@ static unsigned int slot_push_many(struct gh_slot *slot, unsigned int n,
 		    (!run_enter(&run, obj, slots) ||
 		     !run_find(&run, obj, &state)))
 			break;
-		if (unlikely(*state != GH_OBJ_ALLOC))
+		if (unlikely(*state != GH_OBJ_ALLOC || !gh_obj_claim(state)))
 			break;
-		*state = GH_OBJ_FREE;
 		top->obj = obj;
 		top->state = state;
 	}

@@ -31,7 +31,13 @@
 #include "report.h"
 
 /* Unswept spans that an allocation looks at before it makes a new one. */
-#define TAKE_LOOKS	16
+#define TAKE_LOOKS	4
+
+/* Objects that are freed to their spans before interrupts may come in. */
+#define RELEASE_HOLD	16U
+
+/* Spans that are freed with interrupts off, at 2,000 instructions each. */
+#define DEAD_ATOMIC	16U
 
 /* ---- sets --------------------------------------------------------------- */
 
@@ -90,14 +96,22 @@ static void span_got_freed(struct gh_central *c, struct gh_span *s,
 	}
 }
 
-static void free_dead(struct gh_central *c, struct list_head *dead)
+/*
+ * Free spans that are in no set any more. @n counts those of one call of the API:
+ * when there are many, and interrupts are off, a worker frees the rest.
+ */
+static void free_dead(struct gh_central *c, struct list_head *dead,
+		      unsigned int *n)
 {
 	struct gh_span *s, *next;
 
 	list_for_each_entry_safe(s, next, dead, list) {
 		list_del_init(&s->list);
 		atomic_long_dec(&c->nspans);
-		gh_mheap_free_span(c->heap, s);
+		if (++*n > DEAD_ATOMIC && irqs_disabled())
+			gh_mheap_free_span_later(c->heap, s);
+		else
+			gh_mheap_free_span(c->heap, s);
 	}
 }
 
@@ -239,6 +253,7 @@ GH_EXPORT_FOR_TESTS(gh_central_get_span);
 void gh_central_put_span(struct gh_central *c, struct gh_span *s)
 {
 	unsigned long flags;
+	unsigned int n = 0;
 	LIST_HEAD(dead);
 
 	raw_spin_lock_irqsave(&c->lock, flags);
@@ -250,7 +265,7 @@ void gh_central_put_span(struct gh_central *c, struct gh_span *s)
 		span_file(c, s);
 	}
 	raw_spin_unlock_irqrestore(&c->lock, flags);
-	free_dead(c, &dead);
+	free_dead(c, &dead, &n);
 }
 GH_EXPORT_FOR_TESTS(gh_central_put_span);
 
@@ -259,19 +274,28 @@ GH_EXPORT_FOR_TESTS(gh_central_put_span);
  * @c: its mcentral
  * @s: the span, which may be a CPU's current one; its memory is gone
  *
- * Context: any but NMI.
+ * Context: any but NMI; in the RCU read section in which @s was found.
+ * Return: false if it is free, or lost already.
  */
-void gh_central_abandon(struct gh_central *c, struct gh_span *s)
+bool gh_central_abandon(struct gh_central *c, struct gh_span *s)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&c->lock, flags);
+	/* It may be free by now, or on its way to be. */
+	if (s->central != c || s->state == GH_SPAN_DEAD ||
+	    s->state == GH_SPAN_LOST ||
+	    (!s->large && !s->cached && span_empty(s))) {
+		raw_spin_unlock_irqrestore(&c->lock, flags);
+		return false;
+	}
 	if (!s->cached && !s->large)
 		list_del_init(&s->list);
 	WRITE_ONCE(s->nmalloc, 0);
 	WRITE_ONCE(s->ncache, 0);
 	WRITE_ONCE(s->state, GH_SPAN_LOST);
 	raw_spin_unlock_irqrestore(&c->lock, flags);
+	return true;
 }
 
 static bool sets_swept(const struct gh_central *c,
@@ -292,13 +316,15 @@ static unsigned long sets_sweep(struct gh_central *c, struct gh_span_sets *sets,
 		&sets->partial[!swept_set(c)],
 		&sets->full[!swept_set(c)],
 	};
+	/* Frees make swept spans unswept again meanwhile. */
+	long left = atomic_long_read(&c->nspans);
 	unsigned long n = 0;
 	unsigned int i;
 
 	lockdep_assert_held(&c->lock);
 
 	for (i = 0; i < ARRAY_SIZE(unswept); i++) {
-		while (!list_empty(unswept[i])) {
+		while (!list_empty(unswept[i]) && left-- > 0) {
 			struct gh_span *s;
 
 			s = list_first_entry(unswept[i], struct gh_span, list);
@@ -412,6 +438,24 @@ static bool central_release_one(struct gh_central *c, const struct gh_ent *ent,
 	return true;
 }
 
+/* Returns the last that was refused, or NULL. */
+static const void *release_some(struct gh_central *c, const struct gh_ent *ents,
+				unsigned int n, unsigned int *spans)
+{
+	const void *bad = NULL;
+	unsigned long flags;
+	LIST_HEAD(dead);
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	while (n--)
+		if (!central_release_one(c, ents + n, &dead))
+			bad = ents[n].obj;
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+
+	free_dead(c, &dead, spans);
+	return bad;
+}
+
 /**
  * gh_central_release() - free objects to their spans
  * @c: the mcentral
@@ -427,22 +471,17 @@ static bool central_release_one(struct gh_central *c, const struct gh_ent *ent,
 void gh_central_release(struct gh_central *c, const struct gh_ent *ents,
 			unsigned int n)
 {
-	const void *bad = NULL;
-	unsigned long flags;
-	LIST_HEAD(dead);
+	unsigned int spans = 0;
 
-	if (!n)
-		return;
+	while (n) {
+		unsigned int some = min(n, RELEASE_HOLD);
+		const void *bad;
 
-	raw_spin_lock_irqsave(&c->lock, flags);
-	while (n--)
-		if (!central_release_one(c, ents + n, &dead))
-			bad = ents[n].obj;
-	raw_spin_unlock_irqrestore(&c->lock, flags);
-
-	free_dead(c, &dead);
-	if (unlikely(bad))
-		gh_report_bad_free(bad, GOHEAP_BAD_DOUBLE, c->name);
+		n -= some;
+		bad = release_some(c, ents + n, some, &spans);
+		if (unlikely(bad))
+			gh_report_bad_free(bad, GOHEAP_BAD_DOUBLE, c->name);
+	}
 }
 GH_EXPORT_FOR_TESTS(gh_central_release);
 
@@ -534,9 +573,11 @@ static struct gh_ent *tc_take_oldest(struct gh_central *c, bool only_idle)
 
 static void tc_release(struct gh_central *c, bool only_idle)
 {
+	/* Others may go on adding some. */
+	unsigned int left = READ_ONCE(c->tc_n);
 	struct gh_ent *mag;
 
-	while ((mag = tc_take_oldest(c, only_idle))) {
+	while (left-- && (mag = tc_take_oldest(c, only_idle))) {
 		gh_central_release(c, mag, c->batch);
 		gh_fixalloc_free(c->mags, mag);
 		cond_resched();

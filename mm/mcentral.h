@@ -143,7 +143,7 @@ bool gh_central_age(struct gh_central *c);
 struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid);
 struct gh_span *gh_central_get_span(struct gh_central *c, int nid);
 void gh_central_put_span(struct gh_central *c, struct gh_span *s);
-void gh_central_abandon(struct gh_central *c, struct gh_span *s);
+bool gh_central_abandon(struct gh_central *c, struct gh_span *s);
 
 bool gh_central_take(struct gh_central *c, int nid, struct gh_ent *ent);
 void gh_central_release(struct gh_central *c, const struct gh_ent *ents,

@@ -50,11 +50,17 @@
 /* Pages of cached spans that are evicted in one step. */
 #define EVICT_PAGES	256UL
 
+/* Spans that are evicted in one step with interrupts off. */
+#define EVICT_ATOMIC	16
+
 /* Attempts to reserve address space, which others may take first. */
 #define GROW_TRIES	3U
 
 /* Attempts to get memory, between which cached spans are evicted. */
 #define COMMIT_TRIES	3
+
+/* Runs that are passed over because somebody unmapped them. */
+#define LOST_TRIES	64
 
 struct gh_heap *gh_kheap __ro_after_init;
 GH_EXPORT_FOR_TESTS(gh_kheap);
@@ -270,9 +276,11 @@ static void span_evict(struct gh_heap *h, struct gh_span *s)
 static unsigned long heap_evict(struct gh_heap *h, struct gh_node *node,
 				unsigned long npages)
 {
+	/* Small spans take some 2,000 instructions each. */
+	unsigned int left = irqs_disabled() ? EVICT_ATOMIC : UINT_MAX;
 	unsigned long done = 0;
 
-	while (done < npages) {
+	while (done < npages && left--) {
 		struct gh_span *s = gh_spancache_take_victim(&node->cache);
 
 		if (!s)
@@ -386,7 +394,7 @@ GH_EXPORT_FOR_TESTS(gh_mheap_evict);
 /* Is the area of a run still ours? Else nothing may be mapped there. */
 static bool run_is_intact(const struct gh_node *node, const struct gh_run *run)
 {
-	return gh_area_intact(gh_node_arena_of_page(node, run->page)->area);
+	return gh_node_area_intact(gh_node_arena_of_page(node, run->page)->area);
 }
 
 /*
@@ -398,11 +406,13 @@ static bool heap_try_node(struct gh_heap *h, struct gh_node *node,
 			  gfp_t memory)
 {
 	unsigned int tries = COMMIT_TRIES;
+	int lost = LOST_TRIES;
 
 	while (tries-- && heap_take_pages(h, node, run, gfp)) {
-		if (run->nscav && unlikely(!run_is_intact(node, run))) {
+		if (unlikely(!run_is_intact(node, run))) {
 			/* The pages are lost; the next tick finds out more. */
 			gh_mheap_kick(h);
+			tries += lost-- > 0;
 			continue;
 		}
 		if (!run->nscav ||
@@ -651,6 +661,22 @@ static noinline void heap_cache_anyway(struct gh_heap *h, struct gh_span *s)
 	span_discard(h, s);
 }
 
+/* Free a span that is dead, or keep it for reuse. */
+static void heap_free_dead(struct gh_heap *h, struct gh_span *s)
+{
+	if (s->huge) {
+		atomic_long_sub(s->npages, &s->node->span_pages);
+		atomic_long_dec(&s->node->nspans);
+		gh_huge_free(h, s);
+		return;
+	}
+	if (!s->large)
+		span_leave(s);
+	if (unlikely(!gh_spancache_put(&s->node->cache, s)))
+		heap_cache_anyway(h, s);
+	gh_mheap_kick(h);
+}
+
 /**
  * gh_mheap_free_span() - free a span
  * @h: the heap
@@ -665,19 +691,45 @@ void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s)
 		return;
 	span_forget_kmemleak(s);
 	span_withdraw(s);
-	if (s->huge) {
-		atomic_long_sub(s->npages, &s->node->span_pages);
-		atomic_long_dec(&s->node->nspans);
-		gh_huge_free(h, s);
-		return;
-	}
-	if (!s->large)
-		span_leave(s);
-	if (unlikely(!gh_spancache_put(&s->node->cache, s)))
-		heap_cache_anyway(h, s);
-	gh_mheap_kick(h);
+	heap_free_dead(h, s);
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_free_span);
+
+/**
+ * gh_mheap_free_span_later() - have a worker free a span
+ * @h: the heap
+ * @s: the span, as for gh_mheap_free_span()
+ *
+ * Context: any but NMI.
+ */
+void gh_mheap_free_span_later(struct gh_heap *h, struct gh_span *s)
+{
+	if (unlikely(s->state == GH_SPAN_LOST))
+		return;
+	span_forget_kmemleak(s);
+	span_withdraw(s);
+	llist_add(&s->dead, &h->dead_spans);
+	queue_work(gh_wq, &h->dead_work);
+}
+
+/**
+ * gh_mheap_dead_work() - the worker's part of gh_mheap_free_span_later()
+ * @work: gh_heap.dead_work
+ *
+ * Context: process context, may sleep.
+ */
+void gh_mheap_dead_work(struct work_struct *work)
+{
+	struct gh_heap *h = container_of(work, struct gh_heap, dead_work);
+	struct gh_span *s, *next;
+
+	llist_for_each_entry_safe(s, next, llist_del_all(&h->dead_spans), dead) {
+		/* The link was in the same place. */
+		INIT_LIST_HEAD(&s->list);
+		heap_free_dead(h, s);
+		cond_resched();
+	}
+}
 
 static void walk_page(struct gh_arena *arena, unsigned long page,
 		      void (*fn)(struct gh_span *s, void *arg), void *arg)
@@ -728,11 +780,11 @@ GH_EXPORT_FOR_TESTS(gh_mheap_walk_spans);
 
 /* ---- freeing memory ----------------------------------------------------- */
 
-/* Does a node have memory of this NUMA node? Memory of any is the first one's. */
+/* Can a node have memory of this NUMA node? */
 static bool node_is_of(const struct gh_node *node, int nid)
 {
 	return nid == NUMA_NO_NODE || node->nid == nid ||
-	       (node->nid == NUMA_NO_NODE && nid == first_memory_node);
+	       node->nid == NUMA_NO_NODE;
 }
 
 /* Evict cached spans until @npages free pages have memory, or none is left. */

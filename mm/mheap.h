@@ -31,6 +31,8 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 				    struct gh_central *central, gfp_t gfp,
 				    int nid);
 void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s);
+void gh_mheap_free_span_later(struct gh_heap *h, struct gh_span *s);
+void gh_mheap_dead_work(struct work_struct *work);
 unsigned long gh_mheap_evict(struct gh_heap *h);
 unsigned long gh_mheap_scavenge(struct gh_heap *h, int nid,
 				unsigned long npages, bool evict);

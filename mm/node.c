@@ -100,18 +100,31 @@ void gh_node_clear_arena(struct gh_node *node, unsigned int slot)
 }
 
 /**
+ * gh_node_area_intact() - ask whether an area is still ours
+ * @area: the area
+ *
+ * Context: any.
+ * Return: false if somebody unmapped it.
+ */
+bool gh_node_area_intact(const struct gh_area *area)
+{
+	return !area->damaged && !READ_ONCE(area->lost) &&
+	       gh_vmem_intact(&area->vmem);
+}
+
+/**
  * gh_node_wants_spare() - ask whether address space should be reserved ahead
  * @node: the node
  *
- * Those that cannot reserve any themselves should find some. An eager arena is
- * 64 MiB of memory, so it should be there only when it is needed soon.
+ * Those that cannot reserve any themselves should find some. Where an arena takes
+ * megabytes of memory, it should be there only when it is needed soon.
  *
  * Context: any.
  * Return: true if it should.
  */
 bool gh_node_wants_spare(const struct gh_node *node)
 {
-	if (gh_vmem_is_sparse())
+	if (gh_vmem_space_is_cheap())
 		return READ_ONCE(node->nspare) < READ_ONCE(node->goal);
 	return READ_ONCE(node->narenas) && !READ_ONCE(node->nspare) &&
 	       READ_ONCE(node->pa.nfree) < GH_ARENA_PAGES / 8;
@@ -251,6 +264,11 @@ void gh_node_free_pages(struct gh_node *node, unsigned long page,
 	WARN_ON_ONCE(!ok);
 }
 
+static bool node_page_intact(const struct gh_node *node, unsigned long page)
+{
+	return gh_node_area_intact(gh_node_arena_of_page(node, page)->area);
+}
+
 /**
  * gh_node_guard() - let accesses to a page fault
  * @node: the node
@@ -263,8 +281,10 @@ void gh_node_free_pages(struct gh_node *node, unsigned long page,
  */
 struct page *gh_node_guard(struct gh_node *node, unsigned long page)
 {
-	struct page *memory = gh_vmem_hide(gh_node_page_addr(node, page));
+	struct page *memory = NULL;
 
+	if (node_page_intact(node, page))
+		memory = gh_vmem_hide(gh_node_page_addr(node, page));
 	if (!memory)
 		atomic_long_inc(&node->nguards);
 	return memory;
@@ -284,10 +304,10 @@ void gh_node_unguard(struct gh_node *node, unsigned long page,
 	unsigned long flags;
 	bool ok;
 
-	if (memory)
-		gh_vmem_show(gh_node_page_addr(node, page), memory);
-	else
+	if (!memory)
 		atomic_long_dec(&node->nguards);
+	else if (node_page_intact(node, page))
+		gh_vmem_show(gh_node_page_addr(node, page), memory);
 
 	raw_spin_lock_irqsave(&node->lock, flags);
 	ok = gh_pagealloc_free_scav(&node->pa, page, 1, !memory);
@@ -351,8 +371,11 @@ static unsigned int scav_take(struct gh_node *node, unsigned long want,
 		if (!run->npages)
 			break;
 
-		gh_vmem_decommit(batch, gh_node_page_addr(node, run->page),
-				 run->npages << GH_PAGE_SHIFT);
+		/* What somebody unmapped may be another's by now. */
+		if (node_page_intact(node, run->page))
+			gh_vmem_decommit(batch,
+					 gh_node_page_addr(node, run->page),
+					 run->npages << GH_PAGE_SHIFT);
 		want -= run->npages;
 	}
 	return n;

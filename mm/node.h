@@ -130,6 +130,7 @@ int gh_node_set_arena(struct gh_node *node, unsigned int slot,
 		      struct gh_arena *arena, gfp_t gfp);
 void gh_node_clear_arena(struct gh_node *node, unsigned int slot);
 bool gh_node_grow(struct gh_node *node);
+bool gh_node_area_intact(const struct gh_area *area);
 bool gh_node_wants_spare(const struct gh_node *node);
 
 bool gh_node_take_pages(struct gh_node *node, struct gh_run *run);

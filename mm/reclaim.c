@@ -178,17 +178,20 @@ static void queue_age(struct gh_heap *h, unsigned int cpu)
 /* Returns true if there are CPUs to look at again. */
 static bool age_cpus(struct gh_heap *h)
 {
-	const struct cpumask *cpus = housekeeping_cpumask(HK_TYPE_DOMAIN);
 	bool more = false;
 	int cpu;
 
 	cpus_read_lock();
-	for_each_cpu_and(cpu, cpus, cpu_online_mask) {
+	/* Isolation may change at run time. */
+	rcu_read_lock();
+	for_each_cpu_and(cpu, housekeeping_cpumask(HK_TYPE_DOMAIN),
+			 cpu_online_mask) {
 		if (cpu_at_rest(h, cpu))
 			continue;
 		queue_age(h, cpu);
 		more = true;
 	}
+	rcu_read_unlock();
 	cpus_read_unlock();
 	return more;
 }
@@ -335,6 +338,7 @@ unsigned long gh_reclaim_all(struct gh_heap *h)
 
 	gh_reclaim_drain(h, NULL);
 	sweep_all(h);
+	flush_work(&h->dead_work);
 	flush_work(&h->huge_work);
 	mutex_lock(&h->scav_lock);
 	npages = gh_mheap_scavenge(h, NUMA_NO_NODE, ULONG_MAX, true);
@@ -430,8 +434,11 @@ static bool background_tick(struct gh_heap *h)
 	unsigned long surplus;
 	bool more;
 
-	if (gh_damage_look(h))
-		ask_cpus(h);
+	if (gh_damage_look(h)) {
+		/* Twice, as batches may have changed hands meanwhile. */
+		gh_reclaim_drain(h, NULL);
+		gh_reclaim_drain(h, NULL);
+	}
 	more = age_centrals(h);
 	more |= age_cpus(h);
 	more |= gh_mheap_age(h);
@@ -454,6 +461,8 @@ static void background_fn(struct work_struct *work)
 					 background);
 	bool more = true;
 
+	if (READ_ONCE(h->closing))
+		return;
 	if (time_after_eq(jiffies, h->aged + HZ)) {
 		h->aged = jiffies;
 		more = background_tick(h);
@@ -582,6 +591,8 @@ void gh_reclaim_remove(struct gh_heap *h)
 	cancel_delayed_work_sync(&h->background);
 	for_each_possible_cpu(cpu)
 		cancel_work_sync(&per_cpu_ptr(h->mcache, cpu)->age_work);
+	/* That may have been queued by one that had not seen the flag. */
+	cancel_delayed_work_sync(&h->background);
 	gh_area_detach(h);
 }
 

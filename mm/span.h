@@ -25,6 +25,7 @@
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/percpu-defs.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
@@ -57,6 +58,33 @@ enum gh_obj_state {
 	GH_OBJ_ALLOC,
 };
 
+/*
+ * Whether state bytes of small objects are exchanged, so that of two CPUs that free
+ * one object at the same moment one is refused. That takes three instructions more,
+ * one of them locked, so it is for those who look for such frees: with
+ * GOHEAP_DEBUG=1, and in kernels that look for errors at any price.
+ */
+#if defined(GOHEAP_DEBUG) || defined(CONFIG_KASAN) || defined(CONFIG_PROVE_LOCKING)
+#define GH_OBJ_EXCHANGE	1
+#else
+#define GH_OBJ_EXCHANGE	0
+#endif
+
+/**
+ * gh_obj_claim() - mark an object free that was found allocated
+ * @state: its state byte
+ *
+ * Context: any, in the RCU read section in which it was found.
+ * Return: false if another CPU was quicker, where that can be known.
+ */
+static __always_inline bool gh_obj_claim(u8 *state)
+{
+	if (GH_OBJ_EXCHANGE)
+		return xchg(state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
+	*state = GH_OBJ_FREE;
+	return true;
+}
+
 /**
  * struct gh_ent - an object in a magazine
  * @obj: the object
@@ -83,6 +111,7 @@ struct gh_ent {
  * @elemsize: bytes of an object; of the whole run in a large span
  * @npages: heap pages
  * @list: in a set of its mcentral, or in a bin of the span cache
+ * @dead: in the list of spans that a worker is to free, in place of @list
  * @alloc_cache: free places of the bitmap word that @freeindex is in
  * @alloc_bits: taken at the last sweep
  * @freed_bits: objects freed since then
@@ -128,7 +157,10 @@ struct gh_span {
 	u32 sweepgen;
 	size_t elemsize;
 	unsigned long npages;
-	struct list_head list;
+	union {
+		struct list_head list;
+		struct llist_node dead;
+	};
 	u64 alloc_cache;
 	u64 *alloc_bits;
 	u64 *freed_bits;

@@ -109,10 +109,7 @@ static bool stack_claim(struct gh_span *s, unsigned long addr, u8 **state)
 	if (s->large)
 		return gh_large_release(s);
 	*state = &s->objstate[idx];
-	if (**state != GH_OBJ_ALLOC)
-		return false;
-	**state = GH_OBJ_FREE;
-	return true;
+	return **state == GH_OBJ_ALLOC && gh_obj_claim(*state);
 }
 
 /* Free a block that was marked free, which keeps the span alive until then. */

@@ -360,19 +360,16 @@ static void *map_start(struct seq_file *m, loff_t *pos)
 	return map_at(pos);
 }
 
+/* Length of the run that was shown last; areas_lock protects it. */
+static unsigned long map_shown;
+
 static void *map_next(struct seq_file *m, void *v, loff_t *pos)
 {
-	struct gh_arena *arena = map_arena(gh_kheap,
-					   *pos >> GH_ARENA_PAGES_SHIFT);
-	enum gh_page_state state;
-
-	if (arena) {
-		rcu_read_lock();
-		*pos += map_run(arena, *pos % GH_ARENA_PAGES, &state);
-		rcu_read_unlock();
-	} else {
+	/* Not looked up again, as it may have changed since it was shown. */
+	if (map_arena(gh_kheap, *pos >> GH_ARENA_PAGES_SHIFT))
+		*pos += map_shown;
+	else
 		*pos += GH_ARENA_PAGES;
-	}
 	return map_at(pos);
 }
 
@@ -431,8 +428,9 @@ static int map_show(struct seq_file *m, void *v)
 		s = gh_arena_span(arena, page);
 	} else {
 		s = map_huge(gh_kheap, nr);
-		n = s->npages;
+		n = s ? s->npages : 1;
 	}
+	map_shown = n;
 	seq_printf(m, "%u %lu %lu ", nr, page, n);
 
 	/* Cached spans that are large stay in the table, but are dead. */

@@ -312,6 +312,20 @@ no_pages:
 GH_EXPORT_FOR_TESTS(gh_vmem_map);
 
 /**
+ * gh_vmem_map_intact() - ask whether a mapping is still ours
+ * @m: as filled in by gh_vmem_map()
+ *
+ * Context: any.
+ * Return: false if somebody unmapped it.
+ */
+bool gh_vmem_map_intact(const struct gh_vmem_map *m)
+{
+	struct page *page = vmalloc_to_page((void *)m->base);
+
+	return page == m->pages[0] || page == m->pages[1 % m->npages];
+}
+
+/**
  * gh_vmem_unmap() - end a mapping, and free its memory
  * @m: as filled in by gh_vmem_map()
  *
@@ -320,8 +334,7 @@ GH_EXPORT_FOR_TESTS(gh_vmem_map);
  */
 bool gh_vmem_unmap(struct gh_vmem_map *m)
 {
-	struct page *page = vmalloc_to_page((void *)m->base);
-	bool intact = page == m->pages[0] || page == m->pages[1 % m->npages];
+	bool intact = gh_vmem_map_intact(m);
 
 	if (intact)
 		vunmap(m->vm);
@@ -345,6 +358,17 @@ bool gh_vmem_is_sparse(void)
 	return vmem_sparse;
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_is_sparse);
+
+/**
+ * gh_vmem_space_is_cheap() - ask whether empty address space costs little
+ *
+ * Return: false if it is memory, or KASAN backs it with memory.
+ */
+bool gh_vmem_space_is_cheap(void)
+{
+	return vmem_sparse && !IS_ENABLED(CONFIG_KASAN_VMALLOC);
+}
+GH_EXPORT_FOR_TESTS(gh_vmem_space_is_cheap);
 
 /**
  * gh_vmem_committed_bytes() - physical memory behind all arenas

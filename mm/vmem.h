@@ -41,6 +41,7 @@ struct gh_vmem_map {
 int gh_vmem_init(enum gh_vmem_kind kind);
 void gh_vmem_exit(void);
 bool gh_vmem_is_sparse(void);
+bool gh_vmem_space_is_cheap(void);
 
 int gh_vmem_reserve(struct gh_vmem_area *area, unsigned int narenas, int nid);
 void gh_vmem_release(struct gh_vmem_area *area);
@@ -57,6 +58,7 @@ unsigned long gh_vmem_batch_free(struct gh_vmem_batch *batch);
 
 int gh_vmem_map(struct gh_vmem_map *m, unsigned long npages, gfp_t gfp,
 		int nid);
+bool gh_vmem_map_intact(const struct gh_vmem_map *m);
 bool gh_vmem_unmap(struct gh_vmem_map *m);
 
 unsigned long gh_vmem_committed_bytes(void);

@@ -6,6 +6,7 @@
 . ./lib.sh
 
 [ -f $MODULES/goheap_blkdev.ko ] || skip_all "no block devices"
+grep -q " kasan_report$" /proc/kallsyms && skip_all "KASAN needs more memory"
 
 free_mb=$(awk '/^MemFree/ { print int($2 / 1024) }' /proc/meminfo)
 log_mark blkdev

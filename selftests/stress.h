@@ -152,6 +152,7 @@ void stress_spike(void);
 void stress_killed(void);
 void stress_idle(void);
 void stress_damage(void);
+void stress_race(void);
 
 /* ---- for processes (stress_user.c) -------------------------------------- */
 

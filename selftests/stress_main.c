@@ -55,6 +55,7 @@ static const struct scenario scenarios[] = {
 	{ "killed", stress_killed },
 	{ "idle", stress_idle },
 	{ "damage", stress_damage },
+	{ "race", stress_race },
 };
 
 /* ---- debugfs ------------------------------------------------------------ */

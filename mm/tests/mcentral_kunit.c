@@ -112,6 +112,30 @@ static struct gh_span *span_with(struct kunit *test, struct gh_central *c,
 	return s;
 }
 
+/* ---- with interrupts off ------------------------------------------------ */
+
+static void many_spans_that_die_with_interrupts_off_are_freed_later(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, 8192);
+	struct gh_heap *h = c->heap;
+	struct gh_ent *ents;
+	unsigned int i, n = 60;
+
+	ents = kunit_kcalloc(test, n, sizeof(*ents), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ents);
+	for (i = 0; i < n; i++)
+		span_with(test, c, ents + i, 1);
+	KUNIT_ASSERT_EQ(test, nspans(c), n);
+
+	local_irq_disable();
+	gh_central_release(c, ents, n);
+	local_irq_enable();
+	KUNIT_EXPECT_EQ(test, nspans(c), 0);
+	flush_work(&h->dead_work);
+	KUNIT_EXPECT_TRUE(test, llist_empty(&h->dead_spans));
+	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0UL);
+}
+
 /* ---- sets --------------------------------------------------------------- */
 
 static void a_new_span_is_cached_and_in_no_set(struct kunit *test)
@@ -708,6 +732,7 @@ static void random_steps_give_each_object_to_one(struct kunit *test)
 }
 
 static struct kunit_case mcentral_cases[] = {
+	KUNIT_CASE(many_spans_that_die_with_interrupts_off_are_freed_later),
 	KUNIT_CASE(a_new_span_is_cached_and_in_no_set),
 	KUNIT_CASE(a_span_with_free_places_is_partial),
 	KUNIT_CASE(a_span_without_free_places_is_full),
