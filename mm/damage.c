@@ -10,6 +10,7 @@
  */
 #define pr_fmt(fmt) "goheap: " fmt
 
+#include <linux/kmemleak.h>
 #include <linux/mm.h>
 
 #include "area.h"
@@ -27,7 +28,12 @@ static void span_lose(struct gh_span *s, unsigned long *n)
 {
 	struct gh_central *c = READ_ONCE(s->central);
 
-	if (gh_central_abandon(c, s) && (*n)++ < SPANS_SHOWN)
+	if (!gh_central_abandon(c, s))
+		return;
+	/* It must not scan what is not there. */
+	if (!s->noscan)
+		kmemleak_free((void *)s->base);
+	if ((*n)++ < SPANS_SHOWN)
 		pr_err("  objects of %zu bytes of %s are lost\n", s->elemsize, c->name);
 }
 
