@@ -15,16 +15,5 @@ check "and with the number of objects" \
 check "objects are listed" \
 	[ "$(log_since | grep -c 'goheap:   object [^ ]*$')" -ge 1 ]
 check "scenario private works after it" scenario private
-rmmod goheap_stress
-check "nothing keeps goheap from being unloaded" unload
-check "the loss is reported at unload" log_has "goheap: unload leak: "
-expect_end
-log_mark reloaded
-check "goheap is loaded again" load
-insmod $MODULES/goheap_stress.ko
-check "scenario private works in the new one" scenario private
-rmmod goheap_stress
-check "goheap is unloaded" unload
-check_not "and this one lost nothing" log_has "goheap: unload leak"
-load
+check_reload_after_loss
 finish

@@ -17,16 +17,5 @@ expect_begin
 check "the heap goes on without what was unmapped" scenario damage
 check "the damage is reported" log_has "goheap: damage: somebody unmapped"
 check "and what was lost with it" log_has "goheap:   [0-9]* spans are lost"
-rmmod goheap_stress
-check "nothing keeps goheap from being unloaded" unload
-check "the loss is reported at unload" log_has "goheap: unload leak: "
-expect_end
-log_mark reloaded
-check "goheap is loaded again" load
-insmod $MODULES/goheap_stress.ko
-check "scenario private works in the new one" scenario private
-rmmod goheap_stress
-check "goheap is unloaded" unload
-check_not "and this one lost nothing" log_has "goheap: unload leak"
-load
+check_reload_after_loss
 finish

@@ -110,6 +110,23 @@ load()
 	insmod "$MODULES/goheap.ko" "$@"
 }
 
+# What was lost is reported when goheap goes, and the next one has not lost anything.
+check_reload_after_loss()
+{
+	rmmod goheap_stress
+	check "nothing keeps goheap from being unloaded" unload
+	check "the loss is reported at unload" log_has "goheap: unload leak: "
+	expect_end
+	log_mark reloaded
+	check "goheap is loaded again" load
+	insmod $MODULES/goheap_stress.ko
+	check "scenario private works in the new one" scenario private
+	rmmod goheap_stress
+	check "goheap is unloaded" unload
+	check_not "and this one lost nothing" log_has "goheap: unload leak"
+	load
+}
+
 # Quiet variants, for what is meant to fail.
 try_load()
 {

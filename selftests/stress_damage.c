@@ -42,14 +42,25 @@ static void damage_check_new(const void *lost)
 	}
 }
 
+/* Wait until goheap has noticed, while there is something for its worker to do. */
+static bool damage_noticed(const void *p)
+{
+	unsigned int waits = 0;
+
+	while (goheap_usable_size(p) && waits++ < DAMAGE_WAITS) {
+		goheap_free(goheap_alloc(SZ_64K, GFP_KERNEL));
+		msleep(100);
+	}
+	return !goheap_usable_size(p);
+}
+
 /**
  * stress_damage() - unmap a part of the heap
  */
 void stress_damage(void)
 {
 	struct goheap_stats before, after;
-	unsigned int waits = 0;
-	void *large, *small;
+	void *huge, *large, *small;
 
 	if (!gh_vmem_is_sparse()) {
 		st_skip("only sparse arenas can be looked at");
@@ -62,12 +73,8 @@ void stress_damage(void)
 		return;
 	}
 	vfree(large);
-	while (goheap_usable_size(large) && waits++ < DAMAGE_WAITS) {
-		/* The worker looks while there is something to do. */
-		goheap_free(goheap_alloc(SZ_64K, GFP_KERNEL));
-		msleep(100);
-	}
-	/* CPUs are asked for what they hold, and nobody waits for them. */
+	st_check(damage_noticed(large), "that a part was unmapped is noticed");
+	/* The worker goes on to drain what CPUs hold of it. */
 	msleep(1000);
 
 	goheap_get_stats(&before);
@@ -79,4 +86,11 @@ void stress_damage(void)
 	damage_check_new(large);
 	goheap_shrink();
 	damage_check_new(large);
+
+	huge = goheap_alloc(SZ_64M, GFP_KERNEL);
+	st_check(huge, "64 MiB can be had");
+	if (!huge)
+		return;
+	vfree(huge);
+	st_check(damage_noticed(huge), "that a huge object was unmapped is noticed");
 }
