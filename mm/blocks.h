@@ -2,9 +2,9 @@
 /*
  * blocks: physical memory, in blocks as large as the system has them.
  *
- * Whoever wants many pages asks for few blocks, which costs far less than page
- * after page. A block is split at once, so that its pages are ordinary single
- * pages which can be freed one by one:
+ * A few blocks cost far less than as many pages one by one. A block is split at
+ * once, so that its pages are ordinary single pages, which can be freed one by
+ * one:
  *
  *	LIST_HEAD(blocks);
  *	struct gh_block_iter it;

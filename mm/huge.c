@@ -13,11 +13,12 @@
  *                 [ span A            ]g[  span B  ]g     g: unmapped page
  *   gh_arena          users: 1     users: 2
  *
- * Whoever frees one may be in any context, so that a worker does the rest.
+ * A free may come in any context, so a worker unmaps the memory and frees it.
  *
  * Locking: gh_heap.huge_lock, a mutex, protects gh_heap.huge. It is not held while
  * memory is allocated.
  */
+#include <linux/kmemleak.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -263,6 +264,22 @@ void gh_huge_walk(struct gh_heap *h, void (*fn)(struct gh_span *s, void *arg),
 	mutex_unlock(&h->huge_lock);
 }
 
+static void huge_lose(struct gh_span *s)
+{
+	u8 state = gh_span_state(s);
+
+	if (state == GH_SPAN_DEAD || state == GH_SPAN_LOST)
+		return;
+	/* It may be freed at this moment, and then the free has it. */
+	if (cmpxchg(&s->state, state, GH_SPAN_LOST) != state)
+		return;
+	/* It must not scan what is not there. */
+	if (!s->noscan)
+		kmemleak_free((void *)s->base);
+	pr_err("goheap: damage: somebody unmapped an object of %zu bytes, by vfree() or kvfree()\n",
+	       s->elemsize);
+}
+
 /**
  * gh_huge_look() - look for huge spans that somebody unmapped, and lose them
  * @h: the heap
@@ -274,14 +291,9 @@ void gh_huge_look(struct gh_heap *h)
 	struct gh_huge *huge;
 
 	mutex_lock(&h->huge_lock);
-	list_for_each_entry(huge, &h->huge, list) {
-		if (gh_span_state(huge->span) != GH_SPAN_LARGE ||
-		    gh_vmem_map_intact(&huge->map))
-			continue;
-		pr_err("goheap: damage: somebody unmapped an object of %zu bytes, by vfree() or kvfree()\n",
-		       huge->span->elemsize);
-		WRITE_ONCE(huge->span->state, GH_SPAN_LOST);
-	}
+	list_for_each_entry(huge, &h->huge, list)
+		if (!gh_vmem_map_intact(&huge->map))
+			huge_lose(huge->span);
 	mutex_unlock(&h->huge_lock);
 }
 

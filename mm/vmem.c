@@ -18,10 +18,7 @@
 #include "sparse.h"
 #include "vmem.h"
 
-/*
- * Whoever maps all of an area, or looks at the tag bits of an address, would
- * find what is not there.
- */
+/* Kernels in which arenas cannot work. */
 #ifdef CONFIG_KMSAN
 #error "KMSAN takes the metadata of a whole arena from one page"
 #endif
