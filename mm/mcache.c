@@ -463,7 +463,7 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 
 	/* __GFP_THISNODE alone means the nearest node; magazines mix nodes. */
 	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
-		nid = numa_mem_id();
+		nid = gh_mheap_nid(c->heap);
 	here = nid == NUMA_NO_NODE;
 	/* A NUMA node without a gh_node is served by others, if it may be. */
 	if (gfp & __GFP_THISNODE && gh_mheap_node(c->heap, nid, false)->nid != nid)

@@ -145,12 +145,10 @@ static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
 static inline void *gh_slot_alloc_node(struct gh_central *c, gfp_t gfp,
 				       int nid)
 {
-	int near = numa_mem_id();
-
 	if (likely(!(gfp & __GFP_THISNODE)) &&
-	    (nid == NUMA_NO_NODE || nid == near))
+	    (nid == NUMA_NO_NODE || nid == numa_mem_id()))
 		return gh_slot_alloc(c, gfp);
-	return gh_slot_alloc_slow(c, gfp, nid == NUMA_NO_NODE ? near : nid);
+	return gh_slot_alloc_slow(c, gfp, nid);
 }
 
 /**

@@ -617,7 +617,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 
 	might_alloc(gfp);
 	if (nid == NUMA_NO_NODE)
-		nid = numa_mem_id();
+		nid = gh_mheap_nid(h);
 	node = gh_mheap_node(h, nid, shape->noscan);
 	if (gfp & __GFP_THISNODE && node->nid != nid)
 		return NULL;
@@ -1076,18 +1076,22 @@ void gh_mheap_exit(void)
  * @nid: a NUMA node
  *
  * NUMA nodes without memory, those that were added later, and those beyond
- * GH_MAX_NUMA share the nodes of the others.
+ * GH_MAX_NUMA share the nodes of the nearest that has some.
  *
  * Return: an index less than @nr_numa.
  */
 unsigned int gh_mheap_numa(const struct gh_heap *h, int nid)
 {
-	unsigned int i;
+	unsigned int i, best = 0;
 
-	for (i = 0; i < h->nr_numa; i++)
+	for (i = 0; i < h->nr_numa; i++) {
 		if (h->numa[i][0]->nid == nid)
 			return i;
-	return nid % h->nr_numa;
+		if (node_distance(nid, h->numa[i][0]->nid) <
+		    node_distance(nid, h->numa[best][0]->nid))
+			best = i;
+	}
+	return best;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_numa);
 
@@ -1104,3 +1108,18 @@ struct gh_node *gh_mheap_node(struct gh_heap *h, int nid, bool noscan)
 	return h->numa[gh_mheap_numa(h, nid)][noscan];
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_node);
+
+/**
+ * gh_mheap_nid() - the NUMA node that this CPU's memory is from
+ * @h: the heap
+ *
+ * numa_mem_id() will not do: on x86 it names nodes without memory, too.
+ *
+ * Context: any.
+ * Return: the nearest NUMA node with memory.
+ */
+int gh_mheap_nid(const struct gh_heap *h)
+{
+	return h->numa[gh_mheap_numa(h, numa_mem_id())][0]->nid;
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_nid);

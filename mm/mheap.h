@@ -25,6 +25,7 @@ int gh_mheap_init(void);
 void gh_mheap_exit(void);
 
 unsigned int gh_mheap_numa(const struct gh_heap *h, int nid);
+int gh_mheap_nid(const struct gh_heap *h);
 struct gh_node *gh_mheap_node(struct gh_heap *h, int nid, bool noscan);
 struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 				    const struct gh_shape *shape,

@@ -685,7 +685,7 @@ static void the_last_resort_is_another_nodes_memory(struct kunit *test)
 	struct gh_central *c = central_of(test, SIZE);
 	struct gh_heap *h = c->heap;
 	void *p[3];
-	int here = numa_mem_id(), there = -1;
+	int here = gh_mheap_nid(h), there = -1;
 	unsigned int i;
 
 	for (i = 0; i < h->nr_numa; i++)
@@ -715,7 +715,7 @@ static void a_tiny_block_of_another_node_is_not_for_this_one(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
 	struct gh_central *c = &h->central[GH_CENTRAL_TINY];
-	int here = numa_mem_id(), nid;
+	int here = gh_mheap_nid(h), nid;
 	void *p, *q;
 
 	for_each_node_state(nid, N_MEMORY)
@@ -735,6 +735,32 @@ static void a_tiny_block_of_another_node_is_not_for_this_one(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_span_of((unsigned long)q)->node->nid, here);
 	goheap_free(p);
 	goheap_free(q);
+}
+
+/* On a CPU whose node has no memory, "this node" is the nearest that has some. */
+static void this_node_has_memory_on_every_cpu(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		void *p, *q;
+
+		KUNIT_ASSERT_EQ(test, set_cpus_allowed_ptr(current,
+							   cpumask_of(cpu)), 0);
+		p = gh_malloc(h, 100, GFP_KERNEL | __GFP_THISNODE, false,
+			      NUMA_NO_NODE);
+		q = gh_malloc(h, SZ_64K, GFP_KERNEL | __GFP_THISNODE, false,
+			      NUMA_NO_NODE);
+		KUNIT_EXPECT_NOT_NULL(test, p);
+		KUNIT_EXPECT_NOT_NULL(test, q);
+		KUNIT_EXPECT_TRUE(test, node_state(gh_mheap_nid(h), N_MEMORY));
+		goheap_free(p);
+		goheap_free(q);
+	}
+	/* Nothing is left behind that only those CPUs would age. */
+	gh_reclaim_drain(h, NULL);
+	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0);
 }
 
 /* Frees from NMI context are put off; every kind of object comes home. */
@@ -1353,6 +1379,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(bulk_allocation_says_how_far_it_got),
 	KUNIT_CASE(the_last_resort_is_another_nodes_memory),
 	KUNIT_CASE(a_tiny_block_of_another_node_is_not_for_this_one),
+	KUNIT_CASE(this_node_has_memory_on_every_cpu),
 	KUNIT_CASE(deferred_frees_come_home),
 	KUNIT_CASE(interrupts_and_threads_do_not_disturb_each_other),
 	KUNIT_CASE(interrupts_do_not_confuse_the_ageing_of_tiny_blocks),
