@@ -3,10 +3,8 @@
  * step: executes a path of goheap one instruction at a time, and has something
  * done before one of them.
  *
- * The trap flag makes the processor raise a debug exception after each
- * instruction. A die notifier sees it, in NMI context, before the kernel looks at
- * it. Interrupts clear the flag on entry and restore it on return, and it is lost
- * when the task sleeps, so only the path itself is stepped:
+ * The trap flag makes the processor raise an exception after each instruction; see
+ * trap.h. It is lost when the task sleeps, so only the path itself is stepped:
  *
  *   goheap's code      each instruction may be a point
  *   this module's      stepped, not counted
@@ -19,27 +17,21 @@
  * A path is executed once to learn it: which instructions there are, and where
  * the functions that it calls return. Then, on the way to a point, each function
  * that returns before the point is executed without the flag: else a path of n
- * instructions would cost n * n / 2 exceptions. Code is executed without the flag
- * by replacing its return address with step_resume(), which sets the flag again.
+ * instructions would cost n * n / 2 exceptions.
  *
  * An instruction of a loop is a point the first few times only.
- *
- * One task is stepped at a time.
  */
-#include <linux/kdebug.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
-#include <linux/notifier.h>
 #include <linux/preempt.h>
 #include <linux/ptrace.h>
 #include <linux/rculist.h>
-#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
-#include <asm/debugreg.h>
 #include <asm/processor-flags.h>
 
+#include "../tools/testing/trap.h"
 #include "step.h"
 
 /* Instructions of other code that are stepped: the longest thunk has six. */
@@ -92,7 +84,6 @@ static u32 *visits;
 static unsigned int max_visits;
 
 static const struct module *goheap;
-static struct task_struct *stepped;
 static struct step_run *current_run;
 /* The next instruction's place in @known, and the stack pointer at the first. */
 static u32 pos;
@@ -100,8 +91,6 @@ static unsigned long first_sp;
 /* Instructions of other code since it was entered, and where it returns to. */
 static unsigned int outside;
 static unsigned long *return_slot;
-
-unsigned long step_return_to;
 
 /* Of all modules, those loaded before this one follow it in the list. */
 static const struct module *find_goheap(void)
@@ -115,13 +104,6 @@ static const struct module *find_goheap(void)
 }
 
 /* ---- in the notifier ---------------------------------------------------- */
-
-/* Execute a function that was called without the flag, until it returns. */
-static void run_freely(unsigned long *slot)
-{
-	step_return_to = *slot;
-	*slot = (unsigned long)step_resume;
-}
 
 /* Whether the instruction before is a call of this one. */
 static bool was_called(const struct pt_regs *regs, s32 sp)
@@ -173,7 +155,7 @@ static bool step_inside(struct step_run *run, struct pt_regs *regs)
 	}
 	if (k->end && k->end <= point_at[run->at]) {
 		pos = k->end;
-		run_freely((unsigned long *)regs->sp);
+		trap_run_freely((unsigned long *)regs->sp);
 		return false;
 	}
 	pos++;
@@ -189,7 +171,7 @@ static bool step_outside(struct pt_regs *regs)
 	}
 	if (outside <= OUTSIDE_STEPS)
 		return true;
-	run_freely(return_slot);
+	trap_run_freely(return_slot);
 	return false;
 }
 
@@ -213,41 +195,7 @@ static bool step_on(struct pt_regs *regs)
 	return step_outside(regs);
 }
 
-static int step_notify(struct notifier_block *nb, unsigned long what, void *data)
-{
-	struct die_args *args = data;
-	unsigned long *dr6 = (unsigned long *)args->err;
-
-	if (what != DIE_DEBUG || current != READ_ONCE(stepped) ||
-	    user_mode(args->regs) || !(*dr6 & DR_STEP))
-		return NOTIFY_DONE;
-	if (step_on(args->regs))
-		args->regs->flags |= X86_EFLAGS_TF;
-	else
-		args->regs->flags &= ~X86_EFLAGS_TF;
-	return NOTIFY_STOP;
-}
-
-static struct notifier_block step_nb = {
-	.notifier_call = step_notify,
-	.priority = INT_MAX,
-};
-
 /* ---- in the task -------------------------------------------------------- */
-
-static __always_inline void trap_flag_set(void)
-{
-	asm volatile("pushfq\n"
-		     "orq %0, (%%rsp)\n"
-		     "popfq" : : "i" (X86_EFLAGS_TF) : "memory", "cc");
-}
-
-static __always_inline void trap_flag_clear(void)
-{
-	asm volatile("pushfq\n"
-		     "andq %0, (%%rsp)\n"
-		     "popfq" : : "i" (~X86_EFLAGS_TF) : "memory", "cc");
-}
 
 /**
  * step_execute() - execute a path up to a point, have something done, and go on
@@ -263,11 +211,10 @@ void step_execute(struct step_run *run)
 	pos = 0;
 	outside = 0;
 	current_run = run;
-	WRITE_ONCE(stepped, current);
-	trap_flag_set();
+	trap_claim();
+	trap_begin();
 	run->fn();
-	trap_flag_clear();
-	WRITE_ONCE(stepped, NULL);
+	trap_end();
 }
 
 /* A call from @i on has returned before @end. */
@@ -380,7 +327,7 @@ int step_engine_init(void)
 	point_at = vzalloc(array_size(POINTS_MAX, sizeof(*point_at)));
 	visits = vzalloc(array_size(TEXT_MAX, sizeof(*visits)));
 	if (known && point_at && visits)
-		err = register_die_notifier(&step_nb);
+		err = trap_init(step_on);
 	if (err)
 		engine_free();
 	return err;
@@ -391,6 +338,6 @@ int step_engine_init(void)
  */
 void step_engine_exit(void)
 {
-	unregister_die_notifier(&step_nb);
+	trap_exit();
 	engine_free();
 }

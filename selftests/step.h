@@ -18,10 +18,6 @@ struct dentry;
 
 /* ---- the engine (step.c) ------------------------------------------------ */
 
-/* In step_resume.S, and where it goes on. */
-void step_resume(void);
-extern unsigned long step_return_to;
-
 int step_engine_init(void);
 void step_engine_exit(void);
 

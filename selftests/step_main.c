@@ -17,7 +17,6 @@
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
-#include <asm/cpufeature.h>
 
 #include "../mm/compat.h"
 #include "../mm/malloc.h"
@@ -352,9 +351,6 @@ static int __init step_init(void)
 {
 	int err;
 
-	/* step_resume() jumps to where nothing may jump then. */
-	if (cpu_feature_enabled(X86_FEATURE_IBT))
-		return -EOPNOTSUPP;
 	choose_cpus();
 	err = step_objects_init();
 	if (err)
