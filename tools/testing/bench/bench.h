@@ -7,6 +7,7 @@
  *	result.c	what was measured, in debugfs
  *	peers.[ch]	the allocators, as inline functions of a constant peer
  *	team.c		threads that start together
+ *	counts.[ch]	instructions under locks, with interrupts off, and so on
  *	the others	the groups
  *
  * A group runs shapes. A shape is what every peer does in the same way; its round
@@ -18,6 +19,7 @@
 #include <linux/bits.h>
 #include <linux/cache.h>
 #include <linux/completion.h>
+#include <linux/errno.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/types.h>
@@ -167,6 +169,7 @@ int bench_result_error(void);
 void bench_result_add(const struct bench_shape *shape, enum bench_peer peer,
 		      const struct bench_sample *best, unsigned int rounds,
 		      u64 min_ps, u64 median_ps);
+void bench_result_count(const struct bench_shape *shape, const char *figure, u64 n);
 void bench_result_failed(const struct bench_shape *shape, enum bench_peer peer, int err);
 void bench_result_drop(void);
 
@@ -245,5 +248,27 @@ int bench_parallel_group(const struct bench_settings *set);
 int bench_exchange_group(const struct bench_settings *set);
 int bench_hardirq_group(const struct bench_settings *set);
 int bench_sweep_group(const struct bench_settings *set);
+
+/* These step instructions: on x86, but not where the kernel is a process. */
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+int bench_sections_group(const struct bench_settings *set);
+int bench_sites_group(const struct bench_settings *set);
+int bench_shared_group(const struct bench_settings *set);
+#else
+static inline int bench_sections_group(const struct bench_settings *set)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int bench_sites_group(const struct bench_settings *set)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int bench_shared_group(const struct bench_settings *set)
+{
+	return -EOPNOTSUPP;
+}
+#endif
 
 #endif

@@ -47,6 +47,9 @@ static const struct {
 	{ "hardirq", bench_hardirq_group },
 	{ "sweep", bench_sweep_group },
 	{ "memory", bench_memory_group },
+	{ "sections", bench_sections_group },
+	{ "sites", bench_sites_group },
+	{ "shared", bench_shared_group },
 };
 
 static struct dentry *debugfs_dir;

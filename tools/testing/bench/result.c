@@ -18,7 +18,7 @@
  * @node: in records
  * @group: name
  * @shape: name
- * @peer: who
+ * @peer: name: who, or which figure
  * @size: bytes of an object, or of the heap
  * @count: objects live at a time, or pages
  * @order: in which they were freed
@@ -33,7 +33,7 @@ struct record {
 	struct list_head node;
 	const char *group;
 	const char *shape;
-	enum bench_peer peer;
+	const char *peer;
 	size_t size;
 	unsigned int count;
 	enum bench_order order;
@@ -66,27 +66,14 @@ void bench_result_failed(const struct bench_shape *shape, enum bench_peer peer, 
 	failure = failure ?: err;
 }
 
-/**
- * bench_result_add() - add a measurement to the result
- * @shape: what was measured
- * @peer: on whom
- * @best: the fastest round
- * @rounds: measured rounds
- * @min_ps: picoseconds a pair in the fastest round
- * @median_ps: the same in the round in the middle
- *
- * Context: process context, in a run.
- */
-void bench_result_add(const struct bench_shape *shape, enum bench_peer peer,
-		      const struct bench_sample *best, unsigned int rounds,
-		      u64 min_ps, u64 median_ps)
+static int add(const struct bench_shape *shape, const char *peer,
+	       const struct bench_sample *best, unsigned int rounds, u64 min_ps,
+	       u64 median_ps)
 {
 	struct record *r = kmalloc(sizeof(*r), GFP_KERNEL);
 
-	if (!r) {
-		bench_result_failed(shape, peer, -ENOMEM);
-		return;
-	}
+	if (!r)
+		return -ENOMEM;
 	*r = (struct record) {
 		.group = running,
 		.shape = shape->name,
@@ -102,6 +89,44 @@ void bench_result_add(const struct bench_shape *shape, enum bench_peer peer,
 		.median_ps = median_ps,
 	};
 	list_add_tail(&r->node, &records);
+	return 0;
+}
+
+/**
+ * bench_result_add() - add a measurement to the result
+ * @shape: what was measured
+ * @peer: on whom
+ * @best: the fastest round
+ * @rounds: measured rounds
+ * @min_ps: picoseconds a pair in the fastest round
+ * @median_ps: the same in the round in the middle
+ *
+ * Context: process context, in a run.
+ */
+void bench_result_add(const struct bench_shape *shape, enum bench_peer peer,
+		      const struct bench_sample *best, unsigned int rounds,
+		      u64 min_ps, u64 median_ps)
+{
+	if (add(shape, bench_peer_names[peer], best, rounds, min_ps, median_ps))
+		bench_result_failed(shape, peer, -ENOMEM);
+}
+
+/**
+ * bench_result_count() - add something that was counted to the result
+ * @shape: of what
+ * @figure: name of the figure; it and that of the shape stay until the next run
+ * @n: the count, for all @shape->ops
+ *
+ * Context: process context, in a run.
+ */
+void bench_result_count(const struct bench_shape *shape, const char *figure, u64 n)
+{
+	struct bench_sample sample = { .ops = shape->ops, .held = BENCH_NOT_HELD };
+	/* As if an instruction took a nanosecond, like where all of them are counted. */
+	u64 ps = div64_u64(n * 1000, shape->ops);
+	int err = add(shape, figure, &sample, 1, ps, ps);
+
+	failure = failure ?: err;
 }
 
 /**
@@ -169,7 +194,7 @@ static int result_show(struct seq_file *m, void *v)
 	const struct record *r = list_entry(v, struct record, node);
 
 	seq_printf(m, "group=%s shape=%s peer=%s size=%zu count=%u order=%s zero=%d",
-		   r->group, r->shape, bench_peer_names[r->peer], r->size, r->count,
+		   r->group, r->shape, r->peer, r->size, r->count,
 		   orders[r->order], r->zero);
 	seq_printf(m, " cpus=%u ops=%llu rounds=%u min_ps=%llu median_ps=%llu", r->cpus,
 		   r->best.ops, r->rounds, r->min_ps, r->median_ps);

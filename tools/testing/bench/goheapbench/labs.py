@@ -3,9 +3,9 @@
 The labs: ways to run a guest, each good for one kind of figure.
 
 icount counts instructions: one processor, whose clock advances by a nanosecond
-an instruction. um is native time on one processor. vm is emulation on four
-processors, of which only ratios mean something; kvm is real time on as many,
-where there is KVM.
+an instruction. step counts them too, on two processors, by a trap after each. um is
+native time on one processor. vm is emulation on four processors, of which only ratios
+mean something; kvm is real time on as many, where there is KVM.
 """
 
 import os
@@ -67,6 +67,9 @@ LABS = {
                   ("pair", "batch", "bulk", "sizes", "cold", "hardirq", "sweep", "memory"),
                   "instructions", "instructions an object pair (alloc and free), exact", False, 3,
                   {"icount": True, "cpus": 1, "nodes": 1}),
+    "step": Lab(("stock", "7.2"), ("sections", "sites", "shared"),
+                "instructions", "instructions, by a trap after each", False, 1,
+                {"cpus": 2, "nodes": 1, "accel": "tcg"}),
     "um": Lab(("um",), ("pair", "batch", "bulk", "sizes"),
               "ns", "native nanoseconds an object pair (alloc and free)", True, 5,
               {"cpus": 1, "nodes": 1}),

@@ -16,7 +16,10 @@ KEYS = {*WORDS, *NUMBERS, "held"}
 
 # The order of columns: the least that is possible, the kernel's own, goheap.
 PEERS = ("floor", "kmem_cache", "kmalloc", "kvmalloc", "vmalloc", "alloc_pages", "genalloc",
-         "pagealloc", "goheap_cache", "goheap_alloc", "goheap_data")
+         "pagealloc", "goheap_cache", "goheap_alloc", "goheap_data",
+         # Where there is no peer: figures of goheap alone.
+         "all", "irqs_off", "preempt_off", "held", "kernel_irqs_off", "kernel_preempt_off",
+         "kernel_held", "filled_bytes")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,13 @@ from .results import PEERS
 RATIOS = (("goheap_cache", "floor"), ("goheap_cache", "kmem_cache"), ("goheap_alloc", "kmalloc"),
           ("goheap_alloc", "kvmalloc"), ("goheap_alloc", "vmalloc"))
 
+# What a figure is of, where that is not an object pair.
+EACH = {
+    "cold": "a first allocation",
+    "sections": "of a call, and in a row, at most",
+    "sites": "in a row, at most, by the function that began them",
+}
+
 
 def nbytes(number):
     """64, 4 KiB, 1 MiB."""
@@ -27,7 +34,8 @@ def label(row):
         # Elsewhere these say how the shape works, and no two rows differ in them.
         if row.group in ("batch", "bulk"):
             words.append(f"{row.count} x")
-        words.append(nbytes(row.size) if row.size else "mixed sizes")
+        if row.size or row.group not in ("sections", "sites"):
+            words.append(nbytes(row.size) if row.size else "mixed sizes")
         if row.group == "batch":
             words.append(row.order)
     if row.zero:
@@ -40,6 +48,10 @@ def label(row):
 def figure(item, unit):
     """Instructions are whole numbers unless few; time has three digits."""
     value = item.min_ps / 1000
+    if value == int(value) and unit == "instructions":
+        return f"{value:.0f}"
+    if value < 1 and unit == "instructions":
+        return f"{value:.2f}"
     if unit == "instructions":
         return f"{value:.0f}" if value >= 20 else f"{value:.1f}"
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
@@ -71,9 +83,11 @@ class Table:
         if memory:
             self.rows = [(row, {peer: item for peer, item in cells.items()
                                 if item.held is not None}) for row, cells in self.rows]
+        if group == "sites":
+            self.rows.sort(key=lambda row: -max(item.min_ps for item in row[1].values()))
         self.show = held if memory else figure
         self.measure = (lambda item: item.held) if memory else (lambda item: item.min_ps)
-        each = "a first allocation" if group == "cold" else "an object pair"
+        each = EACH.get(group, "an object pair")
         self.title = f"{group}: " + ("MiB taken from the system at the peak" if memory
                                      else f"{self.lab.unit} {each}")
         present = {peer for _, cells in self.rows for peer in cells}

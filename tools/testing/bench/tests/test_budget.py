@@ -63,6 +63,46 @@ class Comparing(unittest.TestCase):
         self.assertEqual(compare(counts(), counts(release="6.12.1"))[0], 1)
 
 
+class Sections(unittest.TestCase):
+    """What the stepped calls keep others waiting for."""
+
+    @staticmethod
+    def counts(irqs_off=4000, masked=20000, locked=1300):
+        return budget.measured([guest([
+            line("sections", "irqs_off", irqs_off * 1000, shape="alloc", count=4096),
+            line("sections", "kernel_irqs_off", 9000000, shape="alloc", count=4096),
+            line("sections", "all", 300000000, shape="alloc", count=4096),
+            line("sections", "all", masked * 1000, shape="alloc-masked"),
+            line("shared", "goheap_cache", locked, shape="larson-locked"),
+            line("shared", "goheap_cache", 60000, shape="larson-all"),
+            line("shared", "kmem_cache", 33000, shape="larson-locked")], lab="step")])
+
+    def test_only_what_is_goheaps_own_is_budgeted(self):
+        self.assertEqual([(key.shape, key.peer) for key in self.counts().counts],
+                         [("alloc", "irqs_off"), ("alloc-masked", "all"),
+                          ("larson-locked", "goheap_cache")])
+
+    def test_the_margin_is_ten_percent(self):
+        self.assertEqual(compare(self.counts(), self.counts(irqs_off=4399))[0], 0)
+        self.assertEqual(compare(self.counts(), self.counts(irqs_off=4401))[0], 1)
+
+    def test_a_few_instructions_do_not_matter(self):
+        self.assertEqual(compare(self.counts(irqs_off=0), self.counts(irqs_off=200))[0], 0)
+        self.assertEqual(compare(self.counts(irqs_off=0), self.counts(irqs_off=201))[0], 1)
+        self.assertEqual(compare(self.counts(locked=0), self.counts(locked=100))[0], 0)
+        self.assertEqual(compare(self.counts(locked=0), self.counts(locked=300))[0], 1)
+
+    def test_a_bound_that_was_kept_must_be_kept(self):
+        failed, text = compare(self.counts(irqs_off=4900), self.counts(irqs_off=5001))
+        self.assertEqual(failed, 1)
+        self.assertIn("over the bound", text)
+
+    def test_what_is_over_a_bound_in_the_budget_says_so(self):
+        failed, text = compare(self.counts(masked=60000), self.counts(masked=60000))
+        self.assertEqual(failed, 0)
+        self.assertIn("bound 50000", text)
+
+
 class OtherBuilds(unittest.TestCase):
     """Another point release or compiler: a wider margin, and the floor as a measure."""
     HERE = {"release": "6.1.0-99-cloud-amd64"}

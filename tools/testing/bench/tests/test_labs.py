@@ -19,6 +19,11 @@ class Plan(unittest.TestCase):
         self.assertEqual([(job.name, job.scale) for job in jobs],
                          [("icount-stock", 10), ("um-um", 10), ("vm-stock", 10)])
 
+    def test_stepping_takes_two_processors(self):
+        command = labs.repeat(labs.plan(["step"], ["7.2", "um"], quick=False)[0])
+        self.assertIn("boot 7.2 --bench --smp 2 --nodes 1 --accel tcg", command)
+        self.assertIn("echo sections > run", command)
+
     def test_kernels_can_be_chosen_where_they_run(self):
         jobs = labs.plan(["icount", "um", "vm"], ["6.12", "um"], quick=True)
         self.assertEqual([job.name for job in jobs], ["icount-6.12", "um-um", "vm-6.12"])

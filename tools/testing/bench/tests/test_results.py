@@ -75,6 +75,18 @@ class Tables(unittest.TestCase):
         self.assertNotIn("memory: instructions", text)
         self.assertRegex(text, r"memory mixed sizes +10\.0\n")
 
+    def test_figures_of_goheap_alone_are_columns(self):
+        text = tables.guest_text(guest([
+            line("sections", "all", 67786000, shape="stats", size=0),
+            line("sections", "irqs_off", 0, shape="stats", size=0),
+            line("shared", "goheap_cache", 31, shape="larson-locks"),
+            line("sites", "held", 200000, shape="gh_b/[goheap]", size=0),
+            line("sites", "held", 4285000, shape="gh_a/[goheap]", size=0)], lab="step"))
+        self.assertRegex(text, r"stats +67786 +0\n")
+        self.assertRegex(text, r"larson-locks 64 B +0\.03\n")
+        # The longest comes first.
+        self.assertRegex(text, r"gh_a/\[goheap\] +4285\n +gh_b/\[goheap\] +200\n")
+
     def test_sizes_are_written_in_their_unit(self):
         self.assertEqual([tables.nbytes(n) for n in (8, 1016, 1024, 65536, 3 << 19, 64 << 30)],
                          ["8 B", "1016 B", "1 KiB", "64 KiB", "1536 KiB", "64 GiB"])
