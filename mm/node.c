@@ -232,15 +232,18 @@ bool gh_node_take_pages(struct gh_node *node, struct gh_run *run)
  */
 bool gh_node_take_or_grow(struct gh_node *node, struct gh_run *run)
 {
-	unsigned long flags;
-	bool ok;
+	bool ok, grown;
 
-	raw_spin_lock_irqsave(&node->lock, flags);
 	do {
+		unsigned long flags;
+
+		raw_spin_lock_irqsave(&node->lock, flags);
 		ok = gh_pagealloc_alloc(&node->pa, run->npages, &run->page,
 					&run->nscav);
-	} while (!ok && node_grow(node));
-	raw_spin_unlock_irqrestore(&node->lock, flags);
+		grown = !ok && node_grow(node);
+		/* Either is work enough for interrupts to wait for. */
+		raw_spin_unlock_irqrestore(&node->lock, flags);
+	} while (grown);
 	return ok;
 }
 
