@@ -62,6 +62,8 @@ struct gh_span_sets {
 
 /**
  * struct gh_central - all spans of one span class or object cache
+ * @link: in place of what fixalloc overwrites, in the record of a cache, while
+ *	readers may be looking
  * @lock: protects what follows down to @released; interrupts off
  * @sweepgen: generation, a multiple of 2; a sweep cycle adds 2
  * @tc_n: batches in @tc
@@ -88,7 +90,8 @@ struct gh_span_sets {
  * under the same lock as its sets.
  */
 struct gh_central {
-	raw_spinlock_t lock ____cacheline_aligned;
+	unsigned long link ____cacheline_aligned;
+	raw_spinlock_t lock;
 	u32 sweepgen;
 	unsigned int tc_n;
 	unsigned int tc_max;
