@@ -32,6 +32,8 @@ def run(command, log, seconds, stop, look=lambda: ""):
     after so many seconds. A child does not outlive this.
     """
     end = time.monotonic() + seconds
+    # What a shell has in the background ignores SIGINT, and so would the child.
+    command = ["env", "--default-signal=INT", *command]
     with open(log, "w") as out:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
                                  stderr=subprocess.STDOUT, start_new_session=True)
