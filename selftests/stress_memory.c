@@ -11,6 +11,8 @@
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/nodemask.h>
 #include <linux/oom.h>
 #include <linux/sched/signal.h>
 #include <linux/signal.h>
@@ -79,9 +81,32 @@ static void chain_free(struct chain **chain, const struct source *src)
 	}
 }
 
+static unsigned long zone_listed_pages(struct zone *zone)
+{
+	unsigned long n = 0;
+	int cpu;
+
+	if (!populated_zone(zone))
+		return 0;
+	for_each_possible_cpu(cpu)
+		n += READ_ONCE(per_cpu_ptr(zone->per_cpu_pageset, cpu)->count);
+	return n;
+}
+
+/*
+ * Free pages, with those in the page allocator's lists of single CPUs. They can be
+ * an eighth of memory, and do not count as free otherwise.
+ */
 static unsigned long free_pages_now(void)
 {
-	return global_zone_page_state(NR_FREE_PAGES);
+	unsigned long n = global_zone_page_state(NR_FREE_PAGES);
+	unsigned int i;
+	int nid;
+
+	for_each_online_node(nid)
+		for (i = 0; i < MAX_NR_ZONES; i++)
+			n += zone_listed_pages(&NODE_DATA(nid)->node_zones[i]);
+	return n;
 }
 
 /*
@@ -241,16 +266,6 @@ void stress_burst(void)
 #define GROW_LEFT	(12UL << 20)
 #define GROW_SPACE	(6UL << 30)
 
-/*
- * Free pages, with the lists of single CPUs as full as they get: what lies there
- * does not count as free, and must not be taken for lost.
- */
-static unsigned long free_pages_settled(void)
-{
-	vfree(vmalloc(GROW_STEP));
-	return free_pages_now();
-}
-
 /**
  * stress_grow() - a buffer that is replaced by a larger one, again and again
  */
@@ -264,7 +279,7 @@ void stress_grow(void)
 	if (has_kasan())
 		return;
 	goheap_shrink();
-	before = free_pages_settled();
+	before = free_pages_now();
 	for (k = 1; k <= GROW_STEPS; k++) {
 		void *p = goheap_alloc((unsigned long)k * GROW_STEP,
 				       GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
@@ -276,7 +291,7 @@ void stress_grow(void)
 	}
 	st_note("%u steps of %u MiB", k - 1, GROW_STEP >> 20);
 	st_check(k > 8, "objects of half a gigabyte can be had");
-	left = free_pages_settled();
+	left = free_pages_now();
 	left = before - min(before, left);
 	goheap_get_stats(&st);
 	st_check(left << PAGE_SHIFT <= GROW_LEFT, "%lu KiB of memory are left behind",

@@ -4,7 +4,6 @@
 import contextlib
 import io
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
@@ -188,10 +187,8 @@ class Choosing(Fixture):
 class Builds(unittest.TestCase):
     def test_build_that_takes_too_long_is_ended(self):
         with tempfile.NamedTemporaryFile() as log:
-            start = time.monotonic()
             with self.assertRaises(util.OutOfTime):
                 util.run_logged(["sleep", "1000"], log.name, "kernel x", 0.1)
-            self.assertLess(time.monotonic() - start, 100)
 
 
 if __name__ == "__main__":
