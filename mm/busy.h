@@ -12,7 +12,8 @@
  *  1. Preemption is off from before the flag is tested until it is cleared, and
  *     the structure belongs to the CPU that this runs on. The structures of a
  *     dead CPU, or of a heap that nobody uses, may be used from another CPU, by
- *     one task at a time.
+ *     one task at a time, with preemption off as well: what runs instead of a
+ *     task with the flag would seem to lockdep to break rule 4.
  *  2. Code that finds the flag set has interrupted the owner. It must not wait,
  *     because the owner cannot go on before it returns, and it must not use
  *     what the flag guards. It goes to the layer below instead.
@@ -100,11 +101,12 @@ static __always_inline bool gh_busy_is_held(const struct gh_busy *busy)
  * gh_busy_begin() - take a flag that is known to be clear
  * @busy: the flag
  *
- * Context: preemption off, in process context or after gh_busy_is_held() said
- * no; or with a flag of a CPU or heap that nobody uses.
+ * Context: preemption off, and in process context, or after gh_busy_is_held()
+ * said no, or with a flag of a CPU or heap that nobody uses.
  */
 static __always_inline void gh_busy_begin(struct gh_busy *busy)
 {
+	lockdep_assert_preemption_disabled();
 	lockdep_assert(!busy->held);
 	busy->held = true;
 	/* Nothing that the flag guards may be accessed before it is set. */

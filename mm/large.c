@@ -155,10 +155,12 @@ void gh_large_drain(struct gh_heap *h, unsigned int cpu)
 	while (READ_ONCE(l->n)) {
 		struct gh_span *s = NULL;
 
+		preempt_disable();
 		gh_busy_begin(&l->busy);
 		if (l->n)
 			s = large_remove(l, 0);
 		gh_busy_end(&l->busy);
+		preempt_enable();
 		if (s)
 			gh_mheap_free_span(h, s);
 	}

@@ -725,11 +725,11 @@ void gh_slot_drain(struct gh_central *c, unsigned int cpu)
 	struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
 	long room;
 
+	preempt_disable();
 	gh_busy_begin(&slot->busy);
 	room = slot_shut(c, slot);
 	gh_busy_end(&slot->busy);
 
-	preempt_disable();
 	if (cpu == smp_processor_id())
 		mcache_charge(c, -room);
 	else if (c->cache)

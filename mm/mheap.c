@@ -917,11 +917,13 @@ static void flush_pages(struct gh_pages_cpu *pcpu)
 	/* Data has none of its own where arenas are eager. */
 	if (!node)
 		return;
+	preempt_disable();
 	gh_busy_begin(&pcpu->busy);
 	raw_spin_lock_irqsave(&node->lock, flags);
 	gh_pagecache_flush(&node->pa, &pcpu->pc);
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 	gh_busy_end(&pcpu->busy);
+	preempt_enable();
 }
 
 /**

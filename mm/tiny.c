@@ -202,11 +202,13 @@ void gh_tiny_drain(struct gh_heap *h, unsigned int cpu)
 	atomic_t *word;
 	void *block;
 
+	preempt_disable();
 	gh_busy_begin(&t->busy);
 	block = t->block;
 	word = t->word;
 	t->block = NULL;
 	gh_busy_end(&t->busy);
+	preempt_enable();
 	if (block)
 		tiny_unhold(block, word);
 }
