@@ -186,9 +186,12 @@ class Choosing(Fixture):
 
 class Builds(unittest.TestCase):
     def test_build_that_takes_too_long_is_ended(self):
-        with tempfile.NamedTemporaryFile() as log:
+        with tempfile.TemporaryDirectory() as scratch:
+            end = Path(scratch) / "end"
             with self.assertRaises(util.OutOfTime):
-                util.run_logged(["sleep", "1000"], log.name, "kernel x", 0.1)
+                util.run_logged(["sh", "-c", f"sleep 20; touch {end}"], Path(scratch) / "log",
+                                "kernel x", 0.1)
+            self.assertFalse(end.exists())
 
 
 if __name__ == "__main__":
