@@ -213,11 +213,12 @@ unsigned long gh_cache_destroy(struct goheap_cache *cache)
 		rcu_barrier();
 	gh_defer_sync(h);
 
-	/* From then on nobody drains or ages what CPUs have of it. */
+	/*
+	 * Nobody drains or ages what CPUs have of it meanwhile, and nobody adds up
+	 * statistics: what it has counted is either its own or among what is gone.
+	 */
 	down_write(&h->caches_sem);
 	list_del(&c->list);
-	up_write(&h->caches_sem);
-
 	for_each_possible_cpu(cpu)
 		if (gh_slot_holds(c, cpu))
 			gh_slot_drain(c, cpu);
@@ -226,6 +227,8 @@ unsigned long gh_cache_destroy(struct goheap_cache *cache)
 	leaked = cache_leaks(cache);
 	atomic64_add(gh_slot_released(c), &h->gone_objects);
 	atomic64_add(gh_slot_released(c) * c->shape.elemsize, &h->gone_bytes);
+	up_write(&h->caches_sem);
+
 	free_percpu(c->slots);
 	/* An invalid free may have found the cache by one of its spans. */
 	gh_fixalloc_free_rcu(&h->caches_rec, cache);

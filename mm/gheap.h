@@ -51,7 +51,7 @@ struct gh_mcache;
  * @areas: records of address space
  * @huge_recs: records of huge spans
  * @caches_rec: records of object caches
- * @caches_sem: protects @centrals
+ * @caches_sem: protects @centrals, @gone_objects and @gone_bytes
  * @centrals: all mcentrals: @central, then those of object caches
  * @areas_lock: serialises what gives address space back; keeps arenas alive
  * @huge_lock: protects @huge and @huge_npages
@@ -96,7 +96,7 @@ struct gh_heap {
 	struct gh_fixalloc huge_recs;
 	struct gh_fixalloc caches_rec;
 
-	struct rw_semaphore caches_sem;	/* protects @centrals */
+	struct rw_semaphore caches_sem;	/* protects @centrals, @gone_* */
 	struct list_head centrals;
 
 	struct mutex areas_lock;	/* serialises what gives areas back */

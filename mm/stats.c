@@ -112,13 +112,12 @@ static void stats_add_objects(struct goheap_stats *st, struct gh_heap *h)
 			stats_add_central(st, c);
 		st->caches += !!c->cache;
 	}
-	up_read(&h->caches_sem);
-
 	/* Objects that were allocated and freed in caches since destroyed. */
 	st->mallocs += atomic64_read(&h->gone_objects);
 	st->frees += atomic64_read(&h->gone_objects);
 	st->total_alloc += atomic64_read(&h->gone_bytes);
 	st->total_freed += atomic64_read(&h->gone_bytes);
+	up_read(&h->caches_sem);
 
 	st->objects = st->mallocs - st->frees;
 	st->heap_alloc = st->total_alloc - st->total_freed;
