@@ -115,8 +115,11 @@ def uml_command(kernel, image, out, options):
 
 
 # Under emulation on a busy host, a processor of the guest may stand still for
-# tens of seconds through no fault of the kernel's. Real hangs still show.
-PATIENCE = "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=150 workqueue.watchdog_thresh=150"
+# tens of seconds through no fault of the kernel's, and a case of a KUnit suite,
+# which insmod waits for, may take minutes. Real hangs still show: 300 s is what
+# KUnit itself allows a case.
+PATIENCE = ("watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=150 workqueue.watchdog_thresh=150 "
+            "sysctl.kernel.hung_task_timeout_secs=300")
 
 
 def qemu_command(kernel, image, out, options):
