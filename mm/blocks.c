@@ -94,6 +94,9 @@ int gh_blocks_get(struct list_head *blocks, unsigned long npages, gfp_t gfp,
 {
 	unsigned int order = BLOCK_MAX_ORDER;
 
+	if (gh_pages_cannot_be_had())
+		return -ENOMEM;
+
 	while (npages) {
 		unsigned long n;
 

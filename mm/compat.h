@@ -51,6 +51,15 @@
 #define GH_KUNIT_GEN_ARGS const void *prev, char *desc
 #endif
 
+/*
+ * The locks of the page allocator sleep on PREEMPT_RT, so there are no pages where one
+ * must not. On other kernels GFP_ATOMIC is enough.
+ */
+static inline bool gh_pages_cannot_be_had(void)
+{
+	return IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible();
+}
+
 /* alloc_pages_bulk_array*() lost its suffix in 6.14. */
 static inline unsigned long gh_alloc_pages_bulk(gfp_t gfp, int nid,
 						unsigned long n,

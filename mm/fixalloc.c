@@ -283,7 +283,7 @@ static struct gh_fixalloc_chunk *chunk_new(struct gh_fixalloc *f, gfp_t gfp)
 			     get_order(GH_FIXALLOC_CHUNK) : 0;
 	struct gh_fixalloc_chunk *chunk;
 
-	if (gh_fault(GH_FAULT_FIXALLOC))
+	if (gh_fault(GH_FAULT_FIXALLOC) || gh_pages_cannot_be_had())
 		return NULL;
 
 	gfp = gh_gfp_meta(gfp) | f->account;

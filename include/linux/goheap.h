@@ -25,7 +25,9 @@ struct goheap_cache;
  * Allocation: with ``GFP_KERNEL`` and the like in process context; with
  * ``GFP_ATOMIC`` or ``GFP_NOWAIT`` also in softirq and hardirq context and
  * with spinlocks held. In NMI context an allocation is served from what the CPU
- * holds or, if its lock is free, the mcentral; otherwise it is NULL.
+ * holds or, if its lock is free, the mcentral; otherwise it is NULL. On
+ * ``PREEMPT_RT``, where the page allocator sleeps, the same is true of every context
+ * that must not: memory that the heap has is served, and none is taken.
  *
  * A task that is being killed is served like any other. Only a victim of the OOM
  * killer is refused more than 32 KiB of memory that is new to the heap, and not

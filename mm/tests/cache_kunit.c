@@ -480,6 +480,7 @@ static void atomic_allocation_works_with_interrupts_off(struct kunit *test)
 	unsigned int i, got = 0;
 	void *p[100];
 
+	goheap_cache_free(cache, must_alloc(test, cache));
 	local_irq_save(flags);
 	for (i = 0; i < ARRAY_SIZE(p); i++) {
 		p[i] = goheap_cache_alloc(cache, GFP_ATOMIC);
@@ -487,7 +488,11 @@ static void atomic_allocation_works_with_interrupts_off(struct kunit *test)
 	}
 	goheap_cache_free_bulk(cache, ARRAY_SIZE(p), p);
 	local_irq_restore(flags);
-	KUNIT_EXPECT_EQ(test, got, (unsigned int)ARRAY_SIZE(p));
+	/* On PREEMPT_RT there is only what the cache has: the span of the first. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		KUNIT_EXPECT_GE(test, got, cache->central.shape.nelems);
+	else
+		KUNIT_EXPECT_EQ(test, got, (unsigned int)ARRAY_SIZE(p));
 	must_destroy(test, cache);
 }
 

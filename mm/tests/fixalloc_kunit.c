@@ -431,8 +431,7 @@ static void works_with_interrupts_off(struct kunit *test)
 	/* On PREEMPT_RT no pages can be had here, only stock. */
 	KUNIT_ASSERT_EQ(test, gh_fixalloc_prefill(f, 1, GFP_KERNEL), 0);
 	local_irq_save(flags);
-	rec = gh_fixalloc_alloc(f, IS_ENABLED(CONFIG_PREEMPT_RT) ?
-				0 : GFP_ATOMIC);
+	rec = gh_fixalloc_alloc(f, GFP_ATOMIC);
 	if (rec)
 		gh_fixalloc_free(f, rec);
 	off = irqs_disabled();

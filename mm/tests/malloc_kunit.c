@@ -445,6 +445,7 @@ static void atomic_allocation_works_with_interrupts_off(struct kunit *test)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
+/* On PREEMPT_RT this may fail, but must not ask for pages: they would sleep. */
 static void nowait_allocation_works_with_preemption_off(struct kunit *test)
 {
 	unsigned int i;
