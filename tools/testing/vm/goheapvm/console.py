@@ -76,6 +76,10 @@ HARMLESS = (
     r"Spectre V2 : WARNING",
 )
 
+# The last that a kernel says. A CPU that idles on may still balance tasks then, to CPUs
+# that are gone, and a warning about that concerns no module.
+DOWN = re.compile(r"(^|\] ?)reboot: Power down$")
+
 # KCSAN: the first line, a function of one of our modules, and the last line.
 RACE = re.compile(r"\bBUG: KCSAN: (.*)")
 OURS = re.compile(r"\w \[(goheap\w*|\w+_kunit)[] ]")
@@ -145,6 +149,8 @@ def check(lines):
     window = 0
     for number, line in enumerate(lines, 1):
         text = line.rstrip("\r\n")
+        if DOWN.search(text):
+            break
         if races.read(number, text):
             continue
         if EXPECT_BEGIN in text:

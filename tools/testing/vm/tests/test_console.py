@@ -213,5 +213,21 @@ class Windows(unittest.TestCase):
         self.assertEqual([f.line for f in console.check(lines)], [4])
 
 
+class PowerDown(unittest.TestCase):
+    """What a kernel says when it is down concerns nobody."""
+
+    def test_what_follows_passes(self):
+        lines = [STAMP + "reboot: Power down\r\n", STAMP + "WARNING: at set_task_cpu+0x4b7"]
+        self.assertEqual(console.check(lines), [])
+
+    def test_what_precedes_is_flagged(self):
+        lines = [STAMP + "WARNING: at x", STAMP + "reboot: Power down"]
+        self.assertEqual(len(console.check(lines)), 1)
+
+    def test_what_only_names_it_changes_nothing(self):
+        lines = [STAMP + "reboot: Power down soon", STAMP + "WARNING: at x"]
+        self.assertEqual(len(console.check(lines)), 1)
+
+
 if __name__ == "__main__":
     unittest.main()
