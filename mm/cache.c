@@ -49,6 +49,26 @@ static void clean_name(char *s)
 			*s = '_';
 }
 
+/* One array of slots on each CPU, by NUMA node; see gh_home_slot(). */
+static int cache_init_central(struct goheap_cache *cache, struct gh_heap *h,
+			      const char *name, const struct gh_shape *shape)
+{
+	struct gh_slot __percpu *slots;
+	unsigned int i;
+	int err;
+
+	err = gh_central_init(&cache->central, h, name, shape, 0);
+	if (err)
+		return err;
+	slots = __alloc_percpu(h->nr_homes * sizeof(*slots),
+			       __alignof__(*slots));
+	if (!slots)
+		return -ENOMEM;
+	gh_for_each_home(i, &cache->central)
+		gh_central_set_slots(&cache->central, i, slots + i);
+	return 0;
+}
+
 /**
  * gh_cache_create() - make an object cache in a heap
  * @h: the heap
@@ -83,15 +103,15 @@ struct goheap_cache *gh_cache_create(struct gh_heap *h, const char *name,
 	cache->align = align;
 	atomic_long_set(&cache->nrcu, 0);
 	shape = gh_shape_objects(ALIGN(size, align), flags & GOHEAP_DATA);
-	gh_central_init(&cache->central, h, name, &shape, 0);
+	err = cache_init_central(cache, h, name, &shape);
+	if (err) {
+		gh_central_free(&cache->central);
+		gh_fixalloc_free(&h->caches_rec, cache);
+		return ERR_PTR(err);
+	}
 	clean_name(cache->central.name);
 	cache->central.ctor = ctor;
 	cache->central.cache = cache;
-	cache->central.slots = alloc_percpu(struct gh_slot);
-	if (!cache->central.slots) {
-		gh_fixalloc_free(&h->caches_rec, cache);
-		return ERR_PTR(-ENOMEM);
-	}
 
 	down_write(&h->caches_sem);
 	list_add_tail(&cache->central.list, &h->centrals);
@@ -230,6 +250,7 @@ unsigned long gh_cache_destroy(struct goheap_cache *cache)
 	up_write(&h->caches_sem);
 
 	free_percpu(c->slots);
+	gh_central_free(c);
 	/* An invalid free may have found the cache by one of its spans. */
 	gh_fixalloc_free_rcu(&h->caches_rec, cache);
 	return leaked;
@@ -302,6 +323,19 @@ static void *cache_finish(struct goheap_cache *cache, void *p, gfp_t gfp)
 	return p;
 }
 
+static __always_inline void *cache_pop(struct goheap_cache *cache, gfp_t gfp)
+{
+	void *p;
+	bool ok;
+
+	preempt_disable();
+	ok = gh_slot_pop(gh_home_slot(cache->central.slots), &p);
+	preempt_enable();
+	if (likely(ok))
+		return p;
+	return gh_slot_alloc_slow(&cache->central, gfp, NUMA_NO_NODE);
+}
+
 /* An allocation with flags that the fast path leaves to this function. */
 static noinline void *cache_alloc_special(struct goheap_cache *cache, gfp_t gfp)
 {
@@ -309,7 +343,7 @@ static noinline void *cache_alloc_special(struct goheap_cache *cache, gfp_t gfp)
 
 	if (unlikely(cache_refuses(cache, gfp)))
 		return NULL;
-	p = gh_slot_alloc_node(&cache->central, gfp, NUMA_NO_NODE);
+	p = cache_pop(cache, gfp);
 	return cache_finish(cache, p, gfp);
 }
 
@@ -326,7 +360,7 @@ void notrace *goheap_cache_alloc(struct goheap_cache *cache, gfp_t gfp)
 	gh_gfp_might_alloc(gfp);
 	if (gh_gfp_special(gfp))
 		return cache_alloc_special(cache, gfp);
-	return gh_slot_alloc(&cache->central, gfp);
+	return cache_pop(cache, gfp);
 }
 EXPORT_SYMBOL_GPL(goheap_cache_alloc);
 
@@ -370,11 +404,19 @@ static __always_inline bool cache_find(struct goheap_cache *cache,
 	       gh_slot_find(s, s->ncache, p, state);
 }
 
+/* Free an object that was marked free. In the RCU read section of that. */
+static void cache_put(struct goheap_cache *cache, struct gh_span *s, void *p,
+		      u8 *state)
+{
+	if (want_init_on_free() && !cache->central.ctor)
+		memset(p, 0, cache->size);
+	gh_slot_put(s, p, state);
+}
+
 /* Slow path of a free: look the span up in the index, or report a bad free. */
 static noinline void cache_free_slow(struct goheap_cache *cache, void *p)
 {
 	enum goheap_bad_free kind = GOHEAP_BAD_WILD;
-	struct gh_central *c = &cache->central;
 	struct gh_span *s;
 	u8 *state;
 	bool ok;
@@ -385,18 +427,14 @@ static noinline void cache_free_slow(struct goheap_cache *cache, void *p)
 	rcu_read_lock();
 	s = gh_span_of((unsigned long)p);
 	ok = s && cache_find(cache, s, p, &state) && gh_obj_claim(state);
-	if (unlikely(!ok))
+	if (likely(ok))
+		cache_put(cache, s, p, state);
+	else
 		kind = cache_bad_kind(cache, s, p);
 	rcu_read_unlock();
 
-	if (unlikely(!ok)) {
-		gh_report_bad_free(p, kind, c->name);
-		return;
-	}
-	/* It is marked free, so no other task can have it. */
-	if (want_init_on_free() && !c->ctor)
-		memset(p, 0, cache->size);
-	gh_slot_put(c, p, state);
+	if (unlikely(!ok))
+		gh_report_bad_free(p, kind, cache->central.name);
 }
 
 /**
@@ -411,6 +449,7 @@ static noinline void cache_free_slow(struct goheap_cache *cache, void *p)
  */
 void notrace goheap_cache_free(struct goheap_cache *cache, void *p)
 {
+	struct gh_span *s;
 	u8 *state;
 
 	if (unlikely(want_init_on_free()))
@@ -418,12 +457,12 @@ void notrace goheap_cache_free(struct goheap_cache *cache, void *p)
 
 	/* The RCU read section of the lookup, see span_withdraw(). */
 	preempt_disable();
-	if (unlikely(!cache_find(cache, gh_span_guess((unsigned long)p), p,
-				 &state) || !gh_obj_claim(state))) {
+	s = gh_span_guess((unsigned long)p);
+	if (unlikely(!cache_find(cache, s, p, &state) || !gh_obj_claim(state))) {
 		preempt_enable();
 		goto slow;
 	}
-	if (likely(gh_slot_push(cache->central.slots, p, state))) {
+	if (likely(gh_slot_push(s->slots, p, state))) {
 		preempt_enable();
 		return;
 	}
@@ -479,10 +518,12 @@ void goheap_cache_free_bulk(struct goheap_cache *cache, unsigned int n,
 {
 	while (n) {
 		unsigned int done = 0;
+		struct gh_span *s;
 
 		preempt_disable();
-		if (!want_init_on_free())
-			done = gh_slot_free_bulk(cache->central.slots, n, p);
+		s = gh_span_guess((unsigned long)*p);
+		if (likely(s->central == &cache->central) && !want_init_on_free())
+			done = gh_slot_free_bulk(s->slots, n, p);
 		preempt_enable();
 		n -= done;
 		p += done;

@@ -35,6 +35,12 @@
 #else
 #define GH_EXPORT_FOR_TESTS(sym)
 #endif
+/* sparse forgets that a variable is per-CPU once it is exported. */
+#ifdef __CHECKER__
+#define GH_EXPORT_PER_CPU_FOR_TESTS(sym)
+#else
+#define GH_EXPORT_PER_CPU_FOR_TESTS(sym) GH_EXPORT_FOR_TESTS(sym)
+#endif
 #define GH_IMPORT_TEST_SYMBOLS() MODULE_IMPORT_NS(GH_TEST_NS)
 
 /* Work queues say whether they are bound to CPUs from 6.17 on. */

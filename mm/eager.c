@@ -21,10 +21,15 @@ static int eager_get_pages(struct gh_vmem_area *area, struct page **pages,
 {
 	unsigned long i, own = area->narenas * PAGES_PER_ARENA;
 	struct gh_block_iter it;
+	gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_NOMEMALLOC;
 	LIST_HEAD(blocks);
 
-	if (gh_blocks_get(&blocks, own, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN |
-					__GFP_RETRY_MAYFAIL, nid))
+	/* Memory of other nodes comes before what must be reclaimed here. */
+	if (nid != NUMA_NO_NODE && num_possible_nodes() > 1)
+		gfp = (gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_THISNODE;
+	else
+		gfp |= __GFP_RETRY_MAYFAIL;
+	if (gh_blocks_get(&blocks, own, gfp, nid))
 		return -ENOMEM;
 	gh_blocks_start(&it, &blocks);
 	for (i = 0; i < own; i++)
@@ -37,7 +42,7 @@ static int eager_get_pages(struct gh_vmem_area *area, struct page **pages,
 /**
  * gh_eager_reserve() - reserve an area, with its memory
  * @area: @narenas and @nr_pages are set; the rest is filled in
- * @nid: preferred NUMA node
+ * @nid: NUMA node, or NUMA_NO_NODE for any
  *
  * More than half of all memory is refused.
  *

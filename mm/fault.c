@@ -6,6 +6,7 @@
  * the background worker and other tasks are not disturbed.
  */
 #include <linux/atomic.h>
+#include <linux/limits.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 
@@ -17,7 +18,7 @@ bool gh_fault_armed;
 static enum gh_fault_point fault_point;
 static struct task_struct *fault_task;
 static atomic_t fault_countdown;
-static bool fault_lasts;
+static int fault_count;
 
 /**
  * gh_fault_hit() - count one step of an armed point
@@ -33,14 +34,14 @@ bool gh_fault_hit(enum gh_fault_point point)
 	if (point != fault_point || current != fault_task || !in_task())
 		return false;
 	left = atomic_dec_return(&fault_countdown);
-	return fault_lasts ? left <= 0 : !left;
+	return left <= 0 && left > -fault_count;
 }
 
-static void fault_set(enum gh_fault_point point, unsigned int nth, bool lasts)
+static void fault_set(enum gh_fault_point point, unsigned int nth, int count)
 {
 	fault_point = point;
 	fault_task = current;
-	fault_lasts = lasts;
+	fault_count = count;
 	atomic_set(&fault_countdown, nth);
 	WRITE_ONCE(gh_fault_armed, true);
 }
@@ -54,7 +55,7 @@ static void fault_set(enum gh_fault_point point, unsigned int nth, bool lasts)
  */
 void gh_fault_arm(enum gh_fault_point point, unsigned int nth)
 {
-	fault_set(point, nth, false);
+	fault_set(point, nth, 1);
 }
 GH_EXPORT_FOR_TESTS(gh_fault_arm);
 
@@ -69,9 +70,22 @@ GH_EXPORT_FOR_TESTS(gh_fault_arm);
  */
 void gh_fault_arm_from(enum gh_fault_point point, unsigned int nth)
 {
-	fault_set(point, nth, true);
+	fault_set(point, nth, INT_MAX);
 }
 GH_EXPORT_FOR_TESTS(gh_fault_arm_from);
+
+/**
+ * gh_fault_arm_first() - make the first steps of a kind fail
+ * @point: kind of step
+ * @n: how many
+ *
+ * Context: process context; one test at a time.
+ */
+void gh_fault_arm_first(enum gh_fault_point point, unsigned int n)
+{
+	fault_set(point, 1, n);
+}
+GH_EXPORT_FOR_TESTS(gh_fault_arm_first);
 
 /**
  * gh_fault_disarm() - stop injecting

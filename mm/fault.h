@@ -52,6 +52,7 @@ static inline bool gh_fault(enum gh_fault_point point)
 
 void gh_fault_arm(enum gh_fault_point point, unsigned int nth);
 void gh_fault_arm_from(enum gh_fault_point point, unsigned int nth);
+void gh_fault_arm_first(enum gh_fault_point point, unsigned int n);
 bool gh_fault_disarm(void);
 
 #else

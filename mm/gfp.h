@@ -11,9 +11,8 @@
  * warning, since ignoring the flag would let the caller find out later that it
  * was not honoured.
  *
- * The fast path tests once for all that it cannot do: flags that are refused,
- * zeroing, and a single NUMA node, because a CPU's magazine may hold objects of
- * any node.
+ * The fast path tests once for all that it cannot do: flags that are refused, and
+ * zeroing.
  *
  * The page allocator is asked for two kinds of pages. Pages behind objects are
  * taken with the caller's flags: whether to sleep, how hard to try, and from
@@ -92,7 +91,7 @@ static __always_inline bool gh_gfp_special(gfp_t gfp)
 {
 	/* Without flags, the first asks for the kernel's policy only. */
 	return unlikely(want_init_on_alloc(0)) ||
-	       unlikely(gfp & (GH_GFP_BAD | __GFP_ZERO | __GFP_THISNODE));
+	       unlikely(gfp & (GH_GFP_BAD | __GFP_ZERO));
 }
 
 /**

@@ -17,13 +17,11 @@
 
 #include "fixalloc.h"
 #include "node.h"
+#include "numa.h"
 #include "span.h"
 
 struct gh_central;
 struct gh_mcache;
-
-/* NUMA nodes with pages of their own; behind them, one for pages of any. */
-#define GH_MAX_NUMA		8
 
 /* Pointers and data of each have pages of their own. */
 #define GH_MAX_NODES		(2 * (GH_MAX_NUMA + 1))
@@ -35,14 +33,16 @@ struct gh_mcache;
  * struct gh_heap - a heap
  * @name: for messages
  * @list: in the list of heaps (reclaim.c)
- * @nr_numa: number of NUMA nodes in @numa; one more is there if @any
+ * @nr_numa: number of NUMA nodes in @numa
  * @numa: nodes by NUMA node and kind: for pointers, for data
- * @any: the last of @numa is there: nodes with memory of any NUMA node
+ * @any: there is one more, of nodes with memory of any NUMA node
+ * @nr_homes: number of @numa with that one
  * @nr_nodes: number of @nodes
  * @nodes: all nodes, each once
  * @pages_cpu: page caches, by kind
  * @central: the heap's own mcentrals (mcentral.c)
  * @mcache: per-CPU caches (mcache.c)
+ * @slots: slots of @central, by NUMA node; an array of each on each CPU
  * @spill: frees spans that this CPU holds back, or NULL; any context but NMI
  * @spans: span records
  * @meta: bitmaps and state bytes, by number of objects
@@ -51,6 +51,7 @@ struct gh_mcache;
  * @areas: records of address space
  * @huge_recs: records of huge spans
  * @caches_rec: records of object caches
+ * @homes: records of mcentrals' parts by NUMA node
  * @caches_sem: protects @centrals, @gone_objects and @gone_bytes
  * @centrals: all mcentrals: @central, then those of object caches
  * @areas_lock: serialises what gives address space back; keeps arenas alive
@@ -81,11 +82,13 @@ struct gh_heap {
 	unsigned int nr_numa;
 	struct gh_node *numa[GH_MAX_NUMA + 1][2];
 	bool any;
+	unsigned int nr_homes;
 	unsigned int nr_nodes;
 	struct gh_node *nodes[GH_MAX_NODES];
 	struct gh_pages_cpu __percpu *pages_cpu[2];
 	struct gh_central *central;
 	struct gh_mcache __percpu *mcache;
+	struct gh_slot __percpu *slots[GH_MAX_NUMA + 1];
 	void (*spill)(struct gh_heap *h);
 
 	struct gh_fixalloc spans;
@@ -95,6 +98,7 @@ struct gh_heap {
 	struct gh_fixalloc areas;
 	struct gh_fixalloc huge_recs;
 	struct gh_fixalloc caches_rec;
+	struct gh_fixalloc homes;
 
 	struct rw_semaphore caches_sem;	/* protects @centrals, @gone_* */
 	struct list_head centrals;

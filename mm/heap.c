@@ -47,6 +47,9 @@ static void heap_init_records(struct gh_heap *h)
 	gh_fixalloc_init_aligned(&h->caches_rec, "caches",
 				 sizeof(struct goheap_cache), SMP_CACHE_BYTES,
 				 true, NULL, NULL);
+	gh_fixalloc_init_aligned(&h->homes, "mcentrals by node",
+				 sizeof(struct gh_home), SMP_CACHE_BYTES, true,
+				 NULL, NULL);
 }
 
 /* Returns how many records were still in use. */
@@ -64,12 +67,13 @@ static unsigned long heap_destroy_records(struct gh_heap *h)
 	left += gh_fixalloc_destroy(&h->areas);
 	left += gh_fixalloc_destroy(&h->huge_recs);
 	left += gh_fixalloc_destroy(&h->caches_rec);
+	left += gh_fixalloc_destroy(&h->homes);
 	return left;
 }
 
 /* ---- mcentrals ---------------------------------------------------------- */
 
-static void heap_init_spanclass(struct gh_heap *h, unsigned int sc)
+static int heap_init_spanclass(struct gh_heap *h, unsigned int sc)
 {
 	unsigned int class = gh_spanclass_class(sc);
 	bool noscan = gh_spanclass_noscan(sc);
@@ -86,38 +90,62 @@ static void heap_init_spanclass(struct gh_heap *h, unsigned int sc)
 		shape = gh_shape_objects(GH_PAGE_SIZE, noscan);
 		strscpy(name, "goheap-large", sizeof(name));
 	}
-	gh_central_init(&h->central[sc], h, name, &shape, 0);
+	return gh_central_init(&h->central[sc], h, name, &shape, 0);
 }
 
-static void heap_init_centrals(struct gh_heap *h)
+/* An array on each CPU for each NUMA node, so that one address leads to all. */
+static int heap_init_slots(struct gh_heap *h)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < h->nr_homes; i++) {
+		h->slots[i] = __alloc_percpu(GH_NUM_CENTRALS * sizeof(struct gh_slot),
+					     __alignof__(struct gh_slot));
+		if (!h->slots[i])
+			return -ENOMEM;
+		for (k = 0; k < GH_NUM_CENTRALS; k++)
+			gh_central_set_slots(&h->central[k], i, h->slots[i] + k);
+	}
+	return 0;
+}
+
+static int heap_init_centrals(struct gh_heap *h)
 {
 	struct gh_shape tiny = gh_shape_objects(GH_TINY_SIZE, true);
 	unsigned int i;
+	int err;
 
-	for (i = 0; i < GH_NUM_SPANCLASSES; i++)
-		heap_init_spanclass(h, i);
+	for (i = 0; i < GH_NUM_SPANCLASSES; i++) {
+		err = heap_init_spanclass(h, i);
+		if (err)
+			return err;
+	}
 
 	tiny.tiny = true;
-	gh_central_init(&h->central[GH_CENTRAL_TINY], h, "goheap-tiny", &tiny,
-			0);
+	err = gh_central_init(&h->central[GH_CENTRAL_TINY], h, "goheap-tiny",
+			      &tiny, 0);
+	if (err)
+		return err;
 
-	gh_stack_init(h);
+	err = gh_stack_init(h);
+	if (err)
+		return err;
 
-	for (i = 0; i < GH_NUM_CENTRALS; i++) {
-		h->central[i].slots = &h->mcache->slot[i];
+	for (i = 0; i < GH_NUM_CENTRALS; i++)
 		list_add_tail(&h->central[i].list, &h->centrals);
-	}
+	return heap_init_slots(h);
 }
 
 /* ---- nodes -------------------------------------------------------------- */
 
-static struct gh_node *heap_add_node(struct gh_heap *h, int nid, bool noscan)
+static struct gh_node *heap_add_node(struct gh_heap *h, unsigned int home,
+				     int nid, bool noscan)
 {
 	struct gh_node *node = gh_node_create(nid);
 
 	if (!node)
 		return NULL;
-	node->numa = h->nr_numa;
+	node->home = home;
 	node->noscan = noscan;
 	node->area_recs = &h->areas;
 	node->pages_cpu = h->pages_cpu[noscan];
@@ -127,59 +155,40 @@ static struct gh_node *heap_add_node(struct gh_heap *h, int nid, bool noscan)
 }
 
 /* The nodes of a NUMA node, or those for memory of any. */
-static int heap_add_numa(struct gh_heap *h, int nid)
+static int heap_add_numa(struct gh_heap *h, unsigned int home, int nid)
 {
-	struct gh_node **pair = h->numa[h->nr_numa];
+	struct gh_node **pair = h->numa[home];
 
-	pair[0] = heap_add_node(h, nid, false);
+	pair[0] = heap_add_node(h, home, nid, false);
 	if (!pair[0])
 		return -ENOMEM;
-	pair[1] = gh_vmem_is_sparse() ? heap_add_node(h, nid, true) : pair[0];
+	pair[1] = gh_vmem_is_sparse() ? heap_add_node(h, home, nid, true) :
+					  pair[0];
 	return pair[1] ? 0 : -ENOMEM;
-}
-
-/* Let CPUs take pages from the nearest nodes. */
-static void heap_init_pages_cpu(struct gh_heap *h)
-{
-	unsigned int kind;
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		for (kind = 0; kind < 2; kind++) {
-			struct gh_node *node;
-
-			node = gh_mheap_node(h, cpu_to_mem(cpu), kind);
-			if (node->noscan == kind)
-				per_cpu_ptr(h->pages_cpu[kind], cpu)->node = node;
-		}
-	}
 }
 
 /* Nodes for each NUMA node with memory, and one arena where this CPU is. */
 static int heap_add_nodes(struct gh_heap *h)
 {
 	struct gh_node *here;
-	int nid, err;
+	unsigned int i;
+	int cpu, err;
 
-	for_each_node_state(nid, N_MEMORY) {
-		if (h->nr_numa == GH_MAX_NUMA)
-			break;
-		err = heap_add_numa(h, nid);
+	for (i = 0; i < h->nr_homes; i++) {
+		err = heap_add_numa(h, i, i < h->nr_numa ? gh_numa.nid[i] :
+							   NUMA_NO_NODE);
 		if (err)
 			return err;
-		h->nr_numa++;
 	}
 
-	if (gh_vmem_is_sparse() && num_node_state(N_MEMORY) > 1) {
-		err = heap_add_numa(h, NUMA_NO_NODE);
-		if (err)
-			return err;
-		h->any = true;
-	}
-
-	heap_init_pages_cpu(h);
-	here = gh_mheap_node(h, numa_mem_id(), false);
+	for_each_possible_cpu(cpu)
+		gh_mheap_set_cpu(h, cpu);
+	here = gh_mheap_node(h, gh_numa_here(), false);
 	err = gh_area_build(here, GFP_KERNEL);
+	if (err && h->any) {
+		here = h->numa[h->nr_numa][false];
+		err = gh_area_build(here, GFP_KERNEL);
+	}
 	if (!err)
 		gh_node_grow(here);
 	return err;
@@ -189,6 +198,10 @@ static int heap_add_nodes(struct gh_heap *h)
 
 static void heap_free(struct gh_heap *h)
 {
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(h->slots); i++)
+		free_percpu(h->slots[i]);
 	free_percpu(h->mcache);
 	free_percpu(h->pages_cpu[0]);
 	free_percpu(h->pages_cpu[1]);
@@ -204,6 +217,9 @@ static struct gh_heap *heap_new(const char *name)
 		return NULL;
 
 	h->name = name;
+	h->nr_numa = gh_numa.n;
+	h->any = num_possible_nodes() > 1;
+	h->nr_homes = h->nr_numa + h->any;
 	INIT_LIST_HEAD(&h->list);
 	INIT_LIST_HEAD(&h->centrals);
 	init_rwsem(&h->caches_sem);
@@ -241,6 +257,8 @@ static bool heap_release(struct gh_heap *h)
 		clean &= gh_area_destroy_all(h->nodes[i]);
 		gh_node_destroy(h->nodes[i]);
 	}
+	for (i = 0; i < GH_NUM_CENTRALS; i++)
+		gh_central_free(&h->central[i]);
 	if (heap_destroy_records(h))
 		clean = false;
 	heap_free(h);
@@ -262,8 +280,7 @@ struct gh_heap *gh_heap_create(const char *name)
 		return NULL;
 
 	heap_init_records(h);
-	heap_init_centrals(h);
-	if (heap_add_nodes(h)) {
+	if (heap_init_centrals(h) || heap_add_nodes(h)) {
 		heap_release(h);
 		return NULL;
 	}

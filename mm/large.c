@@ -110,6 +110,9 @@ static struct gh_span *large_hold(struct gh_mcache *mcache, struct gh_span *s)
 
 	gh_busy_assert_held(&l->busy);
 
+	/* It goes home, to the span cache of its node, or is no span of pages. */
+	if (s->huge || s->node->home != this_cpu_read(gh_cpu_home))
+		return s;
 	if (l->n == GH_LARGE_HELD || !large_has_room(mcache, s->elemsize)) {
 		if (!l->n || !large_has_room(mcache, s->elemsize -
 						     l->span[0]->elemsize))
@@ -253,8 +256,8 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 
 	if (want_init_on_alloc(gfp))
 		gfp |= __GFP_ZERO;
-	/* A CPU may hold objects of any node. */
-	if (likely(node == NUMA_NO_NODE && !(gfp & __GFP_THISNODE)))
+	/* A CPU holds objects of its home only. */
+	if (likely(node == NUMA_NO_NODE))
 		s = large_take(c, DIV_ROUND_UP(size, GH_PAGE_SIZE));
 	if (s)
 		s->needzero = true;

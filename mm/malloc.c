@@ -13,6 +13,7 @@
  *
  * Names used here: p is an object, s its span, c its mcentral.
  */
+#include <linux/cpu.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/string.h>
@@ -26,8 +27,8 @@
 #include "mcache.h"
 #include "tiny.h"
 
-/* The slots of gh_kheap, one for each mcentral. */
-static struct gh_slot __percpu *kslots __ro_after_init;
+/* This CPU's slots of gh_kheap for objects of its home, one for each mcentral. */
+static DEFINE_PER_CPU(struct gh_slot *, kslots);
 
 /**
  * gh_malloc_init() - choose the heap that kernel modules are served from
@@ -35,14 +36,31 @@ static struct gh_slot __percpu *kslots __ro_after_init;
  */
 void __init gh_malloc_init(struct gh_heap *h)
 {
+	int cpu;
+
+	cpus_read_lock();
 	gh_kheap = h;
-	kslots = h->mcache->slot;
+	for_each_possible_cpu(cpu)
+		gh_malloc_set_cpu(cpu);
+	cpus_read_unlock();
+}
+
+/**
+ * gh_malloc_set_cpu() - lead a CPU to its slots of gh_kheap
+ * @cpu: the CPU, on which nothing runs yet
+ *
+ * Context: any.
+ */
+void gh_malloc_set_cpu(unsigned int cpu)
+{
+	per_cpu(kslots, cpu) =
+		per_cpu_ptr(gh_kheap->slots[per_cpu(gh_cpu_home, cpu)], cpu);
 }
 
 /* ---- allocation --------------------------------------------------------- */
 
-static void *small_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
-			 int node)
+static __always_inline void *small_alloc(struct gh_heap *h, size_t size,
+					 gfp_t gfp, bool noscan, int node)
 {
 	unsigned int class = gh_size_to_class(size);
 	struct gh_central *c = &h->central[gh_make_spanclass(class, noscan)];
@@ -63,6 +81,23 @@ static void *tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp)
 	return p;
 }
 
+/* Inline, because for kernel modules the heap and the node are constants. */
+static __always_inline void *heap_malloc(struct gh_heap *h, size_t size,
+					 gfp_t gfp, bool noscan, int node)
+{
+	gh_gfp_might_alloc(gfp);
+	if (unlikely(gh_gfp_refused(gfp)))
+		return NULL;
+	if (unlikely(!size))
+		return ZERO_SIZE_PTR;
+	if (noscan && gh_size_is_tiny(size) && node == NUMA_NO_NODE &&
+	    !(gfp & __GFP_THISNODE))
+		return tiny_alloc(h, size, gfp);
+	if (likely(size <= GH_MAX_SMALL))
+		return small_alloc(h, size, gfp, noscan, node);
+	return gh_large_alloc(h, size, gfp, noscan, node);
+}
+
 /**
  * gh_malloc() - allocate from a heap
  * @h: the heap
@@ -77,24 +112,14 @@ static void *tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp)
 void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		int node)
 {
-	gh_gfp_might_alloc(gfp);
-	if (unlikely(gh_gfp_refused(gfp)))
-		return NULL;
-	if (unlikely(!size))
-		return ZERO_SIZE_PTR;
-	if (noscan && gh_size_is_tiny(size) && node == NUMA_NO_NODE &&
-	    !(gfp & __GFP_THISNODE))
-		return tiny_alloc(h, size, gfp);
-	if (likely(size <= GH_MAX_SMALL))
-		return small_alloc(h, size, gfp, noscan, node);
-	return gh_large_alloc(h, size, gfp, noscan, node);
+	return heap_malloc(h, size, gfp, noscan, node);
 }
 GH_EXPORT_FOR_TESTS(gh_malloc);
 
 /* Serve what the fast path cannot: a miss, or what gh_gfp_special() names. */
 static noinline void *malloc_slow(size_t size, gfp_t gfp, bool noscan)
 {
-	return gh_malloc(gh_kheap, size, gfp, noscan, NUMA_NO_NODE);
+	return heap_malloc(gh_kheap, size, gfp, noscan, NUMA_NO_NODE);
 }
 
 /* Size 0 has class 0, which has no magazine, so it takes the slow path. */
@@ -102,6 +127,7 @@ static __always_inline void *malloc_fast(size_t size, gfp_t gfp, bool noscan)
 {
 	unsigned long class;
 	void *p;
+	bool ok;
 
 	gh_gfp_might_alloc(gfp);
 	if (gh_gfp_special(gfp))
@@ -112,7 +138,10 @@ static __always_inline void *malloc_fast(size_t size, gfp_t gfp, bool noscan)
 		class = gh_step128_class(size);
 	else
 		goto slow;
-	if (likely(gh_slot_pop(kslots + 2 * class + noscan, &p)))
+	preempt_disable();
+	ok = gh_slot_pop(__this_cpu_read(kslots) + 2 * class + noscan, &p);
+	preempt_enable();
+	if (likely(ok))
 		return p;
 slow:
 	return malloc_slow(size, gfp, noscan);
@@ -232,21 +261,20 @@ static enum found free_claim(struct gh_span *s, void *p, u8 **state)
 	return FOUND_NONE;
 }
 
-/*
- * Free an object that was marked free. No other task can have it, and it keeps
- * the span alive until it comes back to the span.
- */
-static void free_claimed(struct gh_span *s, void *p, u8 *state,
-			 enum found found)
+/* Free an object that was marked free. In the RCU read section of that. */
+static void small_put(struct gh_span *s, void *p, u8 *state)
 {
-	if (found == FOUND_TINY)
-		return;
 	if (want_init_on_free())
 		memset(p, 0, s->elemsize);
-	if (found == FOUND_LARGE)
-		gh_large_put(s);
-	else
-		gh_slot_put(s->central, p, state);
+	gh_slot_put(s, p, state);
+}
+
+/* Nobody else can have a span that was marked free. */
+static void large_put(struct gh_span *s, void *p)
+{
+	if (want_init_on_free())
+		memset(p, 0, s->elemsize);
+	gh_large_put(s);
 }
 
 /* Slow path of a free: look the span up in the index, or report a bad free. */
@@ -264,13 +292,15 @@ static noinline void free_slow(void *p)
 	s = gh_span_of((unsigned long)p);
 	if (likely(s))
 		found = free_claim(s, p, &state);
+	if (likely(found == FOUND_SMALL))
+		small_put(s, p, state);
 	if (unlikely(!found))
 		kind = gh_bad_kind(s, (unsigned long)p, s && span_is_malloc(s));
 	rcu_read_unlock();
 
-	if (likely(found))
-		free_claimed(s, p, state, found);
-	else
+	if (found == FOUND_LARGE)
+		large_put(s, p);
+	if (unlikely(!found))
 		gh_report_bad_free(p, kind, NULL);
 }
 

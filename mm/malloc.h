@@ -8,6 +8,7 @@
 #include "mheap.h"
 
 void gh_malloc_init(struct gh_heap *h);
+void gh_malloc_set_cpu(unsigned int cpu);
 void *gh_malloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		int node);
 

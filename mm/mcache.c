@@ -3,9 +3,11 @@
  * mcache: what a CPU holds of each span class: the slow paths behind
  * gh_slot_alloc() and gh_slot_free().
  *
- * A miss is served from, in this order: the spare magazine, a batch of the
- * transfer cache, the current span, another span of the mcentral, a new span.
- * Only the last may allocate pages or sleep, so it must be made without the
+ * A miss is served by the CPU's slot for its own NUMA node, from, in this order: the
+ * spare magazine, a batch of the transfer cache, the current span, another span of
+ * that node, a new span; and, if none can be made, from what there is of other nodes.
+ * A slot has objects of its own NUMA node only.
+ * Only a new span may allocate pages or sleep, so it must be made without the
  * busy flag and with preemption on. It is then deposited in the slot of
  * whichever CPU the task is on by that time.
  *
@@ -39,10 +41,13 @@
 /* Bytes of room that a miss earns. */
 #define MISS_BYTES	128UL
 
-/* Bound on the bytes that a CPU's magazines may hold. */
 /* All CPUs together hold at most this share of memory. */
 #define RAM_SHARE_SHIFT	5
 
+/* Slots that are looked at for room, with preemption off. */
+#define STEAL_LOOKS	(3U * GH_NUM_CENTRALS)
+
+/* Bound on the bytes that a CPU's magazines may hold. */
 unsigned long gh_percpu_bytes = 1UL << 20;
 GH_EXPORT_FOR_TESTS(gh_percpu_bytes);
 
@@ -81,6 +86,7 @@ static void slot_free_mags(struct gh_central *c, struct gh_slot *slot)
 	if (slot->spare)
 		gh_fixalloc_free(pool, slot->spare);
 	slot->spare = NULL;
+	slot->nspare = 0;
 	slot_set_mag(slot, NULL, 0, 0);
 }
 
@@ -140,28 +146,53 @@ static long mcache_lack(const struct gh_central *c, long more)
 	       (long)READ_ONCE(gh_percpu_bytes);
 }
 
-/* Take the room of another class: the next in turn that has @lack bytes. */
+/* Take the room of a slot, if it has @lack bytes. */
+static bool slot_steal(const struct gh_home *home, long lack)
+{
+	struct gh_central *c = home->central;
+	struct gh_slot *slot = this_cpu_ptr(home->slots);
+
+	lockdep_assert_preemption_disabled();
+
+	if (!slot->cap || slot_room(c, slot->cap) < lack ||
+	    !gh_busy_try(&slot->busy))
+		return false;
+	mcache_charge(c, -slot_shut(c, slot));
+	gh_busy_end(&slot->busy);
+	return true;
+}
+
+/*
+ * Take the room of another slot: the next in turn that has @lack bytes. Not all may
+ * get their turn, as there are very many if there are many nodes.
+ */
 static void mcache_steal(struct gh_heap *h, long lack)
 {
 	struct gh_mcache *mcache = this_cpu_ptr(h->mcache);
-	unsigned int i;
+	unsigned int i, nr = GH_NUM_CENTRALS * h->nr_homes;
 
 	lockdep_assert_preemption_disabled();
 
 	if (lack > READ_ONCE(mcache->bytes))
 		return;
-	for (i = 0; i < GH_NUM_CENTRALS; i++) {
-		unsigned int v = mcache->victim++ % GH_NUM_CENTRALS;
-		struct gh_slot *slot = &mcache->slot[v];
+	for (i = 0; i < min(nr, STEAL_LOOKS); i++) {
+		unsigned int v = mcache->victim++ % nr;
+		struct gh_central *c = &h->central[v / h->nr_homes];
 
-		if (!slot->cap ||
-		    slot_room(&h->central[v], slot->cap) < lack ||
-		    !gh_busy_try(&slot->busy))
-			continue;
-		mcache_charge(&h->central[v], -slot_shut(&h->central[v], slot));
-		gh_busy_end(&slot->busy);
-		return;
+		if (slot_steal(c->home[v % h->nr_homes], lack))
+			return;
 	}
+}
+
+/* Take the room of a cache's slot for another node. Other caches may end. */
+static void cache_steal(struct gh_central *c, long lack)
+{
+	unsigned int i;
+
+	gh_for_each_home(i, c)
+		if (c->home[i] != gh_central_here(c) &&
+		    slot_steal(c->home[i], lack))
+			return;
 }
 
 /* To free another class's objects takes long, so interrupts do not do it. */
@@ -172,8 +203,7 @@ static bool may_steal(void)
 
 /*
  * Charge the CPU for magazines of @cap objects instead of those that the slot
- * has. At the bound, one other class must have the room, or the slot cannot
- * grow.
+ * has. At the bound, one other slot must have the room, or this one cannot grow.
  */
 static bool slot_charge(struct gh_central *c, struct gh_slot *slot,
 			unsigned int cap)
@@ -182,8 +212,12 @@ static bool slot_charge(struct gh_central *c, struct gh_slot *slot,
 
 	gh_busy_assert_held(&slot->busy);
 
-	if (more > 0 && !c->cache && mcache_lack(c, more) > 0 && may_steal())
-		mcache_steal(c->heap, mcache_lack(c, more));
+	if (more > 0 && mcache_lack(c, more) > 0 && may_steal()) {
+		if (c->cache)
+			cache_steal(c, mcache_lack(c, more));
+		else
+			mcache_steal(c->heap, mcache_lack(c, more));
+	}
 	if (more > 0 && mcache_lack(c, more) > 0)
 		return false;
 	mcache_charge(c, more);
@@ -245,11 +279,11 @@ static bool slot_missed(struct gh_central *c, struct gh_slot *slot)
 }
 
 /* Count a miss of a slot without magazines: has it earned its first one? */
-static bool slot_earned(struct gh_central *c)
+static bool slot_earned(struct gh_central *c, struct gh_slot __percpu *slots)
 {
 	return c->shape.state != GH_SPAN_OBJECTS ||
 	       c->shape.elemsize < CAP_EARNED ||
-	       this_cpu_inc_return(c->slots->misses) * MISS_BYTES >=
+	       this_cpu_inc_return(slots->misses) * MISS_BYTES >=
 	       slot_room(c, slot_next_cap(c, 0));
 }
 
@@ -267,13 +301,13 @@ static bool slot_stock(struct gh_central *c, unsigned int cap, gfp_t gfp)
 }
 
 /* Give this CPU's slot its first magazine. */
-static void slot_open(struct gh_central *c)
+static void slot_open(struct gh_central *c, struct gh_slot __percpu *slots)
 {
 	struct gh_slot *slot;
 	bool ok = false;
 
 	preempt_disable();
-	slot = this_cpu_ptr(c->slots);
+	slot = this_cpu_ptr(slots);
 	if (gh_busy_try(&slot->busy)) {
 		/* An interrupt may have opened it since it was looked at. */
 		ok = !slot->cap && slot_grow(c, slot);
@@ -291,21 +325,34 @@ static void slot_open(struct gh_central *c)
  * Open this CPU's slot if it has earned its first magazine, and have a record
  * for the next one at hand. With @gfp 0, no pages are taken for records.
  */
-static void slot_equip(struct gh_central *c, gfp_t gfp)
+static void slot_equip(struct gh_central *c, struct gh_slot __percpu *slots,
+		       gfp_t gfp)
 {
-	unsigned int cap = this_cpu_read(c->slots->cap);
+	unsigned int cap = this_cpu_read(slots->cap);
 
-	if (c->flags & GH_CENTRAL_DIRECT || (cap ? !gfp : !slot_earned(c)))
+	if (c->flags & GH_CENTRAL_DIRECT || (cap ? !gfp : !slot_earned(c, slots)))
 		return;
 	if (slot_stock(c, slot_next_cap(c, cap), gfp) && !cap)
-		slot_open(c);
+		slot_open(c, slots);
+	/* Slots that are only freed to are opened with what there is. */
+	if (gfp && c->heap->nr_homes > 1)
+		slot_stock(c, slot_next_cap(c, 0), gfp);
 }
 
 /* ---- allocation --------------------------------------------------------- */
 
-/* Fill the magazine from the current span, or from one of the mcentral. */
-static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
+/* This CPU's slot of a NUMA node. */
+static struct gh_slot *home_slot(const struct gh_home *home)
 {
+	lockdep_assert_preemption_disabled();
+
+	return this_cpu_ptr(home->slots);
+}
+
+/* Fill the magazine from the current span, or from one of the mcentral. */
+static unsigned int slot_carve(struct gh_home *home, struct gh_slot *slot)
+{
+	struct gh_central *c = home->central;
 	unsigned int n = 0;
 
 	gh_busy_assert_held(&slot->busy);
@@ -315,7 +362,7 @@ static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
 	if (!n) {
 		/* If objects of it were freed, it may be taken out again. */
 		slot_put_span(c, slot);
-		slot->span = gh_central_get_span(c, numa_mem_id());
+		slot->span = gh_home_get_span(home);
 		if (!slot->span)
 			return 0;
 		n = gh_span_carve(slot->span, slot->mag, slot->cap);
@@ -324,26 +371,27 @@ static unsigned int slot_carve(struct gh_central *c, struct gh_slot *slot)
 	return n;
 }
 
-/* Let a batch of the transfer cache be this slot's magazine. */
-static bool slot_adopt_batch(struct gh_central *c, struct gh_slot *slot)
+/*
+ * Let a batch of the transfer cache be the magazine of an empty slot. That uses spare room
+ * only, and takes none from another class for capacity that the slot has not earned;
+ * except @anyway.
+ */
+static bool slot_adopt_batch(struct gh_home *home, struct gh_slot *slot,
+			     bool anyway)
 {
+	struct gh_central *c = home->central;
 	long more = slot_room(c, c->batch) - slot_room(c, slot->cap);
 	struct gh_ent *full;
 
 	gh_busy_assert_held(&slot->busy);
 
-	/*
-	 * Use spare room only: do not take it from another class for capacity
-	 * that this slot has not earned.
-	 */
-	if (!READ_ONCE(c->tc_n) || (more > 0 && mcache_lack(c, more) > 0) ||
-	    !slot_charge(c, slot, c->batch))
+	if (!READ_ONCE(home->tc_n) ||
+	    (!anyway && more > 0 && mcache_lack(c, more) > 0))
 		return false;
-	full = gh_central_take_batch(c);
-	if (!full) {
-		slot_uncharge(c, slot, c->batch);
+	full = gh_home_take_batch(home);
+	if (!full)
 		return false;
-	}
+	mcache_charge(c, more);
 	slot_free_mags(c, slot);
 	slot_set_mag(slot, full, c->batch, c->batch);
 	return true;
@@ -364,7 +412,7 @@ static void slot_swap_mags(struct gh_slot *slot)
 }
 
 /* Get objects into an empty magazine. */
-static void slot_refill(struct gh_central *c, struct gh_slot *slot)
+static void slot_refill(struct gh_home *home, struct gh_slot *slot)
 {
 	gh_busy_assert_held(&slot->busy);
 
@@ -373,51 +421,181 @@ static void slot_refill(struct gh_central *c, struct gh_slot *slot)
 		slot_swap_mags(slot);
 		return;
 	}
-	slot_missed(c, slot);
-	if (!slot_adopt_batch(c, slot))
-		slot->top = slot->mag + slot_carve(c, slot);
+	slot_missed(home->central, slot);
+	if (!slot_adopt_batch(home, slot, false))
+		slot->top = slot->mag + slot_carve(home, slot);
 }
 
-static bool slot_pop(struct gh_central *c, struct gh_slot *slot,
+static bool slot_pop(struct gh_home *home, struct gh_slot *slot,
 		     struct gh_ent *ent)
 {
 	gh_busy_assert_held(&slot->busy);
 
 	if (!slot->mag)
-		return gh_central_take(c, numa_mem_id(), ent);
+		return gh_home_take(home, ent);
 	if (slot->top == slot->mag)
-		slot_refill(c, slot);
+		slot_refill(home, slot);
 	if (slot->top == slot->mag)
 		return false;
 	*ent = *--slot->top;
 	return true;
 }
 
-/* Serve a miss with what goheap has, even if the slot is busy. */
-static bool slot_take(struct gh_central *c, struct gh_ent *ent)
+/* Take an object that this CPU has. Needs no lock, so NMIs may do it, too. */
+static bool slot_pop_held(struct gh_home *home, struct gh_slot *slot,
+			  struct gh_ent *ent)
+{
+	gh_busy_assert_held(&slot->busy);
+
+	if (slot->top != slot->mag) {
+		*ent = *--slot->top;
+		return true;
+	}
+	if (slot->nspare) {
+		*ent = slot->spare[--slot->nspare];
+		return true;
+	}
+	if (!slot->span || !gh_span_carve(slot->span, ent, 1))
+		return false;
+	this_cpu_inc(home->central->slots->carved);
+	return true;
+}
+
+static bool slot_take_held(struct gh_home *home, struct gh_ent *ent)
 {
 	struct gh_slot *slot;
-	bool ok;
+	bool ok = false;
 
 	preempt_disable();
-	slot = this_cpu_ptr(c->slots);
-	if (!in_nmi() && gh_busy_try(&slot->busy)) {
-		ok = slot_pop(c, slot, ent);
+	slot = home_slot(home);
+	if (gh_busy_try(&slot->busy)) {
+		ok = slot_pop_held(home, slot, ent);
 		gh_busy_end(&slot->busy);
-	} else {
-		ok = gh_central_take(c, numa_mem_id(), ent);
 	}
 	preempt_enable();
 	return ok;
 }
 
-/* Make a new span this CPU's current one, or put it into the sets. */
+/* Serve a miss with what goheap has of a NUMA node, even if the slot is busy. */
+static bool slot_take(struct gh_home *home, struct gh_ent *ent)
+{
+	struct gh_slot *slot;
+	bool ok;
+
+	if (in_nmi())
+		return slot_take_held(home, ent) || gh_home_take(home, ent);
+
+	preempt_disable();
+	slot = home_slot(home);
+	if (gh_busy_try(&slot->busy)) {
+		ok = slot_pop(home, slot, ent);
+		gh_busy_end(&slot->busy);
+	} else {
+		ok = gh_home_take(home, ent);
+	}
+	preempt_enable();
+	return ok;
+}
+
+/* ---- nodes without memory ----------------------------------------------- */
+
+/* The home that serves for one that has no memory; or NULL if it has some. */
+static struct gh_home *host_of(struct gh_home *home)
+{
+	struct gh_central *c = home->central;
+	struct gh_host __percpu *host = &c->heap->mcache->host[home->index];
+	unsigned int nr = this_cpu_read(host->home);
+
+	if (likely(!nr) || time_after(jiffies, this_cpu_read(host->until)))
+		return NULL;
+	return c->home[nr - 1];
+}
+
+/* Remember for a while where the memory of a new span is from. */
+static void host_note(struct gh_home *home, const struct gh_span *s)
+{
+	struct gh_central *c = home->central;
+	struct gh_host __percpu *host = &c->heap->mcache->host[home->index];
+
+	/* Other classes may find pages at home, so this does not end early. */
+	if (likely(s->node->home == home->index))
+		return;
+	this_cpu_write(host->until, jiffies + HZ);
+	this_cpu_write(host->home, s->node->home + 1);
+}
+
+/*
+ * Take an object of @home or, if that had no memory, of @host: otherwise every miss
+ * would make a new span there, and what is freed would lie in that home unused. What is
+ * of no certain node is anybody's.
+ */
+static bool slot_take_near(struct gh_home *home, struct gh_home *host,
+			   struct gh_ent *ent)
+{
+	struct gh_central *c = home->central;
+	struct gh_home *last = c->home[c->heap->nr_homes - 1];
+
+	/* Not to look for memory in vain each time. */
+	if (unlikely(host) && slot_take_held(host, ent))
+		return true;
+	if (slot_take(home, ent))
+		return true;
+	if (unlikely(host) && slot_take(host, ent))
+		return true;
+	if (!c->heap->any)
+		return false;
+	return slot_take_held(last, ent) ||
+	       (!gh_home_is_empty(last) && slot_take(last, ent));
+}
+
+/* Take an object of a batch for which this CPU's slot has no room. */
+static bool slot_seize_batch(struct gh_home *home, struct gh_ent *ent)
+{
+	struct gh_slot *slot;
+	bool ok = false;
+
+	preempt_disable();
+	slot = home_slot(home);
+	if (gh_busy_try(&slot->busy)) {
+		/* It may have got some since it was looked at. */
+		ok = slot_pop_held(home, slot, ent) ||
+		     (slot_adopt_batch(home, slot, true) &&
+		      slot_pop_held(home, slot, ent));
+		gh_busy_end(&slot->busy);
+	}
+	preempt_enable();
+	/* Its objects age from now on. */
+	if (ok)
+		gh_mheap_kick(home->central->heap);
+	return ok;
+}
+
+/* The last resort: what any node has, and this CPU of it. */
+static bool slot_take_any(struct gh_central *c, struct gh_ent *ent)
+{
+	unsigned int i;
+
+	gh_for_each_home(i, c)
+		if (slot_take(c->home[i], ent))
+			return true;
+	if (in_nmi())
+		return false;
+
+	gh_for_each_home(i, c)
+		if (slot_seize_batch(c->home[i], ent))
+			return true;
+	return false;
+}
+
+/* ---- new spans ---------------------------------------------------------- */
+
+/* Make a new span this CPU's current one of its home, or put it into the sets. */
 static void slot_deposit(struct gh_central *c, struct gh_span *s)
 {
 	struct gh_slot *slot;
 
 	preempt_disable();
-	slot = this_cpu_ptr(c->slots);
+	slot = home_slot(gh_central_home_of(c, s));
 	if (gh_busy_try(&slot->busy)) {
 		if (slot->mag && (!slot->span || gh_span_full(slot->span)))
 			swap(slot->span, s);
@@ -429,18 +607,17 @@ static void slot_deposit(struct gh_central *c, struct gh_span *s)
 }
 
 /* Take one object of a new span. */
-static bool slot_take_new(struct gh_central *c, gfp_t gfp, int nid,
-			  bool deposit, struct gh_ent *ent)
+static bool slot_take_new(struct gh_home *home, gfp_t gfp, struct gh_ent *ent)
 {
-	struct gh_span *s = gh_central_new_span(c, gfp, nid);
+	struct gh_central *c = home->central;
+	struct gh_span *s;
 
+	s = gh_central_new_span(c, gfp, gh_numa.nid[home->index]);
 	if (!s)
 		return false;
 	this_cpu_add(c->slots->carved, gh_span_carve(s, ent, 1));
-	if (deposit)
-		slot_deposit(c, s);
-	else
-		gh_central_put_span(c, s);
+	host_note(home, s);
+	slot_deposit(c, s);
 	return true;
 }
 
@@ -456,30 +633,33 @@ static bool slot_take_new(struct gh_central *c, gfp_t gfp, int nid,
  */
 void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 {
+	bool strict = gfp & __GFP_THISNODE, ok;
+	struct gh_home *home, *host;
 	struct gh_ent ent;
-	bool here, ok;
 
 	might_alloc(gfp);
 
-	/* __GFP_THISNODE alone means the nearest node; magazines mix nodes. */
-	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
-		nid = gh_mheap_nid(c->heap);
-	here = nid == NUMA_NO_NODE;
-	/* A NUMA node without a gh_node is served by others, if it may be. */
-	if (gfp & __GFP_THISNODE && gh_mheap_node(c->heap, nid, false)->nid != nid)
+	home = nid == NUMA_NO_NODE ? gh_central_here(c) :
+				     c->home[gh_numa_index(nid)];
+	/* A NUMA node that has no index is served by others, if it may be. */
+	if (strict && nid != NUMA_NO_NODE && gh_numa.nid[home->index] != nid)
 		return NULL;
+	host = strict ? NULL : host_of(home);
 
 	/* Records for magazines must not take reserves or wait for reclaim. */
-	if (here && !in_nmi())
-		slot_equip(c, (gfp & __GFP_KSWAPD_RECLAIM) | __GFP_NORETRY |
-			      __GFP_NOWARN);
+	if (!in_nmi())
+		slot_equip(c, (host ?: home)->slots,
+			   (gfp & __GFP_KSWAPD_RECLAIM) | __GFP_NORETRY |
+			   __GFP_NOWARN);
 
-	ok = here ? slot_take(c, &ent) : gh_central_take(c, nid, &ent);
+	ok = strict ? slot_take(home, &ent) : slot_take_near(home, host, &ent);
 	if (!ok && !in_nmi())
-		ok = slot_take_new(c, gfp, nid, here, &ent);
+		ok = slot_take_new(home, gfp, &ent);
 	/* Memory of another node is better than none. */
-	if (!ok && !(gfp & __GFP_THISNODE))
-		ok = gh_central_take(c, NUMA_NO_NODE, &ent);
+	if (!ok && !strict)
+		ok = slot_take_any(c, &ent);
+	else if (!ok && !in_nmi())
+		ok = slot_seize_batch(home, &ent);
 	if (!ok)
 		return NULL;
 
@@ -507,14 +687,14 @@ static unsigned int slot_pop_many(struct gh_slot *slot, unsigned int n,
 	return n;
 }
 
-static unsigned int slots_pop_many(struct gh_slot __percpu *slots,
-				   unsigned int n, void **p)
+static unsigned int slots_pop_many(struct gh_central *c, unsigned int n,
+				   void **p)
 {
 	struct gh_slot *slot;
 	unsigned int done = 0;
 
 	preempt_disable();
-	slot = this_cpu_ptr(slots);
+	slot = home_slot(gh_central_here(c));
 	if (gh_busy_try(&slot->busy)) {
 		done = slot_pop_many(slot, n, p);
 		gh_busy_end(&slot->busy);
@@ -539,9 +719,7 @@ unsigned int gh_slot_alloc_bulk(struct gh_central *c, gfp_t gfp, unsigned int n,
 	unsigned int done = 0;
 
 	for (;;) {
-		/* Magazines mix nodes. */
-		if (likely(!(gfp & __GFP_THISNODE)))
-			done += slots_pop_many(c->slots, n - done, p + done);
+		done += slots_pop_many(c, n - done, p + done);
 		if (done == n)
 			break;
 		p[done] = gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE);
@@ -556,8 +734,10 @@ GH_EXPORT_FOR_TESTS(gh_slot_alloc_bulk);
 /* ---- free --------------------------------------------------------------- */
 
 /* Make room for an object in a full slot that has magazines. */
-static void slot_make_room(struct gh_central *c, struct gh_slot *slot)
+static void slot_make_room(struct gh_home *home, struct gh_slot *slot)
 {
+	struct gh_central *c = home->central;
+
 	gh_busy_assert_held(&slot->busy);
 
 	if (slot_missed(c, slot))
@@ -571,7 +751,7 @@ static void slot_make_room(struct gh_central *c, struct gh_slot *slot)
 		return;
 	}
 
-	if (slot->nspare == c->batch && gh_central_trade_full(c, &slot->spare))
+	if (slot->nspare == c->batch && gh_home_trade_full(home, &slot->spare))
 		slot->nspare = 0;
 	gh_central_release(c, slot->spare, slot->nspare);
 	slot->nspare = 0;
@@ -579,29 +759,29 @@ static void slot_make_room(struct gh_central *c, struct gh_slot *slot)
 }
 
 /* Returns false if the slot is busy, or has no magazine. */
-static bool slot_put(struct gh_central *c, struct gh_ent ent)
+static bool slot_put(struct gh_home *home, struct gh_ent ent)
 {
 	struct gh_slot *slot;
 	bool ok = false;
 
-	preempt_disable();
-	slot = this_cpu_ptr(c->slots);
+	/* A free must not take pages, not even for records of magazines. */
+	slot_equip(home->central, home->slots, 0);
+	slot = home_slot(home);
 	if (gh_busy_try(&slot->busy)) {
 		if (slot->mag) {
 			if (slot->top == slot->end)
-				slot_make_room(c, slot);
+				slot_make_room(home, slot);
 			*slot->top++ = ent;
 			ok = true;
 		}
 		gh_busy_end(&slot->busy);
 	}
-	preempt_enable();
 	return ok;
 }
 
 /**
  * gh_slot_free_slow() - free an object that the magazine has no room for
- * @c: the mcentral
+ * @c: its mcentral
  * @obj: the object
  * @state: its state byte, which says GH_OBJ_FREE
  *
@@ -610,14 +790,21 @@ static bool slot_put(struct gh_central *c, struct gh_ent ent)
 void gh_slot_free_slow(struct gh_central *c, void *obj, u8 *state)
 {
 	struct gh_ent ent = { .obj = obj, .state = state };
+	struct gh_span *s;
+	bool ok = false;
 
 	if (unlikely(in_nmi())) {
 		gh_defer_free(c->heap, obj);
 		return;
 	}
-	/* A free must not take pages, not even for records of magazines. */
-	slot_equip(c, 0);
-	if (!slot_put(c, ent))
+
+	/* The RCU read section of the lookup: two may be freeing the object. */
+	preempt_disable();
+	s = gh_span_of((unsigned long)obj);
+	if (likely(s && s->central == c && state - s->objstate < s->nelems))
+		ok = slot_put(gh_central_home_of(c, s), ent);
+	preempt_enable();
+	if (!ok)
 		gh_central_release(c, &ent, 1);
 }
 GH_EXPORT_FOR_TESTS(gh_slot_free_slow);
@@ -712,20 +899,12 @@ unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 
 /* ---- draining ----------------------------------------------------------- */
 
-/**
- * gh_slot_drain() - free all that a CPU's slot has, and uncharge its room
- * @c: the mcentral
- * @cpu: this CPU, with preemption off; or one that is dead, or whose heap
- *	nobody uses
- *
- * Context: process context.
- */
-void gh_slot_drain(struct gh_central *c, unsigned int cpu)
+static void slot_drain(struct gh_home *home, unsigned int cpu)
 {
-	struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
+	struct gh_slot *slot = per_cpu_ptr(home->slots, cpu);
+	struct gh_central *c = home->central;
 	long room;
 
-	preempt_disable();
 	gh_busy_begin(&slot->busy);
 	room = slot_shut(c, slot);
 	gh_busy_end(&slot->busy);
@@ -737,9 +916,45 @@ void gh_slot_drain(struct gh_central *c, unsigned int cpu)
 		atomic_long_add(room, &per_cpu_ptr(c->heap->mcache, cpu)->returned);
 	else
 		per_cpu_ptr(c->heap->mcache, cpu)->bytes -= room;
-	preempt_enable();
+}
+
+/**
+ * gh_slot_drain() - free all that a CPU's slots have, and uncharge their room
+ * @c: the mcentral
+ * @cpu: a CPU that is dead, or whose heap nobody uses
+ *
+ * Context: process context.
+ */
+void gh_slot_drain(struct gh_central *c, unsigned int cpu)
+{
+	unsigned int i;
+
+	/* Preemption is not off for longer than one of them takes. */
+	gh_for_each_home(i, c) {
+		preempt_disable();
+		slot_drain(c->home[i], cpu);
+		preempt_enable();
+	}
 }
 GH_EXPORT_FOR_TESTS(gh_slot_drain);
+
+/**
+ * gh_slot_drain_here() - free all that this CPU's slots have
+ * @c: the mcentral
+ *
+ * Context: process context.
+ */
+void gh_slot_drain_here(struct gh_central *c)
+{
+	unsigned int i;
+
+	gh_for_each_home(i, c) {
+		preempt_disable();
+		slot_drain(c->home[i], smp_processor_id());
+		preempt_enable();
+	}
+}
+GH_EXPORT_FOR_TESTS(gh_slot_drain_here);
 
 /* Free what is in the spare magazine; if both are empty, close the slot. */
 static void slot_release_spare(struct gh_central *c, struct gh_slot *slot)
@@ -772,23 +987,10 @@ static void slot_set_aside(struct gh_central *c, struct gh_slot *slot)
 	slot->top = slot->mag;
 }
 
-/**
- * gh_slot_age() - free what this CPU did not need since the last call
- * @c: the mcentral
- *
- * The fast path must not be burdened with counting, so objects are set aside:
- * they become the spare magazine, which only the slow path uses. If they are
- * still there at the next call, nothing needed them, and they are freed to
- * their spans. A slot in which nothing is left at the call after that is
- * closed.
- *
- * Context: preemption off, not in an interrupt.
- */
-void gh_slot_age(struct gh_central *c)
+static void slot_age(struct gh_home *home)
 {
-	struct gh_slot *slot = this_cpu_ptr(c->slots);
-
-	lockdep_assert_preemption_disabled();
+	struct gh_slot *slot = home_slot(home);
+	struct gh_central *c = home->central;
 
 	if (!slot->cap) {
 		/* Misses of long ago must not earn it a magazine. */
@@ -804,6 +1006,30 @@ void gh_slot_age(struct gh_central *c)
 		slot->idle = true;
 	}
 	gh_busy_end(&slot->busy);
+}
+
+/**
+ * gh_slot_age() - free what this CPU did not need since the last call
+ * @c: the mcentral
+ *
+ * The fast path must not be burdened with counting, so objects are set aside:
+ * they become the spare magazine, which only the slow path uses. If they are
+ * still there at the next call, nothing needed them, and they are freed to
+ * their spans. A slot in which nothing is left at the call after that is
+ * closed.
+ *
+ * Context: process context.
+ */
+void gh_slot_age(struct gh_central *c)
+{
+	unsigned int i;
+
+	/* Preemption is not off for longer than one of them takes. */
+	gh_for_each_home(i, c) {
+		preempt_disable();
+		slot_age(c->home[i]);
+		preempt_enable();
+	}
 }
 GH_EXPORT_FOR_TESTS(gh_slot_age);
 
@@ -853,13 +1079,31 @@ GH_EXPORT_FOR_TESTS(gh_mcache_set_bound);
  */
 bool gh_slot_holds(const struct gh_central *c, unsigned int cpu)
 {
-	const struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
+	unsigned int i;
 
-	return READ_ONCE(slot->cap) || READ_ONCE(slot->span);
+	gh_for_each_home(i, c) {
+		const struct gh_slot *slot = per_cpu_ptr(c->home[i]->slots, cpu);
+
+		if (READ_ONCE(slot->cap) || READ_ONCE(slot->span))
+			return true;
+	}
+	return false;
+}
+GH_EXPORT_FOR_TESTS(gh_slot_holds);
+
+static unsigned long slot_cached(const struct gh_central *c,
+				 const struct gh_slot *slot)
+{
+	unsigned long n = READ_ONCE(slot->top) - READ_ONCE(slot->mag);
+
+	/* If the CPU is changing them, they may not belong together. */
+	if (n > c->batch)
+		n = 0;
+	return n + READ_ONCE(slot->nspare);
 }
 
 /**
- * gh_slot_cached() - free objects in magazines and in the transfer cache
+ * gh_slot_cached() - free objects in magazines and in transfer caches
  * @c: the mcentral
  *
  * Context: any; exact while nobody allocates.
@@ -867,18 +1111,13 @@ bool gh_slot_holds(const struct gh_central *c, unsigned int cpu)
  */
 unsigned long gh_slot_cached(const struct gh_central *c)
 {
-	unsigned long n = (unsigned long)READ_ONCE(c->tc_n) * c->batch;
+	unsigned long n = (unsigned long)gh_central_batches(c) * c->batch;
+	unsigned int i;
 	int cpu;
 
-	for_each_possible_cpu(cpu) {
-		const struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
-		unsigned long here = READ_ONCE(slot->top) - READ_ONCE(slot->mag);
-
-		/* If the CPU is changing them, they may not belong together. */
-		if (here <= c->batch)
-			n += here;
-		n += READ_ONCE(slot->nspare);
-	}
+	for_each_possible_cpu(cpu)
+		gh_for_each_home(i, c)
+			n += slot_cached(c, per_cpu_ptr(c->home[i]->slots, cpu));
 	return n;
 }
 GH_EXPORT_FOR_TESTS(gh_slot_cached);
@@ -892,9 +1131,12 @@ GH_EXPORT_FOR_TESTS(gh_slot_cached);
  */
 unsigned long gh_slot_carved(const struct gh_central *c)
 {
-	unsigned long n = READ_ONCE(c->carved);
+	unsigned long n = 0;
+	unsigned int i;
 	int cpu;
 
+	gh_for_each_home(i, c)
+		n += READ_ONCE(c->home[i]->carved);
 	for_each_possible_cpu(cpu)
 		n += READ_ONCE(per_cpu_ptr(c->slots, cpu)->carved);
 	return n;
@@ -910,9 +1152,12 @@ GH_EXPORT_FOR_TESTS(gh_slot_carved);
  */
 unsigned long gh_slot_released(const struct gh_central *c)
 {
-	unsigned long n = READ_ONCE(c->released);
+	unsigned long n = 0;
+	unsigned int i;
 	int cpu;
 
+	gh_for_each_home(i, c)
+		n += READ_ONCE(c->home[i]->released);
 	for_each_possible_cpu(cpu)
 		n += READ_ONCE(per_cpu_ptr(c->slots, cpu)->released);
 	return n;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mcache: what a CPU holds: a slot of each span class, a tiny block, large
- * objects; and allocation and free by way of a slot.
+ * mcache: what a CPU holds besides its slots, a tiny block and large objects; and
+ * allocation and free by way of a slot.
  *
  * Lock: each structure's busy flag, see busy.h. Its counters are changed by
  * single instructions and read by anyone.
@@ -69,6 +69,16 @@ struct gh_large {
 };
 
 /**
+ * struct gh_host - which home serves for one that has no memory
+ * @home: the index of that home, plus 1; or 0
+ * @until: when to see whether there is memory again, in jiffies
+ */
+struct gh_host {
+	u8 home;
+	unsigned long until;
+};
+
+/**
  * struct gh_mcache - what a CPU holds
  * @bytes: room of the size classes' magazines; together with the bytes of large
  *	objects at most gh_percpu_bytes
@@ -78,9 +88,9 @@ struct gh_large {
  * @heap: the heap
  * @age_work: frees what is idle here (reclaim.c)
  * @give_all: it should free all that is here
+ * @host: by home, which other one the last new span was of, if any
  * @tiny: tiny block
  * @large: large objects
- * @slot: one for each of the heap's mcentrals
  */
 struct gh_mcache {
 	long bytes;
@@ -90,9 +100,9 @@ struct gh_mcache {
 	struct gh_heap *heap;
 	struct work_struct age_work;
 	bool give_all;
+	struct gh_host host[GH_MAX_NUMA];
 	struct gh_tiny tiny;
 	struct gh_large large;
-	struct gh_slot slot[GH_NUM_CENTRALS];
 };
 
 extern unsigned long gh_percpu_bytes;
@@ -107,6 +117,7 @@ unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 			       void **p);
 bool gh_slot_holds(const struct gh_central *c, unsigned int cpu);
 void gh_slot_drain(struct gh_central *c, unsigned int cpu);
+void gh_slot_drain_here(struct gh_central *c);
 void gh_slot_age(struct gh_central *c);
 bool gh_mcache_empty(const struct gh_heap *h, unsigned int cpu);
 unsigned long gh_slot_cached(const struct gh_central *c);
@@ -124,8 +135,12 @@ unsigned long gh_slot_released(const struct gh_central *c);
 static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
 {
 	void *obj;
+	bool ok;
 
-	if (likely(gh_slot_pop(c->slots, &obj)))
+	preempt_disable();
+	ok = gh_slot_pop(this_cpu_ptr(gh_central_here(c)->slots), &obj);
+	preempt_enable();
+	if (likely(ok))
 		return obj;
 	return gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE);
 }
@@ -136,54 +151,55 @@ static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
  * @gfp: as for gh_slot_alloc()
  * @nid: preferred NUMA node; with __GFP_THISNODE the only one
  *
- * A CPU's magazine may hold objects of any node, so it is used only if the
- * nearest node is preferred, but not required.
- *
  * Context: as gh_slot_alloc().
  * Return: the object or NULL.
  */
 static inline void *gh_slot_alloc_node(struct gh_central *c, gfp_t gfp,
 				       int nid)
 {
-	if (likely(!(gfp & __GFP_THISNODE)) &&
-	    (nid == NUMA_NO_NODE || nid == numa_mem_id()))
+	if (nid == NUMA_NO_NODE ||
+	    (!(gfp & __GFP_THISNODE) &&
+	     gh_numa_index(nid) == this_cpu_read(gh_cpu_home)))
 		return gh_slot_alloc(c, gfp);
 	return gh_slot_alloc_slow(c, gfp, nid);
 }
 
 /**
  * gh_slot_put() - free an object that was marked free
- * @c: its mcentral
+ * @s: its span
  * @obj: the object, which no other task can have
  * @state: its state byte, which says GH_OBJ_FREE
  *
- * Context: any.
+ * Two racing frees of one object may both have marked it, and then nothing but the
+ * RCU read section keeps the span.
+ *
+ * Context: any, in the RCU read section in which it was marked.
  */
-static __always_inline void gh_slot_put(struct gh_central *c, void *obj,
+static __always_inline void gh_slot_put(struct gh_span *s, void *obj,
 					u8 *state)
 {
 	bool ok;
 
 	preempt_disable();
-	ok = gh_slot_push(c->slots, obj, state);
+	ok = gh_slot_push(s->slots, obj, state);
 	preempt_enable();
 	if (unlikely(!ok))
-		gh_slot_free_slow(c, obj, state);
+		gh_slot_free_slow(s->central, obj, state);
 }
 
 /**
  * gh_slot_free() - free an object to its span class or cache
- * @c: its mcentral
+ * @s: its span
  * @obj: the object, which the caller owns
  * @state: its state byte
  *
  * Context: any.
  */
-static __always_inline void gh_slot_free(struct gh_central *c, void *obj,
+static __always_inline void gh_slot_free(struct gh_span *s, void *obj,
 					 u8 *state)
 {
 	*state = GH_OBJ_FREE;
-	gh_slot_put(c, obj, state);
+	gh_slot_put(s, obj, state);
 }
 
 #endif /* _GOHEAP_MCACHE_H */

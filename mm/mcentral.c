@@ -9,17 +9,22 @@
  *        [    transfer cache    ]
  *          | ^
  *  freed   v |  current span
- *   bits [ partial: swept | unswept ]      sets, by NUMA node
+ *   bits [ partial: swept | unswept ]      sets
  *        [ full:    swept | unswept ]
  *
- * A span is in one of the four sets of its node, or it is the current span of
+ * All this is there once for each NUMA node (struct gh_home), and nothing that is
+ * freed moves from one to another. Each CPU has a slot for each, too. It allocates from
+ * that of its own node. What it frees goes to that of the object's node, from where
+ * full batches go home.
+ *
+ * A span is in one of the four sets of its home, or it is the current span of
  * some CPU (@cached) and in no set. Objects may be freed at any time, into a
  * current span too, and set their freed bits. A span in a set is "unswept" if
  * it has any. It is swept, that is, its freed bits are folded in, when it is
  * taken out the next time or when a sweep cycle visits it. A span in a set is
  * freed as soon as all of its objects are.
  *
- * Lock: gh_central.lock, see mheap.c for the order. In NMI context it is only
+ * Lock: gh_home.lock, see mheap.c for the order. In NMI context it is only
  * tried. Spans are freed after it was dropped, because that takes locks of
  * nodes.
  */
@@ -41,19 +46,19 @@
 
 /* ---- sets --------------------------------------------------------------- */
 
-static unsigned int swept_set(const struct gh_central *c)
+static unsigned int swept_set(const struct gh_home *home)
 {
-	return (c->sweepgen >> 1) & 1;
+	return (home->sweepgen >> 1) & 1;
 }
 
 /* Put a span in the set where it belongs. */
-static void span_file(struct gh_central *c, struct gh_span *s)
-	__must_hold(&c->lock)
+static void span_file(struct gh_home *home, struct gh_span *s)
+	__must_hold(&home->lock)
 {
-	struct gh_span_sets *sets = &c->sets[s->node->numa];
-	unsigned int which = swept_set(c) ^ (s->sweepgen != c->sweepgen);
+	struct gh_span_sets *sets = &home->sets;
+	unsigned int which = swept_set(home) ^ (s->sweepgen != home->sweepgen);
 
-	lockdep_assert_held(&c->lock);
+	lockdep_assert_held(&home->lock);
 
 	if (unlikely(s->state == GH_SPAN_LOST))
 		return;
@@ -61,14 +66,14 @@ static void span_file(struct gh_central *c, struct gh_span *s)
 					      &sets->partial[which]);
 }
 
-static void span_sweep(struct gh_central *c, struct gh_span *s)
-	__must_hold(&c->lock)
+static void span_sweep(struct gh_home *home, struct gh_span *s)
+	__must_hold(&home->lock)
 {
-	lockdep_assert_held(&c->lock);
+	lockdep_assert_held(&home->lock);
 
 	if (s->nfreed)
 		gh_span_sweep(s);
-	s->sweepgen = c->sweepgen;
+	s->sweepgen = home->sweepgen;
 }
 
 static bool span_empty(const struct gh_span *s)
@@ -80,19 +85,19 @@ static bool span_empty(const struct gh_span *s)
  * A span in a set got a freed bit, so it is unswept now, or empty. Empty ones
  * go to @dead, for the caller to free after it has dropped the lock.
  */
-static void span_got_freed(struct gh_central *c, struct gh_span *s,
+static void span_got_freed(struct gh_home *home, struct gh_span *s,
 			   struct list_head *dead)
-	__must_hold(&c->lock)
+	__must_hold(&home->lock)
 {
-	lockdep_assert_held(&c->lock);
+	lockdep_assert_held(&home->lock);
 
 	if (span_empty(s)) {
 		list_move(&s->list, dead);
 		return;
 	}
-	if (s->sweepgen == c->sweepgen) {
-		s->sweepgen = c->sweepgen - 2;
-		span_file(c, s);
+	if (s->sweepgen == home->sweepgen) {
+		s->sweepgen = home->sweepgen - 2;
+		span_file(home, s);
 	}
 }
 
@@ -121,17 +126,18 @@ static void free_dead(struct gh_central *c, struct list_head *dead,
  * While a sweep cycle runs, every full span counts as unswept until the cycle
  * has visited it. Only a few of them are looked at, because interrupts are off.
  */
-static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets)
-	__must_hold(&c->lock)
+static struct gh_span *home_pick(struct gh_home *home)
+	__must_hold(&home->lock)
 {
+	struct gh_span_sets *sets = &home->sets;
 	struct list_head *order[] = {
-		&sets->partial[swept_set(c)],
-		&sets->partial[!swept_set(c)],
-		&sets->full[!swept_set(c)],
+		&sets->partial[swept_set(home)],
+		&sets->partial[!swept_set(home)],
+		&sets->full[!swept_set(home)],
 	};
 	unsigned int i;
 
-	lockdep_assert_held(&c->lock);
+	lockdep_assert_held(&home->lock);
 
 	for (i = 0; i < ARRAY_SIZE(order); i++) {
 		unsigned int left = TAKE_LOOKS;
@@ -141,14 +147,14 @@ static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets
 
 			s = list_first_entry(order[i], struct gh_span, list);
 			list_del_init(&s->list);
-			span_sweep(c, s);
+			span_sweep(home, s);
 			if (!gh_span_full(s))
 				return s;
 			/*
 			 * It counted as unswept because of a cycle, but none of
 			 * its objects had been freed.
 			 */
-			span_file(c, s);
+			span_file(home, s);
 		}
 	}
 	return NULL;
@@ -159,7 +165,7 @@ static struct gh_span *sets_take(struct gh_central *c, struct gh_span_sets *sets
 /* Let the fast path free objects of a span; everything else must be set up. */
 static void span_open(struct gh_central *c, struct gh_span *s)
 {
-	s->slots = c->slots;
+	s->slots = gh_central_home_of(c, s)->slots;
 	if (s->state != GH_SPAN_OBJECTS || s->tiny)
 		return;
 	/*
@@ -193,7 +199,7 @@ struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid)
 	if (!s)
 		return NULL;
 
-	s->sweepgen = READ_ONCE(c->sweepgen);
+	s->sweepgen = READ_ONCE(gh_central_home_of(c, s)->sweepgen);
 	s->cached = true;
 	atomic_long_inc(&c->nspans);
 	if (c->ctor)
@@ -204,44 +210,49 @@ struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid)
 }
 GH_EXPORT_FOR_TESTS(gh_central_new_span);
 
-/* Take out a span with free places, of a node or of any. */
-static struct gh_span *central_pick(struct gh_central *c, int nid)
-	__must_hold(&c->lock)
+/* Without the lock, so all that is read here may be changing. */
+static bool no_free_places(const struct gh_home *home)
 {
-	struct gh_span *s = NULL;
-	unsigned int i;
+	const struct gh_span_sets *sets = &home->sets;
+	unsigned int unswept = !(READ_ONCE(home->sweepgen) >> 1 & 1);
 
-	lockdep_assert_held(&c->lock);
-
-	if (nid != NUMA_NO_NODE)
-		return sets_take(c, &c->sets[gh_mheap_numa(c->heap, nid)]);
-	for (i = 0; i <= c->heap->nr_numa && !s; i++)
-		s = sets_take(c, &c->sets[i]);
-	return s;
+	return list_empty(&sets->partial[0]) && list_empty(&sets->partial[1]) &&
+	       list_empty(&sets->full[unswept]);
 }
 
 /**
- * gh_central_get_span() - take out a span with free places
- * @c: the mcentral
- * @nid: the NUMA node that it must be from, or NUMA_NO_NODE for any
+ * gh_home_is_empty() - look whether there is something to take
+ * @home: the NUMA node's part of an mcentral
+ *
+ * Context: any, without the lock, so it may be wrong as soon as it is known.
+ * Return: false if there are batches, or spans with free places.
+ */
+bool gh_home_is_empty(const struct gh_home *home)
+{
+	return !READ_ONCE(home->tc_n) && no_free_places(home);
+}
+
+/**
+ * gh_home_get_span() - take out a span with free places
+ * @home: the NUMA node's part of an mcentral
  *
  * Context: any.
  * Return: the span, as a current span, or NULL if there is none.
  */
-struct gh_span *gh_central_get_span(struct gh_central *c, int nid)
+struct gh_span *gh_home_get_span(struct gh_home *home)
 {
 	unsigned long flags;
 	struct gh_span *s;
 
-	if (!gh_raw_lock(&c->lock, &flags))
+	if (!gh_raw_lock(&home->lock, &flags))
 		return NULL;
-	s = central_pick(c, nid);
+	s = home_pick(home);
 	if (s)
 		s->cached = true;
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&home->lock, flags);
 	return s;
 }
-GH_EXPORT_FOR_TESTS(gh_central_get_span);
+GH_EXPORT_FOR_TESTS(gh_home_get_span);
 
 /**
  * gh_central_put_span() - return a current span to the sets, or free it
@@ -252,19 +263,20 @@ GH_EXPORT_FOR_TESTS(gh_central_get_span);
  */
 void gh_central_put_span(struct gh_central *c, struct gh_span *s)
 {
+	struct gh_home *home = gh_central_home_of(c, s);
 	unsigned long flags;
 	unsigned int n = 0;
 	LIST_HEAD(dead);
 
-	raw_spin_lock_irqsave(&c->lock, flags);
+	raw_spin_lock_irqsave(&home->lock, flags);
 	s->cached = false;
 	if (s->state != GH_SPAN_LOST && span_empty(s)) {
 		list_move(&s->list, &dead);
 	} else {
-		s->sweepgen = c->sweepgen - (s->nfreed ? 2 : 0);
-		span_file(c, s);
+		s->sweepgen = home->sweepgen - (s->nfreed ? 2 : 0);
+		span_file(home, s);
 	}
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&home->lock, flags);
 	free_dead(c, &dead, &n);
 }
 GH_EXPORT_FOR_TESTS(gh_central_put_span);
@@ -279,14 +291,16 @@ GH_EXPORT_FOR_TESTS(gh_central_put_span);
  */
 bool gh_central_abandon(struct gh_central *c, struct gh_span *s)
 {
+	/* Large spans are in no set. */
+	struct gh_home *home = s->large ? c->home[0] : gh_central_home_of(c, s);
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&c->lock, flags);
+	raw_spin_lock_irqsave(&home->lock, flags);
 	/* It may be free by now, or on its way to be. */
 	if (s->central != c || s->state == GH_SPAN_DEAD ||
 	    s->state == GH_SPAN_LOST ||
 	    (!s->large && !s->cached && span_empty(s))) {
-		raw_spin_unlock_irqrestore(&c->lock, flags);
+		raw_spin_unlock_irqrestore(&home->lock, flags);
 		return false;
 	}
 	if (!s->cached && !s->large)
@@ -294,34 +308,36 @@ bool gh_central_abandon(struct gh_central *c, struct gh_span *s)
 	WRITE_ONCE(s->nmalloc, 0);
 	WRITE_ONCE(s->ncache, 0);
 	WRITE_ONCE(s->state, GH_SPAN_LOST);
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&home->lock, flags);
 	return true;
 }
 
-static bool sets_swept(const struct gh_central *c,
-		       const struct gh_span_sets *sets)
-	__must_hold(&c->lock)
+static bool home_swept(const struct gh_home *home)
+	__must_hold(&home->lock)
 {
-	lockdep_assert_held(&c->lock);
-	return list_empty(&sets->partial[!swept_set(c)]) &&
-	       list_empty(&sets->full[!swept_set(c)]);
+	const struct gh_span_sets *sets = &home->sets;
+
+	lockdep_assert_held(&home->lock);
+	return list_empty(&sets->partial[!swept_set(home)]) &&
+	       list_empty(&sets->full[!swept_set(home)]);
 }
 
-/* Sweep what is unswept in one node's sets. Drops the lock after each span. */
-static unsigned long sets_sweep(struct gh_central *c, struct gh_span_sets *sets,
-				unsigned long *flags, unsigned long *bad)
-	__must_hold(&c->lock)
+/* Sweep what is unswept. Drops the lock after each span. */
+static unsigned long home_sweep_sets(struct gh_home *home, unsigned long *flags,
+				     unsigned long *bad)
+	__must_hold(&home->lock)
 {
+	struct gh_span_sets *sets = &home->sets;
 	struct list_head *unswept[] = {
-		&sets->partial[!swept_set(c)],
-		&sets->full[!swept_set(c)],
+		&sets->partial[!swept_set(home)],
+		&sets->full[!swept_set(home)],
 	};
 	/* Frees make swept spans unswept again meanwhile. */
-	long left = atomic_long_read(&c->nspans);
+	long left = atomic_long_read(&home->central->nspans);
 	unsigned long n = 0;
 	unsigned int i;
 
-	lockdep_assert_held(&c->lock);
+	lockdep_assert_held(&home->lock);
 
 	for (i = 0; i < ARRAY_SIZE(unswept); i++) {
 		while (!list_empty(unswept[i]) && left-- > 0) {
@@ -330,14 +346,33 @@ static unsigned long sets_sweep(struct gh_central *c, struct gh_span_sets *sets,
 			s = list_first_entry(unswept[i], struct gh_span, list);
 			gh_span_sweep(s);
 			*bad += !gh_span_verify(s);
-			s->sweepgen = c->sweepgen;
-			span_file(c, s);
+			s->sweepgen = home->sweepgen;
+			span_file(home, s);
 			n++;
-			raw_spin_unlock_irqrestore(&c->lock, *flags);
+			raw_spin_unlock_irqrestore(&home->lock, *flags);
 			cond_resched();
-			raw_spin_lock_irqsave(&c->lock, *flags);
+			raw_spin_lock_irqsave(&home->lock, *flags);
 		}
 	}
+	return n;
+}
+
+static unsigned long home_sweep(struct gh_home *home, unsigned long *bad)
+{
+	unsigned long flags, n = 0;
+
+	raw_spin_lock_irqsave(&home->lock, flags);
+	/*
+	 * A span that is still unswept after the next generation has begun
+	 * would be in the set of swept ones, so none may be left.
+	 */
+	home_sweep_sets(home, &flags, bad);
+	/* Objects may have been freed while the lock was dropped: next time. */
+	if (home_swept(home)) {
+		WRITE_ONCE(home->sweepgen, home->sweepgen + 2);
+		n = home_sweep_sets(home, &flags, bad);
+	}
+	raw_spin_unlock_irqrestore(&home->lock, flags);
 	return n;
 }
 
@@ -356,30 +391,13 @@ static unsigned long sets_sweep(struct gh_central *c, struct gh_span_sets *sets,
  */
 unsigned long gh_central_sweep(struct gh_central *c, unsigned long *bad)
 {
-	unsigned long flags, n = 0;
+	unsigned long n = 0;
 	unsigned int i;
 
 	lockdep_assert_held_write(&c->heap->caches_sem);
 
-	raw_spin_lock_irqsave(&c->lock, flags);
-
-	/*
-	 * A span that is still unswept after the next generation has begun
-	 * would be in the set of swept ones, so none may be left.
-	 */
-	for (i = 0; i <= c->heap->nr_numa; i++)
-		sets_sweep(c, &c->sets[i], &flags, bad);
-
-	/* Objects may have been freed while the lock was dropped: next time. */
-	for (i = 0; i <= c->heap->nr_numa; i++)
-		if (!sets_swept(c, &c->sets[i]))
-			goto out;
-
-	c->sweepgen += 2;
-	for (i = 0; i <= c->heap->nr_numa; i++)
-		n += sets_sweep(c, &c->sets[i], &flags, bad);
-out:
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	gh_for_each_home(i, c)
+		n += home_sweep(c->home[i], bad);
 	return n;
 }
 GH_EXPORT_FOR_TESTS(gh_central_sweep);
@@ -387,73 +405,107 @@ GH_EXPORT_FOR_TESTS(gh_central_sweep);
 /* ---- objects ------------------------------------------------------------ */
 
 /**
- * gh_central_take() - take one object past the CPU's cache
- * @c: the mcentral
- * @nid: NUMA node the object must be from, or NUMA_NO_NODE
+ * gh_home_take() - take one object past the CPU's cache
+ * @home: the NUMA node's part of an mcentral
  * @ent: the object
  *
- * For interrupts that find the slot busy, and for memory of a certain node.
+ * For interrupts that find the slot busy.
  *
  * Context: any.
  * Return: true if there was one.
  */
-bool gh_central_take(struct gh_central *c, int nid, struct gh_ent *ent)
+bool gh_home_take(struct gh_home *home, struct gh_ent *ent)
 {
 	unsigned long flags;
 	struct gh_span *s;
 
-	if (!gh_raw_lock(&c->lock, &flags))
+	if (!gh_raw_lock(&home->lock, &flags))
 		return false;
-	s = central_pick(c, nid);
+	s = home_pick(home);
 	if (s) {
 		gh_span_carve(s, ent, 1);
-		c->carved++;
-		span_file(c, s);
+		home->carved++;
+		span_file(home, s);
 	}
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&home->lock, flags);
 	return s;
 }
-GH_EXPORT_FOR_TESTS(gh_central_take);
+GH_EXPORT_FOR_TESTS(gh_home_take);
+
+/* The span of an object that is being freed, or NULL if it is not of @c. */
+static struct gh_span *ent_span(struct gh_central *c, const struct gh_ent *ent)
+{
+	struct gh_span *s = gh_span_of((unsigned long)ent->obj);
+
+	return s && s->central == c ? s : NULL;
+}
 
 /* Free an object to its span. Returns false if it was freed before. */
-static bool central_release_one(struct gh_central *c, const struct gh_ent *ent,
-				struct list_head *dead)
-	__must_hold(&c->lock)
+static bool home_release_one(struct gh_home *home, struct gh_span *s,
+			     const struct gh_ent *ent, struct list_head *dead)
+	__must_hold(&home->lock)
 {
-	unsigned long addr = (unsigned long)ent->obj;
-	struct gh_span *s = gh_span_of(addr);
 	unsigned int idx;
 
-	lockdep_assert_held(&c->lock);
+	lockdep_assert_held(&home->lock);
 
 	/* Its memory is gone; see damage.c. */
-	if (s && unlikely(s->state == GH_SPAN_LOST))
+	if (unlikely(s->state == GH_SPAN_LOST))
 		return true;
-	if (!s || s->central != c || !gh_span_find(s, addr, &idx) ||
+	if (s->central != home->central ||
+	    !gh_span_find(s, (unsigned long)ent->obj, &idx) ||
 	    !gh_span_mark_freed(s, idx))
 		return false;
-	c->released++;
+	home->released++;
 	if (!s->cached)
-		span_got_freed(c, s, dead);
+		span_got_freed(home, s, dead);
 	return true;
 }
 
-/* Returns the last that was refused, or NULL. */
-static const void *release_some(struct gh_central *c, const struct gh_ent *ents,
-				unsigned int n, unsigned int *spans)
+/*
+ * Free the last of @n objects, and those before it that have the same home.
+ * Returns how many are left. @bad is the last that was refused.
+ */
+static unsigned int release_some(struct gh_central *c, const struct gh_ent *ents,
+				 unsigned int n, unsigned int *spans,
+				 const void **bad)
 {
-	const void *bad = NULL;
+	unsigned long bytes = c->shape.npages << GH_PAGE_SHIFT;
+	unsigned int hold = RELEASE_HOLD;
+	struct gh_home *home;
 	unsigned long flags;
+	struct gh_span *s;
 	LIST_HEAD(dead);
 
-	raw_spin_lock_irqsave(&c->lock, flags);
-	while (n--)
-		if (!central_release_one(c, ents + n, &dead))
-			bad = ents[n].obj;
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	/* The RCU read section of the lookups. */
+	local_irq_save(flags);
+	s = ent_span(c, &ents[n - 1]);
+	if (unlikely(!s)) {
+		local_irq_restore(flags);
+		*bad = ents[n - 1].obj;
+		return n - 1;
+	}
+
+	home = gh_central_home_of(c, s);
+	raw_spin_lock(&home->lock);
+	/* Who frees it twice may have freed the span before there was the lock. */
+	s = ent_span(c, &ents[n - 1]);
+	while (s && gh_central_home_of(c, s) == home) {
+		n--;
+		if (!home_release_one(home, s, &ents[n], &dead))
+			*bad = ents[n].obj;
+		if (!n || !--hold)
+			break;
+		/* The next is often of the same span. */
+		if ((unsigned long)ents[n - 1].obj - s->base < bytes)
+			continue;
+		s = ent_span(c, &ents[n - 1]);
+	}
+	raw_spin_unlock(&home->lock);
+	local_irq_restore(flags);
 
 	free_dead(c, &dead, spans);
-	return bad;
+	return n;
 }
 
 /**
@@ -474,11 +526,9 @@ void gh_central_release(struct gh_central *c, const struct gh_ent *ents,
 	unsigned int spans = 0;
 
 	while (n) {
-		unsigned int some = min(n, RELEASE_HOLD);
-		const void *bad;
+		const void *bad = NULL;
 
-		n -= some;
-		bad = release_some(c, ents + n, some, &spans);
+		n = release_some(c, ents, n, &spans, &bad);
 		if (unlikely(bad))
 			gh_report_bad_free(bad, GOHEAP_BAD_DOUBLE, c->name);
 	}
@@ -489,21 +539,23 @@ GH_EXPORT_FOR_TESTS(gh_central_release);
 
 static unsigned int tc_limit(const struct gh_central *c)
 {
-	unsigned long batch_bytes = c->batch * c->shape.elemsize;
+	unsigned long bytes = GH_TC_BYTES / c->heap->nr_numa;
 
-	return clamp_t(unsigned long, GH_TC_BYTES / batch_bytes, 1, GH_TC_MAX);
+	return clamp_t(unsigned long, bytes / (c->batch * c->shape.elemsize), 1,
+		       GH_TC_MAX);
 }
 
 /**
- * gh_central_trade_full() - exchange a full magazine for an empty one
- * @c: the mcentral
- * @mag: a magazine of c->batch objects; becomes an empty one
+ * gh_home_trade_full() - exchange a full magazine for an empty one
+ * @home: the home of all of its objects
+ * @mag: a magazine of a batch of objects; becomes an empty one
  *
  * Context: any but NMI.
  * Return: false, and nothing changed, if there is no room or no empty magazine.
  */
-bool gh_central_trade_full(struct gh_central *c, struct gh_ent **mag)
+bool gh_home_trade_full(struct gh_home *home, struct gh_ent **mag)
 {
+	struct gh_central *c = home->central;
 	struct gh_ent *empty;
 	unsigned long flags;
 	bool ok;
@@ -512,15 +564,15 @@ bool gh_central_trade_full(struct gh_central *c, struct gh_ent **mag)
 	if (!empty)
 		return false;
 
-	raw_spin_lock_irqsave(&c->lock, flags);
-	if (c->tc_n == c->tc_max && c->tc_max < tc_limit(c))
-		c->tc_max++;
-	ok = c->tc_n < c->tc_max;
+	raw_spin_lock_irqsave(&home->lock, flags);
+	if (home->tc_n == home->tc_max && home->tc_max < tc_limit(c))
+		home->tc_max++;
+	ok = home->tc_n < home->tc_max;
 	if (ok) {
-		c->tc[c->tc_n++] = *mag;
+		home->tc[home->tc_n++] = *mag;
 		*mag = empty;
 	}
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&home->lock, flags);
 
 	/* The batch ages from now on. */
 	if (ok)
@@ -529,59 +581,75 @@ bool gh_central_trade_full(struct gh_central *c, struct gh_ent **mag)
 		gh_fixalloc_free(c->mags, empty);
 	return ok;
 }
-GH_EXPORT_FOR_TESTS(gh_central_trade_full);
+GH_EXPORT_FOR_TESTS(gh_home_trade_full);
 
 /**
- * gh_central_take_batch() - get a full magazine
- * @c: the mcentral
+ * gh_home_take_batch() - get a full magazine
+ * @home: the home of its objects
  *
  * Context: any.
- * Return: a magazine of c->batch objects, or NULL if there is none.
+ * Return: a magazine of a batch of objects, or NULL if there is none.
  */
-struct gh_ent *gh_central_take_batch(struct gh_central *c)
+struct gh_ent *gh_home_take_batch(struct gh_home *home)
 {
 	struct gh_ent *mag = NULL;
 	unsigned long flags;
 
-	if (!READ_ONCE(c->tc_n) || !gh_raw_lock(&c->lock, &flags))
+	if (!READ_ONCE(home->tc_n) || !gh_raw_lock(&home->lock, &flags))
 		return NULL;
-	if (c->tc_n) {
-		mag = c->tc[--c->tc_n];
-		c->tc_low = min(c->tc_low, c->tc_n);
+	if (home->tc_n) {
+		mag = home->tc[--home->tc_n];
+		home->tc_low = min(home->tc_low, home->tc_n);
 	}
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&home->lock, flags);
 	return mag;
 }
-GH_EXPORT_FOR_TESTS(gh_central_take_batch);
+GH_EXPORT_FOR_TESTS(gh_home_take_batch);
 
 /* Take out the batch that has been here longest. */
-static struct gh_ent *tc_take_oldest(struct gh_central *c, bool only_idle)
+static struct gh_ent *tc_take_oldest(struct gh_home *home, bool only_idle)
 {
 	struct gh_ent *mag = NULL;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&c->lock, flags);
-	if (c->tc_n && (!only_idle || c->tc_low)) {
-		mag = c->tc[0];
-		c->tc_n--;
-		c->tc_low -= !!c->tc_low;
-		memmove(&c->tc[0], &c->tc[1], c->tc_n * sizeof(c->tc[0]));
+	raw_spin_lock_irqsave(&home->lock, flags);
+	if (home->tc_n && (!only_idle || home->tc_low)) {
+		mag = home->tc[0];
+		home->tc_n--;
+		home->tc_low -= !!home->tc_low;
+		memmove(&home->tc[0], &home->tc[1], home->tc_n * sizeof(home->tc[0]));
 	}
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	raw_spin_unlock_irqrestore(&home->lock, flags);
 	return mag;
 }
 
-static void tc_release(struct gh_central *c, bool only_idle)
+static void tc_release(struct gh_home *home, bool only_idle)
 {
+	struct gh_central *c = home->central;
 	/* Others may go on adding some. */
-	unsigned int left = READ_ONCE(c->tc_n);
+	unsigned int left = READ_ONCE(home->tc_n);
 	struct gh_ent *mag;
 
-	while (left-- && (mag = tc_take_oldest(c, only_idle))) {
+	while (left-- && (mag = tc_take_oldest(home, only_idle))) {
 		gh_central_release(c, mag, c->batch);
 		gh_fixalloc_free(c->mags, mag);
 		cond_resched();
 	}
+}
+
+static bool home_age(struct gh_home *home)
+{
+	unsigned long flags;
+
+	tc_release(home, true);
+
+	raw_spin_lock_irqsave(&home->lock, flags);
+	home->tc_low = home->tc_n;
+	home->tc_max = max_t(unsigned int, home->tc_n,
+			     min_t(unsigned int, GH_TC_INITIAL,
+				   tc_limit(home->central)));
+	raw_spin_unlock_irqrestore(&home->lock, flags);
+	return READ_ONCE(home->tc_n);
 }
 
 /**
@@ -593,16 +661,12 @@ static void tc_release(struct gh_central *c, bool only_idle)
  */
 bool gh_central_age(struct gh_central *c)
 {
-	unsigned long flags;
+	bool more = false;
+	unsigned int i;
 
-	tc_release(c, true);
-
-	raw_spin_lock_irqsave(&c->lock, flags);
-	c->tc_low = c->tc_n;
-	c->tc_max = max_t(unsigned int, c->tc_n,
-			  min_t(unsigned int, GH_TC_INITIAL, tc_limit(c)));
-	raw_spin_unlock_irqrestore(&c->lock, flags);
-	return READ_ONCE(c->tc_n);
+	gh_for_each_home(i, c)
+		more |= home_age(c->home[i]);
+	return more;
 }
 GH_EXPORT_FOR_TESTS(gh_central_age);
 
@@ -614,9 +678,29 @@ GH_EXPORT_FOR_TESTS(gh_central_age);
  */
 void gh_central_drain(struct gh_central *c)
 {
-	tc_release(c, false);
+	unsigned int i;
+
+	gh_for_each_home(i, c)
+		tc_release(c->home[i], false);
 }
 GH_EXPORT_FOR_TESTS(gh_central_drain);
+
+/**
+ * gh_central_batches() - count the batches in the transfer caches
+ * @c: the mcentral
+ *
+ * Context: any; exact while nobody frees.
+ * Return: batches.
+ */
+unsigned int gh_central_batches(const struct gh_central *c)
+{
+	unsigned int i, n = 0;
+
+	gh_for_each_home(i, c)
+		n += READ_ONCE(c->home[i]->tc_n);
+	return n;
+}
+GH_EXPORT_FOR_TESTS(gh_central_batches);
 
 /* ---- life --------------------------------------------------------------- */
 
@@ -627,33 +711,63 @@ GH_EXPORT_FOR_TESTS(gh_central_drain);
  */
 void gh_central_set_batch(struct gh_central *c, unsigned int batch)
 {
+	unsigned int i;
+
 	c->batch = batch;
 	c->mags = gh_mheap_mags(c->heap, batch);
-	c->tc_max = min_t(unsigned int, GH_TC_INITIAL, tc_limit(c));
+	gh_for_each_home(i, c)
+		c->home[i]->tc_max = min_t(unsigned int, GH_TC_INITIAL,
+					   tc_limit(c));
 }
 GH_EXPORT_FOR_TESTS(gh_central_set_batch);
 
+static struct gh_home *home_create(struct gh_central *c, unsigned int index)
+{
+	struct gh_home *home = gh_fixalloc_alloc(&c->heap->homes, GFP_KERNEL);
+
+	if (!home)
+		return NULL;
+	raw_spin_lock_init(&home->lock);
+	INIT_LIST_HEAD(&home->sets.partial[0]);
+	INIT_LIST_HEAD(&home->sets.partial[1]);
+	INIT_LIST_HEAD(&home->sets.full[0]);
+	INIT_LIST_HEAD(&home->sets.full[1]);
+	home->central = c;
+	home->index = index;
+	return home;
+}
+
 /**
- * gh_central_init() - an mcentral without spans
+ * gh_central_set_slots() - give an mcentral its slots of a NUMA node
+ * @c: the mcentral, not yet in use
+ * @index: the index of the NUMA node
+ * @slots: per-CPU caches
+ */
+void gh_central_set_slots(struct gh_central *c, unsigned int index,
+			  struct gh_slot __percpu *slots)
+{
+	c->home[index]->slots = slots;
+	if (!index)
+		c->slots = slots;
+}
+
+/**
+ * gh_central_init() - an mcentral without spans and slots
  * @c: zeroed memory
  * @h: the heap
  * @name: copied, truncated if need be
  * @shape: layout of its spans; objects of 8 bytes or more
  * @flags: GH_CENTRAL_*
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or -ENOMEM; gh_central_free() must be called in both cases.
  */
-void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
-		     const struct gh_shape *shape, unsigned int flags)
+int gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
+		    const struct gh_shape *shape, unsigned int flags)
 {
 	size_t elemsize = shape->elemsize;
 	unsigned int i;
 
-	raw_spin_lock_init(&c->lock);
-	for (i = 0; i < ARRAY_SIZE(c->sets); i++) {
-		INIT_LIST_HEAD(&c->sets[i].partial[0]);
-		INIT_LIST_HEAD(&c->sets[i].partial[1]);
-		INIT_LIST_HEAD(&c->sets[i].full[0]);
-		INIT_LIST_HEAD(&c->sets[i].full[1]);
-	}
 	strscpy(c->name, name, sizeof(c->name));
 	c->heap = h;
 	c->flags = flags;
@@ -661,7 +775,29 @@ void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
 		c->flags |= GH_CENTRAL_DIRECT;
 	c->shape = *shape;
 	c->shape.name = c->name;
+	gh_for_each_home(i, c) {
+		c->home[i] = home_create(c, i);
+		if (!c->home[i])
+			return -ENOMEM;
+	}
 	gh_central_set_batch(c, clamp_t(unsigned long, GH_BATCH_BYTES / elemsize,
 					GH_BATCH_MIN, GH_BATCH_MAX));
+	return 0;
 }
 GH_EXPORT_FOR_TESTS(gh_central_init);
+
+/**
+ * gh_central_free() - free what an mcentral consists of
+ * @c: the mcentral, in which nothing is left; or zeroed memory
+ *
+ * Context: process context.
+ */
+void gh_central_free(struct gh_central *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(c->home); i++)
+		/* An invalid free may have found it by one of its spans. */
+		if (c->home[i])
+			gh_fixalloc_free_rcu(&c->heap->homes, c->home[i]);
+}

@@ -13,8 +13,7 @@
 #include <linux/types.h>
 
 #include "mheap.h"
-
-struct gh_slot;
+#include "slot.h"
 
 /*
  * The heap's own mcentrals: of the 136 span classes, of which the two of class
@@ -32,7 +31,7 @@ struct gh_slot;
 #define GH_BATCH_MIN		2
 #define GH_BATCH_MAX		128
 
-/* Transfer cache: bounds on its batches, and on their bytes. */
+/* Transfer caches: bounds on the batches of each, and on the bytes of all. */
 #define GH_TC_INITIAL		16
 #define GH_TC_MAX		64
 #define GH_TC_BYTES		1048576UL
@@ -48,7 +47,7 @@ struct gh_slot;
 #define GH_CENTRAL_DIRECT	BIT(0)	/* CPUs hold none of its objects */
 
 /**
- * struct gh_span_sets - the spans of one span class and node
+ * struct gh_span_sets - the spans of one span class and NUMA node
  * @partial: those with free places
  * @full: those without
  *
@@ -61,20 +60,50 @@ struct gh_span_sets {
 };
 
 /**
- * struct gh_central - all spans of one span class or object cache
- * @link: in place of what fixalloc overwrites, in the record of a cache, while
- *	readers may be looking
- * @lock: protects what follows down to @released; interrupts off
+ * struct gh_home - what an mcentral has of one NUMA node
+ * @link: in place of what fixalloc overwrites while readers may be looking
+ * @slots: per-CPU caches of its objects
+ * @central: the mcentral
+ * @index: its index there, which is that of the NUMA node
+ * @lock: protects what follows; interrupts off. In a line of its own, because every
+ *	free to another node's slots reads what is above
  * @sweepgen: generation, a multiple of 2; a sweep cycle adds 2
  * @tc_n: batches in @tc
  * @tc_max: room in @tc; grows when a batch finds no room
  * @tc_low: lowest @tc_n since gh_central_age(): so many batches are idle
  * @tc: transfer cache: full magazines of @batch objects
- * @sets: spans, by NUMA node
+ * @sets: spans
  * @carved: objects taken from spans under the lock, past the CPUs' caches
  * @released: objects freed to their spans
- * @nspans: number of spans, current spans of CPUs included
- * @slots: per-CPU caches
+ *
+ * Spans are in the home of their node; the last one has those with memory of any.
+ *
+ * Go has one sweepgen for the whole heap and changes it while the world is
+ * stopped. Here nothing stops, so each home has its own, which changes under the
+ * same lock as its sets.
+ */
+struct gh_home {
+	unsigned long link;
+	struct gh_slot __percpu *slots;
+	struct gh_central *central;
+	unsigned int index;
+
+	raw_spinlock_t lock ____cacheline_aligned;
+	u32 sweepgen;
+	unsigned int tc_n;
+	unsigned int tc_max;
+	unsigned int tc_low;
+	struct gh_ent *tc[GH_TC_MAX];
+	struct gh_span_sets sets;
+	unsigned long carved;
+	unsigned long released;
+};
+
+/**
+ * struct gh_central - all spans of one span class or object cache
+ * @link: in place of what fixalloc overwrites, in the record of a cache, while
+ *	readers may be looking
+ * @slots: per-CPU caches of the first home; they have the counters of all
  * @shape: the layout of spans
  * @heap: the heap
  * @list: in the heap's list of mcentrals
@@ -83,26 +112,13 @@ struct gh_span_sets {
  * @flags: GH_CENTRAL_*
  * @ctor: constructor of a cache's objects, or NULL
  * @cache: the object cache that it belongs to, or NULL for the heap's own
+ * @home: spans and batches, by NUMA node
+ * @nspans: number of spans, current spans of CPUs included
  * @name: for messages and listings
- *
- * Go has one sweepgen for the whole heap and changes it while the world is
- * stopped. Here nothing stops, so each mcentral has its own, which changes
- * under the same lock as its sets.
  */
 struct gh_central {
 	unsigned long link ____cacheline_aligned;
-	raw_spinlock_t lock;
-	u32 sweepgen;
-	unsigned int tc_n;
-	unsigned int tc_max;
-	unsigned int tc_low;
-	struct gh_ent *tc[GH_TC_MAX];
-	struct gh_span_sets sets[GH_MAX_NUMA + 1];
-	unsigned long carved;
-	unsigned long released;
-	atomic_long_t nspans;
-
-	struct gh_slot __percpu *slots ____cacheline_aligned;
+	struct gh_slot __percpu *slots;
 	struct gh_shape shape;
 	struct gh_heap *heap;
 	struct list_head list;
@@ -111,7 +127,10 @@ struct gh_central {
 	unsigned int flags;
 	void (*ctor)(void *obj);
 	void *cache;
+	struct gh_home *home[GH_MAX_NUMA + 1];
 	char name[GH_NAME_LEN];
+
+	atomic_long_t nspans ____cacheline_aligned;
 };
 
 /* An object, whose index is known to be valid, and its state byte. */
@@ -130,25 +149,53 @@ static inline struct list_head *gh_central_list(struct gh_heap *h)
 	return &h->centrals;
 }
 
+/* @_i counts the homes of @_c. */
+#define gh_for_each_home(_i, _c)					\
+	for (_i = 0; _i < (_c)->heap->nr_homes; _i++)
+
+/* What an mcentral has of a span's NUMA node, and this CPU's. */
+static inline struct gh_home *gh_central_home_of(const struct gh_central *c,
+						 const struct gh_span *s)
+{
+	return c->home[s->node->home];
+}
+
+static inline struct gh_home *gh_central_here(const struct gh_central *c)
+{
+	return c->home[this_cpu_read(gh_cpu_home)];
+}
+
+/* A CPU's slot for objects of its home. */
+static inline struct gh_slot *gh_central_slot(const struct gh_central *c,
+					      unsigned int cpu)
+{
+	return per_cpu_ptr(c->home[per_cpu(gh_cpu_home, cpu)]->slots, cpu);
+}
+
 /* Every mcentral of a heap: the heap's own, then those of its object caches. */
 #define gh_for_each_central(c, h)					\
 	list_for_each_entry(c, gh_central_list(h), list)
 
-void gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
-		     const struct gh_shape *shape, unsigned int flags);
+int gh_central_init(struct gh_central *c, struct gh_heap *h, const char *name,
+		    const struct gh_shape *shape, unsigned int flags);
+void gh_central_free(struct gh_central *c);
+void gh_central_set_slots(struct gh_central *c, unsigned int index,
+			  struct gh_slot __percpu *slots);
 void gh_central_set_batch(struct gh_central *c, unsigned int batch);
 void gh_central_drain(struct gh_central *c);
 
-bool gh_central_trade_full(struct gh_central *c, struct gh_ent **mag);
-struct gh_ent *gh_central_take_batch(struct gh_central *c);
+bool gh_home_trade_full(struct gh_home *home, struct gh_ent **mag);
+struct gh_ent *gh_home_take_batch(struct gh_home *home);
 bool gh_central_age(struct gh_central *c);
+unsigned int gh_central_batches(const struct gh_central *c);
 
 struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid);
-struct gh_span *gh_central_get_span(struct gh_central *c, int nid);
+bool gh_home_is_empty(const struct gh_home *home);
+struct gh_span *gh_home_get_span(struct gh_home *home);
 void gh_central_put_span(struct gh_central *c, struct gh_span *s);
 bool gh_central_abandon(struct gh_central *c, struct gh_span *s);
 
-bool gh_central_take(struct gh_central *c, int nid, struct gh_ent *ent);
+bool gh_home_take(struct gh_home *home, struct gh_ent *ent);
 void gh_central_release(struct gh_central *c, const struct gh_ent *ents,
 			unsigned int n);
 unsigned long gh_central_sweep(struct gh_central *c, unsigned long *bad);

@@ -20,7 +20,7 @@
  *   3  gh_heap.scav_lock      mutex
  *   4  gh_slot.busy, gh_tiny.busy, gh_large.busy, gh_pages_cpu.busy
  *                             per-CPU flags, preemption off (busy.h)
- *   5  gh_central.lock        raw
+ *   5  gh_home.lock           raw
  *   6  gh_node.lock           raw
  *   7  gh_fixalloc.lock, gh_spancache.lock, index_lock (arena.c)
  *                             raw, leaves
@@ -433,8 +433,10 @@ static bool heap_try_node(struct gh_heap *h, struct gh_node *node,
 /* The next NUMA node by distance from @nid that is not in @tried; or -1. */
 static int heap_next_numa(struct gh_heap *h, int nid, unsigned long *tried)
 {
-	int i, best = -1;
+	int i, best = gh_numa_index(nid);
 
+	if (test_bit(best, tried))
+		best = -1;
 	for (i = 0; i < h->nr_numa; i++) {
 		if (test_bit(i, tried))
 			continue;
@@ -462,8 +464,10 @@ static struct gh_node *heap_take_memory(struct gh_heap *h,
 {
 	gfp_t light = (gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_THISNODE |
 		      __GFP_NOWARN | __GFP_NORETRY;
+	/* An arena of the eager back-end is memory, so no node makes one yet. */
+	gfp_t take = gh_vmem_is_sparse() ? gfp : light;
+	struct gh_node *node, *last = h->numa[h->nr_numa][first->noscan];
 	unsigned long tried = 0;
-	struct gh_node *node;
 	int numa;
 
 	if (gfp & __GFP_THISNODE || !h->any)
@@ -471,12 +475,18 @@ static struct gh_node *heap_take_memory(struct gh_heap *h,
 
 	while ((numa = heap_next_numa(h, first->nid, &tried)) >= 0) {
 		node = h->numa[numa][first->noscan];
-		if (heap_try_node(h, node, run, guard, gfp, light))
+		if (heap_try_node(h, node, run, guard, take, light))
 			return node;
 	}
 
-	node = h->numa[h->nr_numa][first->noscan];
-	return heap_try_node(h, node, run, guard, gfp, gfp) ? node : NULL;
+	if (!gh_vmem_is_sparse() &&
+	    heap_try_node(h, last, run, guard, take, light))
+		return last;
+	/* With one node, what it can reclaim comes before what may come later. */
+	if ((!gh_vmem_is_sparse() || h->nr_numa == 1) &&
+	    heap_try_node(h, first, run, guard, gfp, gfp | __GFP_THISNODE))
+		return first;
+	return heap_try_node(h, last, run, guard, gfp, gfp) ? last : NULL;
 }
 
 /* ---- allocation and free ------------------------------------------------ */
@@ -542,14 +552,24 @@ static int span_take_pages(struct gh_heap *h, struct gh_span *s,
 	return 0;
 }
 
-/* Give a huge span memory of its own. It is counted in @first. */
+/* Give a huge span memory of its own, of one NUMA node if that has so much. */
 static int span_map(struct gh_heap *h, struct gh_span *s, struct gh_node *first,
 		    const struct gh_shape *shape, gfp_t gfp)
 {
+	int err;
+
 	s->node = first;
 	s->guard = 0;
 	s->needzero = !(gfp & __GFP_ZERO);
-	return gh_huge_map(h, s, shape->npages, gfp, first->nid);
+	if (gfp & __GFP_THISNODE || !h->any)
+		return gh_huge_map(h, s, shape->npages, gfp, first->nid);
+
+	err = gh_huge_map(h, s, shape->npages, gfp | __GFP_THISNODE |
+			  __GFP_NORETRY | __GFP_NOWARN, first->nid);
+	if (!err)
+		return 0;
+	s->node = h->numa[h->nr_numa][first->noscan];
+	return gh_huge_map(h, s, shape->npages, gfp, NUMA_NO_NODE);
 }
 
 /* Make a span of free pages. It is in the tables, but still dead. */
@@ -617,7 +637,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 
 	might_alloc(gfp);
 	if (nid == NUMA_NO_NODE)
-		nid = gh_mheap_nid(h);
+		nid = gh_numa_here();
 	node = gh_mheap_node(h, nid, shape->noscan);
 	if (gfp & __GFP_THISNODE && node->nid != nid)
 		return NULL;
@@ -1061,6 +1081,7 @@ void gh_mheap_kick(struct gh_heap *h)
  */
 int gh_mheap_init(void)
 {
+	gh_numa_init();
 	return gh_area_init();
 }
 
@@ -1073,29 +1094,23 @@ void gh_mheap_exit(void)
 }
 
 /**
- * gh_mheap_numa() - the heap's index of a NUMA node
+ * gh_mheap_set_cpu() - let a CPU take pages from the nearest nodes
  * @h: the heap
- * @nid: a NUMA node
+ * @cpu: the CPU, on which nothing runs yet, or that does not know the heap yet
  *
- * NUMA nodes without memory, those that were added later, and those beyond
- * GH_MAX_NUMA share the nodes of the nearest that has some.
- *
- * Return: an index less than @nr_numa.
+ * Context: any.
  */
-unsigned int gh_mheap_numa(const struct gh_heap *h, int nid)
+void gh_mheap_set_cpu(struct gh_heap *h, unsigned int cpu)
 {
-	unsigned int i, best = 0;
+	unsigned int kind;
 
-	for (i = 0; i < h->nr_numa; i++) {
-		if (h->numa[i][0]->nid == nid)
-			return i;
-		if (node_distance(nid, h->numa[i][0]->nid) <
-		    node_distance(nid, h->numa[best][0]->nid))
-			best = i;
+	for (kind = 0; kind < 2; kind++) {
+		struct gh_node *node = gh_mheap_node(h, cpu_to_node(cpu), kind);
+
+		if (node->noscan == kind)
+			per_cpu_ptr(h->pages_cpu[kind], cpu)->node = node;
 	}
-	return best;
 }
-GH_EXPORT_FOR_TESTS(gh_mheap_numa);
 
 /**
  * gh_mheap_node() - the heap's node for a NUMA node and a kind of spans
@@ -1107,21 +1122,6 @@ GH_EXPORT_FOR_TESTS(gh_mheap_numa);
  */
 struct gh_node *gh_mheap_node(struct gh_heap *h, int nid, bool noscan)
 {
-	return h->numa[gh_mheap_numa(h, nid)][noscan];
+	return h->numa[gh_numa_index(nid)][noscan];
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_node);
-
-/**
- * gh_mheap_nid() - the NUMA node that this CPU's memory is from
- * @h: the heap
- *
- * numa_mem_id() will not do: on x86 it names nodes without memory, too.
- *
- * Context: any.
- * Return: the nearest NUMA node with memory.
- */
-int gh_mheap_nid(const struct gh_heap *h)
-{
-	return h->numa[gh_mheap_numa(h, numa_mem_id())][0]->nid;
-}
-GH_EXPORT_FOR_TESTS(gh_mheap_nid);

@@ -24,8 +24,7 @@ extern struct gh_heap *gh_kheap;
 int gh_mheap_init(void);
 void gh_mheap_exit(void);
 
-unsigned int gh_mheap_numa(const struct gh_heap *h, int nid);
-int gh_mheap_nid(const struct gh_heap *h);
+void gh_mheap_set_cpu(struct gh_heap *h, unsigned int cpu);
 struct gh_node *gh_mheap_node(struct gh_heap *h, int nid, bool noscan);
 struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 				    const struct gh_shape *shape,

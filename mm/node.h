@@ -69,7 +69,7 @@ struct gh_run {
  * @arenas: arenas by slot, in pages of pointers
  * @nid: the NUMA node that all of its memory is from; or NUMA_NO_NODE for memory
  *	of any, if no other node has some
- * @numa: index of the NUMA node in the heap; set by the heap, as what follows
+ * @home: index of the NUMA node; set by the heap, as what follows
  * @noscan: its spans hold no pointers
  * @area_recs: records of areas
  * @pages_cpu: page caches
@@ -97,7 +97,7 @@ struct gh_node {
 	struct gh_arena **arenas[GH_ARENA_TBLS];
 
 	int nid;
-	unsigned int numa;
+	unsigned int home;
 	bool noscan;
 	struct gh_fixalloc *area_recs;
 	struct gh_pages_cpu __percpu *pages_cpu;

@@ -17,10 +17,10 @@
  *   hotplug      a dead CPU's caches are emptied
  *
  * The goal is 10 % (a parameter) over the recent peak of pages in use, as in
- * Go's scavenger. The peak comes half of the way down to what is in use each
- * second, and as far as that is not more than a quarter of the system's free
- * memory. So what a burst needed is soon the system's again, at once if memory
- * is short.
+ * Go's scavenger. Each second the peak falls by half of what it is above the
+ * pages in use, or by more, so that what is left of that is at most a quarter of
+ * the system's free memory. So what a burst needed is soon the system's again,
+ * and at once if memory is short.
  *
  * A CPU's caches are used by that CPU only. So a work item on that CPU drains
  * or ages them, or any task once the CPU is dead. Isolated CPUs are asked for
@@ -53,6 +53,7 @@
 #include "damage.h"
 #include "huge.h"
 #include "large.h"
+#include "malloc.h"
 #include "mcache.h"
 #include "reclaim.h"
 #include "records.h"
@@ -101,13 +102,6 @@ static DEFINE_PER_CPU(struct drain_work, drain_works);
 /* The waiter may run in a rescuer, so this queue needs WQ_MEM_RECLAIM too. */
 static struct workqueue_struct *drain_wq;
 
-static void drain_central_here(struct gh_central *c)
-{
-	preempt_disable();
-	gh_slot_drain(c, smp_processor_id());
-	preempt_enable();
-}
-
 static void drain_heap_here(struct gh_heap *h)
 {
 	struct gh_central *c;
@@ -117,16 +111,9 @@ static void drain_heap_here(struct gh_heap *h)
 	gh_large_drain(h, smp_processor_id());
 	preempt_enable();
 	gh_for_each_central(c, h)
-		drain_central_here(c);
+		gh_slot_drain_here(c);
 	preempt_disable();
 	gh_mheap_flush_pages(h, smp_processor_id());
-	preempt_enable();
-}
-
-static void age_central_here(struct gh_central *c)
-{
-	preempt_disable();
-	gh_slot_age(c);
 	preempt_enable();
 }
 
@@ -139,7 +126,7 @@ static void age_heap_here(struct gh_heap *h)
 	gh_large_age(h);
 	preempt_enable();
 	gh_for_each_central(c, h)
-		age_central_here(c);
+		gh_slot_age(c);
 	preempt_disable();
 	if (gh_mcache_empty(h, smp_processor_id()))
 		gh_mheap_flush_pages(h, smp_processor_id());
@@ -217,7 +204,7 @@ static void drain_work_fn(struct work_struct *work)
 	struct drain_work *dw = container_of(work, struct drain_work, work);
 
 	if (dw->only)
-		drain_central_here(dw->only);
+		gh_slot_drain_here(dw->only);
 	else
 		drain_heap_here(dw->heap);
 }
@@ -297,6 +284,23 @@ static void drain_dead_cpu(struct gh_heap *h, unsigned int cpu)
 		gh_slot_drain(c, cpu);
 	gh_mheap_flush_pages(h, cpu);
 	up_read(&h->caches_sem);
+}
+
+/* Its node may not have been known when goheap was loaded. */
+static int cpu_prepare(unsigned int cpu)
+{
+	struct gh_heap *h;
+
+	gh_numa_set_cpu(cpu);
+	gh_slot_set_cpu(cpu);
+	down_read(&heaps_sem);
+	list_for_each_entry(h, &heaps, list) {
+		gh_mheap_set_cpu(h, cpu);
+		if (h == gh_kheap)
+			gh_malloc_set_cpu(cpu);
+	}
+	up_read(&heaps_sem);
+	return 0;
 }
 
 static int cpu_dead(unsigned int cpu)
@@ -612,8 +616,13 @@ int gh_reclaim_init(void)
 	if (!drain_wq)
 		return -ENOMEM;
 
-	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "mm/goheap:dead",
-					NULL, cpu_dead);
+	cpus_read_lock();
+	for_each_possible_cpu(cpu)
+		cpu_prepare(cpu);
+	err = cpuhp_setup_state_nocalls_cpuslocked(CPUHP_BP_PREPARE_DYN,
+						   "mm/goheap:caches",
+						   cpu_prepare, cpu_dead);
+	cpus_read_unlock();
 	if (err < 0)
 		goto no_hotplug;
 	hotplug_state = err;

@@ -22,7 +22,7 @@ static struct gh_fixalloc *records_nth(struct gh_heap *h, unsigned int n)
 {
 	struct gh_fixalloc *others[] = {
 		&h->spans, &h->tiny_meta, &h->areas, &h->huge_recs,
-		&h->caches_rec,
+		&h->caches_rec, &h->homes,
 	};
 
 	if (n < GH_NUM_META)

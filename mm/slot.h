@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * slot: a CPU's cache of one span class or object cache, and the fast path.
+ * slot: a CPU's cache of one span class or object cache and NUMA node, and the fast
+ * path.
  *
  * Lock: gh_slot.busy, see busy.h.
  */
@@ -13,10 +14,11 @@
 #include <linux/types.h>
 
 #include "busy.h"
+#include "numa.h"
 #include "span.h"
 
 /**
- * struct gh_slot - a CPU's cache of one span class
+ * struct gh_slot - a CPU's cache of one span class and NUMA node
  * @busy: guards what follows but @carved and @released
  * @idle: no allocation or free has used @spare since gh_slot_age()
  * @cap: objects that @mag has room for; grows with misses up to the batch
@@ -52,6 +54,11 @@ struct gh_slot {
  */
 DECLARE_PER_CPU(struct gh_slot, gh_no_slot);
 
+/* What leads to this CPU's element of an array by NUMA node. */
+DECLARE_PER_CPU(unsigned long, gh_home_offset);
+
+void gh_slot_set_cpu(unsigned int cpu);
+
 /* Objects in a slot's magazine. */
 static inline unsigned int gh_slot_n(const struct gh_slot *slot)
 {
@@ -81,20 +88,31 @@ static __always_inline bool gh_slot_find(const struct gh_span *s,
 }
 
 /**
- * gh_slot_pop() - take an object of this CPU's magazine
- * @slots: the per-CPU caches
+ * gh_home_slot() - this CPU's slot for objects of its home
+ * @slots: the slots of a cache on each CPU: an array, by NUMA node
+ *
+ * Takes as many instructions as this_cpu_ptr() does.
+ *
+ * Context: preemption off.
+ * Return: the slot.
+ */
+static __always_inline struct gh_slot *
+gh_home_slot(struct gh_slot __percpu *slots)
+{
+	return (struct gh_slot *)((__force unsigned long)slots +
+				  __this_cpu_read(gh_home_offset));
+}
+
+/**
+ * gh_slot_pop() - take an object of a magazine
+ * @slot: a slot of this CPU
  * @obj: the object
  *
- * Context: any.
+ * Context: any, preemption off.
  * Return: false if the magazine cannot serve it.
  */
-static __always_inline bool gh_slot_pop(struct gh_slot __percpu *slots,
-					void **obj)
+static __always_inline bool gh_slot_pop(struct gh_slot *slot, void **obj)
 {
-	struct gh_slot *slot;
-
-	preempt_disable();
-	slot = this_cpu_ptr(slots);
 	if (likely(gh_busy_try(&slot->busy))) {
 		if (likely(slot->top != slot->mag)) {
 			*obj = slot->top[-1].obj;
@@ -103,12 +121,10 @@ static __always_inline bool gh_slot_pop(struct gh_slot __percpu *slots,
 			barrier();
 			slot->top--;
 			gh_busy_end(&slot->busy);
-			preempt_enable();
 			return true;
 		}
 		gh_busy_end(&slot->busy);
 	}
-	preempt_enable();
 	return false;
 }
 

@@ -30,8 +30,10 @@ static struct gh_central *stack_central(struct gh_heap *h, unsigned int order)
 /**
  * gh_stack_init() - set up the mcentrals of stack blocks
  * @h: the heap
+ *
+ * Return: 0 or -ENOMEM.
  */
-void gh_stack_init(struct gh_heap *h)
+int gh_stack_init(struct gh_heap *h)
 {
 	unsigned int order;
 
@@ -39,13 +41,18 @@ void gh_stack_init(struct gh_heap *h)
 		unsigned int size = 1U << (GH_STACK_MIN_SHIFT + order);
 		struct gh_shape shape = gh_shape_stack(size);
 		char name[GH_NAME_LEN];
+		int err;
 
 		snprintf(name, sizeof(name), "goheap-stack-%u", size);
-		gh_central_init(stack_central(h, order), h, name, &shape, 0);
+		err = gh_central_init(stack_central(h, order), h, name, &shape,
+				      0);
+		if (err)
+			return err;
 		/* A magazine of each size holds 16 KiB. */
 		gh_central_set_batch(stack_central(h, order),
 				     GH_STACK_MAX / size);
 	}
+	return 0;
 }
 
 static void *stack_alloc_large(struct gh_heap *h, size_t size, gfp_t gfp)
@@ -112,15 +119,20 @@ static bool stack_claim(struct gh_span *s, unsigned long addr, u8 **state)
 	return **state == GH_OBJ_ALLOC && gh_obj_claim(*state);
 }
 
-/* Free a block that was marked free, which keeps the span alive until then. */
-static void stack_free_claimed(struct gh_span *s, void *p, u8 *state)
+/* Free a block that was marked free. In the RCU read section of that. */
+static void stack_put(struct gh_span *s, void *p, u8 *state)
 {
 	if (want_init_on_free())
 		memset(p, 0, s->elemsize);
-	if (s->large)
-		gh_large_free_span(s);
-	else
-		gh_slot_put(s->central, p, state);
+	gh_slot_put(s, p, state);
+}
+
+/* Nobody else can have a span that was marked free. */
+static void stack_put_large(struct gh_span *s, void *p)
+{
+	if (want_init_on_free())
+		memset(p, 0, s->elemsize);
+	gh_large_free_span(s);
 }
 
 /**
@@ -134,7 +146,7 @@ void goheap_stack_free(void *p)
 	enum goheap_bad_free kind = GOHEAP_BAD_WILD;
 	unsigned long addr = (unsigned long)p;
 	struct gh_span *s;
-	bool mine, ok;
+	bool mine, ok, large;
 	u8 *state;
 
 	if (!p)
@@ -144,13 +156,16 @@ void goheap_stack_free(void *p)
 	s = gh_span_of(addr);
 	mine = s && gh_span_state(s) == GH_SPAN_STACK;
 	ok = mine && stack_claim(s, addr, &state);
+	large = ok && s->large;
+	if (ok && !large)
+		stack_put(s, p, state);
 	if (!ok)
 		kind = gh_bad_kind(s, addr, mine);
 	rcu_read_unlock();
 
-	if (ok)
-		stack_free_claimed(s, p, state);
-	else
+	if (large)
+		stack_put_large(s, p);
+	if (!ok)
 		gh_report_bad_free(p, kind, NULL);
 }
 EXPORT_SYMBOL_GPL(goheap_stack_free);

@@ -7,6 +7,6 @@
 
 struct gh_heap;
 
-void gh_stack_init(struct gh_heap *h);
+int gh_stack_init(struct gh_heap *h);
 
 #endif /* _GOHEAP_STACK_H */

@@ -111,6 +111,7 @@ static void stats_add_objects(struct goheap_stats *st, struct gh_heap *h)
 		if (counted_by_central(c))
 			stats_add_central(st, c);
 		st->caches += !!c->cache;
+		cond_resched();
 	}
 	/* Objects that were allocated and freed in caches since destroyed. */
 	st->mallocs += atomic64_read(&h->gone_objects);
@@ -140,13 +141,15 @@ static void stats_add_records(struct goheap_stats *st, struct gh_heap *h)
 
 	st->mcache_sys = cpus * (sizeof(struct gh_mcache) +
 				 2 * sizeof(struct gh_pages_cpu) +
-				 st->caches * sizeof(struct gh_slot));
+				 (GH_NUM_CENTRALS + st->caches) *
+				 h->nr_homes * sizeof(struct gh_slot));
 	for (i = 0; i < GH_NUM_MAGS; i++)
 		st->mcache_sys += fixalloc_bytes(&h->mags[i]);
 
 	st->other_sys = fixalloc_bytes(&h->areas) +
 			fixalloc_bytes(&h->huge_recs) +
 			fixalloc_bytes(&h->caches_rec) +
+			fixalloc_bytes(&h->homes) +
 			PAGE_ALIGN(sizeof(*h)) +
 			PAGE_ALIGN(GH_NUM_CENTRALS * sizeof(*h->central)) +
 			gh_index_bytes() + gh_vmem_table_bytes();
@@ -453,6 +456,16 @@ DEFINE_SEQ_ATTRIBUTE(arena_map);
 
 /* ---- goheapinfo --------------------------------------------------------- */
 
+/* Batches that the transfer caches have room for. */
+static unsigned int central_room(const struct gh_central *c)
+{
+	unsigned int i, n = 0;
+
+	gh_for_each_home(i, c)
+		n += READ_ONCE(c->home[i]->tc_max);
+	return n;
+}
+
 static void info_show_central(struct seq_file *m, const struct gh_central *c)
 {
 	unsigned long nspans = atomic_long_read(&c->nspans);
@@ -462,9 +475,9 @@ static void info_show_central(struct seq_file *m, const struct gh_central *c)
 		   c->shape.elemsize, c->shape.nelems,
 		   c->shape.npages << (GH_PAGE_SHIFT - PAGE_SHIFT));
 	seq_printf(m, " : tunables %4u %4u %4u", 2 * c->batch, c->batch,
-		   READ_ONCE(c->tc_max));
+		   central_room(c));
 	seq_printf(m, " : slabdata %6lu %6lu %6u\n", nspans, nspans,
-		   READ_ONCE(c->tc_n));
+		   gh_central_batches(c));
 }
 
 static int goheapinfo_show(struct seq_file *m, void *v)

@@ -26,7 +26,7 @@ static void tiny_free_block(struct gh_span *s, unsigned long addr)
 {
 	unsigned int idx = (addr - s->base) / GH_TINY_SIZE;
 
-	gh_slot_free(s->central, (void *)round_down(addr, GH_TINY_SIZE),
+	gh_slot_free(s, (void *)round_down(addr, GH_TINY_SIZE),
 		     &s->objstate[idx]);
 }
 

@@ -72,7 +72,7 @@ static void run_age_work(void)
 static void run_drain_slot(void)
 {
 	preempt_disable();
-	gh_slot_drain(step_kind->c, smp_processor_id());
+	gh_slot_drain_here(step_kind->c);
 	preempt_enable();
 }
 
@@ -104,12 +104,14 @@ static void prepare_dead_cpu(void)
 {
 	struct gh_mcache *dead = per_cpu_ptr(gh_kheap->mcache, step_idle);
 	struct gh_mcache *mine = home_mcache();
-	unsigned int i;
+	unsigned int i, k;
 
 	prepare_cpu();
 	preempt_disable();
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		swap(dead->slot[i], mine->slot[i]);
+	for (i = 0; i < gh_kheap->nr_homes; i++)
+		for (k = 0; k < GH_NUM_CENTRALS; k++)
+			swap(per_cpu_ptr(gh_kheap->slots[i], step_idle)[k],
+			     per_cpu_ptr(gh_kheap->slots[i], step_home)[k]);
 	swap(dead->tiny, mine->tiny);
 	swap(dead->large, mine->large);
 	swap(dead->bytes, mine->bytes);
@@ -137,7 +139,9 @@ static void run_age_central(void)
 
 static void prepare_idle_batches(void)
 {
-	step_kind->c->tc_low = step_kind->c->tc_n;
+	struct gh_home *home = gh_central_here(step_kind->c);
+
+	home->tc_low = home->tc_n;
 }
 
 static void prepare_idle_spans(void)

@@ -30,7 +30,7 @@ static bool take(struct gh_central *c, struct gh_span *s, struct gh_ent *ent)
 {
 	if (!s || !gh_span_carve(s, ent, 1))
 		return false;
-	c->carved++;
+	gh_central_home_of(c, s)->carved++;
 	return true;
 }
 
@@ -39,7 +39,7 @@ static bool take_any(struct gh_central *c, struct gh_ent *ent)
 {
 	struct gh_span *s;
 
-	if (gh_central_take(c, numa_mem_id(), ent))
+	if (gh_home_take(gh_central_here(c), ent))
 		return true;
 	s = new_span(c);
 	if (!take(c, s, ent))
@@ -74,11 +74,13 @@ static struct gh_ent *make_mag(struct gh_central *c, unsigned int cap,
 static void use_up(const struct step_kind *kind)
 {
 	struct gh_ent ent;
+	unsigned int i;
 
 	if (kind->c->shape.tiny)
 		return;
-	while (gh_central_take(kind->c, NUMA_NO_NODE, &ent))
-		hold(kind, &ent);
+	gh_for_each_home(i, kind->c)
+		while (gh_home_take(kind->c->home[i], &ent))
+			hold(kind, &ent);
 }
 
 /* A span with @left free places, the others held. */
@@ -99,7 +101,7 @@ static void make_batches(struct gh_central *c, unsigned int n)
 	while (n--) {
 		struct gh_ent *mag = make_mag(c, c->batch, c->batch);
 
-		if (!mag || !gh_central_trade_full(c, &mag))
+		if (!mag || !gh_home_trade_full(gh_central_here(c), &mag))
 			step_wrong("no batch of %s", c->name);
 		if (mag)
 			gh_fixalloc_free(c->mags, mag);
@@ -109,7 +111,7 @@ static void make_batches(struct gh_central *c, unsigned int n)
 static void make_slot(const struct step_kind *kind, const struct step_state *st)
 {
 	struct gh_central *c = kind->c;
-	struct gh_slot *slot = per_cpu_ptr(c->slots, step_home);
+	struct gh_slot *slot = gh_central_slot(c, step_home);
 	struct gh_mcache *mcache = per_cpu_ptr(c->heap->mcache, step_home);
 	long *bytes = c->cache ? &mcache->cache_bytes : &mcache->bytes;
 
@@ -162,8 +164,8 @@ static void make_state(const struct step_kind *kind, const struct step_state *st
 		make_slot(kind, st);
 	else
 		use_up(kind);
-	per_cpu_ptr(c->slots, step_home)->misses = st->misses;
-	per_cpu_ptr(c->slots, step_home)->idle = st->idle;
+	gh_central_slot(c, step_home)->misses = st->misses;
+	gh_central_slot(c, step_home)->idle = st->idle;
 	for (i = 0; i < st->partial; i++)
 		gh_central_put_span(c, make_span(kind, c->shape.nelems - 1));
 	make_cached(c, st->cached);

@@ -161,27 +161,43 @@ static void unsee_slot(const struct gh_slot *slot)
 	unsee_ents(slot->spare, slot->nspare);
 }
 
+static void verify_home(const struct gh_home *home, struct tally *t)
+{
+	const struct gh_central *c = home->central;
+	unsigned int i;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		verify_slot(c, per_cpu_ptr(home->slots, cpu), t);
+	for (i = 0; i < home->tc_n; i++)
+		see_ents(c, home->tc[i], c->batch);
+	for (i = 0; i < 2; i++) {
+		verify_list(c, &home->sets.partial[i], false, t);
+		verify_list(c, &home->sets.full[i], true, t);
+	}
+}
+
+static void unsee_home(const struct gh_home *home)
+{
+	unsigned int i;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		unsee_slot(per_cpu_ptr(home->slots, cpu));
+	for (i = 0; i < home->tc_n; i++)
+		unsee_ents(home->tc[i], home->central->batch);
+}
+
 /* Verify an mcentral. Returns how many of its objects callers have. */
 static unsigned long verify_central(const struct gh_central *c)
 {
 	struct tally t = { };
-	unsigned int i, k;
-	int cpu;
+	unsigned int i;
 
-	for_each_possible_cpu(cpu)
-		verify_slot(c, per_cpu_ptr(c->slots, cpu), &t);
-	for (i = 0; i < c->tc_n; i++)
-		see_ents(c, c->tc[i], c->batch);
-	for (i = 0; i < c->heap->nr_nodes; i++) {
-		for (k = 0; k < 2; k++) {
-			verify_list(c, &c->sets[i].partial[k], false, &t);
-			verify_list(c, &c->sets[i].full[k], true, &t);
-		}
-	}
-	for_each_possible_cpu(cpu)
-		unsee_slot(per_cpu_ptr(c->slots, cpu));
-	for (i = 0; i < c->tc_n; i++)
-		unsee_ents(c->tc[i], c->batch);
+	gh_for_each_home(i, c)
+		verify_home(c->home[i], &t);
+	gh_for_each_home(i, c)
+		unsee_home(c->home[i]);
 
 	if (t.spans != atomic_long_read(&c->nspans))
 		step_wrong("%s has %lu spans and counts %ld", c->name, t.spans,
@@ -200,10 +216,16 @@ static unsigned long verify_central(const struct gh_central *c)
 static long slot_room(const struct gh_central *c, unsigned int cpu,
 		      unsigned long *mags)
 {
-	const struct gh_slot *slot = per_cpu_ptr(c->slots, cpu);
+	unsigned int i;
+	long cap = 0;
 
-	*mags += !!slot->mag + !!slot->spare;
-	return 2 * (long)slot->cap * c->shape.elemsize;
+	gh_for_each_home(i, c) {
+		const struct gh_slot *slot = per_cpu_ptr(c->home[i]->slots, cpu);
+
+		*mags += !!slot->mag + !!slot->spare;
+		cap += slot->cap;
+	}
+	return 2 * cap * c->shape.elemsize;
 }
 
 static void verify_large(const struct gh_large *l)
@@ -253,8 +275,8 @@ static void verify_mags(struct gh_heap *h, unsigned long mags)
 	for (i = 0; i < GH_NUM_MAGS; i++)
 		inuse += h->mags[i].inuse;
 	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		mags += h->central[i].tc_n;
-	mags += step_cache->central.tc_n;
+		mags += gh_central_batches(&h->central[i]);
+	mags += gh_central_batches(&step_cache->central);
 	if (inuse != mags)
 		step_wrong("%lu magazines are in use, and %lu are handed out", mags,
 			   inuse);
@@ -290,8 +312,11 @@ static void sum_cpu(struct gh_heap *h, unsigned int cpu, struct sums *sum)
 
 	sum->tiny += mcache->tiny.allocs - mcache->tiny.frees;
 	sum->large += l->nallocs - l->nfrees;
-	for (i = 0; i < 2; i++)
-		sum->large += mcache->slot[i].carved - mcache->slot[i].released;
+	for (i = 0; i < 2; i++) {
+		const struct gh_slot *slot = per_cpu_ptr(h->central[i].slots, cpu);
+
+		sum->large += slot->carved - slot->released;
+	}
 	sum->large_bytes += l->alloc_bytes + l->other_alloc_bytes -
 			    l->free_bytes - l->other_free_bytes;
 }
@@ -392,7 +417,7 @@ void step_drain_cpu(unsigned int cpu)
 	gh_tiny_drain(gh_kheap, cpu);
 	gh_large_drain(gh_kheap, cpu);
 	for (i = 0; i < NR_CENTRALS; i++)
-		if (per_cpu_ptr(central_nr(i)->slots, cpu)->cap)
+		if (gh_slot_holds(central_nr(i), cpu))
 			gh_slot_drain(central_nr(i), cpu);
 }
 
@@ -414,7 +439,7 @@ void step_drain(void)
 	step_drain_cpu(step_home);
 	preempt_enable();
 	for (i = 0; i < NR_CENTRALS; i++)
-		if (central_nr(i)->tc_n)
+		if (gh_central_batches(central_nr(i)))
 			gh_central_drain(central_nr(i));
 }
 

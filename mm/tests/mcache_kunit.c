@@ -39,7 +39,7 @@ static struct gh_central *central_of(struct kunit *test, size_t size)
 
 static struct gh_slot *slot_of(struct gh_central *c)
 {
-	return per_cpu_ptr(c->slots, raw_smp_processor_id());
+	return gh_central_slot(c, raw_smp_processor_id());
 }
 
 static void *must_alloc(struct kunit *test, struct gh_central *c)
@@ -61,7 +61,7 @@ static void give(struct gh_central *c, void *p)
 {
 	struct gh_ent ent = ent_of(p);
 
-	gh_slot_free(c, ent.obj, ent.state);
+	gh_slot_free(gh_span_of((unsigned long)p), ent.obj, ent.state);
 }
 
 static long nspans(struct gh_central *c)
@@ -77,13 +77,13 @@ static unsigned long live(struct gh_central *c)
 /* Room of all of a CPU's magazines, as it should be accounted. */
 static long room(struct gh_heap *h, unsigned int cpu)
 {
-	struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
+	unsigned int i, k;
 	long sum = 0;
-	unsigned int i;
 
-	for (i = 0; i < GH_NUM_CENTRALS; i++)
-		sum += 2 * (long)mcache->slot[i].cap *
-		       h->central[i].shape.elemsize;
+	for (i = 0; i < h->nr_homes; i++)
+		for (k = 0; k < GH_NUM_CENTRALS; k++)
+			sum += 2 * (long)per_cpu_ptr(h->slots[i], cpu)[k].cap *
+			       h->central[k].shape.elemsize;
 	return sum;
 }
 
@@ -196,7 +196,7 @@ static void a_free_leaves_a_busy_slot_alone(struct kunit *test)
 	struct gh_central *c = central_of(test, SIZE);
 	struct gh_slot *slot = slot_of(c), before;
 	void *a = must_alloc(test, c), *b = must_alloc(test, c);
-	unsigned long released = c->released;
+	unsigned long released = gh_central_here(c)->released;
 
 	slot->busy.held = true;
 	before = *slot;
@@ -207,7 +207,7 @@ static void a_free_leaves_a_busy_slot_alone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, slot->busy.held);
 	slot->busy.held = false;
 	/* It went to its span. */
-	KUNIT_EXPECT_EQ(test, c->released, released + 1);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->released, released + 1);
 	KUNIT_EXPECT_EQ(test, *ent_of(a).state, GH_OBJ_FREE);
 	give(c, b);
 	KUNIT_EXPECT_EQ(test, live(c), 0);
@@ -350,7 +350,7 @@ static void a_class_gives_way_only_to_one_that_can_use_its_room(struct kunit *te
 	KUNIT_EXPECT_GT(test, slot_of(b)->cap, 0);
 	/* If one of them is, the other pays for it. */
 	preempt_disable();
-	gh_slot_drain(a, smp_processor_id());
+	gh_slot_drain_here(a);
 	preempt_enable();
 	earn_magazine(test, large);
 	KUNIT_EXPECT_GT(test, slot_of(large)->cap, 0);
@@ -418,7 +418,7 @@ static void many_frees_reach_the_transfer_cache_as_batches(struct kunit *test)
 		while (i)
 			give(c, p[--i]);
 	}
-	KUNIT_EXPECT_GT(test, c->tc_n, 0);
+	KUNIT_EXPECT_GT(test, gh_central_here(c)->tc_n, 0);
 	KUNIT_EXPECT_EQ(test, live(c), 0);
 }
 
@@ -440,7 +440,7 @@ static void draining_empties_everything(struct kunit *test)
 	KUNIT_EXPECT_GT(test, gh_mheap_inuse(h), 0);
 	gh_reclaim_drain(h, NULL);
 	KUNIT_EXPECT_EQ(test, gh_slot_cached(c), 0);
-	KUNIT_EXPECT_EQ(test, c->tc_n, 0);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_n, 0);
 	KUNIT_EXPECT_EQ(test, nspans(c), 0);
 	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0);
 	for (i = 0; i < h->nr_nodes; i++)
@@ -569,10 +569,10 @@ static void another_cpus_slot_is_drained_from_there(struct kunit *test)
 			0);
 	KUNIT_ASSERT_EQ(test, smp_call_on_cpu(other, remote_free, &r, false),
 			0);
-	KUNIT_EXPECT_GT(test, gh_slot_n(per_cpu_ptr(r.c->slots, other)), 0);
+	KUNIT_EXPECT_GT(test, gh_slot_n(gh_central_slot(r.c, other)), 0);
 	gh_reclaim_drain(gh_test_heap(test), NULL);
-	KUNIT_EXPECT_EQ(test, gh_slot_n(per_cpu_ptr(r.c->slots, other)), 0);
-	KUNIT_EXPECT_NULL(test, per_cpu_ptr(r.c->slots, other)->span);
+	KUNIT_EXPECT_EQ(test, gh_slot_n(gh_central_slot(r.c, other)), 0);
+	KUNIT_EXPECT_NULL(test, gh_central_slot(r.c, other)->span);
 	KUNIT_EXPECT_EQ(test, nspans(r.c), 0);
 }
 
@@ -593,7 +593,7 @@ static void a_cpu_that_dies_gives_everything_back(struct kunit *test)
 		.n = 500,
 		.p = gh_test_ptrs(test, 500),
 	};
-	const struct gh_slot *slot = per_cpu_ptr(r.c->slots, other);
+	const struct gh_slot *slot = gh_central_slot(r.c, other);
 	void *tiny = NULL;
 	struct remote t = { .c = r.c, .p = &tiny };
 
@@ -678,89 +678,6 @@ static void bulk_allocation_says_how_far_it_got(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, live(c), got);
 	for (i = 0; i < got; i++)
 		give(c, p[i]);
-}
-
-static void the_last_resort_is_another_nodes_memory(struct kunit *test)
-{
-	struct gh_central *c = central_of(test, SIZE);
-	struct gh_heap *h = c->heap;
-	void *p[3];
-	int here = gh_mheap_nid(h), there = -1;
-	unsigned int i;
-
-	for (i = 0; i < h->nr_numa; i++)
-		if (h->numa[i][0]->nid != here)
-			there = h->numa[i][0]->nid;
-	if (there < 0)
-		kunit_skip(test, "one NUMA node");
-	p[0] = gh_slot_alloc_slow(c, GFP_KERNEL | __GFP_THISNODE, there);
-	KUNIT_ASSERT_NOT_NULL(test, p[0]);
-	KUNIT_EXPECT_EQ(test, gh_span_of((unsigned long)p[0])->node->nid,
-			there);
-	gh_fault_arm(GH_FAULT_PAGE, 1);
-	p[1] = gh_slot_alloc_slow(c, GFP_KERNEL | __GFP_THISNODE, here);
-	gh_fault_disarm();
-	gh_fault_arm(GH_FAULT_PAGE, 1);
-	p[2] = gh_slot_alloc_slow(c, GFP_KERNEL, here);
-	gh_fault_disarm();
-	KUNIT_EXPECT_NULL(test, p[1]);
-	KUNIT_EXPECT_NOT_NULL(test, p[2]);
-	for (i = 0; i < ARRAY_SIZE(p); i++)
-		if (p[i])
-			give(c, p[i]);
-	KUNIT_EXPECT_EQ(test, live(c), 0);
-}
-
-static void a_tiny_block_of_another_node_is_not_for_this_one(struct kunit *test)
-{
-	struct gh_heap *h = gh_test_heap(test);
-	struct gh_central *c = &h->central[GH_CENTRAL_TINY];
-	int here = gh_mheap_nid(h), nid;
-	void *p, *q;
-
-	for_each_node_state(nid, N_MEMORY)
-		if (nid != here)
-			break;
-	if (nid == MAX_NUMNODES)
-		kunit_skip(test, "one NUMA node");
-	/* So that the CPU has a magazine, for the next to be freed into. */
-	give(c, must_alloc(test, c));
-	p = gh_slot_alloc_slow(c, GFP_KERNEL | __GFP_THISNODE, nid);
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	give(c, p);
-	p = gh_malloc(h, 3, GFP_KERNEL, true, NUMA_NO_NODE);
-	KUNIT_EXPECT_EQ(test, gh_span_of((unsigned long)p)->node->nid, nid);
-	q = gh_malloc(h, 3, GFP_KERNEL | __GFP_THISNODE, true, NUMA_NO_NODE);
-	KUNIT_ASSERT_NOT_NULL(test, q);
-	KUNIT_EXPECT_EQ(test, gh_span_of((unsigned long)q)->node->nid, here);
-	goheap_free(p);
-	goheap_free(q);
-}
-
-/* On a CPU whose node has no memory, "this node" is the nearest that has some. */
-static void this_node_has_memory_on_every_cpu(struct kunit *test)
-{
-	struct gh_heap *h = gh_test_heap(test);
-	int cpu;
-
-	for_each_online_cpu(cpu) {
-		void *p, *q;
-
-		KUNIT_ASSERT_EQ(test, set_cpus_allowed_ptr(current,
-							   cpumask_of(cpu)), 0);
-		p = gh_malloc(h, 100, GFP_KERNEL | __GFP_THISNODE, false,
-			      NUMA_NO_NODE);
-		q = gh_malloc(h, SZ_64K, GFP_KERNEL | __GFP_THISNODE, false,
-			      NUMA_NO_NODE);
-		KUNIT_EXPECT_NOT_NULL(test, p);
-		KUNIT_EXPECT_NOT_NULL(test, q);
-		KUNIT_EXPECT_TRUE(test, node_state(gh_mheap_nid(h), N_MEMORY));
-		goheap_free(p);
-		goheap_free(q);
-	}
-	/* Nothing is left behind that only those CPUs would age. */
-	gh_reclaim_drain(h, NULL);
-	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0);
 }
 
 /* Frees from NMI context are put off; every kind of object comes home. */
@@ -1377,9 +1294,6 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(a_heap_ends_clean_wherever_its_tiny_blocks_are),
 	KUNIT_CASE(bulk_allocation_gives_distinct_objects),
 	KUNIT_CASE(bulk_allocation_says_how_far_it_got),
-	KUNIT_CASE(the_last_resort_is_another_nodes_memory),
-	KUNIT_CASE(a_tiny_block_of_another_node_is_not_for_this_one),
-	KUNIT_CASE(this_node_has_memory_on_every_cpu),
 	KUNIT_CASE(deferred_frees_come_home),
 	KUNIT_CASE(interrupts_and_threads_do_not_disturb_each_other),
 	KUNIT_CASE(interrupts_do_not_confuse_the_ageing_of_tiny_blocks),

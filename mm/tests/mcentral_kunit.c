@@ -62,13 +62,15 @@ static unsigned int length(const struct list_head *list)
 /* Lengths of the sets, the swept or the unswept ones. */
 static struct place sets(struct gh_central *c, bool swept)
 {
-	unsigned int which = ((c->sweepgen >> 1) & 1) ^ !swept;
 	struct place p = { };
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(c->sets); i++) {
-		p.partial += length(&c->sets[i].partial[which]);
-		p.full += length(&c->sets[i].full[which]);
+	gh_for_each_home(i, c) {
+		const struct gh_home *home = c->home[i];
+		unsigned int which = ((home->sweepgen >> 1) & 1) ^ !swept;
+
+		p.partial += length(&home->sets.partial[which]);
+		p.full += length(&home->sets.full[which]);
 	}
 	return p;
 }
@@ -148,7 +150,7 @@ static void a_new_span_is_cached_and_in_no_set(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, s->central, c);
 	KUNIT_EXPECT_EQ(test, nspans(c), 1);
 	expect_sets(test, c, 0, 0, 0, 0);
-	KUNIT_EXPECT_NULL(test, gh_central_get_span(c, NUMA_NO_NODE));
+	KUNIT_EXPECT_NULL(test, gh_home_get_span(gh_central_here(c)));
 	/* Nothing was taken from it, so the heap has it back. */
 	gh_central_put_span(c, s);
 	KUNIT_EXPECT_EQ(test, nspans(c), 0);
@@ -163,7 +165,7 @@ static void a_span_with_free_places_is_partial(struct kunit *test)
 
 	expect_sets(test, c, 1, 0, 0, 0);
 	KUNIT_EXPECT_FALSE(test, s->cached);
-	KUNIT_EXPECT_PTR_EQ(test, gh_central_get_span(c, NUMA_NO_NODE), s);
+	KUNIT_EXPECT_PTR_EQ(test, gh_home_get_span(gh_central_here(c)), s);
 	KUNIT_EXPECT_TRUE(test, s->cached);
 	expect_sets(test, c, 0, 0, 0, 0);
 	gh_central_put_span(c, s);
@@ -177,7 +179,7 @@ static void a_span_without_free_places_is_full(struct kunit *test)
 
 	span_with(test, c, ents, NELEMS);
 	expect_sets(test, c, 0, 1, 0, 0);
-	KUNIT_EXPECT_NULL(test, gh_central_get_span(c, NUMA_NO_NODE));
+	KUNIT_EXPECT_NULL(test, gh_home_get_span(gh_central_here(c)));
 	gh_central_release(c, ents, NELEMS);
 }
 
@@ -192,7 +194,7 @@ static void a_full_span_that_gets_objects_back_is_unswept(struct kunit *test)
 	gh_central_release(c, &ents[20], 5);
 	expect_sets(test, c, 0, 0, 0, 1);
 	/* Whoever takes it out has it swept: the five can be had again. */
-	KUNIT_ASSERT_PTR_EQ(test, gh_central_get_span(c, NUMA_NO_NODE), s);
+	KUNIT_ASSERT_PTR_EQ(test, gh_home_get_span(gh_central_here(c)), s);
 	KUNIT_EXPECT_EQ(test, s->nfreed, 0);
 	KUNIT_ASSERT_EQ(test, gh_span_carve(s, again, 8), 5);
 	for (i = 0; i < 5; i++)
@@ -237,10 +239,10 @@ static void swept_spans_come_before_unswept_ones(struct kunit *test)
 	gh_central_release(c, ents + NELEMS, 1);
 	expect_sets(test, c, 1, 0, 1, 1);
 
-	KUNIT_EXPECT_PTR_EQ(test, gh_central_get_span(c, NUMA_NO_NODE), swept);
-	KUNIT_EXPECT_PTR_EQ(test, gh_central_get_span(c, NUMA_NO_NODE),
+	KUNIT_EXPECT_PTR_EQ(test, gh_home_get_span(gh_central_here(c)), swept);
+	KUNIT_EXPECT_PTR_EQ(test, gh_home_get_span(gh_central_here(c)),
 			    unswept);
-	KUNIT_EXPECT_PTR_EQ(test, gh_central_get_span(c, NUMA_NO_NODE), full);
+	KUNIT_EXPECT_PTR_EQ(test, gh_home_get_span(gh_central_here(c)), full);
 	gh_central_put_span(c, full);
 	gh_central_put_span(c, unswept);
 	gh_central_put_span(c, swept);
@@ -381,17 +383,17 @@ static void nobody_gets_a_full_span_during_a_sweep_cycle(struct kunit *test)
 		span_with(test, c, ents + i * NELEMS, NELEMS);
 	expect_sets(test, c, 0, 2, 0, 0);
 	/* As sweepers leave it when they drop the lock: all is unswept. */
-	c->sweepgen += 2;
+	gh_central_here(c)->sweepgen += 2;
 	expect_sets(test, c, 0, 0, 0, 2);
-	KUNIT_EXPECT_FALSE(test, gh_central_take(c, NUMA_NO_NODE, &ent));
+	KUNIT_EXPECT_FALSE(test, gh_home_take(gh_central_here(c), &ent));
 	KUNIT_EXPECT_NULL(test, ent.obj);
-	KUNIT_EXPECT_EQ(test, c->carved, 0);
-	KUNIT_EXPECT_NULL(test, gh_central_get_span(c, NUMA_NO_NODE));
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->carved, 0);
+	KUNIT_EXPECT_NULL(test, gh_home_get_span(gh_central_here(c)));
 	expect_sets(test, c, 0, 2, 0, 0);
 
-	c->sweepgen += 2;
+	gh_central_here(c)->sweepgen += 2;
 	gh_central_release(c, &ents[NELEMS + 5], 1);
-	KUNIT_EXPECT_TRUE(test, gh_central_take(c, NUMA_NO_NODE, &ent));
+	KUNIT_EXPECT_TRUE(test, gh_home_take(gh_central_here(c), &ent));
 	KUNIT_EXPECT_PTR_EQ(test, ent.obj, ents[NELEMS + 5].obj);
 	sweep(test, c);
 	gh_central_release(c, ents, 2 * NELEMS);
@@ -422,20 +424,20 @@ static void single_objects_are_taken_until_there_are_none(struct kunit *test)
 	struct gh_ent *ents = make_ents(test, NELEMS);
 	unsigned int i;
 
-	KUNIT_EXPECT_FALSE(test, gh_central_take(c, NUMA_NO_NODE, ents));
+	KUNIT_EXPECT_FALSE(test, gh_home_take(gh_central_here(c), ents));
 	span_with(test, c, ents, 28);
 	for (i = 28; i < NELEMS; i++) {
-		KUNIT_ASSERT_TRUE(test, gh_central_take(c, NUMA_NO_NODE,
-							&ents[i]));
+		KUNIT_ASSERT_TRUE(test, gh_home_take(gh_central_here(c),
+						     &ents[i]));
 		KUNIT_EXPECT_PTR_EQ(test, ents[i].obj,
 				    ents[0].obj + i * SIZE);
 	}
-	KUNIT_EXPECT_EQ(test, c->carved, NELEMS - 28);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->carved, NELEMS - 28);
 	expect_sets(test, c, 0, 1, 0, 0);
-	KUNIT_EXPECT_FALSE(test, gh_central_take(c, NUMA_NO_NODE, ents));
-	KUNIT_EXPECT_EQ(test, c->carved, NELEMS - 28);
+	KUNIT_EXPECT_FALSE(test, gh_home_take(gh_central_here(c), ents));
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->carved, NELEMS - 28);
 	gh_central_release(c, ents, NELEMS);
-	KUNIT_EXPECT_EQ(test, c->released, NELEMS);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->released, NELEMS);
 }
 
 static void releasing_an_object_twice_is_refused(struct kunit *test)
@@ -447,7 +449,7 @@ static void releasing_an_object_twice_is_refused(struct kunit *test)
 	gh_central_release(c, &ents[7], 1);
 	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_DOUBLE,
 			       gh_central_release(c, &ents[7], 1));
-	KUNIT_EXPECT_EQ(test, c->released, 1);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->released, 1);
 	KUNIT_EXPECT_EQ(test, s->nfreed, 1);
 	KUNIT_EXPECT_EQ(test, s->alloc_count, 20);
 	gh_central_release(c, ents, 7);
@@ -469,8 +471,8 @@ static void a_batch_with_a_bad_object_loses_no_other(struct kunit *test)
 	batch[2] = ents[1];
 	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_DOUBLE,
 			       gh_central_release(c, batch, 3));
-	KUNIT_EXPECT_EQ(test, c->released, 2);
-	KUNIT_EXPECT_EQ(test, other->released, 0);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->released, 2);
+	KUNIT_EXPECT_EQ(test, gh_central_here(other)->released, 0);
 	KUNIT_EXPECT_EQ(test, nspans(other), 1);
 	gh_central_release(other, foreign, 1);
 	gh_central_release(c, ents + 2, 18);
@@ -497,13 +499,13 @@ static void objects_come_from_the_node_that_was_named(struct kunit *test)
 	}
 	for (i = 0; i < 2; i++) {
 		int nid = h->numa[i][0]->nid;
-		struct gh_span *s = gh_central_get_span(c, nid);
+		struct gh_span *s = gh_home_get_span(c->home[gh_numa_index(nid)]);
 
 		KUNIT_ASSERT_NOT_NULL(test, s);
 		KUNIT_EXPECT_EQ(test, s->node->nid, nid);
-		KUNIT_EXPECT_NULL(test, gh_central_get_span(c, nid));
+		KUNIT_EXPECT_NULL(test, gh_home_get_span(c->home[gh_numa_index(nid)]));
 		gh_central_put_span(c, s);
-		KUNIT_EXPECT_TRUE(test, gh_central_take(c, nid, &ent));
+		KUNIT_EXPECT_TRUE(test, gh_home_take(c->home[gh_numa_index(nid)], &ent));
 		KUNIT_EXPECT_EQ(test, gh_span_of((unsigned long)ent.obj)->node->nid,
 				nid);
 		gh_central_release(c, &ent, 1);
@@ -529,7 +531,7 @@ static struct gh_ent *full_mag(struct kunit *test, struct gh_central *c)
 	unsigned int n = 0;
 
 	while (n < c->batch) {
-		struct gh_span *s = gh_central_get_span(c, NUMA_NO_NODE);
+		struct gh_span *s = gh_home_get_span(gh_central_here(c));
 
 		if (!s)
 			s = must_get_new(test, c);
@@ -546,7 +548,7 @@ static bool trade_in(struct kunit *test, struct gh_central *c,
 	bool ok;
 
 	gh_fixalloc_prefill(c->mags, 1, GFP_KERNEL);
-	ok = gh_central_trade_full(c, &mag);
+	ok = gh_home_trade_full(gh_central_here(c), &mag);
 	if (!ok)
 		gh_central_release(c, mag, c->batch);
 	gh_fixalloc_free(c->mags, mag);
@@ -559,32 +561,32 @@ static void batches_come_back_last_in_first_out(struct kunit *test)
 	struct gh_ent *mag[3], *got;
 	int i;
 
-	KUNIT_EXPECT_NULL(test, gh_central_take_batch(c));
+	KUNIT_EXPECT_NULL(test, gh_home_take_batch(gh_central_here(c)));
 	for (i = 0; i < 3; i++) {
 		mag[i] = full_mag(test, c);
 		KUNIT_EXPECT_TRUE(test, trade_in(test, c, mag[i]));
-		KUNIT_EXPECT_EQ(test, c->tc_n, i + 1);
+		KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_n, i + 1);
 	}
 	for (i = 2; i >= 0; i--) {
-		got = gh_central_take_batch(c);
+		got = gh_home_take_batch(gh_central_here(c));
 		KUNIT_ASSERT_PTR_EQ(test, got, mag[i]);
 		gh_central_release(c, got, c->batch);
 		gh_fixalloc_free(c->mags, got);
 	}
-	KUNIT_EXPECT_NULL(test, gh_central_take_batch(c));
+	KUNIT_EXPECT_NULL(test, gh_home_take_batch(gh_central_here(c)));
 }
 
 static void batches_move_without_touching_spans(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
 	struct gh_ent *mag = full_mag(test, c), *got;
-	unsigned long carved = c->carved, released = c->released;
+	unsigned long carved = gh_central_here(c)->carved, released = gh_central_here(c)->released;
 
 	KUNIT_EXPECT_TRUE(test, trade_in(test, c, mag));
-	got = gh_central_take_batch(c);
+	got = gh_home_take_batch(gh_central_here(c));
 	KUNIT_ASSERT_PTR_EQ(test, got, mag);
-	KUNIT_EXPECT_EQ(test, c->carved, carved);
-	KUNIT_EXPECT_EQ(test, c->released, released);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->carved, carved);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->released, released);
 	gh_central_release(c, got, c->batch);
 	gh_fixalloc_free(c->mags, got);
 }
@@ -598,19 +600,19 @@ static void a_transfer_cache_has_a_limit(struct kunit *test)
 		struct gh_central *c = central_of(test, sizes[i]);
 		unsigned long bytes = c->batch * sizes[i];
 		unsigned int limit = clamp_t(unsigned long,
-					     GH_TC_BYTES / bytes, 1,
+					     GH_TC_BYTES / c->heap->nr_numa / bytes, 1,
 					     GH_TC_MAX);
 		unsigned int n = 0;
 
-		KUNIT_EXPECT_EQ(test, c->tc_max,
+		KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_max,
 				min_t(unsigned int, limit, GH_TC_INITIAL));
 		while (trade_in(test, c, full_mag(test, c)) && n < 1000)
 			n++;
 		KUNIT_EXPECT_EQ(test, n, limit);
-		KUNIT_EXPECT_EQ(test, c->tc_n, limit);
-		KUNIT_EXPECT_LE(test, c->tc_n * bytes, GH_TC_BYTES);
+		KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_n, limit);
+		KUNIT_EXPECT_LE(test, gh_central_here(c)->tc_n * bytes, GH_TC_BYTES);
 		gh_central_drain(c);
-		KUNIT_EXPECT_EQ(test, c->tc_n, 0);
+		KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_n, 0);
 		KUNIT_EXPECT_EQ(test, nspans(c), 0);
 	}
 }
@@ -626,9 +628,9 @@ static void without_an_empty_magazine_nothing_is_traded(struct kunit *test)
 		one->obj = head;
 		head = one;
 	}
-	KUNIT_EXPECT_FALSE(test, gh_central_trade_full(c, &mag));
+	KUNIT_EXPECT_FALSE(test, gh_home_trade_full(gh_central_here(c), &mag));
 	KUNIT_EXPECT_PTR_EQ(test, mag, before);
-	KUNIT_EXPECT_EQ(test, c->tc_n, 0);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_n, 0);
 	while (head) {
 		one = head;
 		head = one->obj;
@@ -648,22 +650,22 @@ static void batches_that_lie_idle_go_back(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, trade_in(test, c, full_mag(test, c)));
 	/* The first look only notes what is there. */
 	gh_central_age(c);
-	KUNIT_EXPECT_EQ(test, c->tc_n, 10);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_n, 10);
 	/* Four of them are in use: taken and handed back. */
 	for (i = 0; i < 4; i++) {
-		got = gh_central_take_batch(c);
+		got = gh_home_take_batch(gh_central_here(c));
 		KUNIT_ASSERT_NOT_NULL(test, got);
 		gh_central_release(c, got, c->batch);
 		gh_fixalloc_free(c->mags, got);
 	}
 	for (i = 0; i < 4; i++)
 		KUNIT_ASSERT_TRUE(test, trade_in(test, c, full_mag(test, c)));
-	KUNIT_EXPECT_EQ(test, c->tc_n, 10);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_n, 10);
 	/* The six that nobody needed go. */
 	gh_central_age(c);
-	KUNIT_EXPECT_EQ(test, c->tc_n, 4);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_n, 4);
 	gh_central_age(c);
-	KUNIT_EXPECT_EQ(test, c->tc_n, 0);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_n, 0);
 	KUNIT_EXPECT_EQ(test, nspans(c), 0);
 }
 
@@ -674,11 +676,11 @@ static void room_that_grew_shrinks_with_age(struct kunit *test)
 
 	for (i = 0; i < GH_TC_INITIAL + 5; i++)
 		KUNIT_ASSERT_TRUE(test, trade_in(test, c, full_mag(test, c)));
-	KUNIT_EXPECT_EQ(test, c->tc_max, GH_TC_INITIAL + 5);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_max, GH_TC_INITIAL + 5);
 	gh_central_age(c);
 	gh_central_age(c);
-	KUNIT_EXPECT_EQ(test, c->tc_n, 0);
-	KUNIT_EXPECT_EQ(test, c->tc_max, GH_TC_INITIAL);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_n, 0);
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_max, GH_TC_INITIAL);
 }
 
 /* ---- random runs -------------------------------------------------------- */
@@ -703,7 +705,7 @@ static void random_steps_give_each_object_to_one(struct kunit *test)
 		if (take && have < n) {
 			struct gh_ent *e = &ents[have];
 
-			if (!gh_central_take(c, NUMA_NO_NODE, e)) {
+			if (!gh_home_take(gh_central_here(c), e)) {
 				struct gh_span *s = must_get_new(test, c);
 
 				gh_span_carve(s, e, 1);

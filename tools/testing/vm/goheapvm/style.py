@@ -39,6 +39,8 @@ CHECKPATCH_EXCEPTIONS = (
     ("PREFER_DEFINED_ATTRIBUTE_MACRO", r"^#define (noinline|__noreturn)"),
     # They make a peer a constant: they are expanded once for each.
     ("MACRO_ARG_REUSE", r"^#define (PEER_CASE|peer_dispatch)\("),
+    # The variable of a loop stands in each of its parts.
+    ("MACRO_ARG_REUSE", r"^#define gh_for_each_"),
     # The name of a member cannot stand in parentheses.
     ("MACRO_ARG_PRECEDENCE", r"^#define \w+_rcu\(.*\bmember\)"),
 )
