@@ -15,6 +15,9 @@
  *
  * Names: @f is an allocator, @chunk one of its chunks, @rec a record.
  *
+ * Only gh_fixalloc_age() and an allocation that would need a new chunk start a
+ * grace period, and the latter only if it may sleep: see there.
+ *
  * Lock: gh_fixalloc.lock. It is a leaf and is never held while pages are
  * allocated or freed, or while a grace period is started, so the caller may be
  * in any context that its gfp flags allow, on PREEMPT_RT too. In NMI context
@@ -29,6 +32,7 @@
 #include <linux/bug.h>
 #include <linux/cache.h>
 #include <linux/kmemleak.h>
+#include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
@@ -273,14 +277,22 @@ static void chunk_free(struct gh_fixalloc_chunk *chunk)
 }
 
 /*
- * 16 KiB if they can be had without effort, else a page. The first chunk is
- * always a page, because a heap has some twenty of these allocators, and some
- * serve few records.
+ * Half of what there is already, from a page to 16 KiB. A heap has some twenty of
+ * these allocators, and most serve few records, so none may take much more than it
+ * needs.
  */
+static unsigned int chunk_order(const struct gh_fixalloc *f)
+{
+	unsigned long half = READ_ONCE(f->sys) / 2;
+
+	return ilog2(clamp(half, PAGE_SIZE, max(PAGE_SIZE, GH_FIXALLOC_CHUNK)) /
+		     PAGE_SIZE);
+}
+
+/* If that cannot be had without effort, a page. */
 static struct gh_fixalloc_chunk *chunk_new(struct gh_fixalloc *f, gfp_t gfp)
 {
-	unsigned int order = READ_ONCE(f->sys) ?
-			     get_order(GH_FIXALLOC_CHUNK) : 0;
+	unsigned int order = chunk_order(f);
 	struct gh_fixalloc_chunk *chunk;
 
 	if (gh_fault(GH_FAULT_FIXALLOC) || gh_pages_cannot_be_had())
@@ -305,11 +317,19 @@ static struct gh_fixalloc_chunk *chunk_new(struct gh_fixalloc *f, gfp_t gfp)
 	return chunk;
 }
 
+/*
+ * If records wait, and nobody else starts the grace period that they wait for,
+ * each allocation until the next gh_fixalloc_age() would be served from new
+ * chunks. So start it, for the allocations to come. RCU wants interrupts on.
+ */
 static bool fixalloc_add_chunk(struct gh_fixalloc *f, gfp_t gfp)
 {
-	struct gh_fixalloc_chunk *chunk = chunk_new(f, gfp);
+	struct gh_fixalloc_chunk *chunk;
 	unsigned long flags;
 
+	if (READ_ONCE(f->nbatches) && gfpflags_allow_blocking(gfp))
+		start_poll_synchronize_rcu();
+	chunk = chunk_new(f, gfp);
 	if (!chunk)
 		return false;
 

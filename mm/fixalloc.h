@@ -6,10 +6,11 @@
  * heap or from slab, so that the allocator cannot recurse into itself and a
  * stray write through a heap pointer does not reach them.
  *
- * Records are cut from chunks of 16 KiB from the page allocator. The first
- * chunk of an allocator, and any chunk if 16 KiB cannot be had, is a single
- * page. Each chunk has a free list of its own. It is freed when all of its
- * records are free, but gh_fixalloc_age() keeps one such chunk as a spare.
+ * Records are cut from chunks from the page allocator. A new chunk is half as
+ * large as all others together, but no less than a page and no more than 16 KiB;
+ * and a page if that cannot be had. Each chunk has a free list of its own. It is
+ * freed when all of its records are free, but gh_fixalloc_age() keeps one such
+ * chunk as a spare.
  *
  * A record that readers find without a lock is freed by gh_fixalloc_free_rcu().
  * Until a grace period is over, it is not handed out again and its chunk is not
@@ -26,8 +27,8 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
-/* Bytes asked of the page allocator at a time, after a first single page. */
-#define GH_FIXALLOC_CHUNK	16384
+/* Bytes asked of the page allocator at a time, at most. */
+#define GH_FIXALLOC_CHUNK	16384UL
 
 /* Largest record, in bytes: it must fit in one page, after a chunk's header. */
 #define GH_FIXALLOC_MAX_SIZE	(PAGE_SIZE - 256)

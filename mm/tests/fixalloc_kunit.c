@@ -537,6 +537,18 @@ static void chunks_go_back_when_all_of_their_records_are_free(struct kunit *test
 	KUNIT_EXPECT_EQ(test, count_records(f, 0), st.navail);
 }
 
+static void an_allocator_takes_little_more_than_it_needs(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	unsigned int n, wrong = 0;
+
+	for (n = 1; n <= 3000; n++) {
+		KUNIT_ASSERT_NOT_NULL(test, gh_fixalloc_alloc(f, GFP_KERNEL));
+		wrong += bytes_of(f) > 2 * PAGE_SIZE + 2 * n * REC_SIZE;
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
 static void trimming_leaves_no_empty_chunk(struct kunit *test)
 {
 	struct gh_fixalloc *f = test->priv;
@@ -706,6 +718,22 @@ static void ageing_starts_the_grace_period_that_records_wait_for(struct kunit *t
 	gh_fixalloc_stats(f, &st);
 	KUNIT_EXPECT_EQ(test, st.nwait, 0);
 	KUNIT_EXPECT_LE(test, st.sys, GH_FIXALLOC_CHUNK);
+}
+
+static void who_needs_a_chunk_starts_the_grace_period_too(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	unsigned int i, n = 10;
+	u8 **rec = get_records(test, n);
+
+	count_records(f, 0);
+	for (i = 0; i < n; i++)
+		gh_fixalloc_free_rcu(f, rec[i]);
+	/* That takes a new chunk, and the rest of it. */
+	KUNIT_EXPECT_GT(test, count_records(f, GFP_KERNEL), 0);
+	for (i = 0; i < 500 && !gh_fixalloc_alloc(f, 0); i++)
+		msleep(20);
+	KUNIT_EXPECT_LT(test, i, 500);
 }
 
 static void a_chunk_stays_as_long_as_one_of_its_records_waits(struct kunit *test)
@@ -1149,6 +1177,7 @@ static struct kunit_case fixalloc_cases[] = {
 	KUNIT_CASE(in_nmi_the_lock_is_only_tried),
 	KUNIT_CASE(in_nmi_no_pages_are_allocated),
 	KUNIT_CASE(chunks_go_back_when_all_of_their_records_are_free),
+	KUNIT_CASE(an_allocator_takes_little_more_than_it_needs),
 	KUNIT_CASE(trimming_leaves_no_empty_chunk),
 	KUNIT_CASE(a_chunk_stays_as_long_as_one_of_its_records_is_in_use),
 	KUNIT_CASE(records_of_chunks_in_use_go_first),
@@ -1156,6 +1185,7 @@ static struct kunit_case fixalloc_cases[] = {
 	KUNIT_CASE(a_record_that_readers_may_see_stays_as_it_was),
 	KUNIT_CASE(waiting_records_are_usable_after_a_grace_period),
 	KUNIT_CASE(ageing_starts_the_grace_period_that_records_wait_for),
+	KUNIT_CASE(who_needs_a_chunk_starts_the_grace_period_too),
 	KUNIT_CASE(a_chunk_stays_as_long_as_one_of_its_records_waits),
 	KUNIT_CASE(records_of_many_grace_periods_wait_together),
 	KUNIT_CASE(a_zeroing_allocator_zeroes_what_has_waited),
