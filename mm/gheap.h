@@ -43,7 +43,7 @@ struct gh_mcache;
  * @central: the heap's own mcentrals (mcentral.c)
  * @mcache: per-CPU caches (mcache.c)
  * @slots: slots of @central, by NUMA node; an array of each on each CPU
- * @spill: frees spans that this CPU holds back, or NULL; any context but NMI
+ * @spill: frees what this CPU holds back, or NULL; any context but NMI
  * @spans: span records
  * @meta: bitmaps and state bytes, by number of objects
  * @tiny_meta: words of tiny blocks
@@ -89,7 +89,7 @@ struct gh_heap {
 	struct gh_central *central;
 	struct gh_mcache __percpu *mcache;
 	struct gh_slot __percpu *slots[GH_MAX_NUMA + 1];
-	void (*spill)(struct gh_heap *h);
+	void (*spill)(struct gh_heap *h, bool may_sleep);
 
 	struct gh_fixalloc spans;
 	struct gh_fixalloc meta[GH_NUM_META];

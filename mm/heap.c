@@ -265,6 +265,15 @@ static bool heap_release(struct gh_heap *h)
 	return clean;
 }
 
+/* What this CPU need not hold comes before memory of the system. */
+static void heap_spill(struct gh_heap *h, bool may_sleep)
+{
+	gh_large_spill(h);
+	/* Up to a few hundred objects are freed: too many for one in a hurry. */
+	if (may_sleep)
+		gh_mcache_spill(h);
+}
+
 /**
  * gh_heap_create() - make a heap with one arena
  * @name: for messages; not copied
@@ -285,7 +294,7 @@ struct gh_heap *gh_heap_create(const char *name)
 		return NULL;
 	}
 
-	h->spill = gh_large_spill;
+	h->spill = heap_spill;
 	gh_defer_init(h);
 	gh_reclaim_add(h);
 	gh_area_kick(h);

@@ -51,6 +51,10 @@
 unsigned long gh_percpu_bytes = 1UL << 20;
 GH_EXPORT_FOR_TESTS(gh_percpu_bytes);
 
+/* Slots that are looked at, and of these that age, when a heap takes memory. */
+#define SPILL_LOOKS	32
+#define SPILL_SLOTS	8
+
 /* ---- room --------------------------------------------------------------- */
 
 /* A slot has two magazines. */
@@ -1032,6 +1036,34 @@ void gh_slot_age(struct gh_central *c)
 	}
 }
 GH_EXPORT_FOR_TESTS(gh_slot_age);
+
+/**
+ * gh_mcache_spill() - free some of what this CPU does not need
+ * @h: the heap, which has to take memory from the system
+ *
+ * A slot of each of many classes holds some objects, and with them spans, that were
+ * needed once. In a small heap that is much of it. A tick comes too late for a heap
+ * that grows now, so let a few slots age for each run of pages that it takes: the
+ * slots take turns, and those that are in use lose nothing.
+ *
+ * Context: process context, preemption and interrupts on.
+ */
+void gh_mcache_spill(struct gh_heap *h)
+{
+	unsigned int looks = SPILL_LOOKS, slots = SPILL_SLOTS;
+
+	while (looks-- && slots) {
+		struct gh_central *c;
+
+		c = &h->central[this_cpu_inc_return(h->mcache->ageing) %
+				GH_NUM_CENTRALS];
+		if (!this_cpu_read(gh_central_here(c)->slots->cap))
+			continue;
+		gh_slot_age(c);
+		slots--;
+	}
+}
+GH_EXPORT_FOR_TESTS(gh_mcache_spill);
 
 /**
  * gh_mcache_empty() - ask whether a CPU holds nothing

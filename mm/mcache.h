@@ -85,6 +85,7 @@ struct gh_host {
  * @cache_bytes: room of object caches' magazines; at most gh_percpu_bytes
  * @returned: room of magazines that other CPUs freed, of @cache_bytes
  * @victim: the slot that room is taken from next
+ * @ageing: the slot that gh_mcache_spill() looks at next
  * @heap: the heap
  * @age_work: frees what is idle here (reclaim.c)
  * @give_all: it should free all that is here
@@ -97,6 +98,7 @@ struct gh_mcache {
 	long cache_bytes;
 	atomic_long_t returned;
 	unsigned int victim;
+	unsigned int ageing;
 	struct gh_heap *heap;
 	struct work_struct age_work;
 	bool give_all;
@@ -119,6 +121,7 @@ bool gh_slot_holds(const struct gh_central *c, unsigned int cpu);
 void gh_slot_drain(struct gh_central *c, unsigned int cpu);
 void gh_slot_drain_here(struct gh_central *c);
 void gh_slot_age(struct gh_central *c);
+void gh_mcache_spill(struct gh_heap *h);
 bool gh_mcache_empty(const struct gh_heap *h, unsigned int cpu);
 unsigned long gh_slot_cached(const struct gh_central *c);
 unsigned long gh_slot_carved(const struct gh_central *c);

@@ -316,10 +316,10 @@ static void span_forget_kmemleak(struct gh_span *s)
  * evict more of them than are wanted.
  */
 static bool heap_give_up_some(struct gh_heap *h, struct gh_node *node,
-			      unsigned long npages)
+			      unsigned long npages, gfp_t gfp)
 {
 	if (h->spill)
-		h->spill(h);
+		h->spill(h, gfpflags_allow_blocking(gfp));
 	return heap_evict(h, node, min(4 * npages, EVICT_PAGES));
 }
 
@@ -345,7 +345,7 @@ static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
 {
 	if (gh_node_take_pages(node, run)) {
 		if (likely(!run->nscav) ||
-		    !heap_give_up_some(h, node, run->npages))
+		    !heap_give_up_some(h, node, run->npages, gfp))
 			return true;
 		gh_node_free_mixed(node, run);
 		return gh_node_take_pages(node, run);
