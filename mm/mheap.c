@@ -59,6 +59,13 @@
 /* Attempts to get memory, between which cached spans are evicted. */
 #define COMMIT_TRIES	3
 
+/*
+ * A node may have so much idle memory, and grow by so much, before it trades: this
+ * share of its pages in use, but no less than a flush of all TLBs is worth.
+ */
+#define TRADE_SHIFT	5
+#define TRADE_MIN	32UL
+
 /* Runs that are passed over because somebody unmapped them. */
 #define LOST_TRIES	64
 
@@ -398,6 +405,26 @@ static bool run_is_intact(const struct gh_node *node, const struct gh_run *run)
 }
 
 /*
+ * A run of @npages is to get memory from the system, because no run of free pages
+ * that have some is long enough. These cannot lend it before all TLBs have been
+ * flushed, so give as much back instead. Otherwise a heap would grow by its holes.
+ */
+static void heap_trade(struct gh_heap *h, struct gh_node *node,
+		       unsigned long npages, gfp_t gfp)
+{
+	long share = max(gh_node_pages_inuse(node) >> TRADE_SHIFT, TRADE_MIN);
+
+	if ((long)gh_node_idle_committed(node) < share ||
+	    atomic_long_add_return(npages, &node->untraded) < share)
+		return;
+	/* Whoever has the lock does as much. */
+	if (!gfpflags_allow_blocking(gfp) || !mutex_trylock(&h->scav_lock))
+		return;
+	gh_node_scavenge(node, atomic_long_xchg(&node->untraded, 0));
+	mutex_unlock(&h->scav_lock);
+}
+
+/*
  * Take pages of a node, with memory behind all but the last @guard of them. @gfp
  * is the caller's, and @memory says how to get that.
  */
@@ -415,8 +442,10 @@ static bool heap_try_node(struct gh_heap *h, struct gh_node *node,
 			tries += lost-- > 0;
 			continue;
 		}
-		if (!run->nscav ||
-		    !gh_vmem_commit(gh_node_page_addr(node, run->page),
+		if (!run->nscav)
+			return true;
+		heap_trade(h, node, min(run->nscav, run->npages - guard), gfp);
+		if (!gh_vmem_commit(gh_node_page_addr(node, run->page),
 				    (run->npages - guard) << GH_PAGE_SHIFT,
 				    memory & GH_GFP_PAGES, node->nid))
 			return true;

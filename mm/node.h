@@ -77,6 +77,7 @@ struct gh_run {
  * @span_pages: pages in spans, those in @cache included
  * @nspans: number of spans, those in @cache included
  * @stack_pages: pages in spans in use that hold stack blocks
+ * @untraded: pages that got memory although others were idle
  * @cache: freed spans, kept whole
  * @scav_runs: what is being decommitted; the heap's scav_lock protects it
  *
@@ -105,6 +106,7 @@ struct gh_node {
 	atomic_long_t span_pages;
 	atomic_long_t nspans;
 	atomic_long_t stack_pages;
+	atomic_long_t untraded;
 	struct gh_spancache cache;
 	struct gh_run scav_runs[GH_SCAV_RUNS];
 };

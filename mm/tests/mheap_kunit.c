@@ -593,6 +593,47 @@ static void scavenging_spares_what_is_in_use(struct kunit *test)
 	}
 }
 
+/* Allocate spans that are longer than all holes; returns pages committed for it. */
+static long grow_with_holes(struct kunit *test, gfp_t gfp)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_span *s[40], *longer[10];
+	long committed;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(s); i++)
+		s[i] = must_get_span(test, 20);
+	for (i = 0; i < ARRAY_SIZE(s); i += 2)
+		put_span(test, s[i]);
+	committed = gh_vmem_committed_bytes();
+	for (i = 0; i < ARRAY_SIZE(longer); i++) {
+		longer[i] = get_span(h, 30, gfp);
+		KUNIT_ASSERT_NOT_NULL(test, longer[i]);
+	}
+	committed = gh_vmem_committed_bytes() - committed;
+
+	for (i = 0; i < ARRAY_SIZE(longer); i++)
+		put_span(test, longer[i]);
+	for (i = 1; i < ARRAY_SIZE(s); i += 2)
+		put_span(test, s[i]);
+	KUNIT_EXPECT_TRUE(test, nodes_verify(h));
+	scavenge(h, ULONG_MAX);
+	return committed / (long)GH_PAGE_SIZE;
+}
+
+static void a_heap_with_holes_gives_back_what_it_takes(struct kunit *test)
+{
+	long n;
+
+	skip_unless_sparse(test);
+	n = grow_with_holes(test, GFP_KERNEL);
+	KUNIT_EXPECT_GE(test, n, 0L);
+	KUNIT_EXPECT_LT(test, n, 2 * 32L);
+	/* These cannot wait for a flush. */
+	n = grow_with_holes(test, GFP_ATOMIC);
+	KUNIT_EXPECT_EQ(test, n, 10 * 30L);
+}
+
 static void used_memory_needs_zeroing_and_new_memory_does_not(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
@@ -823,6 +864,7 @@ static struct kunit_case mheap_cases[] = {
 	KUNIT_CASE(scavenging_takes_the_memory_of_free_pages),
 	KUNIT_CASE(scavenging_begins_at_the_highest_address),
 	KUNIT_CASE(scavenging_spares_what_is_in_use),
+	KUNIT_CASE(a_heap_with_holes_gives_back_what_it_takes),
 	KUNIT_CASE(used_memory_needs_zeroing_and_new_memory_does_not),
 	KUNIT_CASE(scavenged_memory_needs_no_zeroing),
 	KUNIT_CASE(pages_not_asked_to_be_zero_need_zeroing),
