@@ -198,7 +198,7 @@ no_reclaim:
 no_mheap:
 	gh_index_exit();
 no_index:
-	gh_vmem_exit();
+	gh_vmem_exit(false);
 	return err;
 }
 module_init(goheap_init);
@@ -220,7 +220,7 @@ static void __exit goheap_exit(void)
 	if (!clean || left)
 		pr_err("unload leak: objects were still allocated, %lu bytes are lost\n",
 		       left);
-	gh_vmem_exit();
+	gh_vmem_exit(!clean);
 }
 module_exit(goheap_exit);
 

@@ -20,7 +20,6 @@
 
 #include "arena.h"
 #include "compat.h"
-#include "fault.h"
 
 #if BITS_PER_LONG != 64
 #error "goheap needs a 64-bit kernel"
@@ -172,7 +171,7 @@ static int index_prepare(unsigned long base)
 
 	if (READ_ONCE(*at))
 		return 0;
-	leaf = gh_fault(GH_FAULT_META) ? NULL : vzalloc(sizeof(*leaf));
+	leaf = gh_vmem_zalloc(sizeof(*leaf));
 	if (!leaf)
 		return -ENOMEM;
 	/* Another task may have been quicker. Pairs with gh_arena_of(). */
@@ -198,7 +197,7 @@ struct gh_arena *gh_arena_create(struct gh_node *node, unsigned long base,
 	struct gh_arena *arena;
 	unsigned int i;
 
-	arena = gh_fault(GH_FAULT_META) ? NULL : vzalloc(sizeof(*arena));
+	arena = gh_vmem_zalloc(sizeof(*arena));
 	if (!arena)
 		return NULL;
 	if (index_prepare(base)) {

@@ -171,6 +171,9 @@ static void leak_add(struct leak_list *leaks, struct gh_span *s,
 {
 	if (s->objstate[idx] != GH_OBJ_ALLOC)
 		return;
+	if (!leaks->count)
+		pr_warn("cache leak: %s is destroyed with live objects\n",
+			leaks->central->name);
 	if (leaks->count++ < LEAKS_SHOWN)
 		pr_warn("  object %p\n",
 			(void *)(s->base + idx * s->elemsize));
@@ -185,7 +188,8 @@ static void leak_span(struct gh_span *s, void *arg)
 	if (s->central != leaks->central)
 		return;
 
-	for (idx = 0; idx < s->nelems; idx++)
+	/* Objects whose memory is gone were said to be lost when it went. */
+	for (idx = 0; s->state != GH_SPAN_LOST && idx < s->nelems; idx++)
 		leak_add(leaks, s, idx);
 
 	list_del_init(&s->list);
@@ -206,11 +210,10 @@ static unsigned long cache_leaks(struct goheap_cache *cache)
 	if (!atomic_long_read(&cache->central.nspans))
 		return 0;
 
-	pr_warn("cache leak: %s is destroyed with live objects\n",
-		cache->central.name);
 	gh_mheap_walk_spans(cache->central.heap, leak_span, &leaks);
-	pr_warn("  %lu objects of %zu bytes are lost\n", leaks.count,
-		cache->size);
+	if (leaks.count)
+		pr_warn("  %lu objects of %zu bytes are lost\n", leaks.count,
+			cache->size);
 	return leaks.count;
 }
 

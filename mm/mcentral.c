@@ -311,6 +311,7 @@ bool gh_central_abandon(struct gh_central *c, struct gh_span *s)
 	raw_spin_unlock_irqrestore(&home->lock, flags);
 	return true;
 }
+GH_EXPORT_FOR_TESTS(gh_central_abandon);
 
 static bool home_swept(const struct gh_home *home)
 	__must_hold(&home->lock)

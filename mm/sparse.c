@@ -362,18 +362,19 @@ int gh_sparse_init(void)
 	hole_pointers = alloc_page(GFP_KERNEL);
 	if (hole_page && hole_pointers && !hole_array_init())
 		return 0;
-	gh_sparse_exit();
+	gh_sparse_exit(false);
 	return -ENOMEM;
 }
 
 /**
- * gh_sparse_exit() - end; every area was released
+ * gh_sparse_exit() - end
+ * @left: areas were left mapped, in which the hole page is
  */
-void gh_sparse_exit(void)
+void gh_sparse_exit(bool left)
 {
 	vunmap(hole_array);
 	if (hole_pointers)
 		__free_page(hole_pointers);
-	if (hole_page)
+	if (hole_page && !left)
 		__free_page(hole_page);
 }

@@ -10,7 +10,7 @@
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
 
 int gh_sparse_init(void);
-void gh_sparse_exit(void);
+void gh_sparse_exit(bool left);
 bool gh_sparse_possible(void);
 int gh_sparse_reserve(struct gh_vmem_area *area);
 bool gh_sparse_intact(const struct gh_vmem_area *area);
@@ -30,7 +30,7 @@ static inline int gh_sparse_init(void)
 	return 0;
 }
 
-static inline void gh_sparse_exit(void)
+static inline void gh_sparse_exit(bool left)
 {
 }
 

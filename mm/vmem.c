@@ -9,6 +9,7 @@
  */
 #include <linux/atomic.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/vmalloc.h>
 
 #include "blocks.h"
@@ -308,6 +309,61 @@ no_pages:
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_map);
 
+/*
+ * vzalloc() gives up in a task that is being killed, if it has to take pages one by
+ * one, as it has when a node is low.
+ */
+static void *zalloc_killed(size_t size)
+{
+	unsigned long i, npages = DIV_ROUND_UP(size, PAGE_SIZE);
+	struct gh_block_iter it;
+	struct page **pages;
+	LIST_HEAD(blocks);
+	void *p;
+
+	pages = kvmalloc_array(npages, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return NULL;
+	if (gh_blocks_get(&blocks, npages, GFP_KERNEL | __GFP_ZERO,
+			  NUMA_NO_NODE)) {
+		kvfree(pages);
+		return NULL;
+	}
+	gh_blocks_start(&it, &blocks);
+	for (i = 0; i < npages; i++)
+		pages[i] = gh_blocks_next(&it);
+
+	/* From here on, vfree() frees the pages and their array. */
+	p = vmap(pages, npages, VM_MAP | VM_MAP_PUT_PAGES, PAGE_KERNEL);
+	if (p)
+		return p;
+	while (npages)
+		__free_page(pages[--npages]);
+	kvfree(pages);
+	return NULL;
+}
+
+/**
+ * gh_vmem_zalloc() - zeroed memory for tables of areas, for vfree()
+ * @size: bytes
+ *
+ * Context: process context, may sleep. A task that is being killed is served, too.
+ * Return: the memory or NULL.
+ */
+void *gh_vmem_zalloc(size_t size)
+{
+	bool killed = gh_fault(GH_FAULT_KILLED);
+	void *p;
+
+	if (gh_fault(GH_FAULT_META))
+		return NULL;
+	p = killed ? NULL : vzalloc(size);
+	if (!p && (killed || fatal_signal_pending(current)))
+		p = zalloc_killed(size);
+	return p;
+}
+GH_EXPORT_FOR_TESTS(gh_vmem_zalloc);
+
 /**
  * gh_vmem_map_intact() - ask whether a mapping is still ours
  * @m: as filled in by gh_vmem_map()
@@ -405,10 +461,11 @@ int gh_vmem_init(enum gh_vmem_kind kind)
 }
 
 /**
- * gh_vmem_exit() - end; every area was released
+ * gh_vmem_exit() - end
+ * @left: areas were left mapped
  */
-void gh_vmem_exit(void)
+void gh_vmem_exit(bool left)
 {
 	if (vmem_sparse)
-		gh_sparse_exit();
+		gh_sparse_exit(left);
 }

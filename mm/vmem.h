@@ -39,7 +39,7 @@ struct gh_vmem_map {
 };
 
 int gh_vmem_init(enum gh_vmem_kind kind);
-void gh_vmem_exit(void);
+void gh_vmem_exit(bool left);
 bool gh_vmem_is_sparse(void);
 bool gh_vmem_space_is_cheap(void);
 
@@ -56,6 +56,7 @@ void gh_vmem_decommit(struct gh_vmem_batch *batch, unsigned long addr,
 		      unsigned long nbytes);
 unsigned long gh_vmem_batch_free(struct gh_vmem_batch *batch);
 
+void *gh_vmem_zalloc(size_t size);
 int gh_vmem_map(struct gh_vmem_map *m, unsigned long npages, gfp_t gfp,
 		int nid);
 bool gh_vmem_map_intact(const struct gh_vmem_map *m);

@@ -296,6 +296,24 @@ static void an_arena_without_memory_for_it_is_not_made(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
 }
 
+/* As when vzalloc() gives up: the fault is armed, and the task is not killed. */
+static void a_killed_task_gets_an_arena(struct kunit *test)
+{
+	struct gh_arena *arena;
+	unsigned int i;
+
+	gh_fault_arm(GH_FAULT_KILLED, 1);
+	arena = gh_arena_create(NULL, arena_of(test)->base, 0);
+	KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
+	KUNIT_ASSERT_NOT_NULL(test, arena);
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(arena->page_inuse, GH_ARENA_PAGES));
+	for (i = 0; i < GH_ARENA_PAGES; i++)
+		if (arena->spans[i] != &gh_no_span)
+			break;
+	KUNIT_EXPECT_EQ(test, i, GH_ARENA_PAGES);
+	arena_destroy(arena);
+}
+
 static void the_arenas_of_a_heap_are_found_until_it_ends(struct kunit *test)
 {
 	struct gh_heap *h = gh_heap_create("test");
@@ -399,6 +417,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(a_guess_is_right_or_finds_nothing),
 	KUNIT_CASE(a_lookup_slot_ends_with_its_arena),
 	KUNIT_CASE(an_arena_without_memory_for_it_is_not_made),
+	KUNIT_CASE(a_killed_task_gets_an_arena),
 	KUNIT_CASE(the_arenas_of_a_heap_are_found_until_it_ends),
 	KUNIT_CASE(a_page_is_new_once),
 	KUNIT_CASE(a_run_is_new_only_if_all_of_it_is),

@@ -735,6 +735,23 @@ static void destroy_leaks_what_is_live(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0UL);
 }
 
+/* A span whose memory is gone was reported then; nobody can free its objects. */
+static void what_is_lost_is_no_leak(struct kunit *test)
+{
+	struct goheap_cache *cache = must_create(test, 3000, 0, 0, NULL);
+	void *p = must_alloc(test, cache);
+	struct gh_span *s = gh_test_span_of(p);
+
+	goheap_cache_shrink(cache);
+	rcu_read_lock();
+	KUNIT_EXPECT_TRUE(test, gh_central_abandon(&cache->central, s));
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, gh_cache_destroy(cache), 0UL);
+	/* The test knows that its memory is there. */
+	WRITE_ONCE(s->state, GH_SPAN_LEAKED);
+	gh_mheap_free_span(gh_test_heap(test), s);
+}
+
 static void destroy_leaves_other_caches_alone(struct kunit *test)
 {
 	struct goheap_cache *a = must_create(test, 64, 0, 0, NULL);
@@ -882,6 +899,7 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(an_object_freed_twice_is_not_given_out_twice),
 	KUNIT_CASE(shrinking_gives_free_spans_back),
 	KUNIT_CASE(destroy_leaks_what_is_live),
+	KUNIT_CASE(what_is_lost_is_no_leak),
 	KUNIT_CASE(destroy_leaves_other_caches_alone),
 	KUNIT_CASE(destroy_waits_for_objects_freed_by_rcu),
 	KUNIT_CASE(rcu_frees_constructed_objects_too),
