@@ -44,6 +44,7 @@
 #include "fault.h"
 #include "fixalloc.h"
 #include "gfp.h"
+#include "peek.h"
 #include "rawlock.h"
 
 /* Records, or chunks, that are moved under one hold of the lock. */
@@ -283,7 +284,7 @@ static void chunk_free(struct gh_fixalloc_chunk *chunk)
  */
 static unsigned int chunk_order(const struct gh_fixalloc *f)
 {
-	unsigned long half = READ_ONCE(f->sys) / 2;
+	unsigned long half = gh_peek(f->sys) / 2;
 
 	return ilog2(clamp(half, PAGE_SIZE, max(PAGE_SIZE, GH_FIXALLOC_CHUNK)) /
 		     PAGE_SIZE);
@@ -327,7 +328,7 @@ static bool fixalloc_add_chunk(struct gh_fixalloc *f, gfp_t gfp)
 	struct gh_fixalloc_chunk *chunk;
 	unsigned long flags;
 
-	if (READ_ONCE(f->nbatches) && gfpflags_allow_blocking(gfp))
+	if (gh_peek(f->nbatches) && gfpflags_allow_blocking(gfp))
 		start_poll_synchronize_rcu();
 	chunk = chunk_new(f, gfp);
 	if (!chunk)
@@ -353,7 +354,7 @@ static bool fixalloc_release(struct gh_fixalloc *f, unsigned int spares)
 	unsigned long flags;
 	LIST_HEAD(gone);
 
-	if (READ_ONCE(f->nempty) <= spares)
+	if (gh_peek(f->nempty) <= spares)
 		return false;
 
 	raw_spin_lock_irqsave(&f->lock, flags);
@@ -384,7 +385,7 @@ static bool fixalloc_collect(struct gh_fixalloc *f)
 	void *rec;
 	bool more;
 
-	if (!READ_ONCE(f->nbatches) && llist_empty(&f->deferred))
+	if (!gh_peek(f->nbatches) && llist_empty(&f->deferred))
 		return false;
 
 	raw_spin_lock_irqsave(&f->lock, flags);
@@ -516,7 +517,7 @@ bool gh_fixalloc_age(struct gh_fixalloc *f)
 	while (fixalloc_release(f, 1))
 		cond_resched();
 
-	if (!READ_ONCE(f->nbatches))
+	if (!gh_peek(f->nbatches))
 		return false;
 	start_poll_synchronize_rcu();
 	return true;
@@ -550,7 +551,7 @@ GH_EXPORT_FOR_TESTS(gh_fixalloc_trim);
  */
 int gh_fixalloc_prefill(struct gh_fixalloc *f, unsigned long n, gfp_t gfp)
 {
-	while (READ_ONCE(f->navail) < n) {
+	while (gh_peek(f->navail) < n) {
 		if (!fixalloc_add_chunk(f, gfp))
 			return -ENOMEM;
 	}

@@ -32,6 +32,7 @@
 #include "gheap.h"
 #include "gfp.h"
 #include "huge.h"
+#include "peek.h"
 
 /* The arena of a page of a huge span, and how many pages it has from there on. */
 static struct gh_arena *huge_arena(unsigned long addr, unsigned long left,
@@ -240,7 +241,7 @@ void gh_huge_work(struct work_struct *work)
  */
 unsigned long gh_huge_pages(const struct gh_heap *h)
 {
-	return READ_ONCE(h->huge_npages);
+	return gh_peek(h->huge_npages);
 }
 GH_EXPORT_FOR_TESTS(gh_huge_pages);
 

@@ -18,6 +18,7 @@
 #include "defer.h"
 #include "large.h"
 #include "mcache.h"
+#include "peek.h"
 
 /**
  * gh_large_refused() - ask whether a span of its own is out of the question
@@ -155,7 +156,7 @@ void gh_large_drain(struct gh_heap *h, unsigned int cpu)
 {
 	struct gh_large *l = &per_cpu_ptr(h->mcache, cpu)->large;
 
-	while (READ_ONCE(l->n)) {
+	while (gh_peek(l->n)) {
 		struct gh_span *s = NULL;
 
 		preempt_disable();
@@ -194,12 +195,13 @@ void gh_large_spill(struct gh_heap *h)
 void gh_large_age(struct gh_heap *h)
 {
 	struct gh_large *l = this_cpu_ptr(&h->mcache->large);
+	unsigned long nallocs = gh_peek(l->nallocs);
 
 	lockdep_assert_preemption_disabled();
 
-	if (l->seen == READ_ONCE(l->nallocs))
+	if (l->seen == nallocs)
 		gh_large_drain(h, smp_processor_id());
-	l->seen = READ_ONCE(l->nallocs);
+	l->seen = nallocs;
 }
 GH_EXPORT_FOR_TESTS(gh_large_age);
 

@@ -30,6 +30,7 @@
 #include "compat.h"
 #include "defer.h"
 #include "mcache.h"
+#include "peek.h"
 
 /* Bounds on the objects, and their bytes, that a first magazine has room for. */
 #define CAP_INITIAL	8
@@ -143,7 +144,7 @@ static long mcache_lack(const struct gh_central *c, long more)
 	lockdep_assert_preemption_disabled();
 
 	if (!c->cache)
-		more += READ_ONCE(mcache->large.bytes);
+		more += gh_peek(mcache->large.bytes);
 	if (c->cache)
 		more -= atomic_long_read(&mcache->returned);
 	return READ_ONCE(*mcache_bytes(c, mcache)) + more -
@@ -155,11 +156,11 @@ static bool slot_steal(const struct gh_home *home, long lack)
 {
 	struct gh_central *c = home->central;
 	struct gh_slot *slot = this_cpu_ptr(home->slots);
+	unsigned int cap = gh_peek(slot->cap);
 
 	lockdep_assert_preemption_disabled();
 
-	if (!slot->cap || slot_room(c, slot->cap) < lack ||
-	    !gh_busy_try(&slot->busy))
+	if (!cap || slot_room(c, cap) < lack || !gh_busy_try(&slot->busy))
 		return false;
 	mcache_charge(c, -slot_shut(c, slot));
 	gh_busy_end(&slot->busy);
@@ -299,9 +300,9 @@ static bool slot_stock(struct gh_central *c, unsigned int cap, gfp_t gfp)
 {
 	struct gh_fixalloc *pool = gh_mheap_mags(c->heap, cap);
 
-	if (unlikely(gfp && READ_ONCE(pool->navail) < 2))
+	if (unlikely(gfp && gh_peek(pool->navail) < 2))
 		gh_fixalloc_prefill(pool, 2, gfp | __GFP_NOWARN);
-	return READ_ONCE(pool->navail);
+	return gh_peek(pool->navail);
 }
 
 /* Give this CPU's slot its first magazine. */
@@ -316,7 +317,7 @@ static void slot_open(struct gh_central *c, struct gh_slot __percpu *slots)
 		/* An interrupt may have opened it since it was looked at. */
 		ok = !slot->cap && slot_grow(c, slot);
 		/* If there is no room to be had, it must be earned again. */
-		slot->misses = 0;
+		WRITE_ONCE(slot->misses, 0);
 		gh_busy_end(&slot->busy);
 	}
 	preempt_enable();
@@ -389,7 +390,7 @@ static bool slot_adopt_batch(struct gh_home *home, struct gh_slot *slot,
 
 	gh_busy_assert_held(&slot->busy);
 
-	if (!READ_ONCE(home->tc_n) ||
+	if (!gh_peek(home->tc_n) ||
 	    (!anyway && more > 0 && mcache_lack(c, more) > 0))
 		return false;
 	full = gh_home_take_batch(home);
@@ -996,9 +997,12 @@ static void slot_age(struct gh_home *home)
 	struct gh_slot *slot = home_slot(home);
 	struct gh_central *c = home->central;
 
-	if (!slot->cap) {
-		/* Misses of long ago must not earn it a magazine. */
-		slot->misses /= 2;
+	if (!gh_peek(slot->cap)) {
+		/*
+		 * Misses of long ago must not earn it a magazine. One that an
+		 * interrupt counts meanwhile may be lost.
+		 */
+		data_race(slot->misses /= 2);
 		return;
 	}
 
@@ -1080,7 +1084,7 @@ bool gh_mcache_empty(const struct gh_heap *h, unsigned int cpu)
 	return !READ_ONCE(mcache->bytes) &&
 	       READ_ONCE(mcache->cache_bytes) ==
 	       atomic_long_read(&mcache->returned) &&
-	       !READ_ONCE(mcache->tiny.block) && !READ_ONCE(mcache->large.n);
+	       !gh_peek(mcache->tiny.block) && !gh_peek(mcache->large.n);
 }
 GH_EXPORT_FOR_TESTS(gh_mcache_empty);
 
@@ -1116,7 +1120,7 @@ bool gh_slot_holds(const struct gh_central *c, unsigned int cpu)
 	gh_for_each_home(i, c) {
 		const struct gh_slot *slot = per_cpu_ptr(c->home[i]->slots, cpu);
 
-		if (READ_ONCE(slot->cap) || READ_ONCE(slot->span))
+		if (gh_peek(slot->cap) || gh_peek(slot->span))
 			return true;
 	}
 	return false;
@@ -1126,12 +1130,12 @@ GH_EXPORT_FOR_TESTS(gh_slot_holds);
 static unsigned long slot_cached(const struct gh_central *c,
 				 const struct gh_slot *slot)
 {
-	unsigned long n = READ_ONCE(slot->top) - READ_ONCE(slot->mag);
+	unsigned long n = gh_peek(slot->top) - gh_peek(slot->mag);
 
 	/* If the CPU is changing them, they may not belong together. */
 	if (n > c->batch)
 		n = 0;
-	return n + READ_ONCE(slot->nspare);
+	return n + gh_peek(slot->nspare);
 }
 
 /**
@@ -1168,7 +1172,7 @@ unsigned long gh_slot_carved(const struct gh_central *c)
 	int cpu;
 
 	gh_for_each_home(i, c)
-		n += READ_ONCE(c->home[i]->carved);
+		n += gh_peek(c->home[i]->carved);
 	for_each_possible_cpu(cpu)
 		n += READ_ONCE(per_cpu_ptr(c->slots, cpu)->carved);
 	return n;
@@ -1189,7 +1193,7 @@ unsigned long gh_slot_released(const struct gh_central *c)
 	int cpu;
 
 	gh_for_each_home(i, c)
-		n += READ_ONCE(c->home[i]->released);
+		n += gh_peek(c->home[i]->released);
 	for_each_possible_cpu(cpu)
 		n += READ_ONCE(per_cpu_ptr(c->slots, cpu)->released);
 	return n;

@@ -32,6 +32,7 @@
 
 #include "compat.h"
 #include "mcentral.h"
+#include "peek.h"
 #include "rawlock.h"
 #include "report.h"
 
@@ -199,7 +200,7 @@ struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid)
 	if (!s)
 		return NULL;
 
-	s->sweepgen = READ_ONCE(gh_central_home_of(c, s)->sweepgen);
+	s->sweepgen = gh_peek(gh_central_home_of(c, s)->sweepgen);
 	s->cached = true;
 	atomic_long_inc(&c->nspans);
 	if (c->ctor)
@@ -214,7 +215,7 @@ GH_EXPORT_FOR_TESTS(gh_central_new_span);
 static bool no_free_places(const struct gh_home *home)
 {
 	const struct gh_span_sets *sets = &home->sets;
-	unsigned int unswept = !(READ_ONCE(home->sweepgen) >> 1 & 1);
+	unsigned int unswept = !(gh_peek(home->sweepgen) >> 1 & 1);
 
 	return list_empty(&sets->partial[0]) && list_empty(&sets->partial[1]) &&
 	       list_empty(&sets->full[unswept]);
@@ -229,7 +230,7 @@ static bool no_free_places(const struct gh_home *home)
  */
 bool gh_home_is_empty(const struct gh_home *home)
 {
-	return !READ_ONCE(home->tc_n) && no_free_places(home);
+	return !gh_peek(home->tc_n) && no_free_places(home);
 }
 
 /**
@@ -370,7 +371,7 @@ static unsigned long home_sweep(struct gh_home *home, unsigned long *bad)
 	home_sweep_sets(home, &flags, bad);
 	/* Objects may have been freed while the lock was dropped: next time. */
 	if (home_swept(home)) {
-		WRITE_ONCE(home->sweepgen, home->sweepgen + 2);
+		home->sweepgen += 2;
 		n = home_sweep_sets(home, &flags, bad);
 	}
 	raw_spin_unlock_irqrestore(&home->lock, flags);
@@ -596,7 +597,7 @@ struct gh_ent *gh_home_take_batch(struct gh_home *home)
 	struct gh_ent *mag = NULL;
 	unsigned long flags;
 
-	if (!READ_ONCE(home->tc_n) || !gh_raw_lock(&home->lock, &flags))
+	if (!gh_peek(home->tc_n) || !gh_raw_lock(&home->lock, &flags))
 		return NULL;
 	if (home->tc_n) {
 		mag = home->tc[--home->tc_n];
@@ -628,7 +629,7 @@ static void tc_release(struct gh_home *home, bool only_idle)
 {
 	struct gh_central *c = home->central;
 	/* Others may go on adding some. */
-	unsigned int left = READ_ONCE(home->tc_n);
+	unsigned int left = gh_peek(home->tc_n);
 	struct gh_ent *mag;
 
 	while (left-- && (mag = tc_take_oldest(home, only_idle))) {
@@ -650,7 +651,7 @@ static bool home_age(struct gh_home *home)
 			     min_t(unsigned int, GH_TC_INITIAL,
 				   tc_limit(home->central)));
 	raw_spin_unlock_irqrestore(&home->lock, flags);
-	return READ_ONCE(home->tc_n);
+	return gh_peek(home->tc_n);
 }
 
 /**
@@ -698,7 +699,7 @@ unsigned int gh_central_batches(const struct gh_central *c)
 	unsigned int i, n = 0;
 
 	gh_for_each_home(i, c)
-		n += READ_ONCE(c->home[i]->tc_n);
+		n += gh_peek(c->home[i]->tc_n);
 	return n;
 }
 GH_EXPORT_FOR_TESTS(gh_central_batches);

@@ -44,6 +44,7 @@
 #include "gfp.h"
 #include "huge.h"
 #include "mheap.h"
+#include "peek.h"
 #include "slot.h"
 #include "tinyword.h"
 
@@ -358,7 +359,7 @@ static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
 		return gh_node_take_pages(node, run);
 	}
 
-	while (READ_ONCE(node->pa.nfree) + READ_ONCE(node->cache.npages) >=
+	while (READ_ONCE(node->pa.nfree) + gh_peek(node->cache.npages) >=
 	       run->npages && heap_evict(h, node, EVICT_PAGES)) {
 		if (gh_node_take_pages(node, run))
 			return true;
@@ -899,7 +900,7 @@ unsigned long gh_mheap_reclaimable(const struct gh_heap *h, int nid)
 	for (i = 0; i < h->nr_nodes; i++)
 		if (node_is_of(h->nodes[i], nid))
 			n += gh_node_idle_committed(h->nodes[i]) +
-			     READ_ONCE(h->nodes[i]->cache.npages);
+			     gh_peek(h->nodes[i]->cache.npages);
 	return n;
 }
 
@@ -917,7 +918,7 @@ static bool heap_age_node(struct gh_heap *h, struct gh_node *node)
 		}
 		gh_spancache_look(cache, &cache->bin[i]);
 	}
-	return READ_ONCE(cache->nspans);
+	return gh_peek(cache->nspans);
 }
 
 /**
@@ -998,8 +999,8 @@ GH_EXPORT_FOR_TESTS(gh_mheap_flush_pages);
  */
 bool gh_mheap_holds_pages(const struct gh_heap *h, unsigned int cpu)
 {
-	return READ_ONCE(per_cpu_ptr(h->pages_cpu[0], cpu)->pc.cache) ||
-	       READ_ONCE(per_cpu_ptr(h->pages_cpu[1], cpu)->pc.cache);
+	return gh_peek(per_cpu_ptr(h->pages_cpu[0], cpu)->pc.cache) ||
+	       gh_peek(per_cpu_ptr(h->pages_cpu[1], cpu)->pc.cache);
 }
 
 /* Pages of a node that have no memory. */
@@ -1010,7 +1011,7 @@ static unsigned long node_released(const struct gh_node *node)
 
 static unsigned long pagecache_released(const struct gh_pages_cpu *pcpu)
 {
-	return hweight64(READ_ONCE(pcpu->pc.scav));
+	return hweight64(gh_peek(pcpu->pc.scav));
 }
 
 /**
@@ -1084,7 +1085,7 @@ unsigned long gh_mheap_cached(const struct gh_heap *h)
 	unsigned int i;
 
 	for (i = 0; i < h->nr_nodes; i++)
-		n += READ_ONCE(h->nodes[i]->cache.npages);
+		n += gh_peek(h->nodes[i]->cache.npages);
 	return n;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_cached);

@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "gfp.h"
 #include "node.h"
+#include "peek.h"
 
 /* Pages decommitted for one flush of the TLBs, 16 MiB, in GH_SCAV_RUNS runs. */
 #define SCAV_PAGES	2048UL
@@ -125,8 +126,8 @@ bool gh_node_area_intact(const struct gh_area *area)
 bool gh_node_wants_spare(const struct gh_node *node)
 {
 	if (gh_vmem_space_is_cheap())
-		return READ_ONCE(node->nspare) < READ_ONCE(node->goal);
-	return READ_ONCE(node->narenas) && !READ_ONCE(node->nspare) &&
+		return gh_peek(node->nspare) < READ_ONCE(node->goal);
+	return READ_ONCE(node->narenas) && !gh_peek(node->nspare) &&
 	       READ_ONCE(node->pa.nfree) < GH_ARENA_PAGES / 8;
 }
 

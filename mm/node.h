@@ -13,6 +13,7 @@
 #include "busy.h"
 #include "fixalloc.h"
 #include "pagealloc.h"
+#include "peek.h"
 #include "spancache.h"
 
 #define GH_MAX_ARENAS		(GH_MAX_PAGES >> GH_ARENA_PAGES_SHIFT)
@@ -157,14 +158,14 @@ static inline unsigned long gh_node_pages_inuse(const struct gh_node *node)
 {
 	long n = atomic_long_read(&node->span_pages);
 
-	return max(n - (long)READ_ONCE(node->cache.npages), 0L);
+	return max(n - (long)gh_peek(node->cache.npages), 0L);
 }
 
 static inline unsigned long gh_node_spans_inuse(const struct gh_node *node)
 {
 	long n = atomic_long_read(&node->nspans);
 
-	return max(n - (long)READ_ONCE(node->cache.nspans), 0L);
+	return max(n - (long)gh_peek(node->cache.nspans), 0L);
 }
 
 #endif /* _GOHEAP_NODE_H */

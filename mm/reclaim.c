@@ -55,6 +55,7 @@
 #include "large.h"
 #include "malloc.h"
 #include "mcache.h"
+#include "peek.h"
 #include "reclaim.h"
 #include "records.h"
 #include "tiny.h"
@@ -428,7 +429,8 @@ static bool age_centrals(struct gh_heap *h)
  */
 static bool background_needed(struct gh_heap *h)
 {
-	return (h->peak_pages > gh_mheap_inuse(h) || h->surplus_ticks) &&
+	return (gh_peek(h->peak_pages) > gh_mheap_inuse(h) ||
+		gh_peek(h->surplus_ticks)) &&
 	       gh_mheap_idle_committed(h);
 }
 

@@ -30,6 +30,7 @@
 #include <linux/rcupdate.h>
 
 #include "compat.h"
+#include "peek.h"
 #include "spancache.h"
 
 /* Spans of a bin that a search looks at. Few, because interrupts are off. */
@@ -150,7 +151,7 @@ struct gh_span *gh_spancache_take(struct gh_spancache *cache,
 	struct gh_span *s;
 	unsigned long flags;
 
-	if (!READ_ONCE(bin->n))
+	if (!gh_peek(bin->n))
 		return NULL;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
@@ -200,7 +201,7 @@ struct gh_span *gh_spancache_take_victim(struct gh_spancache *cache)
 {
 	unsigned int i;
 
-	if (!READ_ONCE(cache->nspans))
+	if (!gh_peek(cache->nspans))
 		return NULL;
 
 	for (i = 0; i < GH_SPANBINS; i++) {
@@ -209,7 +210,7 @@ struct gh_span *gh_spancache_take_victim(struct gh_spancache *cache)
 		struct gh_span *s = NULL;
 
 		WRITE_ONCE(cache->victim, v + 1);
-		if (READ_ONCE(cache->bin[v].n))
+		if (gh_peek(cache->bin[v].n))
 			s = gh_spancache_take_oldest(cache, &cache->bin[v], false);
 		if (s)
 			return s;

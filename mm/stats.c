@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "huge.h"
 #include "mcache.h"
+#include "peek.h"
 #include "report.h"
 #include "stats.h"
 #include "tiny.h"
@@ -66,13 +67,13 @@ static void stats_add_large(struct goheap_stats *st, struct gh_heap *h)
 	for_each_possible_cpu(cpu) {
 		const struct gh_large *l = &per_cpu_ptr(h->mcache, cpu)->large;
 
-		st->frees += READ_ONCE(l->nfrees);
-		st->mallocs += READ_ONCE(l->nallocs);
-		st->total_freed += READ_ONCE(l->free_bytes) +
+		st->frees += gh_peek(l->nfrees);
+		st->mallocs += gh_peek(l->nallocs);
+		st->total_freed += gh_peek(l->free_bytes) +
 				   READ_ONCE(l->other_free_bytes);
-		st->total_alloc += READ_ONCE(l->alloc_bytes) +
+		st->total_alloc += gh_peek(l->alloc_bytes) +
 				   READ_ONCE(l->other_alloc_bytes);
-		st->cached += READ_ONCE(l->bytes);
+		st->cached += gh_peek(l->bytes);
 	}
 }
 
@@ -126,7 +127,7 @@ static void stats_add_objects(struct goheap_stats *st, struct gh_heap *h)
 
 static u64 fixalloc_bytes(struct gh_fixalloc *f)
 {
-	return READ_ONCE(f->sys);
+	return gh_peek(f->sys);
 }
 
 static void stats_add_records(struct goheap_stats *st, struct gh_heap *h)
@@ -159,7 +160,7 @@ static void stats_add_records(struct goheap_stats *st, struct gh_heap *h)
 		st->other_sys += PAGE_ALIGN(sizeof(*node)) +
 				 atomic_long_read(&node->pa.meta_bytes) +
 				 (READ_ONCE(node->narenas) +
-				  READ_ONCE(node->nspare)) *
+				  gh_peek(node->nspare)) *
 				 PAGE_ALIGN(sizeof(struct gh_arena));
 	}
 }
@@ -175,7 +176,7 @@ static void stats_add_pages(struct goheap_stats *st, struct gh_heap *h)
 		struct gh_node *node = h->nodes[i];
 
 		st->arenas += READ_ONCE(node->narenas);
-		st->arenas_spare += READ_ONCE(node->nspare);
+		st->arenas_spare += gh_peek(node->nspare);
 		st->pages_inuse += gh_node_pages_inuse(node);
 		st->spans_inuse += gh_node_spans_inuse(node);
 		stack_pages += atomic_long_read(&node->stack_pages);
@@ -289,7 +290,7 @@ static struct gh_arena *map_arena(struct gh_heap *h, unsigned int nr)
 			struct gh_arena *arena = gh_node_arena(node, slot);
 
 			if (arena && slot - arena->area->slot <
-				     READ_ONCE(arena->area->used) && !nr--)
+				     gh_peek(arena->area->used) && !nr--)
 				return arena;
 		}
 	}
@@ -462,7 +463,7 @@ static unsigned int central_room(const struct gh_central *c)
 	unsigned int i, n = 0;
 
 	gh_for_each_home(i, c)
-		n += READ_ONCE(c->home[i]->tc_max);
+		n += gh_peek(c->home[i]->tc_max);
 	return n;
 }
 

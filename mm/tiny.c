@@ -223,12 +223,14 @@ GH_EXPORT_FOR_TESTS(gh_tiny_drain);
 void gh_tiny_age(struct gh_heap *h)
 {
 	struct gh_tiny *t = this_cpu_ptr(&h->mcache->tiny);
+	/* An interrupt may count one more meanwhile: it is seen the next time. */
+	unsigned long allocs = READ_ONCE(t->allocs);
 
 	lockdep_assert_preemption_disabled();
 
-	if (t->seen == t->allocs)
+	if (t->seen == allocs)
 		gh_tiny_drain(h, smp_processor_id());
-	t->seen = t->allocs;
+	t->seen = allocs;
 }
 GH_EXPORT_FOR_TESTS(gh_tiny_age);
 

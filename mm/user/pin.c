@@ -13,6 +13,7 @@
 #include <linux/goheap.h>
 
 #include "../fault.h"
+#include "../peek.h"
 #include "heap.h"
 #include "object.h"
 #include "pages.h"
@@ -141,7 +142,7 @@ void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 	if (!len || offset >= GH_UWINDOW || len > GH_UWINDOW - offset)
 		return ERR_PTR(-EINVAL);
 	/* No object is longer than all spans; @pages must be bounded. */
-	if (len > (u64)READ_ONCE(h->npages) << GH_PAGE_SHIFT)
+	if (len > (u64)gh_peek(h->npages) << GH_PAGE_SHIFT)
 		return ERR_PTR(-EINVAL);
 
 	n = pin_npages(offset, len);

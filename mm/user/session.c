@@ -252,7 +252,7 @@ void gh_usession_end(struct gh_usession *ss)
 
 	spin_lock(&ss->lock);
 	more = !ss->dead;
-	ss->dead = true;
+	WRITE_ONCE(ss->dead, true);
 	spin_unlock(&ss->lock);
 	if (!more)
 		return;

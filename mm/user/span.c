@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/sched/user.h>
 
+#include "../peek.h"
 #include "charge.h"
 #include "pages.h"
 #include "span.h"
@@ -127,7 +128,7 @@ static u64 map_entry(const struct gh_uspan *s, unsigned long i)
 
 	if (s->mmap)
 		e |= GOHEAP_PAGE_MMAP;
-	if (READ_ONCE(s->ngiven))
+	if (gh_peek(s->ngiven))
 		e |= GOHEAP_PAGE_GIVEN;
 	return e | min_t(u64, i, GOHEAP_PAGE_INDEX_MAX) << 42;
 }
