@@ -10,11 +10,16 @@
  *
  * One task does the work of both CPUs, in turns. So nobody waits for anybody, and what
  * is counted is how long others would have to.
+ *
+ * Work that is stepped is slow, so the allocators' background work comes in between far
+ * more often than it would. Therefore a shape is run in several turns, each of which is
+ * counted, and the median is taken.
  */
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 
 #include "../nth_cpu.h"
 #include "counts.h"
@@ -25,14 +30,16 @@
 #define LARSON_SLOTS	1000
 #define OBJS		(2 * LARSON_SLOTS)
 
-/* Pairs of a shape, at a scale of 100. */
+/* Pairs of a shape, in all turns together. */
 #define SHARED_OPS	8192
-#define SHARED_MIN	1024
+#define TURNS_MAX	16
 /* Pairs before those that are counted. */
 #define WARM_UP		8192
 
 static void *objs[OBJS];
 static u32 random;
+/* How often the CPUs of larson have swapped their arrays. */
+static unsigned int swapped;
 
 static int go_to(unsigned int cpu)
 {
@@ -164,22 +171,18 @@ static int run_prodcons(struct bench_shape *shape, enum bench_peer peer, u64 ops
 	return err;
 }
 
-/* Times that the arrays are swapped in a run. */
-#define LARSON_PHASES	4
-
 static int run_larson(struct bench_shape *shape, enum bench_peer peer, u64 ops,
 		      struct bench_counts *c)
 {
-	unsigned int i, n = div_u64(ops, 2 * LARSON_PHASES);
+	unsigned int cpu, n = div_u64(ops, 2);
 	int err = 0;
 
-	for (i = 0; i < 2 * LARSON_PHASES && !err; i++) {
-		unsigned int cpu = i % 2, phase = i / 2;
-
+	for (cpu = 0; cpu < 2 && !err; cpu++) {
 		err = go_to(cpu);
 		err = err ?: replace_counted(shape, peer,
-					     objs + (phase + cpu) % 2 * LARSON_SLOTS, n, c);
+					     objs + (swapped + cpu) % 2 * LARSON_SLOTS, n, c);
 	}
+	swapped++;
 	return err;
 }
 
@@ -187,46 +190,73 @@ static const struct {
 	const char *names[4];
 	int (*run)(struct bench_shape *shape, enum bench_peer peer, u64 ops,
 		   struct bench_counts *c);
+	unsigned int turns;
 } shapes[] = {
 	{ { "private-locked", "private-locks", "private-atomics", "private-all" },
-	  run_private },
+	  run_private, 16 },
 	{ { "prodcons-locked", "prodcons-locks", "prodcons-atomics", "prodcons-all" },
-	  run_prodcons },
+	  run_prodcons, 16 },
 	{ { "larson-locked", "larson-locks", "larson-atomics", "larson-all" },
-	  run_larson },
+	  run_larson, 5 },
 };
 
 /* ---- The group ---------------------------------------------------------- */
 
-static void publish(struct bench_shape *shape, enum bench_peer peer,
-		    const char *const names[4], const struct bench_counts *c)
+static int compare(const void *a, const void *b)
 {
-	const u64 n[] = { c->locked, c->locks, c->atomics, c->all };
+	const u64 *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* @n is sorted. */
+static u64 median(u64 *n, unsigned int turns)
+{
+	sort(n, turns, sizeof(*n), compare, NULL);
+	return n[turns / 2];
+}
+
+static void publish(struct bench_shape *shape, enum bench_peer peer,
+		    const char *const names[4], const struct bench_counts *c,
+		    unsigned int turns)
+{
+	u64 n[4][TURNS_MAX];
 	unsigned int i;
 
+	for (i = 0; i < turns; i++) {
+		n[0][i] = c[i].locked;
+		n[1][i] = c[i].locks;
+		n[2][i] = c[i].atomics;
+		n[3][i] = c[i].all;
+	}
 	for (i = 0; i < ARRAY_SIZE(n); i++) {
 		shape->name = names[i];
-		bench_result_count(shape, bench_peer_names[peer], n[i]);
+		bench_result_count(shape, bench_peer_names[peer],
+				   median(n[i], turns));
 	}
 }
 
 static int measure_peer(struct bench_shape *shape, enum bench_peer peer, unsigned int i)
 {
-	struct bench_counts c = { };
+	unsigned int turn, turns = shapes[i].turns;
+	static struct bench_counts c[TURNS_MAX];
 	int err;
 
+	memset(c, 0, sizeof(c));
 	random = 1;
+	swapped = 0;
 	err = shapes[i].run(shape, peer, WARM_UP, NULL);
-	err = err ?: shapes[i].run(shape, peer, shape->ops, &c);
+	for (turn = 0; turn < turns && !err; turn++)
+		err = shapes[i].run(shape, peer, shape->ops, &c[turn]);
 	peer_dispatch(peer, free_all, shape, OBJS);
 	go_to(0);
 	if (err)
 		return err;
-	publish(shape, peer, shapes[i].names, &c);
+	publish(shape, peer, shapes[i].names, c, turns);
 	return 0;
 }
 
-static int measure_shape(const struct bench_settings *set, unsigned int i)
+static int measure_shape(unsigned int i)
 {
 	struct bench_shape shape = {
 		.name = shapes[i].names[0],
@@ -235,7 +265,7 @@ static int measure_shape(const struct bench_settings *set, unsigned int i)
 		.count = 1,
 		.order = BENCH_NO_ORDER,
 		.cpus = 2,
-		.ops = bench_scaled(set, SHARED_OPS, SHARED_MIN),
+		.ops = SHARED_OPS / shapes[i].turns,
 	};
 	unsigned int peer;
 	int err = bench_pools_open(&shape);
@@ -248,7 +278,7 @@ static int measure_shape(const struct bench_settings *set, unsigned int i)
 
 /**
  * bench_shared_group() - instructions under locks that other CPUs may want
- * @set: how
+ * @set: not used; these shapes cannot be shorter
  *
  * Context: process context, may sleep.
  * Return: 0 or a negative error.
@@ -261,7 +291,7 @@ int bench_shared_group(const struct bench_settings *set)
 	if (err)
 		return err;
 	for (i = 0; i < ARRAY_SIZE(shapes) && !err; i++)
-		err = measure_shape(set, i);
+		err = measure_shape(i);
 	lost = bench_counts_exit();
 	return err ?: lost;
 }
