@@ -8,6 +8,8 @@
 #ifndef _GOHEAP_COMPAT_H
 #define _GOHEAP_COMPAT_H
 
+#include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/blkdev.h>
 #include <linux/gfp.h>
 #include <linux/hrtimer.h>
@@ -64,6 +66,43 @@
 static inline bool gh_pages_cannot_be_had(void)
 {
 	return IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible();
+}
+
+/*
+ * Not every architecture exchanges single bytes, or does on every kernel; riscv64 does
+ * from 6.10 on. Where it is not certain, the word around the byte is exchanged.
+ * User-mode Linux could do it, and is where the tests see the other way.
+ */
+static __always_inline u8 gh_cmpxchg_byte(u8 *p, u8 old, u8 new)
+{
+#if (defined(CONFIG_X86_64) && !defined(CONFIG_UML)) || defined(CONFIG_ARM64)
+	return cmpxchg(p, old, new);
+#else
+	unsigned int at = (unsigned long)p % sizeof(u32), shift;
+	u32 *word = (u32 *)(p - at), was = READ_ONCE(*word), next;
+
+	shift = BITS_PER_BYTE * (IS_ENABLED(CONFIG_CPU_BIG_ENDIAN) ? 3 - at : at);
+	do {
+		if ((u8)(was >> shift) != old)
+			return was >> shift;
+		next = (was & ~(0xffU << shift)) | (u32)new << shift;
+	} while (!try_cmpxchg(word, &was, next));
+	return old;
+#endif
+}
+
+static __always_inline u8 gh_xchg_byte(u8 *p, u8 new)
+{
+#if (defined(CONFIG_X86_64) && !defined(CONFIG_UML)) || defined(CONFIG_ARM64)
+	return xchg(p, new);
+#else
+	u8 old;
+
+	do {
+		old = READ_ONCE(*p);
+	} while (gh_cmpxchg_byte(p, old, new) != old);
+	return old;
+#endif
 }
 
 /* alloc_pages_bulk_array*() lost its suffix in 6.14. */

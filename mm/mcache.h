@@ -101,7 +101,7 @@ struct gh_mcache {
 	unsigned int ageing;
 	struct gh_heap *heap;
 	struct work_struct age_work;
-	bool give_all;
+	unsigned int give_all;
 	struct gh_host host[GH_MAX_NUMA];
 	struct gh_tiny tiny;
 	struct gh_large large;

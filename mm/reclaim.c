@@ -144,7 +144,7 @@ static void age_work_fn(struct work_struct *work)
 	/* A cache comes or goes just now: the next tick will do. */
 	if (!down_read_trylock(&h->caches_sem))
 		return;
-	if (xchg(&mcache->give_all, false))
+	if (xchg(&mcache->give_all, 0))
 		drain_heap_here(h);
 	else
 		age_heap_here(h);
@@ -194,7 +194,7 @@ static void ask_cpus(struct gh_heap *h)
 	for_each_online_cpu(cpu) {
 		if (cpu_at_rest(h, cpu))
 			continue;
-		WRITE_ONCE(per_cpu_ptr(h->mcache, cpu)->give_all, true);
+		WRITE_ONCE(per_cpu_ptr(h->mcache, cpu)->give_all, 1);
 		queue_age(h, cpu);
 	}
 	cpus_read_unlock();

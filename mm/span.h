@@ -30,6 +30,7 @@
 #include <linux/types.h>
 #include <asm/barrier.h>
 
+#include "compat.h"
 #include "divide.h"
 #include "sizeclass.h"
 
@@ -80,7 +81,7 @@ enum gh_obj_state {
 static __always_inline bool gh_obj_claim(u8 *state)
 {
 	if (GH_OBJ_EXCHANGE)
-		return xchg(state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
+		return gh_xchg_byte(state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
 	*state = GH_OBJ_FREE;
 	return true;
 }
