@@ -63,13 +63,14 @@ static bool block_add(struct list_head *blocks, unsigned int order, gfp_t gfp,
 
 /* Add single pages to the list. Returns how many, 0 if there are none. */
 static unsigned long singles_add(struct list_head *blocks, unsigned long npages,
-				 gfp_t gfp, int nid)
+				 gfp_t gfp, int nid, int *reserve)
 {
 	struct page *bulk[BULK_PAGES] = {};
 	unsigned long i, n;
 
 	n = gh_alloc_pages_bulk(gfp, nid, min(npages, BULK_PAGES), bulk);
 	for (i = 0; i < n; i++) {
+		*reserve |= page_is_pfmemalloc(bulk[i]);
 		set_page_private(bulk[i], 0);
 		list_add_tail(&bulk[i]->lru, blocks);
 	}
@@ -87,12 +88,13 @@ static unsigned long singles_add(struct list_head *blocks, unsigned long npages,
  * 2^PAGE_ALLOC_COSTLY_ORDER pages, unless it asks with GFP_NOFS or GFP_NOIO.
  *
  * Context: any in which @gfp may be used; not NMI.
- * Return: 0 or -ENOMEM.
+ * Return: 0, 1 if some of it is of the system's reserves, or -ENOMEM.
  */
 int gh_blocks_get(struct list_head *blocks, unsigned long npages, gfp_t gfp,
 		  int nid)
 {
 	unsigned int order = BLOCK_MAX_ORDER;
+	int reserve = gh_fault(GH_FAULT_RESERVE);
 
 	if (gh_pages_cannot_be_had())
 		return -ENOMEM;
@@ -109,14 +111,14 @@ int gh_blocks_get(struct list_head *blocks, unsigned long npages, gfp_t gfp,
 			continue;
 		}
 		if (!order)
-			n = singles_add(blocks, npages, gfp, nid);
+			n = singles_add(blocks, npages, gfp, nid, &reserve);
 		if (!n)
 			goto fail;
 		npages -= n;
 		if (gfpflags_allow_blocking(gfp))
 			cond_resched();
 	}
-	return 0;
+	return reserve;
 
 fail:
 	gh_blocks_put(blocks);

@@ -29,7 +29,7 @@ static int eager_get_pages(struct gh_vmem_area *area, struct page **pages,
 		gfp = (gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_THISNODE;
 	else
 		gfp |= __GFP_RETRY_MAYFAIL;
-	if (gh_blocks_get(&blocks, own, gfp, nid))
+	if (gh_blocks_get(&blocks, own, gfp, nid) < 0)
 		return -ENOMEM;
 	gh_blocks_start(&it, &blocks);
 	for (i = 0; i < own; i++)

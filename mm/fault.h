@@ -22,6 +22,7 @@
  * @GH_FAULT_META: getting the metadata of an arena
  * @GH_FAULT_USER: getting what a user heap, a session, a call or a pin needs
  * @GH_FAULT_KILLED: vzalloc() of an arena's metadata, as in a task that is being killed
+ * @GH_FAULT_RESERVE: getting physical pages of others than the system's reserves
  * @GH_NR_FAULTS: number of points
  */
 enum gh_fault_point {
@@ -31,6 +32,7 @@ enum gh_fault_point {
 	GH_FAULT_META,
 	GH_FAULT_USER,
 	GH_FAULT_KILLED,
+	GH_FAULT_RESERVE,
 	GH_NR_FAULTS,
 };
 

@@ -110,6 +110,24 @@ static __always_inline void gh_gfp_might_alloc(gfp_t gfp)
 		might_alloc(gfp);
 }
 
+/**
+ * gh_gfp_reserves() - ask whether an allocation may use the system's reserves
+ * @gfp: the caller's flags
+ *
+ * As the page allocator decides it (gfp_pfmemalloc_allowed(), which is not exported),
+ * except for victims of the OOM killer, which may use only a part of them.
+ *
+ * Context: any.
+ * Return: true if it may.
+ */
+static inline bool gh_gfp_reserves(gfp_t gfp)
+{
+	if (gfp & (__GFP_MEMALLOC | __GFP_NOMEMALLOC))
+		return !(gfp & __GFP_NOMEMALLOC);
+	return current->flags & PF_MEMALLOC &&
+	       (in_serving_softirq() || !in_interrupt());
+}
+
 #define GH_PF_SCOPES	(PF_MEMALLOC_NOIO | PF_MEMALLOC_NOFS)
 
 /* ---- what the page allocator is asked for ------------------------------- */

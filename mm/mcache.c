@@ -29,6 +29,7 @@
 
 #include "compat.h"
 #include "defer.h"
+#include "gfp.h"
 #include "mcache.h"
 #include "peek.h"
 
@@ -611,18 +612,26 @@ static void slot_deposit(struct gh_central *c, struct gh_span *s)
 		gh_central_put_span(c, s);
 }
 
-/* Take one object of a new span. */
+/*
+ * Take one object of a new span. If that has memory of the system's reserves, its other
+ * objects are for those who may use these, too (as slab's pfmemalloc_match() has it).
+ */
 static bool slot_take_new(struct gh_home *home, gfp_t gfp, struct gh_ent *ent)
 {
 	struct gh_central *c = home->central;
 	struct gh_span *s;
 
+	if (gh_gfp_reserves(gfp) && gh_home_take_reserve(home, ent))
+		return true;
 	s = gh_central_new_span(c, gfp, gh_numa.nid[home->index]);
 	if (!s)
 		return false;
 	this_cpu_add(c->slots->carved, gh_span_carve(s, ent, 1));
 	host_note(home, s);
-	slot_deposit(c, s);
+	if (unlikely(s->reserve))
+		gh_central_put_span(c, s);
+	else
+		slot_deposit(c, s);
 	return true;
 }
 
@@ -807,7 +816,7 @@ void gh_slot_free_slow(struct gh_central *c, void *obj, u8 *state)
 	preempt_disable();
 	s = gh_span_of((unsigned long)obj);
 	if (likely(s && s->central == c && state - s->objstate < s->nelems))
-		ok = slot_put(gh_central_home_of(c, s), ent);
+		ok = !s->reserve && slot_put(gh_central_home_of(c, s), ent);
 	preempt_enable();
 	if (!ok)
 		gh_central_release(c, &ent, 1);

@@ -63,8 +63,11 @@ static void span_file(struct gh_home *home, struct gh_span *s)
 
 	if (unlikely(s->state == GH_SPAN_LOST))
 		return;
-	list_move(&s->list, gh_span_full(s) ? &sets->full[which] :
-					      &sets->partial[which]);
+	if (gh_span_full(s))
+		list_move(&s->list, &sets->full[which]);
+	else
+		list_move(&s->list, s->reserve ? &sets->reserve[which] :
+						 &sets->partial[which]);
 }
 
 static void span_sweep(struct gh_home *home, struct gh_span *s)
@@ -122,18 +125,20 @@ static void free_dead(struct gh_central *c, struct list_head *dead,
 }
 
 /*
- * Take out a span with free places, preferably one that need not be swept.
+ * Take out a span with free places, preferably one that need not be swept. @reserve
+ * says whether it may be one that is not for everybody.
  *
  * While a sweep cycle runs, every full span counts as unswept until the cycle
  * has visited it. Only a few of them are looked at, because interrupts are off.
  */
-static struct gh_span *home_pick(struct gh_home *home)
+static struct gh_span *home_pick(struct gh_home *home, bool reserve)
 	__must_hold(&home->lock)
 {
 	struct gh_span_sets *sets = &home->sets;
+	struct list_head *some = reserve ? sets->reserve : sets->partial;
 	struct list_head *order[] = {
-		&sets->partial[swept_set(home)],
-		&sets->partial[!swept_set(home)],
+		&some[swept_set(home)],
+		&some[!swept_set(home)],
 		&sets->full[!swept_set(home)],
 	};
 	unsigned int i;
@@ -149,11 +154,11 @@ static struct gh_span *home_pick(struct gh_home *home)
 			s = list_first_entry(order[i], struct gh_span, list);
 			list_del_init(&s->list);
 			span_sweep(home, s);
-			if (!gh_span_full(s))
+			if (!gh_span_full(s) && (reserve || !s->reserve))
 				return s;
 			/*
 			 * It counted as unswept because of a cycle, but none of
-			 * its objects had been freed.
+			 * its objects had been freed; or it is not for everybody.
 			 */
 			span_file(home, s);
 		}
@@ -166,7 +171,8 @@ static struct gh_span *home_pick(struct gh_home *home)
 /* Let the fast path free objects of a span; everything else must be set up. */
 static void span_open(struct gh_central *c, struct gh_span *s)
 {
-	s->slots = gh_central_home_of(c, s)->slots;
+	/* No CPU holds objects that are not for everybody. */
+	s->slots = s->reserve ? &gh_no_slot : gh_central_home_of(c, s)->slots;
 	if (s->state != GH_SPAN_OBJECTS || s->tiny)
 		return;
 	/*
@@ -247,7 +253,7 @@ struct gh_span *gh_home_get_span(struct gh_home *home)
 
 	if (!gh_raw_lock(&home->lock, &flags))
 		return NULL;
-	s = home_pick(home);
+	s = home_pick(home, false);
 	if (s)
 		s->cached = true;
 	raw_spin_unlock_irqrestore(&home->lock, flags);
@@ -321,6 +327,7 @@ static bool home_swept(const struct gh_home *home)
 
 	lockdep_assert_held(&home->lock);
 	return list_empty(&sets->partial[!swept_set(home)]) &&
+	       list_empty(&sets->reserve[!swept_set(home)]) &&
 	       list_empty(&sets->full[!swept_set(home)]);
 }
 
@@ -332,6 +339,7 @@ static unsigned long home_sweep_sets(struct gh_home *home, unsigned long *flags,
 	struct gh_span_sets *sets = &home->sets;
 	struct list_head *unswept[] = {
 		&sets->partial[!swept_set(home)],
+		&sets->reserve[!swept_set(home)],
 		&sets->full[!swept_set(home)],
 	};
 	/* Frees make swept spans unswept again meanwhile. */
@@ -406,6 +414,23 @@ GH_EXPORT_FOR_TESTS(gh_central_sweep);
 
 /* ---- objects ------------------------------------------------------------ */
 
+static bool home_take(struct gh_home *home, struct gh_ent *ent, bool reserve)
+{
+	unsigned long flags;
+	struct gh_span *s;
+
+	if (!gh_raw_lock(&home->lock, &flags))
+		return false;
+	s = home_pick(home, reserve);
+	if (s) {
+		gh_span_carve(s, ent, 1);
+		home->carved++;
+		span_file(home, s);
+	}
+	raw_spin_unlock_irqrestore(&home->lock, flags);
+	return s;
+}
+
 /**
  * gh_home_take() - take one object past the CPU's cache
  * @home: the NUMA node's part of an mcentral
@@ -418,21 +443,22 @@ GH_EXPORT_FOR_TESTS(gh_central_sweep);
  */
 bool gh_home_take(struct gh_home *home, struct gh_ent *ent)
 {
-	unsigned long flags;
-	struct gh_span *s;
-
-	if (!gh_raw_lock(&home->lock, &flags))
-		return false;
-	s = home_pick(home);
-	if (s) {
-		gh_span_carve(s, ent, 1);
-		home->carved++;
-		span_file(home, s);
-	}
-	raw_spin_unlock_irqrestore(&home->lock, flags);
-	return s;
+	return home_take(home, ent, false);
 }
 GH_EXPORT_FOR_TESTS(gh_home_take);
+
+/**
+ * gh_home_take_reserve() - take one object that is not for everybody
+ * @home: the NUMA node's part of an mcentral
+ * @ent: the object
+ *
+ * Context: any; gh_gfp_reserves() said yes.
+ * Return: true if there was one.
+ */
+bool gh_home_take_reserve(struct gh_home *home, struct gh_ent *ent)
+{
+	return home_take(home, ent, true);
+}
 
 /* The span of an object that is being freed, or NULL if it is not of @c. */
 static struct gh_span *ent_span(struct gh_central *c, const struct gh_ent *ent)
@@ -734,6 +760,8 @@ static struct gh_home *home_create(struct gh_central *c, unsigned int index)
 	INIT_LIST_HEAD(&home->sets.partial[1]);
 	INIT_LIST_HEAD(&home->sets.full[0]);
 	INIT_LIST_HEAD(&home->sets.full[1]);
+	INIT_LIST_HEAD(&home->sets.reserve[0]);
+	INIT_LIST_HEAD(&home->sets.reserve[1]);
 	home->central = c;
 	home->index = index;
 	return home;

@@ -50,6 +50,7 @@
  * struct gh_span_sets - the spans of one span class and NUMA node
  * @partial: those with free places
  * @full: those without
+ * @reserve: those with free places that are not for everybody
  *
  * Of each pair, [(sweepgen / 2) % 2] holds the swept spans and the other one
  * the spans that have freed bits to fold in.
@@ -57,6 +58,7 @@
 struct gh_span_sets {
 	struct list_head partial[2];
 	struct list_head full[2];
+	struct list_head reserve[2];
 };
 
 /**
@@ -195,6 +197,7 @@ struct gh_span *gh_home_get_span(struct gh_home *home);
 void gh_central_put_span(struct gh_central *c, struct gh_span *s);
 bool gh_central_abandon(struct gh_central *c, struct gh_span *s);
 
+bool gh_home_take_reserve(struct gh_home *home, struct gh_ent *ent);
 bool gh_home_take(struct gh_home *home, struct gh_ent *ent);
 void gh_central_release(struct gh_central *c, const struct gh_ent *ents,
 			unsigned int n);

@@ -434,7 +434,7 @@ static bool heap_try_node(struct gh_heap *h, struct gh_node *node,
 			  gfp_t memory)
 {
 	unsigned int tries = COMMIT_TRIES;
-	int lost = LOST_TRIES;
+	int got, lost = LOST_TRIES;
 
 	while (tries-- && heap_take_pages(h, node, run, gfp)) {
 		if (unlikely(!run_is_intact(node, run))) {
@@ -446,9 +446,11 @@ static bool heap_try_node(struct gh_heap *h, struct gh_node *node,
 		if (!run->nscav)
 			return true;
 		heap_trade(h, node, min(run->nscav, run->npages - guard), gfp);
-		if (!gh_vmem_commit(gh_node_page_addr(node, run->page),
-				    (run->npages - guard) << GH_PAGE_SHIFT,
-				    memory & GH_GFP_PAGES, node->nid))
+		got = gh_vmem_commit(gh_node_page_addr(node, run->page),
+				     (run->npages - guard) << GH_PAGE_SHIFT,
+				     memory & GH_GFP_PAGES, node->nid);
+		run->reserve = got > 0;
+		if (got >= 0)
 			return true;
 
 		/* The pages of cached spans have memory: evict some. */
@@ -570,6 +572,7 @@ static int span_take_pages(struct gh_heap *h, struct gh_span *s,
 	s->node = node;
 	s->page = run.page;
 	s->guard = guard;
+	s->reserve = run.reserve;
 	if (guard)
 		s->guard_memory = gh_node_guard(node, run.page + s->npages);
 
@@ -590,6 +593,7 @@ static int span_map(struct gh_heap *h, struct gh_span *s, struct gh_node *first,
 
 	s->node = first;
 	s->guard = 0;
+	s->reserve = false;
 	s->needzero = !(gfp & __GFP_ZERO);
 	if (gfp & __GFP_THISNODE || !h->any)
 		return gh_huge_map(h, s, shape->npages, gfp, first->nid);
@@ -675,6 +679,7 @@ struct gh_span *gh_mheap_alloc_span(struct gh_heap *h,
 	s = gh_spancache_take(&node->cache, shape, central);
 	if (likely(s)) {
 		s->needzero = true;
+		s->reserve = false;
 		span_assign(s, shape, central);
 		if (!s->large)
 			span_renew(s);

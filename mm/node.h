@@ -45,11 +45,13 @@ struct gh_area {
  * @page: index of the first
  * @npages: how many; of what is to be taken, how many are wanted
  * @nscav: how many of them have no memory
+ * @reserve: the memory that it got is of the system's reserves
  */
 struct gh_run {
 	unsigned long page;
 	unsigned long npages;
 	unsigned long nscav;
+	bool reserve;
 };
 
 /* Runs of pages that are decommitted with one flush of the TLBs, at most. */

@@ -127,6 +127,7 @@ struct gh_ent {
  * @nfreed: number of @freed_bits
  * @guard: the page behind its own is a guard, which is not mapped
  * @guard_memory: memory that the guard keeps
+ * @reserve: memory of the system's reserves, so it is for those who may use these
  * @large: holds one object and belongs to no set of a class or cache
  * @noscan: the objects hold no pointers
  * @inline_state: @objstate of a span of one object
@@ -176,6 +177,7 @@ struct gh_span {
 	u16 alloc_count;
 	u16 nfreed;
 	bool guard;
+	bool reserve;
 	bool large;
 	bool noscan;
 	u8 inline_state;

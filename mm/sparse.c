@@ -238,22 +238,24 @@ bool gh_sparse_intact(const struct gh_vmem_area *area)
  * @npages: set to how many were put there
  *
  * Context: any in which @gfp may be used; not NMI.
- * Return: 0 or -ENOMEM.
+ * Return: see gh_vmem_commit().
  */
 int gh_sparse_commit(unsigned long addr, unsigned long nbytes, gfp_t gfp,
 		     int nid, unsigned long *npages)
 {
 	struct gh_block_iter it;
 	LIST_HEAD(blocks);
+	int got;
 
 	*npages = 0;
 	if (!sparse_walk(addr, addr + nbytes, pte_count_empty, npages))
 		return -ENOMEM;
-	if (gh_blocks_get(&blocks, *npages, gfp, nid))
-		return -ENOMEM;
+	got = gh_blocks_get(&blocks, *npages, gfp, nid);
+	if (got < 0)
+		return got;
 	gh_blocks_start(&it, &blocks);
 	sparse_walk(addr, addr + nbytes, pte_fill, &it);
-	return 0;
+	return got;
 }
 
 /**

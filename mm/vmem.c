@@ -137,19 +137,19 @@ GH_EXPORT_FOR_TESTS(gh_vmem_intact);
  * Places that have a page keep it. All or nothing.
  *
  * Context: any in which @gfp may be used; not NMI.
- * Return: 0 or -ENOMEM.
+ * Return: 0, 1 if some of the new pages are of the system's reserves, or -ENOMEM.
  */
 int gh_vmem_commit(unsigned long addr, unsigned long nbytes, gfp_t gfp, int nid)
 {
 	unsigned long npages;
-	int err;
+	int got;
 
 	if (!vmem_sparse)
 		return 0;
-	err = gh_sparse_commit(addr, nbytes, gfp, nid, &npages);
-	if (!err)
+	got = gh_sparse_commit(addr, nbytes, gfp, nid, &npages);
+	if (got >= 0)
 		atomic_long_add(npages, &committed_pages);
-	return err;
+	return got;
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_commit);
 
@@ -284,7 +284,7 @@ int gh_vmem_map(struct gh_vmem_map *m, unsigned long npages, gfp_t gfp, int nid)
 				    __GFP_RETRY_MAYFAIL));
 	if (!m->pages)
 		return -ENOMEM;
-	if (gh_blocks_get(&blocks, npages, gfp, nid))
+	if (gh_blocks_get(&blocks, npages, gfp, nid) < 0)
 		goto no_pages;
 
 	gh_blocks_start(&it, &blocks);
@@ -325,7 +325,7 @@ static void *zalloc_killed(size_t size)
 	if (!pages)
 		return NULL;
 	if (gh_blocks_get(&blocks, npages, GFP_KERNEL | __GFP_ZERO,
-			  NUMA_NO_NODE)) {
+			  NUMA_NO_NODE) < 0) {
 		kvfree(pages);
 		return NULL;
 	}

@@ -173,6 +173,7 @@ static void verify_home(const struct gh_home *home, struct tally *t)
 		see_ents(c, home->tc[i], c->batch);
 	for (i = 0; i < 2; i++) {
 		verify_list(c, &home->sets.partial[i], false, t);
+		verify_list(c, &home->sets.reserve[i], false, t);
 		verify_list(c, &home->sets.full[i], true, t);
 	}
 }

@@ -151,6 +151,7 @@ void stress_grow(void);
 void stress_spike(void);
 void stress_killed(void);
 void stress_idle(void);
+void stress_reserve(void);
 void stress_damage(void);
 void stress_race(void);
 

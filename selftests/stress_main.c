@@ -54,6 +54,7 @@ static const struct scenario scenarios[] = {
 	{ "spike", stress_spike },
 	{ "killed", stress_killed },
 	{ "idle", stress_idle },
+	{ "reserve", stress_reserve },
 	{ "damage", stress_damage },
 	{ "race", stress_race },
 };

@@ -14,6 +14,7 @@
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
 #include <linux/oom.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/signal.h>
 #include <linux/sizes.h>
@@ -448,4 +449,75 @@ void stress_idle(void)
 	oom_check();
 	pages_free(&pages);
 	gh_kheap->aged = aged;
+}
+
+/* ---- reserve: the system's reserves are not for everybody --------------- */
+
+#define RESERVE_FILL	1000
+#define RESERVE_SIZE	64
+#define RESERVE_FIRST	10
+#define RESERVE_MORE	100
+
+/* As a task that frees memory may do. */
+static unsigned long chain_fill_reserve(struct chain **chain, unsigned long max)
+{
+	unsigned int flags = memalloc_noreclaim_save();
+	unsigned long n;
+
+	n = chain_fill(chain, &from_goheap, RESERVE_SIZE, GFP_ATOMIC, max);
+	memalloc_noreclaim_restore(flags);
+	return n;
+}
+
+/* How many of a chain are in memory of the reserves. */
+static unsigned long chain_reserve(const struct chain *c)
+{
+	unsigned long n = 0;
+
+	for (; c; c = c->next) {
+		rcu_read_lock();
+		n += gh_span_of((unsigned long)c)->reserve;
+		rcu_read_unlock();
+	}
+	return n;
+}
+
+/**
+ * stress_reserve() - use the system's reserves, and let nobody else have them
+ */
+void stress_reserve(void)
+{
+	struct chain *fill = NULL, *mine = NULL, *others = NULL;
+	unsigned long committed, n;
+
+	if (cannot_measure())
+		return;
+	goheap_shrink();
+	n = chain_fill(&fill, &from_goheap, RESERVE_FILL,
+		       GFP_KERNEL | __GFP_NORETRY, ULONG_MAX);
+	n += chain_fill(&fill, &from_goheap, RESERVE_FILL, GFP_ATOMIC, ULONG_MAX);
+	n += chain_fill(&others, &from_goheap, RESERVE_SIZE, GFP_ATOMIC, ULONG_MAX);
+	st_note("%lu objects, %lu pages are left", n, free_pages_now());
+
+	n = chain_fill_reserve(&mine, RESERVE_FIRST);
+	st_check(n == RESERVE_FIRST && chain_reserve(mine) == n,
+		 "who may use the reserves has %lu objects, %lu of the reserves", n,
+		 chain_reserve(mine));
+
+	n = chain_fill(&others, &from_goheap, RESERVE_SIZE, GFP_ATOMIC, ULONG_MAX);
+	st_check(!chain_reserve(others), "who may not has %lu of the reserves",
+		 chain_reserve(others));
+
+	committed = gh_vmem_committed_bytes();
+	n = chain_fill_reserve(&mine, RESERVE_MORE);
+	st_check(n == RESERVE_MORE && gh_vmem_committed_bytes() == committed,
+		 "who may has %lu objects more, and takes %lu bytes for them", n,
+		 gh_vmem_committed_bytes() - committed);
+
+	chain_free(&mine, &from_goheap);
+	n = chain_fill(&others, &from_goheap, RESERVE_SIZE, GFP_ATOMIC, RESERVE_MORE);
+	st_check(!chain_reserve(others), "what is freed is not for everybody either");
+	chain_free(&others, &from_goheap);
+	chain_free(&fill, &from_goheap);
+	goheap_shrink();
 }

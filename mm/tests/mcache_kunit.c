@@ -12,6 +12,7 @@
 #include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/sizes.h>
 #include <linux/timer.h>
 
@@ -1142,6 +1143,102 @@ static void idle_slots_age_while_a_heap_grows(struct kunit *test)
 	migrate_enable();
 }
 
+/* Memory of the system's reserves, for those who may use them. */
+static void *alloc_reserve(struct gh_central *c)
+{
+	unsigned int flags = memalloc_noreclaim_save();
+	void *p;
+
+	gh_fault_arm_from(GH_FAULT_RESERVE, 1);
+	p = gh_slot_alloc(c, GFP_KERNEL);
+	gh_fault_disarm();
+	memalloc_noreclaim_restore(flags);
+	return p;
+}
+
+static void memory_of_the_reserves_is_not_for_everybody(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	void *mine[3], *other[3];
+	struct gh_span *s;
+	unsigned long bad = 0;
+	unsigned int i;
+
+	if (!gh_vmem_is_sparse())
+		kunit_skip(test, "eager arenas are not of the reserves");
+	migrate_disable();
+	mine[0] = gh_test_must(test, alloc_reserve(c));
+	s = gh_test_span_of(mine[0]);
+	KUNIT_EXPECT_TRUE(test, s->reserve);
+	KUNIT_EXPECT_NULL(test, slot_of(c)->span);
+	for (i = 0; i < ARRAY_SIZE(other); i++) {
+		other[i] = must_alloc(test, c);
+		KUNIT_EXPECT_PTR_NE(test, gh_test_span_of(other[i]), s);
+		goheap_free(other[i]);
+	}
+
+	/* Everybody's come first, so let there be none. */
+	gh_slot_drain_here(c);
+	gh_central_drain(c);
+	KUNIT_EXPECT_EQ(test, nspans(c), 1);
+	for (i = 1; i < ARRAY_SIZE(mine); i++) {
+		mine[i] = gh_test_must(test, alloc_reserve(c));
+		KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(mine[i]), s);
+	}
+
+	/* What comes back does not lie in a magazine, nor is it taken from the set. */
+	goheap_free(mine[2]);
+	goheap_free_bulk(1, &mine[1]);
+	KUNIT_EXPECT_EQ(test, gh_slot_cached(c), 0UL);
+	for (i = 0; i < ARRAY_SIZE(other); i++) {
+		other[i] = must_alloc(test, c);
+		KUNIT_EXPECT_PTR_NE(test, gh_test_span_of(other[i]), s);
+	}
+	mine[1] = gh_test_must(test, alloc_reserve(c));
+	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of(mine[1]), s);
+	goheap_free(mine[1]);
+
+	down_write(&c->heap->caches_sem);
+	gh_central_sweep(c, &bad);
+	up_write(&c->heap->caches_sem);
+	KUNIT_EXPECT_EQ(test, bad, 0UL);
+	goheap_free_bulk(ARRAY_SIZE(other), other);
+	goheap_free(mine[0]);
+	gh_slot_drain_here(c);
+	gh_central_drain(c);
+	KUNIT_EXPECT_EQ(test, nspans(c), 0);
+	migrate_enable();
+}
+
+/* In the unswept set of full spans, all are looked at. */
+static void full_spans_of_the_reserves_are_not_for_everybody(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	unsigned int i, n = c->shape.nelems;
+	void **p = gh_test_ptrs(test, n), *other;
+	struct gh_span *s;
+
+	if (!gh_vmem_is_sparse())
+		kunit_skip(test, "eager arenas are not of the reserves");
+	migrate_disable();
+	for (i = 0; i < n; i++)
+		p[i] = gh_test_must(test, alloc_reserve(c));
+	s = gh_test_span_of(p[0]);
+	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(p[n - 1]), s);
+	KUNIT_EXPECT_TRUE(test, gh_span_full(s));
+	goheap_free(p[n - 1]);
+	other = must_alloc(test, c);
+	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of(other), s);
+	goheap_free(other);
+	gh_slot_drain_here(c);
+	gh_central_drain(c);
+	p[n - 1] = gh_test_must(test, alloc_reserve(c));
+	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(p[n - 1]), s);
+	goheap_free_bulk(n, p);
+	KUNIT_EXPECT_EQ(test, nspans(c), 0);
+	migrate_enable();
+}
+
 static void a_tiny_block_that_nobody_needs_goes(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
@@ -1329,6 +1426,8 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(objects_only_freed_age_too),
 	KUNIT_CASE(objects_age_at_once_if_they_cannot_be_set_aside),
 	KUNIT_CASE(idle_slots_age_while_a_heap_grows),
+	KUNIT_CASE(memory_of_the_reserves_is_not_for_everybody),
+	KUNIT_CASE(full_spans_of_the_reserves_are_not_for_everybody),
 	KUNIT_CASE(a_tiny_block_that_nobody_needs_goes),
 	KUNIT_CASE(a_large_object_freed_here_is_the_next_of_its_length),
 	KUNIT_CASE(a_cpu_holds_large_objects_up_to_its_bound),
