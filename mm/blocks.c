@@ -141,3 +141,85 @@ void gh_blocks_put(struct list_head *blocks)
 		__free_page(gh_blocks_next(&it));
 }
 GH_EXPORT_FOR_TESTS(gh_blocks_put);
+
+/* ---- mapped memory ------------------------------------------------------ */
+
+/**
+ * gh_blocks_count() - count memory that is going to be mapped
+ * @blocks: the blocks, of which no page was taken
+ *
+ * Its pages must be freed with gh_blocks_free_list() or gh_blocks_free_array().
+ *
+ * Context: any.
+ */
+void gh_blocks_count(const struct list_head *blocks)
+{
+	struct page *page;
+
+	list_for_each_entry(page, blocks, lru)
+		gh_count_vmalloc(page_to_nid(page), 1L << page_private(page));
+}
+
+/**
+ * struct uncount - pages that were freed and are still counted
+ * @nid: their NUMA node
+ * @n: how many
+ */
+struct uncount {
+	int nid;
+	long n;
+};
+
+static void uncount_all(struct uncount *u)
+{
+	if (u->n)
+		gh_count_vmalloc(u->nid, -u->n);
+	u->n = 0;
+}
+
+static void uncount_and_free(struct uncount *u, struct page *page)
+{
+	if (page_to_nid(page) != u->nid)
+		uncount_all(u);
+	u->nid = page_to_nid(page);
+	u->n++;
+	__free_page(page);
+}
+
+/**
+ * gh_blocks_free_list() - free pages that were mapped
+ * @pages: the pages, by their lru; empty afterwards
+ *
+ * Context: any.
+ */
+void gh_blocks_free_list(struct list_head *pages)
+{
+	struct page *page, *next;
+	struct uncount u = { };
+
+	list_for_each_entry_safe(page, next, pages, lru) {
+		list_del(&page->lru);
+		uncount_and_free(&u, page);
+	}
+	uncount_all(&u);
+}
+
+/**
+ * gh_blocks_free_array() - free pages that were mapped, or were to be
+ * @pages: the pages
+ * @npages: how many
+ *
+ * Context: process context, may sleep.
+ */
+void gh_blocks_free_array(struct page **pages, unsigned long npages)
+{
+	struct uncount u = { };
+	unsigned long i;
+
+	for (i = 0; i < npages; i++) {
+		uncount_and_free(&u, pages[i]);
+		if (i % PTRS_PER_PTE == 0)
+			cond_resched();
+	}
+	uncount_all(&u);
+}

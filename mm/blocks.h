@@ -36,6 +36,9 @@ struct gh_block_iter {
 int gh_blocks_get(struct list_head *blocks, unsigned long npages, gfp_t gfp,
 		  int nid);
 void gh_blocks_put(struct list_head *blocks);
+void gh_blocks_count(const struct list_head *blocks);
+void gh_blocks_free_list(struct list_head *pages);
+void gh_blocks_free_array(struct page **pages, unsigned long npages);
 
 static inline void gh_blocks_start(struct gh_block_iter *it,
 				   struct list_head *blocks)

@@ -18,6 +18,7 @@
 #include <linux/module.h>
 #include <linux/shrinker.h>
 #include <linux/version.h>
+#include <linux/vmstat.h>
 #include <linux/workqueue.h>
 
 /* Symbol name spaces are tokens up to 6.12 and strings from 6.13 on. */
@@ -102,6 +103,21 @@ static __always_inline u8 gh_xchg_byte(u8 *p, u8 new)
 		old = READ_ONCE(*p);
 	} while (gh_cmpxchg_byte(p, old, new) != old);
 	return old;
+#endif
+}
+
+/*
+ * From 7.2 on, pages of the vmalloc range are counted by node, and /proc/meminfo shows
+ * their sum as VmallocUsed. Before, that counter is the kernel's own.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#define GH_NR_VMALLOC NR_VMALLOC
+#endif
+
+static inline void gh_count_vmalloc(int nid, long npages)
+{
+#ifdef GH_NR_VMALLOC
+	mod_node_page_state(NODE_DATA(nid), GH_NR_VMALLOC, npages);
 #endif
 }
 

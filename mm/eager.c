@@ -31,6 +31,7 @@ static int eager_get_pages(struct gh_vmem_area *area, struct page **pages,
 		gfp |= __GFP_RETRY_MAYFAIL;
 	if (gh_blocks_get(&blocks, own, gfp, nid) < 0)
 		return -ENOMEM;
+	gh_blocks_count(&blocks);
 	gh_blocks_start(&it, &blocks);
 	for (i = 0; i < own; i++)
 		pages[i] = gh_blocks_next(&it);
@@ -66,8 +67,7 @@ int gh_eager_reserve(struct gh_vmem_area *area, int nid)
 
 	area->vm = vmap(pages, area->nr_pages, VM_MAP, PAGE_KERNEL);
 	if (!area->vm)
-		while (own--)
-			__free_page(pages[own]);
+		gh_blocks_free_array(pages, own);
 	vfree(pages);
 	if (!area->vm)
 		return -ENOMEM;

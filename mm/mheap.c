@@ -883,6 +883,7 @@ unsigned long gh_mheap_scavenge(struct gh_heap *h, int nid,
 		heap_evict_for(h, h->nodes[i], npages - done);
 		done += gh_node_scavenge(h->nodes[i], npages - done);
 	}
+	gh_mheap_show_idle(h);
 	return done;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_scavenge);
@@ -904,10 +905,28 @@ unsigned long gh_mheap_reclaimable(const struct gh_heap *h, int nid)
 		return 0;
 	for (i = 0; i < h->nr_nodes; i++)
 		if (node_is_of(h->nodes[i], nid))
-			n += gh_node_idle_committed(h->nodes[i]) +
-			     gh_peek(h->nodes[i]->cache.npages);
+			n += gh_node_reclaimable(h->nodes[i]);
 	return n;
 }
+
+/**
+ * gh_mheap_show_idle() - tell the system how much of its memory is idle here
+ * @h: the heap
+ *
+ * Not at each change, as that would cost each span something.
+ *
+ * Context: any but NMI.
+ */
+void gh_mheap_show_idle(struct gh_heap *h)
+{
+	unsigned int i;
+
+	if (!gh_vmem_is_sparse())
+		return;
+	for (i = 0; i < h->nr_nodes; i++)
+		gh_node_show(h->nodes[i], gh_node_reclaimable(h->nodes[i]));
+}
+GH_EXPORT_FOR_TESTS(gh_mheap_show_idle);
 
 /* Returns true if spans are left that may be idle the next time. */
 static bool heap_age_node(struct gh_heap *h, struct gh_node *node)

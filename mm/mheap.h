@@ -37,6 +37,7 @@ unsigned long gh_mheap_evict(struct gh_heap *h);
 unsigned long gh_mheap_scavenge(struct gh_heap *h, int nid,
 				unsigned long npages, bool evict);
 unsigned long gh_mheap_reclaimable(const struct gh_heap *h, int nid);
+void gh_mheap_show_idle(struct gh_heap *h);
 bool gh_mheap_age(struct gh_heap *h);
 void gh_mheap_age_areas(struct gh_heap *h);
 void gh_mheap_flush_pages(struct gh_heap *h, unsigned int cpu);

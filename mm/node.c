@@ -15,10 +15,12 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/vmalloc.h>
+#include <linux/vmstat.h>
 
 #include "compat.h"
 #include "gfp.h"
 #include "node.h"
+#include "numa.h"
 #include "peek.h"
 
 /* Pages decommitted for one flush of the TLBs, 16 MiB, in GH_SCAV_RUNS runs. */
@@ -447,6 +449,40 @@ unsigned long gh_node_idle_committed(const struct gh_node *node)
 }
 GH_EXPORT_FOR_TESTS(gh_node_idle_committed);
 
+/**
+ * gh_node_reclaimable() - pages that have memory and hold no objects
+ * @node: the node
+ *
+ * Context: any.
+ * Return: heap pages, those of cached spans included.
+ */
+unsigned long gh_node_reclaimable(const struct gh_node *node)
+{
+	return gh_node_idle_committed(node) + gh_peek(node->cache.npages);
+}
+
+/**
+ * gh_node_show() - have the system count pages as reclaimable
+ * @node: the node
+ * @npages: heap pages, in place of those of the last call
+ *
+ * They are in KReclaimable of /proc/meminfo, and count for MemAvailable, from which
+ * programs learn how much memory they can have.
+ *
+ * Context: any but NMI.
+ */
+void gh_node_show(struct gh_node *node, unsigned long npages)
+{
+	long now = npages << (GH_PAGE_SHIFT - PAGE_SHIFT);
+	long before = atomic_long_xchg(&node->shown, now);
+	/* Memory of any node is shown at the first. */
+	int nid = node->nid == NUMA_NO_NODE ? gh_numa.nid[0] : node->nid;
+
+	if (now != before)
+		mod_node_page_state(NODE_DATA(nid), NR_KERNEL_MISC_RECLAIMABLE,
+				    now - before);
+}
+
 /* ---- life --------------------------------------------------------------- */
 
 /**
@@ -484,6 +520,7 @@ void gh_node_destroy(struct gh_node *node)
 {
 	unsigned int i;
 
+	gh_node_show(node, 0);
 	for (i = 0; i < GH_ARENA_TBLS; i++)
 		free_page((unsigned long)node->arenas[i]);
 	gh_pagealloc_destroy(&node->pa);

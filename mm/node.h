@@ -80,6 +80,7 @@ struct gh_run {
  * @span_pages: pages in spans, those in @cache included
  * @nspans: number of spans, those in @cache included
  * @stack_pages: pages in spans in use that hold stack blocks
+ * @shown: PAGE_SIZE pages that the system counts as reclaimable for this node
  * @untraded: pages that got memory although others were idle
  * @cache: freed spans, kept whole
  * @scav_runs: what is being decommitted; the heap's scav_lock protects it
@@ -109,6 +110,7 @@ struct gh_node {
 	atomic_long_t span_pages;
 	atomic_long_t nspans;
 	atomic_long_t stack_pages;
+	atomic_long_t shown;
 	atomic_long_t untraded;
 	struct gh_spancache cache;
 	struct gh_run scav_runs[GH_SCAV_RUNS];
@@ -148,6 +150,8 @@ void gh_node_unguard(struct gh_node *node, unsigned long page,
 void gh_node_free_mixed(struct gh_node *node, const struct gh_run *run);
 unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages);
 unsigned long gh_node_idle_committed(const struct gh_node *node);
+unsigned long gh_node_reclaimable(const struct gh_node *node);
+void gh_node_show(struct gh_node *node, unsigned long npages);
 
 static inline struct gh_arena *gh_node_arena_of_page(const struct gh_node *node,
 						     unsigned long page)

@@ -34,12 +34,18 @@
  * that drain must not take any of these, because the task that waits for them
  * holds some. Work items that age run on the same queue and only try caches_sem;
  * no task waits for them.
+ *
+ * What could be freed is counted as KReclaimable in /proc/meminfo, as of the last
+ * tick, or of the last look of the shrinker.
  */
+#define pr_fmt(fmt) "goheap: " fmt
+
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
 #include <linux/oom.h>
+#include <linux/printk.h>
 #include <linux/rwsem.h>
 #include <linux/sched/isolation.h>
 #include <linux/shrinker.h>
@@ -473,6 +479,7 @@ static void background_fn(struct work_struct *work)
 		h->aged = jiffies;
 		more = background_tick(h);
 	}
+	gh_mheap_show_idle(h);
 	if (more || background_needed(h))
 		gh_mheap_kick(h);
 }
@@ -486,8 +493,10 @@ static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
 
 	if (!down_read_trylock(&heaps_sem))
 		return 0;
-	list_for_each_entry(h, &heaps, list)
+	list_for_each_entry(h, &heaps, list) {
+		gh_mheap_show_idle(h);
 		n += gh_mheap_reclaimable(h, sc->nid);
+	}
 	up_read(&heaps_sem);
 	return n << (GH_PAGE_SHIFT - PAGE_SHIFT) ?: SHRINK_EMPTY;
 }
@@ -542,14 +551,19 @@ static unsigned long oom_free(struct gh_heap *h)
 
 static int oom_notify(struct notifier_block *nb, unsigned long unused, void *arg)
 {
-	unsigned long *freed = arg, done = 0;
+	unsigned long *freed = arg, done = 0, inuse = 0;
 	struct gh_heap *h;
 
 	if (!gh_vmem_is_sparse() || !down_read_trylock(&heaps_sem))
 		return NOTIFY_OK;
-	list_for_each_entry(h, &heaps, list)
+	list_for_each_entry(h, &heaps, list) {
 		done += oom_free(h);
+		inuse += gh_mheap_inuse(h);
+	}
 	up_read(&heaps_sem);
+	pr_info_ratelimited("out of memory: %lu kB are in use, %lu kB were given back\n",
+			    inuse << (GH_PAGE_SHIFT - 10),
+			    done << (GH_PAGE_SHIFT - 10));
 	*freed += done << (GH_PAGE_SHIFT - PAGE_SHIFT);
 	return NOTIFY_OK;
 }

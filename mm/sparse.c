@@ -253,6 +253,7 @@ int gh_sparse_commit(unsigned long addr, unsigned long nbytes, gfp_t gfp,
 	got = gh_blocks_get(&blocks, *npages, gfp, nid);
 	if (got < 0)
 		return got;
+	gh_blocks_count(&blocks);
 	gh_blocks_start(&it, &blocks);
 	sparse_walk(addr, addr + nbytes, pte_fill, &it);
 	return got;

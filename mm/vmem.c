@@ -43,12 +43,7 @@ static void vmem_flush(void)
 
 static void vmem_free_pages(struct gh_vmem_batch *batch)
 {
-	struct page *page, *next;
-
-	list_for_each_entry_safe(page, next, &batch->pages, lru) {
-		list_del(&page->lru);
-		__free_page(page);
-	}
+	gh_blocks_free_list(&batch->pages);
 	atomic_long_sub(batch->npages, &committed_pages);
 	gh_vmem_batch_init(batch);
 }
@@ -246,13 +241,7 @@ static unsigned long tables_of(unsigned long npages)
 
 static void map_free_pages(struct gh_vmem_map *m)
 {
-	unsigned long i;
-
-	for (i = 0; i < m->npages; i++) {
-		__free_page(m->pages[i]);
-		if (i % PTRS_PER_PTE == 0)
-			cond_resched();
-	}
+	gh_blocks_free_array(m->pages, m->npages);
 	vfree(m->pages);
 }
 
@@ -287,6 +276,7 @@ int gh_vmem_map(struct gh_vmem_map *m, unsigned long npages, gfp_t gfp, int nid)
 	if (gh_blocks_get(&blocks, npages, gfp, nid) < 0)
 		goto no_pages;
 
+	gh_blocks_count(&blocks);
 	gh_blocks_start(&it, &blocks);
 	for (i = 0; i < npages; i++)
 		m->pages[i] = gh_blocks_next(&it);

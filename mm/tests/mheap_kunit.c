@@ -545,6 +545,55 @@ static void scavenging_takes_the_memory_of_free_pages(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, nodes_verify(h));
 }
 
+/* Counters of CPUs that the system has not added up yet. */
+static bool reclaimable_is(long npages)
+{
+	long n = global_node_page_state(NR_KERNEL_MISC_RECLAIMABLE);
+
+	return abs(n - npages) <= 125L * num_possible_cpus() * num_possible_nodes();
+}
+
+static void the_system_knows_what_is_idle(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	long before = global_node_page_state(NR_KERNEL_MISC_RECLAIMABLE);
+	struct gh_span *s[8];
+	unsigned int i;
+
+	skip_unless_sparse(test);
+	need_ram(test, SZ_64M);
+	for (i = 0; i < ARRAY_SIZE(s); i++)
+		s[i] = must_get_span(test, SZ_8M >> GH_PAGE_SHIFT);
+	gh_mheap_show_idle(h);
+	KUNIT_EXPECT_TRUE(test, reclaimable_is(before));
+	for (i = 0; i < ARRAY_SIZE(s); i++)
+		put_span(test, s[i]);
+	gh_mheap_show_idle(h);
+	KUNIT_EXPECT_TRUE(test, reclaimable_is(before + (SZ_64M >> PAGE_SHIFT)));
+	scavenge(h, ULONG_MAX);
+	KUNIT_EXPECT_TRUE(test, reclaimable_is(before));
+	for (i = 0; i < h->nr_nodes; i++)
+		KUNIT_EXPECT_EQ(test, atomic_long_read(&h->nodes[i]->shown), 0);
+}
+
+static void the_system_forgets_a_heap(struct kunit *test)
+{
+	long before = global_node_page_state(NR_KERNEL_MISC_RECLAIMABLE);
+	struct gh_heap *h = gh_test_heap(test);
+	long shown = 0;
+	unsigned int i;
+
+	skip_unless_sparse(test);
+	put_span(test, must_get_span(test, SZ_8M >> GH_PAGE_SHIFT));
+	gh_mheap_show_idle(h);
+	for (i = 0; i < h->nr_nodes; i++)
+		shown += atomic_long_read(&h->nodes[i]->shown);
+	KUNIT_EXPECT_GE(test, shown, (long)(SZ_8M >> PAGE_SHIFT));
+	KUNIT_EXPECT_TRUE(test, reclaimable_is(before + shown));
+	gh_test_heap_end(test);
+	KUNIT_EXPECT_TRUE(test, reclaimable_is(before));
+}
+
 static void scavenging_begins_at_the_highest_address(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
@@ -862,6 +911,8 @@ static struct kunit_case mheap_cases[] = {
 	KUNIT_CASE(a_run_may_be_longer_than_an_arena),
 	KUNIT_CASE(areas_never_merge),
 	KUNIT_CASE(scavenging_takes_the_memory_of_free_pages),
+	KUNIT_CASE(the_system_knows_what_is_idle),
+	KUNIT_CASE(the_system_forgets_a_heap),
 	KUNIT_CASE(scavenging_begins_at_the_highest_address),
 	KUNIT_CASE(scavenging_spares_what_is_in_use),
 	KUNIT_CASE(a_heap_with_holes_gives_back_what_it_takes),

@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/nodemask.h>
 #include <linux/slab.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -366,6 +367,56 @@ static void a_failed_commit_gives_its_pages_back(struct kunit *test)
 	KUNIT_EXPECT_GT(test, free_ram() + npages * rounds / 2, before);
 }
 
+#ifdef GH_NR_VMALLOC
+
+/* The system may not have added up the counters of CPUs, and has pages of its own. */
+static void expect_counted(struct kunit *test, long npages)
+{
+	long n = global_node_page_state(GH_NR_VMALLOC);
+
+	KUNIT_EXPECT_LE(test, abs(n - npages),
+			200L * num_possible_cpus() * num_possible_nodes());
+}
+
+static void the_system_counts_what_is_mapped(struct kunit *test)
+{
+	const long npages = SZ_32M >> PAGE_SHIFT;
+	long before = global_node_page_state(GH_NR_VMALLOC);
+	struct gh_vmem_area area;
+	struct gh_vmem_map map;
+
+	if (!gh_test_has_ram(GH_ARENA_SIZE))
+		kunit_skip(test, "not enough memory");
+	KUNIT_ASSERT_EQ(test, gh_vmem_reserve(&area, 1, NUMA_NO_NODE), 0);
+	if (gh_vmem_is_sparse()) {
+		expect_counted(test, before);
+		commit(test, area.base, npages);
+		expect_counted(test, before + npages);
+		decommit(area.base, npages);
+		expect_counted(test, before);
+		commit(test, area.base, npages);
+	} else {
+		expect_counted(test, before + GH_ARENA_SIZE / PAGE_SIZE);
+	}
+	gh_vmem_release(&area);
+	expect_counted(test, before);
+
+	KUNIT_ASSERT_EQ(test, gh_vmem_map(&map, npages, GFP_KERNEL,
+					  NUMA_NO_NODE), 0);
+	expect_counted(test, before + npages);
+	gh_vmem_unmap(&map);
+	expect_counted(test, before);
+}
+
+#else
+
+static void the_system_counts_what_is_mapped(struct kunit *test)
+{
+	kunit_skip(test, "it does so from 7.2 on");
+}
+
+#endif
+
 static void commit_works_with_interrupts_off(struct kunit *test)
 {
 	unsigned long addr = base_of(test);
@@ -665,6 +716,7 @@ static struct kunit_case vmem_cases[] = {
 	KUNIT_CASE(committing_again_keeps_pages_and_contents),
 	KUNIT_CASE(commit_does_all_or_nothing),
 	KUNIT_CASE(a_failed_commit_gives_its_pages_back),
+	KUNIT_CASE(the_system_counts_what_is_mapped),
 	KUNIT_CASE(commit_works_with_interrupts_off),
 	KUNIT_CASE(pages_are_from_the_node_that_was_named),
 	KUNIT_CASE(a_decommitted_address_faults),
