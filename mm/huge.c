@@ -34,6 +34,9 @@
 #include "huge.h"
 #include "peek.h"
 
+/* If the addresses that a mapping gets are those of arenas that somebody unmapped. */
+#define MAP_TRIES	3
+
 /* The arena of a page of a huge span, and how many pages it has from there on. */
 static struct gh_arena *huge_arena(unsigned long addr, unsigned long left,
 				   unsigned long *page, unsigned long *n)
@@ -41,6 +44,28 @@ static struct gh_arena *huge_arena(unsigned long addr, unsigned long left,
 	*page = (addr >> GH_PAGE_SHIFT) % GH_ARENA_PAGES;
 	*n = min(left, GH_ARENA_PAGES - *page);
 	return gh_arena_of(addr);
+}
+
+/*
+ * Is there an arena of a node in a range of addresses? Then somebody unmapped that, and
+ * the system gave its addresses away again. See damage.c.
+ */
+static bool huge_is_known(unsigned long addr, unsigned long end)
+{
+	struct gh_arena *arena;
+	bool known = false;
+
+	rcu_read_lock();
+	for (; addr < end; addr = round_down(addr, GH_ARENA_SIZE) + GH_ARENA_SIZE) {
+		arena = gh_arena_of(addr);
+		if (!arena || !arena->node)
+			continue;
+		known = true;
+		if (arena->area)
+			WRITE_ONCE(arena->area->lost, true);
+	}
+	rcu_read_unlock();
+	return known;
 }
 
 /* Share the arenas of a range of addresses, all or none. */
@@ -85,6 +110,31 @@ static void huge_set_pages(struct gh_span *s, struct gh_span *entry)
 	}
 }
 
+/*
+ * Get memory with a mapping, and the arenas to find it by. What was just unmapped is
+ * not given away again at once, so a second try gets other addresses.
+ */
+static int huge_reserve(struct gh_huge *huge, unsigned long npages, gfp_t gfp, int nid)
+{
+	unsigned int tries = MAP_TRIES;
+	unsigned long base, end;
+	int err;
+
+	do {
+		err = gh_vmem_map(&huge->map, npages << (GH_PAGE_SHIFT - PAGE_SHIFT),
+				  gfp & GH_GFP_PAGES, nid);
+		if (err)
+			return err;
+		base = huge->map.base;
+		end = base + (npages << GH_PAGE_SHIFT);
+		err = huge_get_arenas(base, end);
+		if (!err)
+			return 0;
+		gh_vmem_unmap(&huge->map);
+	} while (--tries && huge_is_known(base, end));
+	return err;
+}
+
 /**
  * gh_huge_map() - give a span memory and a mapping of its own
  * @h: the heap
@@ -101,7 +151,7 @@ int gh_huge_map(struct gh_heap *h, struct gh_span *s, unsigned long npages,
 {
 	struct gh_huge *huge;
 	unsigned int scope;
-	int err = -ENOMEM;
+	int err;
 
 	if (!gh_area_may_build(gfp, npages))
 		return -ENOMEM;
@@ -112,16 +162,15 @@ int gh_huge_map(struct gh_heap *h, struct gh_span *s, unsigned long npages,
 		return -ENOMEM;
 
 	scope = gh_gfp_scope_save(gfp);
-	if (gh_vmem_map(&huge->map, npages << (GH_PAGE_SHIFT - PAGE_SHIFT),
-			gfp & GH_GFP_PAGES, nid))
-		goto no_map;
+	err = huge_reserve(huge, npages, gfp, nid);
+	gh_gfp_scope_restore(scope);
+	if (err) {
+		gh_fixalloc_free(&h->huge_recs, huge);
+		return err;
+	}
+
 	s->base = huge->map.base;
 	s->npages = npages;
-	err = huge_get_arenas(s->base, s->base + (npages << GH_PAGE_SHIFT));
-	if (err)
-		goto no_arenas;
-	gh_gfp_scope_restore(scope);
-
 	s->huge = huge;
 	huge->span = s;
 	huge_set_pages(s, s);
@@ -130,13 +179,6 @@ int gh_huge_map(struct gh_heap *h, struct gh_span *s, unsigned long npages,
 	h->huge_npages += npages;
 	mutex_unlock(&h->huge_lock);
 	return 0;
-
-no_arenas:
-	gh_vmem_unmap(&huge->map);
-no_map:
-	gh_gfp_scope_restore(scope);
-	gh_fixalloc_free(&h->huge_recs, huge);
-	return err;
 }
 
 /**

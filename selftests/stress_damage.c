@@ -13,6 +13,7 @@
 
 #define DAMAGE_OBJS	2000
 #define DAMAGE_WAITS	50
+#define DAMAGE_HUGE	8
 
 /* Where addresses near @p were, before they were unmapped. */
 static bool is_near(const void *p, const void *q)
@@ -40,6 +41,29 @@ static void damage_check_new(const void *lost)
 			p[k] = i;
 		goheap_free(p);
 	}
+}
+
+/*
+ * Huge objects have mappings of their own, for which the system may choose the
+ * addresses that were unmapped. Leaves one of the objects, or returns NULL.
+ */
+static void *damage_check_huge(void)
+{
+	void *huge[DAMAGE_HUGE];
+	unsigned int i, n;
+
+	/* What was unmapped can be had again from now on. */
+	vm_unmap_aliases();
+	for (n = 0; n < DAMAGE_HUGE; n++) {
+		huge[n] = goheap_alloc(SZ_64M, GFP_KERNEL);
+		if (!huge[n])
+			break;
+	}
+	st_check(n == DAMAGE_HUGE, "%u objects of 64 MiB of %u can be had", n,
+		 DAMAGE_HUGE);
+	for (i = 1; i < n; i++)
+		goheap_free(huge[i]);
+	return n ? huge[0] : NULL;
 }
 
 /* Wait until goheap has noticed, while there is something for its worker to do. */
@@ -73,6 +97,9 @@ void stress_damage(void)
 		return;
 	}
 	vfree(large);
+	huge = damage_check_huge();
+	if (!huge)
+		return;
 	st_check(damage_noticed(large), "that a part was unmapped is noticed");
 	/* The worker goes on to drain what CPUs hold of it. */
 	msleep(1000);
@@ -87,10 +114,6 @@ void stress_damage(void)
 	goheap_shrink();
 	damage_check_new(large);
 
-	huge = goheap_alloc(SZ_64M, GFP_KERNEL);
-	st_check(huge, "64 MiB can be had");
-	if (!huge)
-		return;
 	vfree(huge);
 	st_check(damage_noticed(huge), "that a huge object was unmapped is noticed");
 }
