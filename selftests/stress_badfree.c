@@ -10,6 +10,7 @@
 #include <linux/smp.h>
 #include <linux/vmalloc.h>
 
+#include "../mm/arena.h"
 #include "stress.h"
 
 #define SOUND_OBJS	3000
@@ -132,16 +133,31 @@ static void bad_foreign(struct goheap_cache *a, struct goheap_cache *b,
 
 /* ---- double ------------------------------------------------------------- */
 
+/* What a second free of a large object is: the CPU may hold it, or not. */
+static enum goheap_bad_free second_free_of(const void *p)
+{
+	enum goheap_bad_free kind = GOHEAP_BAD_WILD;
+	struct gh_span *s;
+
+	rcu_read_lock();
+	s = gh_span_of((unsigned long)p);
+	if (s && gh_span_state(s) != GH_SPAN_DEAD)
+		kind = GOHEAP_BAD_DOUBLE;
+	rcu_read_unlock();
+	return kind;
+}
+
 static void bad_double_at_once(struct goheap_cache *cache, struct st_rng *rng)
 {
 	struct st_obj small = new_obj(256, ST_PLAIN, NULL, rng);
-	/* Small enough for the CPU to hold it. */
+	/* Small enough for the CPU to hold it, if it is of the CPU's node. */
 	struct st_obj large = new_obj(SZ_256K, ST_PLAIN, NULL, rng);
 	struct st_obj cached = new_obj(300, ST_CACHE, cache, rng);
 	struct st_obj stack = new_obj(SZ_4K, ST_STACK, NULL, rng);
 	struct st_obj tiny = new_obj(5, ST_DATA, NULL, rng);
 	struct st_obj other = new_obj(5, ST_DATA, NULL, rng);
 	void *p[] = { small.p, tiny.p, cached.p, stack.p, large.p };
+	enum goheap_bad_free kind;
 
 	st_obj_free(&small);
 	goheap_free(p[0]);
@@ -157,8 +173,9 @@ static void bad_double_at_once(struct goheap_cache *cache, struct st_rng *rng)
 	goheap_stack_free(p[3]);
 	bad_check(GOHEAP_BAD_DOUBLE, 1, "freeing a stack block twice");
 	st_obj_free(&large);
+	kind = second_free_of(p[4]);
 	goheap_free(p[4]);
-	bad_check(GOHEAP_BAD_DOUBLE, 1, "freeing a large object twice");
+	bad_check(kind, 1, "freeing a large object twice");
 }
 
 /* Other frees come between the two, so that the first lies deep. */
