@@ -112,7 +112,7 @@ static struct gh_span *large_hold(struct gh_mcache *mcache, struct gh_span *s)
 	gh_busy_assert_held(&l->busy);
 
 	/* It goes home, to the span cache of its node, or is no span of pages. */
-	if (s->huge || s->node->home != this_cpu_read(gh_cpu_home))
+	if (s->huge || s->reserve || s->node->home != this_cpu_read(gh_cpu_home))
 		return s;
 	if (l->n == GH_LARGE_HELD || !large_has_room(mcache, s->elemsize)) {
 		if (!l->n || !large_has_room(mcache, s->elemsize -

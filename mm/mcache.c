@@ -612,6 +612,24 @@ static void slot_deposit(struct gh_central *c, struct gh_span *s)
 		gh_central_put_span(c, s);
 }
 
+/* Take one that is not for everybody, if @gfp may, before there are more of these. */
+static bool slot_take_reserve(struct gh_home *home, gfp_t gfp, struct gh_ent *ent)
+{
+	struct gh_central *c = home->central;
+	unsigned int i;
+
+	if (!gh_gfp_reserves(gfp))
+		return false;
+	if (gh_home_take_reserve(home, ent))
+		return true;
+	if (gfp & __GFP_THISNODE)
+		return false;
+	gh_for_each_home(i, c)
+		if (gh_home_take_reserve(c->home[i], ent))
+			return true;
+	return false;
+}
+
 /*
  * Take one object of a new span. If that has memory of the system's reserves, its other
  * objects are for those who may use these, too (as slab's pfmemalloc_match() has it).
@@ -621,7 +639,7 @@ static bool slot_take_new(struct gh_home *home, gfp_t gfp, struct gh_ent *ent)
 	struct gh_central *c = home->central;
 	struct gh_span *s;
 
-	if (gh_gfp_reserves(gfp) && gh_home_take_reserve(home, ent))
+	if (slot_take_reserve(home, gfp, ent))
 		return true;
 	s = gh_central_new_span(c, gfp, gh_numa.nid[home->index]);
 	if (!s)
@@ -664,7 +682,7 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 	if (!in_nmi())
 		slot_equip(c, (host ?: home)->slots,
 			   (gfp & __GFP_KSWAPD_RECLAIM) | __GFP_NORETRY |
-			   __GFP_NOWARN);
+			   __GFP_NOMEMALLOC | __GFP_NOWARN);
 
 	ok = strict ? slot_take(home, &ent) : slot_take_near(home, host, &ent);
 	if (!ok && !in_nmi())

@@ -17,7 +17,8 @@
  * that of its own node. What it frees goes to that of the object's node, from where
  * full batches go home.
  *
- * A span is in one of the four sets of its home, or it is the current span of
+ * A span is in one of the sets of its home (those with free places in memory of the
+ * system's reserves have sets of their own), or it is the current span of
  * some CPU (@cached) and in no set. Objects may be freed at any time, into a
  * current span too, and set their freed bits. A span in a set is "unswept" if
  * it has any. It is swept, that is, its freed bits are folded in, when it is
@@ -218,12 +219,13 @@ struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid)
 GH_EXPORT_FOR_TESTS(gh_central_new_span);
 
 /* Without the lock, so all that is read here may be changing. */
-static bool no_free_places(const struct gh_home *home)
+static bool no_free_places(const struct gh_home *home, bool reserve)
 {
 	const struct gh_span_sets *sets = &home->sets;
+	const struct list_head *some = reserve ? sets->reserve : sets->partial;
 	unsigned int unswept = !(gh_peek(home->sweepgen) >> 1 & 1);
 
-	return list_empty(&sets->partial[0]) && list_empty(&sets->partial[1]) &&
+	return list_empty(&some[0]) && list_empty(&some[1]) &&
 	       list_empty(&sets->full[unswept]);
 }
 
@@ -232,11 +234,11 @@ static bool no_free_places(const struct gh_home *home)
  * @home: the NUMA node's part of an mcentral
  *
  * Context: any, without the lock, so it may be wrong as soon as it is known.
- * Return: false if there are batches, or spans with free places.
+ * Return: false if there are batches, or spans with free places for everybody.
  */
 bool gh_home_is_empty(const struct gh_home *home)
 {
-	return !gh_peek(home->tc_n) && no_free_places(home);
+	return !gh_peek(home->tc_n) && no_free_places(home, false);
 }
 
 /**
@@ -457,7 +459,7 @@ GH_EXPORT_FOR_TESTS(gh_home_take);
  */
 bool gh_home_take_reserve(struct gh_home *home, struct gh_ent *ent)
 {
-	return home_take(home, ent, true);
+	return !no_free_places(home, true) && home_take(home, ent, true);
 }
 
 /* The span of an object that is being freed, or NULL if it is not of @c. */

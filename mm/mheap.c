@@ -235,7 +235,8 @@ static void span_publish(struct gh_span *s, u8 state)
  *     index may result, but one that is too large is refused, and the state
  *     byte of any other says "free".
  *  5. A span in the span cache is reused without a grace period only for the
- *     mcentral that it had before, and always with the layout that it had. Then
+ *     mcentral that it had before, and always with the layout that it had (and
+ *     one with memory of the reserves is never in the cache). Then
  *     every field that a reader may have seen has the same value again, so the
  *     free is the same as one that comes later: of a stale pointer to an object
  *     that was allocated again. For another mcentral the reader's section must
@@ -262,10 +263,15 @@ static void span_discard(struct gh_heap *h, struct gh_span *s)
 	unsigned long page = s->page;
 	unsigned long npages = s->npages;
 	bool guard = s->guard;
+	bool mixed = s->reserve;
 	struct page *memory = s->guard_memory;
+	struct gh_run run = { .page = page, .npages = npages };
 
 	span_retire_records(h, s);
-	gh_node_free_pages(node, page, npages);
+	if (unlikely(mixed))
+		gh_node_free_mixed(node, &run);
+	else
+		gh_node_free_pages(node, page, npages);
 	if (guard)
 		gh_node_unguard(node, page + npages, memory);
 	atomic_long_sub(npages, &node->span_pages);
@@ -485,9 +491,10 @@ static int heap_next_numa(struct gh_heap *h, int nid, unsigned long *tried)
  * Take pages with memory of the nearest NUMA node that has some.
  *
  * As in the page allocator, all nodes are asked for what they have before any of
- * it is reclaimed. A node takes memory of its NUMA node only, so that a span is
- * where its node says. If none has any, whatever the system can reclaim will do,
- * from wherever it is: that goes to the node that is nobody's nearest.
+ * it is reclaimed, or taken from the reserves. A node takes memory of its NUMA node
+ * only, so that a span is where its node says. If none has any, whatever the system
+ * can reclaim will do, from wherever it is: that goes to the node that is nobody's
+ * nearest.
  */
 static struct gh_node *heap_take_memory(struct gh_heap *h,
 					struct gh_node *first,
@@ -495,7 +502,7 @@ static struct gh_node *heap_take_memory(struct gh_heap *h,
 					gfp_t gfp)
 {
 	gfp_t light = (gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_THISNODE |
-		      __GFP_NOWARN | __GFP_NORETRY;
+		      __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC;
 	/* An arena of the eager back-end is memory, so no node makes one yet. */
 	gfp_t take = gh_vmem_is_sparse() ? gfp : light;
 	struct gh_node *node, *last = h->numa[h->nr_numa][first->noscan];
@@ -732,6 +739,20 @@ static void heap_free_dead(struct gh_heap *h, struct gh_span *s)
 	gh_mheap_kick(h);
 }
 
+static void heap_free_later(struct gh_heap *h, struct gh_span *s)
+{
+	llist_add(&s->dead, &h->dead_spans);
+	queue_work(gh_wq, &h->dead_work);
+}
+
+/* The reserves get their memory back: nobody else may have it before. */
+static void span_decommit(struct gh_span *s, struct gh_vmem_batch *batch)
+{
+	span_leave(s);
+	if (gh_node_area_intact(gh_node_arena_of_page(s->node, s->page)->area))
+		gh_vmem_decommit(batch, s->base, s->npages << GH_PAGE_SHIFT);
+}
+
 /**
  * gh_mheap_free_span() - free a span
  * @h: the heap
@@ -746,7 +767,10 @@ void gh_mheap_free_span(struct gh_heap *h, struct gh_span *s)
 		return;
 	span_forget_kmemleak(s);
 	span_withdraw(s);
-	heap_free_dead(h, s);
+	if (unlikely(s->reserve))
+		heap_free_later(h, s);
+	else
+		heap_free_dead(h, s);
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_free_span);
 
@@ -763,12 +787,11 @@ void gh_mheap_free_span_later(struct gh_heap *h, struct gh_span *s)
 		return;
 	span_forget_kmemleak(s);
 	span_withdraw(s);
-	llist_add(&s->dead, &h->dead_spans);
-	queue_work(gh_wq, &h->dead_work);
+	heap_free_later(h, s);
 }
 
 /**
- * gh_mheap_dead_work() - the worker's part of gh_mheap_free_span_later()
+ * gh_mheap_dead_work() - free spans that could not be freed at once
  * @work: gh_heap.dead_work
  *
  * Context: process context, may sleep.
@@ -776,14 +799,26 @@ void gh_mheap_free_span_later(struct gh_heap *h, struct gh_span *s)
 void gh_mheap_dead_work(struct work_struct *work)
 {
 	struct gh_heap *h = container_of(work, struct gh_heap, dead_work);
+	struct gh_vmem_batch batch;
 	struct gh_span *s, *next;
+	LIST_HEAD(reserve);
 
+	gh_vmem_batch_init(&batch);
 	llist_for_each_entry_safe(s, next, llist_del_all(&h->dead_spans), dead) {
 		/* The link was in the same place. */
 		INIT_LIST_HEAD(&s->list);
-		heap_free_dead(h, s);
+		if (unlikely(s->reserve)) {
+			span_decommit(s, &batch);
+			list_add(&s->list, &reserve);
+		} else {
+			heap_free_dead(h, s);
+		}
 		cond_resched();
 	}
+
+	gh_vmem_batch_free(&batch);
+	list_for_each_entry_safe(s, next, &reserve, list)
+		span_discard(h, s);
 }
 
 static void walk_page(struct gh_arena *arena, unsigned long page,

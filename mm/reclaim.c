@@ -36,7 +36,7 @@
  * no task waits for them.
  *
  * What could be freed is counted as KReclaimable in /proc/meminfo, as of the last
- * tick, or of the last look of the shrinker.
+ * tick, the last scavenging, or the last look of the shrinker.
  */
 #define pr_fmt(fmt) "goheap: " fmt
 

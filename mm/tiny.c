@@ -107,15 +107,21 @@ void *gh_tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp)
 	void *p = tiny_try(h, size);
 
 	if (!p) {
+		struct gh_span *s;
 		atomic_t *word;
+		bool hold;
 
 		p = gh_slot_alloc(&h->central[GH_CENTRAL_TINY], gfp);
 		if (!p)
 			return NULL;
-		word = gh_tinyword_of(gh_span_of((unsigned long)p),
-				      (unsigned long)p);
-		atomic_set(word, GH_TINY_HELD | gh_tinyword_object(0, size));
-		tiny_install(h, p, word, size);
+		s = gh_span_of((unsigned long)p);
+		/* The rest of it would be everybody's. */
+		hold = !s->reserve;
+		word = gh_tinyword_of(s, (unsigned long)p);
+		atomic_set(word, (hold ? GH_TINY_HELD : 0) |
+				 gh_tinyword_object(0, size));
+		if (hold)
+			tiny_install(h, p, word, size);
 	}
 	this_cpu_inc(h->mcache->tiny.allocs);
 	return p;

@@ -457,6 +457,8 @@ void stress_idle(void)
 #define RESERVE_SIZE	64
 #define RESERVE_FIRST	10
 #define RESERVE_MORE	100
+#define RESERVE_NAPS	100
+#define RESERVE_NAP_MS	50
 
 /* As a task that frees memory may do. */
 static unsigned long chain_fill_reserve(struct chain **chain, unsigned long max)
@@ -487,8 +489,9 @@ static unsigned long chain_reserve(const struct chain *c)
  */
 void stress_reserve(void)
 {
-	struct chain *fill = NULL, *mine = NULL, *others = NULL;
+	struct chain *fill = NULL, *mine = NULL, *others = NULL, *last;
 	unsigned long committed, n;
+	unsigned int naps = 0;
 
 	if (cannot_measure())
 		return;
@@ -514,9 +517,20 @@ void stress_reserve(void)
 		 "who may has %lu objects more, and takes %lu bytes for them", n,
 		 gh_vmem_committed_bytes() - committed);
 
+	/* The last one keeps the span. */
+	last = mine;
+	mine = mine->next;
+	last->next = NULL;
 	chain_free(&mine, &from_goheap);
-	n = chain_fill(&others, &from_goheap, RESERVE_SIZE, GFP_ATOMIC, RESERVE_MORE);
-	st_check(!chain_reserve(others), "what is freed is not for everybody either");
+	n = chain_fill(&others, &from_goheap, RESERVE_SIZE, GFP_ATOMIC, ULONG_MAX);
+	st_check(chain_reserve(last) == 1 && !chain_reserve(others),
+		 "what is freed is not for everybody either");
+	committed = gh_vmem_committed_bytes();
+	chain_free(&last, &from_goheap);
+	while (gh_vmem_committed_bytes() >= committed && naps++ < RESERVE_NAPS)
+		msleep(RESERVE_NAP_MS);
+	st_check(gh_vmem_committed_bytes() < committed,
+		 "and is given back with the last of them");
 	chain_free(&others, &from_goheap);
 	chain_free(&fill, &from_goheap);
 	goheap_shrink();

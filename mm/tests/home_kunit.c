@@ -9,6 +9,7 @@
 #include "test_util.h"
 
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/sizes.h>
 
 #include "../cache.h"
@@ -539,6 +540,41 @@ static void large_objects_go_home(struct kunit *test)
 }
 
 /* Once its node has memory again, a CPU leaves the others' objects to them. */
+/* Who frees memory takes one of the reserves before there are more of these. */
+static void reserves_of_other_nodes_are_used_first(struct kunit *test)
+{
+	int nid = must_have_other_node(test);
+	unsigned int flags;
+	void *first, *p, *strict;
+
+	if (!gh_vmem_is_sparse())
+		kunit_skip(test, "eager arenas are not of the reserves");
+	gh_test_pin();
+	/* Who may use reserves makes no arenas, so let there be some. */
+	goheap_free(gh_test_must(test, alloc(test, SZ_1M, GFP_KERNEL | __GFP_THISNODE,
+					     nid)));
+	goheap_free(gh_test_must(test, alloc(test, SZ_1M, GFP_KERNEL | __GFP_THISNODE,
+					     gh_numa_here())));
+	gh_reclaim_all(gh_test_heap(test));
+	flags = memalloc_noreclaim_save();
+	gh_fault_arm_from(GH_FAULT_RESERVE, 1);
+	first = alloc(test, SIZE, GFP_KERNEL | __GFP_THISNODE, nid);
+	p = alloc(test, SIZE, GFP_KERNEL, NUMA_NO_NODE);
+	strict = alloc(test, SIZE, GFP_KERNEL | __GFP_THISNODE, gh_numa_here());
+	gh_fault_disarm();
+	memalloc_noreclaim_restore(flags);
+	KUNIT_ASSERT_NOT_NULL(test, first);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_ASSERT_NOT_NULL(test, strict);
+	KUNIT_EXPECT_EQ(test, nid_of(first), nid);
+	KUNIT_EXPECT_TRUE(test, gh_test_span_of(first)->reserve);
+	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(p), gh_test_span_of(first));
+	KUNIT_EXPECT_EQ(test, nid_of(strict), gh_numa_here());
+	goheap_free(first);
+	goheap_free(p);
+	goheap_free(strict);
+}
+
 static void a_node_with_memory_again_is_home_again(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
@@ -663,6 +699,7 @@ static struct kunit_case home_cases[] = {
 	KUNIT_CASE(a_named_node_without_memory_wastes_no_span),
 	KUNIT_CASE(nodes_are_not_mixed),
 	KUNIT_CASE(large_objects_go_home),
+	KUNIT_CASE(reserves_of_other_nodes_are_used_first),
 	KUNIT_CASE(a_node_with_memory_again_is_home_again),
 	KUNIT_CASE(a_cache_takes_room_from_its_own_slots),
 	KUNIT_CASE(a_slot_that_is_only_freed_to_opens),

@@ -1160,8 +1160,8 @@ static void memory_of_the_reserves_is_not_for_everybody(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
 	void *mine[3], *other[3];
+	unsigned long bad = 0, committed, idle, bytes;
 	struct gh_span *s;
-	unsigned long bad = 0;
 	unsigned int i;
 
 	if (!gh_vmem_is_sparse())
@@ -1203,10 +1203,49 @@ static void memory_of_the_reserves_is_not_for_everybody(struct kunit *test)
 	up_write(&c->heap->caches_sem);
 	KUNIT_EXPECT_EQ(test, bad, 0UL);
 	goheap_free_bulk(ARRAY_SIZE(other), other);
-	goheap_free(mine[0]);
 	gh_slot_drain_here(c);
 	gh_central_drain(c);
+	KUNIT_EXPECT_EQ(test, nspans(c), 1);
+	committed = gh_vmem_committed_bytes();
+	idle = gh_mheap_idle_committed(gh_test_heap(test));
+	bytes = s->npages << GH_PAGE_SHIFT;
+	goheap_free(mine[0]);
+	migrate_enable();
+	flush_work(&gh_test_heap(test)->dead_work);
 	KUNIT_EXPECT_EQ(test, nspans(c), 0);
+	KUNIT_EXPECT_EQ(test, gh_vmem_committed_bytes(), committed - bytes);
+	KUNIT_EXPECT_EQ(test, gh_mheap_idle_committed(gh_test_heap(test)), idle);
+}
+
+/* Nor is what a CPU holds of tiny blocks and large objects. */
+static void no_cpu_holds_memory_of_the_reserves(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned int flags, cpu = raw_smp_processor_id();
+	struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
+	void *tiny, *large;
+
+	if (!gh_vmem_is_sparse())
+		kunit_skip(test, "eager arenas are not of the reserves");
+	migrate_disable();
+	/* Who may use reserves makes no arenas, so let there be one for data. */
+	goheap_free(gh_test_must(test, gh_malloc(h, SZ_1M, GFP_KERNEL, true,
+						 NUMA_NO_NODE)));
+	flags = memalloc_noreclaim_save();
+	gh_fault_arm_from(GH_FAULT_RESERVE, 1);
+	tiny = gh_malloc(h, 3, GFP_KERNEL, true, NUMA_NO_NODE);
+	large = gh_malloc(h, SZ_64K, GFP_KERNEL, false, NUMA_NO_NODE);
+	gh_fault_disarm();
+	memalloc_noreclaim_restore(flags);
+	KUNIT_ASSERT_NOT_NULL(test, tiny);
+	KUNIT_ASSERT_NOT_NULL(test, large);
+	KUNIT_EXPECT_TRUE(test, gh_test_span_of(tiny)->reserve);
+	KUNIT_EXPECT_TRUE(test, gh_test_span_of(large)->reserve);
+	KUNIT_EXPECT_NULL(test, mcache->tiny.block);
+	goheap_free(large);
+	KUNIT_EXPECT_EQ(test, mcache->large.n, 0);
+	goheap_free(tiny);
+	KUNIT_EXPECT_EQ(test, nspans(&h->central[GH_CENTRAL_TINY]), 0);
 	migrate_enable();
 }
 
@@ -1428,6 +1467,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(idle_slots_age_while_a_heap_grows),
 	KUNIT_CASE(memory_of_the_reserves_is_not_for_everybody),
 	KUNIT_CASE(full_spans_of_the_reserves_are_not_for_everybody),
+	KUNIT_CASE(no_cpu_holds_memory_of_the_reserves),
 	KUNIT_CASE(a_tiny_block_that_nobody_needs_goes),
 	KUNIT_CASE(a_large_object_freed_here_is_the_next_of_its_length),
 	KUNIT_CASE(a_cpu_holds_large_objects_up_to_its_bound),

@@ -550,7 +550,7 @@ static bool reclaimable_is(long npages)
 {
 	long n = global_node_page_state(NR_KERNEL_MISC_RECLAIMABLE);
 
-	return abs(n - npages) <= 125L * num_possible_cpus() * num_possible_nodes();
+	return abs(n - npages) <= 250L * num_possible_cpus() * num_possible_nodes();
 }
 
 static void the_system_knows_what_is_idle(struct kunit *test)
