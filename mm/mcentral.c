@@ -470,26 +470,39 @@ static struct gh_span *ent_span(struct gh_central *c, const struct gh_ent *ent)
 	return s && s->central == c ? s : NULL;
 }
 
-/* Free an object to its span. Returns false if it was freed before. */
-static bool home_release_one(struct gh_home *home, struct gh_span *s,
-			     const struct gh_ent *ent, struct list_head *dead)
+/*
+ * Free the last of @n objects to its span @s, and those before it that are of that span,
+ * too, until @stop are left. Returns how many are. @bad is the last that was refused.
+ */
+static unsigned int home_release_run(struct gh_home *home, struct gh_span *s,
+				     const struct gh_ent *ents, unsigned int n,
+				     unsigned int stop, struct list_head *dead,
+				     const void **bad)
 	__must_hold(&home->lock)
 {
-	unsigned int idx;
+	unsigned long bytes = home->central->shape.npages << GH_PAGE_SHIFT;
+	/* The memory of a lost one is gone; see damage.c. */
+	bool lost = s->state == GH_SPAN_LOST;
+	unsigned int idx, freed = 0;
 
 	lockdep_assert_held(&home->lock);
 
-	/* Its memory is gone; see damage.c. */
-	if (unlikely(s->state == GH_SPAN_LOST))
-		return true;
-	if (s->central != home->central ||
-	    !gh_span_find(s, (unsigned long)ent->obj, &idx) ||
-	    !gh_span_mark_freed(s, idx))
-		return false;
-	home->released++;
-	if (!s->cached)
+	do {
+		void *obj = ents[--n].obj;
+
+		if (unlikely(lost))
+			continue;
+		if (gh_span_find(s, (unsigned long)obj, &idx) &&
+		    gh_span_mark_freed(s, idx))
+			freed++;
+		else
+			*bad = obj;
+	} while (n > stop && (unsigned long)ents[n - 1].obj - s->base < bytes);
+
+	home->released += freed;
+	if (freed && !s->cached)
 		span_got_freed(home, s, dead);
-	return true;
+	return n;
 }
 
 /*
@@ -500,8 +513,7 @@ static unsigned int release_some(struct gh_central *c, const struct gh_ent *ents
 				 unsigned int n, unsigned int *spans,
 				 const void **bad)
 {
-	unsigned long bytes = c->shape.npages << GH_PAGE_SHIFT;
-	unsigned int hold = RELEASE_HOLD;
+	unsigned int stop = n - min(n, RELEASE_HOLD);
 	struct gh_home *home;
 	unsigned long flags;
 	struct gh_span *s;
@@ -521,14 +533,10 @@ static unsigned int release_some(struct gh_central *c, const struct gh_ent *ents
 	/* Who frees it twice may have freed the span before there was the lock. */
 	s = ent_span(c, &ents[n - 1]);
 	while (s && gh_central_home_of(c, s) == home) {
-		n--;
-		if (!home_release_one(home, s, &ents[n], &dead))
-			*bad = ents[n].obj;
-		if (!n || !--hold)
+		n = home_release_run(home, s, ents, n, stop, &dead, bad);
+		if (n == stop)
 			break;
-		/* The next is often of the same span. */
-		if ((unsigned long)ents[n - 1].obj - s->base < bytes)
-			continue;
+		/* The next is of another span. */
 		s = ent_span(c, &ents[n - 1]);
 	}
 	raw_spin_unlock(&home->lock);
