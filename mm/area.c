@@ -184,27 +184,45 @@ fail:
 	return -ENOMEM;
 }
 
-/*
- * Are there arenas already where a new area is? Then somebody unmapped those, and
- * the system gave their addresses away again. See damage.c.
+/**
+ * gh_area_was_there() - look for areas where new address space is
+ * @addr: the first address
+ * @end: behind the last
+ *
+ * If there are any, somebody unmapped those, and the system gave their addresses away
+ * again. They are lost; see damage.c.
+ *
+ * Context: any.
+ * Return: true if there is one.
  */
-static bool area_is_known(const struct gh_vmem_area *vmem)
+bool gh_area_was_there(unsigned long addr, unsigned long end)
 {
 	struct gh_arena *arena;
-	bool known = false;
-	unsigned int i;
+	bool found = false;
 
 	rcu_read_lock();
-	for (i = 0; i < vmem->narenas; i++) {
-		arena = gh_arena_of(vmem->base + i * GH_ARENA_SIZE);
-		if (!arena)
+	for (; addr < end; addr = round_down(addr, GH_ARENA_SIZE) + GH_ARENA_SIZE) {
+		arena = gh_arena_of(addr);
+		if (!arena || !arena->area)
 			continue;
-		known = true;
-		if (arena->area)
-			WRITE_ONCE(arena->area->lost, true);
+		found = true;
+		WRITE_ONCE(arena->area->lost, true);
 	}
 	rcu_read_unlock();
-	return known;
+	return found;
+}
+
+/* Is something where a new area is: lost areas, or what is left of huge objects? */
+static bool area_is_known(const struct gh_vmem_area *vmem)
+{
+	unsigned long addr = vmem->base;
+	unsigned int i;
+
+	for (i = 0; i < vmem->narenas; i++, addr += GH_ARENA_SIZE)
+		if (gh_arena_of(addr))
+			break;
+	gh_area_was_there(vmem->base, vmem->base + vmem->narenas * GH_ARENA_SIZE);
+	return i < vmem->narenas;
 }
 
 static int area_reserve(struct gh_node *node, unsigned int narenas, gfp_t gfp)

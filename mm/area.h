@@ -20,6 +20,7 @@ void gh_area_attach(struct gh_heap *h);
 void gh_area_detach(struct gh_heap *h);
 void gh_area_kick(struct gh_heap *h);
 
+bool gh_area_was_there(unsigned long addr, unsigned long end);
 bool gh_area_may_build(gfp_t gfp, unsigned long npages);
 int gh_area_build(struct gh_node *node, gfp_t gfp);
 unsigned int gh_area_least_spare(const struct gh_node *node);

@@ -46,28 +46,6 @@ static struct gh_arena *huge_arena(unsigned long addr, unsigned long left,
 	return gh_arena_of(addr);
 }
 
-/*
- * Is there an arena of a node in a range of addresses? Then somebody unmapped that, and
- * the system gave its addresses away again. See damage.c.
- */
-static bool huge_is_known(unsigned long addr, unsigned long end)
-{
-	struct gh_arena *arena;
-	bool known = false;
-
-	rcu_read_lock();
-	for (; addr < end; addr = round_down(addr, GH_ARENA_SIZE) + GH_ARENA_SIZE) {
-		arena = gh_arena_of(addr);
-		if (!arena || !arena->node)
-			continue;
-		known = true;
-		if (arena->area)
-			WRITE_ONCE(arena->area->lost, true);
-	}
-	rcu_read_unlock();
-	return known;
-}
-
 /* Share the arenas of a range of addresses, all or none. */
 static int huge_get_arenas(unsigned long addr, unsigned long end)
 {
@@ -131,7 +109,7 @@ static int huge_reserve(struct gh_huge *huge, unsigned long npages, gfp_t gfp, i
 		if (!err)
 			return 0;
 		gh_vmem_unmap(&huge->map);
-	} while (--tries && huge_is_known(base, end));
+	} while (--tries && gh_area_was_there(base, end));
 	return err;
 }
 
