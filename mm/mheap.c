@@ -751,6 +751,9 @@ static void span_decommit(struct gh_span *s, struct gh_vmem_batch *batch)
 	span_leave(s);
 	if (gh_node_area_intact(gh_node_arena_of_page(s->node, s->page)->area))
 		gh_vmem_decommit(batch, s->base, s->npages << GH_PAGE_SHIFT);
+	else
+		/* Nor is the memory to be looked at. */
+		s->reserve = false;
 }
 
 /**
