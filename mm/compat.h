@@ -70,8 +70,8 @@ static inline bool gh_pages_cannot_be_had(void)
 }
 
 /*
- * Not every architecture exchanges single bytes, or does on every kernel; riscv64 does
- * from 6.10 on. Where it is not certain, the word around the byte is exchanged.
+ * Not every architecture exchanges single bytes, or does on every kernel; riscv64 of
+ * 6.1 does not. Where it is not certain, the word around the byte is exchanged.
  * User-mode Linux could do it, and is where the tests see the other way.
  */
 static __always_inline u8 gh_cmpxchg_byte(u8 *p, u8 old, u8 new)
@@ -107,8 +107,8 @@ static __always_inline u8 gh_xchg_byte(u8 *p, u8 new)
 }
 
 /*
- * From 7.2 on, pages of the vmalloc range are counted by node, and /proc/meminfo shows
- * their sum as VmallocUsed. Before, that counter is the kernel's own.
+ * 7.2 counts pages of the vmalloc range by node, and /proc/meminfo shows their sum as
+ * VmallocUsed. On 6.1 that counter is one that modules cannot reach.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
 #define GH_NR_VMALLOC NR_VMALLOC

@@ -539,7 +539,6 @@ static void large_objects_go_home(struct kunit *test)
 	goheap_free(p);
 }
 
-/* Once its node has memory again, a CPU leaves the others' objects to them. */
 /* Who frees memory takes one of the reserves before there are more of these. */
 static void reserves_of_other_nodes_are_used_first(struct kunit *test)
 {
@@ -575,6 +574,7 @@ static void reserves_of_other_nodes_are_used_first(struct kunit *test)
 	goheap_free(strict);
 }
 
+/* Once its node has memory again, a CPU leaves the others' objects to them. */
 static void a_node_with_memory_again_is_home_again(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);

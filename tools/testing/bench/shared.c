@@ -209,7 +209,7 @@ static int compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* @n is sorted. */
+/* Sorts @n. */
 static u64 median(u64 *n, unsigned int turns)
 {
 	sort(n, turns, sizeof(*n), compare, NULL);
