@@ -23,6 +23,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
 #include "arena.h"
@@ -35,7 +36,7 @@
 #include "peek.h"
 
 /* If the addresses that a mapping gets are those of arenas that somebody unmapped. */
-#define MAP_TRIES	3
+#define MAP_TRIES	16
 
 /* The arena of a page of a huge span, and how many pages it has from there on. */
 static struct gh_arena *huge_arena(unsigned long addr, unsigned long left,
@@ -89,27 +90,35 @@ static void huge_set_pages(struct gh_span *s, struct gh_span *entry)
 }
 
 /*
- * Get memory with a mapping, and the arenas to find it by. What was just unmapped is
- * not given away again at once, so a second try gets other addresses.
+ * Get memory with a mapping, and the arenas to find it by. Addresses that do not do
+ * stay mapped until the search ends, or the system would give them away again.
  */
 static int huge_reserve(struct gh_huge *huge, unsigned long npages, gfp_t gfp, int nid)
 {
-	unsigned int tries = MAP_TRIES;
 	unsigned long base, end;
+	unsigned int n = 0;
+	void *wrong[MAP_TRIES];
 	int err;
 
-	do {
-		err = gh_vmem_map(&huge->map, npages << (GH_PAGE_SHIFT - PAGE_SHIFT),
-				  gfp & GH_GFP_PAGES, nid);
-		if (err)
-			return err;
+	err = gh_vmem_map(&huge->map, npages << (GH_PAGE_SHIFT - PAGE_SHIFT),
+			  gfp & GH_GFP_PAGES, nid);
+	if (err)
+		return err;
+	for (;;) {
 		base = huge->map.base;
 		end = base + (npages << GH_PAGE_SHIFT);
 		err = huge_get_arenas(base, end);
-		if (!err)
-			return 0;
+		if (!err || n == MAP_TRIES || !gh_area_was_there(base, end))
+			break;
+		wrong[n] = gh_vmem_map_elsewhere(&huge->map);
+		if (!wrong[n])
+			break;
+		n++;
+	}
+	while (n)
+		vunmap(wrong[--n]);
+	if (err)
 		gh_vmem_unmap(&huge->map);
-	} while (--tries && gh_area_was_there(base, end));
 	return err;
 }
 

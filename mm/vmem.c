@@ -245,6 +245,17 @@ static void map_free_pages(struct gh_vmem_map *m)
 	vfree(m->pages);
 }
 
+static bool map_pages(struct gh_vmem_map *m)
+{
+	void *vm = vmap(m->pages, m->npages + 1, VM_MAP, PAGE_KERNEL);
+
+	if (!vm)
+		return false;
+	m->vm = vm;
+	m->base = ALIGN((unsigned long)vm, GH_PAGE_SIZE);
+	return true;
+}
+
 /**
  * gh_vmem_map() - get memory and a mapping of its own
  * @m: filled in
@@ -282,10 +293,8 @@ int gh_vmem_map(struct gh_vmem_map *m, unsigned long npages, gfp_t gfp, int nid)
 		m->pages[i] = gh_blocks_next(&it);
 	m->pages[npages] = m->pages[0];
 
-	m->vm = vmap(m->pages, npages + 1, VM_MAP, PAGE_KERNEL);
-	if (!m->vm)
+	if (!map_pages(m))
 		goto no_map;
-	m->base = ALIGN((unsigned long)m->vm, GH_PAGE_SIZE);
 	atomic_long_add(npages, &committed_pages);
 	atomic_long_add(tables_of(npages), &table_pages);
 	return 0;
@@ -298,6 +307,21 @@ no_pages:
 	return -ENOMEM;
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_map);
+
+/**
+ * gh_vmem_map_elsewhere() - map the memory of a mapping at other addresses
+ * @m: as filled in by gh_vmem_map(); changed
+ *
+ * Context: process context, may sleep.
+ * Return: what is mapped as before, for vunmap(), or NULL if nothing was changed.
+ */
+void *gh_vmem_map_elsewhere(struct gh_vmem_map *m)
+{
+	void *before = m->vm;
+
+	return map_pages(m) ? before : NULL;
+}
+GH_EXPORT_FOR_TESTS(gh_vmem_map_elsewhere);
 
 /*
  * vzalloc() gives up in a task that is being killed, if it has to take pages one by

@@ -59,6 +59,7 @@ unsigned long gh_vmem_batch_free(struct gh_vmem_batch *batch);
 void *gh_vmem_zalloc(size_t size);
 int gh_vmem_map(struct gh_vmem_map *m, unsigned long npages, gfp_t gfp,
 		int nid);
+void *gh_vmem_map_elsewhere(struct gh_vmem_map *m);
 bool gh_vmem_map_intact(const struct gh_vmem_map *m);
 bool gh_vmem_unmap(struct gh_vmem_map *m);
 

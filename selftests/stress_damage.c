@@ -6,6 +6,7 @@
 #include <linux/goheap.h>
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 
 #include "../mm/arena.h"
 #include "../mm/vmem.h"
@@ -14,6 +15,11 @@
 #define DAMAGE_OBJS	2000
 #define DAMAGE_WAITS	50
 #define DAMAGE_HUGE	8
+
+static void purge_fn(struct work_struct *work);
+
+static DECLARE_WORK(purge_work, purge_fn);
+static bool purge_stop;
 
 /* Where addresses near @p were, before they were unmapped. */
 static bool is_near(const void *p, const void *q)
@@ -43,6 +49,15 @@ static void damage_check_new(const void *lost)
 	}
 }
 
+/* Addresses can be had again as soon as they are unmapped, until told to stop. */
+static void purge_fn(struct work_struct *work)
+{
+	while (!READ_ONCE(purge_stop)) {
+		vm_unmap_aliases();
+		cond_resched();
+	}
+}
+
 /*
  * Huge objects have mappings of their own, for which the system may choose the
  * addresses that were unmapped. Leaves one of the objects, or returns NULL.
@@ -52,13 +67,15 @@ static void *damage_check_huge(void)
 	void *huge[DAMAGE_HUGE];
 	unsigned int i, n;
 
-	/* What was unmapped can be had again from now on. */
 	vm_unmap_aliases();
+	queue_work(system_unbound_wq, &purge_work);
 	for (n = 0; n < DAMAGE_HUGE; n++) {
 		huge[n] = goheap_alloc(SZ_64M, GFP_KERNEL);
 		if (!huge[n])
 			break;
 	}
+	WRITE_ONCE(purge_stop, true);
+	flush_work(&purge_work);
 	st_check(n == DAMAGE_HUGE, "%u objects of 64 MiB of %u can be had", n,
 		 DAMAGE_HUGE);
 	for (i = 1; i < n; i++)

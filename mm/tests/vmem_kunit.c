@@ -417,6 +417,34 @@ static void the_system_counts_what_is_mapped(struct kunit *test)
 
 #endif
 
+static void a_mapping_can_be_had_elsewhere(struct kunit *test)
+{
+	const unsigned long npages = 4 * GH_PAGE_SIZE / PAGE_SIZE;
+	struct gh_vmem_map map, before;
+	unsigned long i, committed;
+	u8 *p, *q;
+
+	KUNIT_ASSERT_EQ(test, gh_vmem_map(&map, npages, GFP_KERNEL, NUMA_NO_NODE), 0);
+	before = map;
+	p = (u8 *)map.base;
+	for (i = 0; i < npages; i++)
+		p[i * PAGE_SIZE] = i;
+	committed = gh_vmem_committed_bytes();
+
+	KUNIT_ASSERT_PTR_EQ(test, gh_vmem_map_elsewhere(&map), before.vm);
+	q = (u8 *)map.base;
+	KUNIT_EXPECT_PTR_NE(test, q, p);
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED(map.base, GH_PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, gh_vmem_committed_bytes(), committed);
+	for (i = 0; i < npages; i++)
+		q[i * PAGE_SIZE]++;
+	for (i = 0; i < npages; i++)
+		KUNIT_EXPECT_EQ(test, p[i * PAGE_SIZE], i + 1);
+
+	vunmap(before.vm);
+	KUNIT_EXPECT_TRUE(test, gh_vmem_unmap(&map));
+}
+
 static void commit_works_with_interrupts_off(struct kunit *test)
 {
 	unsigned long addr = base_of(test);
@@ -717,6 +745,7 @@ static struct kunit_case vmem_cases[] = {
 	KUNIT_CASE(commit_does_all_or_nothing),
 	KUNIT_CASE(a_failed_commit_gives_its_pages_back),
 	KUNIT_CASE(the_system_counts_what_is_mapped),
+	KUNIT_CASE(a_mapping_can_be_had_elsewhere),
 	KUNIT_CASE(commit_works_with_interrupts_off),
 	KUNIT_CASE(pages_are_from_the_node_that_was_named),
 	KUNIT_CASE(a_decommitted_address_faults),
