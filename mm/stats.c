@@ -277,48 +277,82 @@ DEFINE_SHOW_ATTRIBUTE(stats);
 
 /* ---- arena_map ---------------------------------------------------------- */
 
-/* The @nr-th arena of a heap that is in use, over all nodes. */
-static struct gh_arena *map_arena(struct gh_heap *h, unsigned int nr)
+/*
+ * Where a reader is. Positions stay what they are while others come and go: behind the
+ * heading, an arena has its slot and its node's number, and behind all arenas, a huge
+ * span has its address.
+ */
+#define MAP_FIRST	BIT_ULL(GH_ARENA_PAGES_SHIFT)
+#define MAP_HUGE	BIT_ULL(62)
+
+/**
+ * struct map_reader - what a reader of the map is shown
+ * @arena: the arena of the run, or NULL
+ * @huge: the huge span, which stands for an arena of its own, if there is no @arena
+ * @npages: length of the run that was shown last
+ * @place: position of the arena that was shown last
+ * @nr: its number, from 0 on in the order in which they are shown
+ */
+struct map_reader {
+	struct gh_arena *arena;
+	struct gh_span *huge;
+	unsigned long npages;
+	loff_t place;
+	unsigned int nr;
+};
+
+static struct gh_arena *map_arena(struct gh_node *node, unsigned int slot)
 {
-	unsigned int i, slot;
+	struct gh_arena *arena;
+
+	if (slot >= READ_ONCE(node->nslots))
+		return NULL;
+	arena = gh_node_arena(node, slot);
+	if (arena && slot - arena->area->slot >= gh_peek(arena->area->used))
+		return NULL;
+	return arena;
+}
+
+/* Find the first arena in use from a position on. */
+static bool map_find_arena(struct gh_heap *h, struct map_reader *r, loff_t *pos)
+{
+	unsigned long place = (*pos >> GH_ARENA_PAGES_SHIFT) - 1;
+	unsigned int i, nslots = 0;
 
 	lockdep_assert_held(&h->areas_lock);
-	for (i = 0; i < h->nr_nodes; i++) {
-		struct gh_node *node = h->nodes[i];
-
-		for (slot = 0; slot < READ_ONCE(node->nslots); slot++) {
-			struct gh_arena *arena = gh_node_arena(node, slot);
-
-			if (arena && slot - arena->area->slot <
-				     gh_peek(arena->area->used) && !nr--)
-				return arena;
-		}
-	}
-	return NULL;
-}
-
-static unsigned int map_narenas(struct gh_heap *h)
-{
-	unsigned int i, n = 0;
-
 	for (i = 0; i < h->nr_nodes; i++)
-		n += READ_ONCE(h->nodes[i]->narenas);
-	return n;
+		nslots = max(nslots, READ_ONCE(h->nodes[i]->nslots));
+	for (; place < (unsigned long)nslots * h->nr_nodes; place++) {
+		r->arena = map_arena(h->nodes[place % h->nr_nodes],
+				     place / h->nr_nodes);
+		if (r->arena)
+			return true;
+		*pos = (loff_t)(place + 2) << GH_ARENA_PAGES_SHIFT;
+	}
+	return false;
 }
 
-/* Behind all arenas, each huge span stands for an arena of its own. */
-static struct gh_span *map_huge(struct gh_heap *h, unsigned int nr)
+static loff_t map_huge_pos(const struct gh_span *s)
 {
-	unsigned int narenas = map_narenas(h);
+	return MAP_HUGE | s->base >> GH_PAGE_SHIFT;
+}
+
+/* Find the first huge span from a position on. */
+static bool map_find_huge(struct gh_heap *h, struct map_reader *r, loff_t *pos)
+{
+	struct gh_span *found = NULL;
 	struct gh_huge *huge;
 
-	if (nr < narenas)
-		return NULL;
-	nr -= narenas;
+	lockdep_assert_held(&h->huge_lock);
 	list_for_each_entry(huge, &h->huge, list)
-		if (!nr--)
-			return huge->span;
-	return NULL;
+		if (map_huge_pos(huge->span) >= *pos &&
+		    (!found || huge->span->base < found->base))
+			found = huge->span;
+	r->arena = NULL;
+	r->huge = found;
+	if (found)
+		*pos = map_huge_pos(found);
+	return found;
 }
 
 /*
@@ -349,31 +383,33 @@ static unsigned long map_run(struct gh_arena *arena, unsigned long page,
 	return clamp(i, 1UL, GH_ARENA_PAGES - page);
 }
 
-static void *map_at(loff_t *pos)
+static void *map_find(struct map_reader *r, loff_t *pos)
 {
-	unsigned int nr = *pos >> GH_ARENA_PAGES_SHIFT;
-
-	return map_arena(gh_kheap, nr) || map_huge(gh_kheap, nr) ? pos : NULL;
+	if (*pos < MAP_FIRST)
+		return SEQ_START_TOKEN;
+	return (*pos < MAP_HUGE && map_find_arena(gh_kheap, r, pos)) ||
+	       map_find_huge(gh_kheap, r, pos) ? pos : NULL;
 }
 
 static void *map_start(struct seq_file *m, loff_t *pos)
 {
 	mutex_lock(&gh_kheap->areas_lock);
 	mutex_lock(&gh_kheap->huge_lock);
-	return map_at(pos);
+	return map_find(m->private, pos);
 }
-
-/* Length of the run that was shown last; areas_lock protects it. */
-static unsigned long map_shown;
 
 static void *map_next(struct seq_file *m, void *v, loff_t *pos)
 {
-	/* Not looked up again, as it may have changed since it was shown. */
-	if (map_arena(gh_kheap, *pos >> GH_ARENA_PAGES_SHIFT))
-		*pos += map_shown;
+	struct map_reader *r = m->private;
+
+	if (v == SEQ_START_TOKEN)
+		*pos = MAP_FIRST;
+	else if (r->arena)
+		/* Not looked up again, as it may have changed since it was shown. */
+		*pos += r->npages;
 	else
-		*pos += GH_ARENA_PAGES;
-	return map_at(pos);
+		*pos += 1;
+	return map_find(r, pos);
 }
 
 static void map_stop(struct seq_file *m, void *v)
@@ -414,27 +450,35 @@ static int map_show(struct seq_file *m, void *v)
 		[GH_PAGE_FREE] = "free 0 0 0 0\n",
 		[GH_PAGE_SCAVENGED] = "released 0 0 0 0\n",
 	};
-	loff_t pos = *(loff_t *)v;
-	unsigned int nr = pos >> GH_ARENA_PAGES_SHIFT;
-	unsigned long page = pos % GH_ARENA_PAGES;
-	struct gh_arena *arena = map_arena(gh_kheap, nr);
+	struct map_reader *r = m->private;
 	enum gh_page_state state = GH_PAGE_ABSENT;
+	unsigned long page = 0;
 	struct gh_span *s;
-	unsigned long n;
+	loff_t place;
 
-	if (!pos)
+	if (v == SEQ_START_TOKEN) {
 		seq_puts(m, "# arena page npages kind class elemsize nelems live\n");
+		r->nr = -1;
+		r->place = 0;
+		return 0;
+	}
 
 	rcu_read_lock();
-	if (arena) {
-		n = map_run(arena, page, &state);
-		s = gh_arena_span(arena, page);
+	place = *(loff_t *)v;
+	if (r->arena) {
+		page = place % GH_ARENA_PAGES;
+		place -= page;
+		r->npages = map_run(r->arena, page, &state);
+		s = gh_arena_span(r->arena, page);
 	} else {
-		s = map_huge(gh_kheap, nr);
-		n = s ? s->npages : 1;
+		s = r->huge;
+		r->npages = s->npages;
 	}
-	map_shown = n;
-	seq_printf(m, "%u %lu %lu ", nr, page, n);
+	if (place != r->place) {
+		r->place = place;
+		r->nr++;
+	}
+	seq_printf(m, "%u %lu %lu ", r->nr, page, r->npages);
 
 	/* Cached spans that are large stay in the table, but are dead. */
 	if (s && gh_span_state(s) == GH_SPAN_DEAD)
@@ -453,7 +497,19 @@ static const struct seq_operations arena_map_sops = {
 	.stop = map_stop,
 	.show = map_show,
 };
-DEFINE_SEQ_ATTRIBUTE(arena_map);
+
+static int arena_map_open(struct inode *inode, struct file *file)
+{
+	return seq_open_private(file, &arena_map_sops, sizeof(struct map_reader));
+}
+
+static const struct file_operations arena_map_fops = {
+	.owner = THIS_MODULE,
+	.open = arena_map_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = seq_release_private,
+};
 
 /* ---- goheapinfo --------------------------------------------------------- */
 

@@ -197,9 +197,11 @@ void stress_leak(void)
 /* ---- hold and release --------------------------------------------------- */
 
 #define HOLD_OBJS	2000
+#define HOLD_HUGE	6
 
 static struct goheap_cache *hold_cache;
 static struct st_obj *hold_objs;
+static void *hold_huge[HOLD_HUGE];
 
 static bool hold_begin(void)
 {
@@ -243,10 +245,44 @@ void stress_hold(void)
 }
 
 /**
- * stress_release() - free what stress_hold() has
+ * stress_hold_huge() - the same with a few huge objects, each of a size of its own
+ */
+void stress_hold_huge(void)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < HOLD_HUGE; i++) {
+		if (!hold_huge[i])
+			hold_huge[i] = goheap_alloc(SZ_32M + (i + 1) * SZ_1M, GFP_KERNEL);
+		n += !!hold_huge[i];
+	}
+	st_check(n == HOLD_HUGE, "%u huge objects are held", n);
+}
+
+/**
+ * stress_thin_huge() - free every second one of these
+ */
+void stress_thin_huge(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < HOLD_HUGE; i += 2) {
+		goheap_free(hold_huge[i]);
+		hold_huge[i] = NULL;
+	}
+}
+
+/**
+ * stress_release() - free all that is held
  */
 void stress_release(void)
 {
+	unsigned int i;
+
+	for (i = 0; i < HOLD_HUGE; i++) {
+		goheap_free(hold_huge[i]);
+		hold_huge[i] = NULL;
+	}
 	if (hold_objs)
 		st_mix_end(hold_objs, HOLD_OBJS);
 	kvfree(hold_objs);

@@ -47,6 +47,8 @@ static const struct scenario scenarios[] = {
 	{ "stale", stress_stale },
 	{ "reuse", stress_reuse },
 	{ "hold", stress_hold },
+	{ "hold_huge", stress_hold_huge },
+	{ "thin_huge", stress_thin_huge },
 	{ "release", stress_release },
 	{ "starve", stress_starve },
 	{ "burst", stress_burst },
