@@ -23,7 +23,6 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
-#include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
 #include "arena.h"
@@ -35,8 +34,8 @@
 #include "huge.h"
 #include "peek.h"
 
-/* If the addresses that a mapping gets are those of arenas that somebody unmapped. */
-#define MAP_TRIES	16
+/* Mappings that are held, as they are where somebody unmapped arenas. */
+#define MAX_WRONG	32
 
 /* The arena of a page of a huge span, and how many pages it has from there on. */
 static struct gh_arena *huge_arena(unsigned long addr, unsigned long left,
@@ -90,14 +89,15 @@ static void huge_set_pages(struct gh_span *s, struct gh_span *entry)
 }
 
 /*
- * Get memory with a mapping, and the arenas to find it by. Addresses that do not do
- * stay mapped until the search ends, or the system would give them away again.
+ * Get memory with a mapping, and the arenas to find it by. Addresses where somebody
+ * unmapped arenas stay mapped until the search ends, or the system would give them away
+ * again.
  */
 static int huge_reserve(struct gh_huge *huge, unsigned long npages, gfp_t gfp, int nid)
 {
 	unsigned long base, end;
 	unsigned int n = 0;
-	void *wrong[MAP_TRIES];
+	void *wrong[MAX_WRONG];
 	int err;
 
 	err = gh_vmem_map(&huge->map, npages << (GH_PAGE_SHIFT - PAGE_SHIFT),
@@ -108,15 +108,14 @@ static int huge_reserve(struct gh_huge *huge, unsigned long npages, gfp_t gfp, i
 		base = huge->map.base;
 		end = base + (npages << GH_PAGE_SHIFT);
 		err = huge_get_arenas(base, end);
-		if (!err || n == MAP_TRIES || !gh_area_was_there(base, end))
+		if (!err || n == MAX_WRONG || !gh_area_was_there(base, end))
 			break;
 		wrong[n] = gh_vmem_map_elsewhere(&huge->map);
 		if (!wrong[n])
 			break;
 		n++;
 	}
-	while (n)
-		vunmap(wrong[--n]);
+	gh_vmem_unmap_others(wrong, n);
 	if (err)
 		gh_vmem_unmap(&huge->map);
 	return err;

@@ -278,9 +278,12 @@ DEFINE_SHOW_ATTRIBUTE(stats);
 /* ---- arena_map ---------------------------------------------------------- */
 
 /*
- * Where a reader is. Positions stay what they are while others come and go: behind the
- * heading, an arena has its slot and its node's number, and behind all arenas, a huge
- * span has its address.
+ * Where a reader is. A position stays what it is while arenas and huge spans come and
+ * go: 0 is the heading, a page of an arena has
+ *
+ *   (1 + slot * nr_nodes + node) * GH_ARENA_PAGES + page
+ *
+ * and a huge span MAP_HUGE and its page's number.
  */
 #define MAP_FIRST	BIT_ULL(GH_ARENA_PAGES_SHIFT)
 #define MAP_HUGE	BIT_ULL(62)

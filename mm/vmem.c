@@ -247,8 +247,11 @@ static void map_free_pages(struct gh_vmem_map *m)
 
 static bool map_pages(struct gh_vmem_map *m)
 {
-	void *vm = vmap(m->pages, m->npages + 1, VM_MAP, PAGE_KERNEL);
+	void *vm;
 
+	if (gh_fault(GH_FAULT_VMAP))
+		return false;
+	vm = vmap(m->pages, m->npages + 1, VM_MAP, PAGE_KERNEL);
 	if (!vm)
 		return false;
 	m->vm = vm;
@@ -276,8 +279,6 @@ int gh_vmem_map(struct gh_vmem_map *m, unsigned long npages, gfp_t gfp, int nid)
 	LIST_HEAD(blocks);
 	unsigned long i;
 
-	if (gh_fault(GH_FAULT_VMAP))
-		return -ENOMEM;
 	m->npages = npages;
 	m->pages = __vmalloc(array_size(npages + 1, sizeof(*m->pages)),
 			     gfp & (GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY |
@@ -312,8 +313,10 @@ GH_EXPORT_FOR_TESTS(gh_vmem_map);
  * gh_vmem_map_elsewhere() - map the memory of a mapping at other addresses
  * @m: as filled in by gh_vmem_map(); changed
  *
+ * The order of the pages may be another one there, so what they hold is lost.
+ *
  * Context: process context, may sleep.
- * Return: what is mapped as before, for vunmap(), or NULL if nothing was changed.
+ * Return: what stays mapped, for gh_vmem_unmap_others(), or NULL if nothing was changed.
  */
 void *gh_vmem_map_elsewhere(struct gh_vmem_map *m)
 {
@@ -322,6 +325,23 @@ void *gh_vmem_map_elsewhere(struct gh_vmem_map *m)
 	return map_pages(m) ? before : NULL;
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_map_elsewhere);
+
+/**
+ * gh_vmem_unmap_others() - end mappings of memory that is mapped elsewhere, too
+ * @vm: what gh_vmem_map_elsewhere() returned
+ * @n: how many of them
+ *
+ * Context: process context, may sleep.
+ */
+void gh_vmem_unmap_others(void **vm, unsigned int n)
+{
+	if (!n)
+		return;
+	while (n)
+		vunmap(vm[--n]);
+	vmem_flush();
+}
+GH_EXPORT_FOR_TESTS(gh_vmem_unmap_others);
 
 /*
  * vzalloc() gives up in a task that is being killed, if it has to take pages one by

@@ -60,6 +60,7 @@ void *gh_vmem_zalloc(size_t size);
 int gh_vmem_map(struct gh_vmem_map *m, unsigned long npages, gfp_t gfp,
 		int nid);
 void *gh_vmem_map_elsewhere(struct gh_vmem_map *m);
+void gh_vmem_unmap_others(void **vm, unsigned int n);
 bool gh_vmem_map_intact(const struct gh_vmem_map *m);
 bool gh_vmem_unmap(struct gh_vmem_map *m);
 

@@ -3,10 +3,12 @@
  * damage: a client gives an object to vfree(), which unmaps the arenas around it.
  */
 #include <linux/delay.h>
+#include <linux/err.h>
 #include <linux/goheap.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
-#include <linux/workqueue.h>
 
 #include "../mm/arena.h"
 #include "../mm/vmem.h"
@@ -15,11 +17,6 @@
 #define DAMAGE_OBJS	2000
 #define DAMAGE_WAITS	50
 #define DAMAGE_HUGE	8
-
-static void purge_fn(struct work_struct *work);
-
-static DECLARE_WORK(purge_work, purge_fn);
-static bool purge_stop;
 
 /* Where addresses near @p were, before they were unmapped. */
 static bool is_near(const void *p, const void *q)
@@ -49,13 +46,14 @@ static void damage_check_new(const void *lost)
 	}
 }
 
-/* Addresses can be had again as soon as they are unmapped, until told to stop. */
-static void purge_fn(struct work_struct *work)
+/* Addresses can be had again as soon as they are unmapped, until this is stopped. */
+static int purge(void *unused)
 {
-	while (!READ_ONCE(purge_stop)) {
+	while (!kthread_should_stop()) {
 		vm_unmap_aliases();
 		cond_resched();
 	}
+	return 0;
 }
 
 /*
@@ -64,18 +62,18 @@ static void purge_fn(struct work_struct *work)
  */
 static void *damage_check_huge(void)
 {
+	struct task_struct *purger = kthread_run(purge, NULL, "goheap_purge");
 	void *huge[DAMAGE_HUGE];
 	unsigned int i, n;
 
 	vm_unmap_aliases();
-	queue_work(system_unbound_wq, &purge_work);
 	for (n = 0; n < DAMAGE_HUGE; n++) {
 		huge[n] = goheap_alloc(SZ_64M, GFP_KERNEL);
 		if (!huge[n])
 			break;
 	}
-	WRITE_ONCE(purge_stop, true);
-	flush_work(&purge_work);
+	if (!IS_ERR(purger))
+		kthread_stop(purger);
 	st_check(n == DAMAGE_HUGE, "%u objects of 64 MiB of %u can be had", n,
 		 DAMAGE_HUGE);
 	for (i = 1; i < n; i++)
