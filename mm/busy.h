@@ -42,6 +42,7 @@
 #define _GOHEAP_BUSY_H
 
 #include <linux/compiler.h>
+#include <linux/irqflags.h>
 #include <linux/lockdep.h>
 #include <linux/types.h>
 
