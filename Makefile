@@ -156,4 +156,4 @@ help:
 	@echo '  make docs             the documents as HTML'
 	@echo '  make setup            only install the Debian packages that these need'
 	@echo
-	@echo 'Kernels for tests: stock 6.1 6.12 7.2 6.1-debug 7.2-debug 7.2-rt 7.2-kcsan um; see tools/testing/vm/README.rst'
+	@echo 'Kernels for tests: stock 6.1 6.12 7.2 6.1-debug 7.2-debug 7.2-rt 7.2-kcsan um um-debug; see tools/testing/vm/README.rst'

@@ -76,6 +76,11 @@ HARMLESS = (
     r"Spectre V2 : WARNING",
 )
 
+# Processors come up, and no module is there yet. User-mode Linux frees memory on one
+# that is not online.
+CPUS_BEGIN = re.compile(r"smp: Bringing up secondary CPUs")
+CPUS_END = re.compile(r"smp: Brought up ")
+
 # The last that a kernel says. A CPU that idles on may still balance tasks then, to CPUs
 # that are gone, and a warning about that concerns no module.
 DOWN = re.compile(r"(^|\] ?)reboot: Power down$")
@@ -147,8 +152,12 @@ def check(lines):
     findings = []
     races = Races(findings)
     window = 0
+    coming = False
     for number, line in enumerate(lines, 1):
         text = line.rstrip("\r\n")
+        coming = not CPUS_END.search(text) if coming else bool(CPUS_BEGIN.search(text))
+        if coming:
+            continue
         if DOWN.search(text):
             break
         if races.read(number, text):

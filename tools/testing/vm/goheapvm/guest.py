@@ -109,7 +109,12 @@ def uml_command(kernel, image, out, options):
     # sleeps for each turn makes it many times slower, most of all in a virtual machine.
     processors = sorted(os.sched_getaffinity(0))
     processor = processors[os.getpid() % len(processors)]
-    return ["taskset", "--cpu-list", str(processor), str(kernel.image),
+    pinned, several = ["taskset", "--cpu-list", str(processor)], []
+    if kernel.has("SMP"):
+        # With more, one that spins keeps the one from running that holds the lock.
+        cpus = min(options.cpus, len(processors))
+        pinned, several = [], [f"ncpus={cpus}", "seccomp=on", *PATIENCE.split()]
+    return [*pinned, str(kernel.image), *several,
             f"mem={options.memory}M", f"initrd={image}", f"hostfs={out}/out",
             "con=null", "con0=null,fd:1", "loglevel=7", "panic=-1", *options.append.split()]
 

@@ -37,6 +37,7 @@ RECIPES = {
     "7.2-rt": Recipe("7.2", "x86_64", ("common", "x86", "7.2", "rt")),
     "7.2-kcsan": Recipe("7.2", "x86_64", ("common", "x86", "7.2", "kcsan")),
     "um": Recipe("7.2", "um", ("common", "um", "distro", "7.2")),
+    "um-debug": Recipe("7.2", "um", ("common", "um", "7.2", "um-debug")),
 }
 
 NAMES = ("stock", *RECIPES)

@@ -213,6 +213,20 @@ class Windows(unittest.TestCase):
         self.assertEqual([f.line for f in console.check(lines)], [4])
 
 
+class CpusComeUp(unittest.TestCase):
+    """What a kernel says while its processors come up concerns no module."""
+    BEGIN = STAMP + "smp: Bringing up secondary CPUs ..."
+    END = STAMP + "smp: Brought up 1 node, 4 CPUs"
+    WARNING = STAMP + "WARNING: suspicious RCU usage"
+
+    def test_what_is_said_meanwhile_passes(self):
+        self.assertEqual(console.check([self.BEGIN, self.WARNING, self.END]), [])
+
+    def test_what_is_said_before_and_after_is_flagged(self):
+        lines = [self.WARNING, self.BEGIN, self.END, self.WARNING]
+        self.assertEqual([f.line for f in console.check(lines)], [1, 4])
+
+
 class PowerDown(unittest.TestCase):
     """What a kernel says when it is down concerns nobody."""
 

@@ -2,6 +2,7 @@
 """Tests ask for a guest, and QEMU must make just that."""
 
 import unittest
+from unittest import mock
 
 from goheapvm import guest, machines, modules
 from goheapvm.machines import Machine
@@ -53,6 +54,7 @@ class Reading(unittest.TestCase):
     def test_what_suits_user_mode_linux(self):
         self.assertTrue(Machine(mem=1024).suits("um"))
         self.assertFalse(Machine(mem=1024, cpus=2).suits("um"))
+        self.assertFalse(Machine(mem=1024, cpus=2).suits("um-debug"))
         self.assertTrue(Machine(cpus=16).suits("7.2"))
 
 
@@ -80,6 +82,24 @@ class Topology(unittest.TestCase):
 
     def test_fewer_processors_than_nodes(self):
         self.assertEqual(self.numa(cpus=1)[1], [])
+
+
+class UserModeLinux(unittest.TestCase):
+    def command(self, smp, processors):
+        kernel = mock.Mock(image="linux", **{"has.return_value": smp})
+        with mock.patch("os.sched_getaffinity", return_value=processors):
+            return guest.uml_command(kernel, "image", "out", guest.Options())
+
+    def test_with_one_cpu_it_stays_on_a_processor(self):
+        command = self.command(False, {3, 5})
+        self.assertEqual(command[:2], ["taskset", "--cpu-list"])
+        self.assertIn(command[2], ("3", "5"))
+
+    def test_with_several_it_has_no_more_than_there_are(self):
+        for processors, ncpus in ({3, 5}, 2), (set(range(16)), 4):
+            command = self.command(True, processors)
+            self.assertEqual(command[0], "linux")
+            self.assertIn(f"ncpus={ncpus}", command)
 
 
 if __name__ == "__main__":
