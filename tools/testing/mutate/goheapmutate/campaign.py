@@ -7,12 +7,14 @@ order, until as many as wanted were compiled and tested. So a second call goes o
 the first one ended, and a larger number continues a smaller one.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import threading
 from dataclasses import replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from goheapvm.util import Failure, say
 
@@ -30,6 +32,7 @@ class Results:
 
     def __init__(self, path):
         self.path = Path(path)
+        self.lock = threading.Lock()
         self.data = {"campaign": None, "seconds": {}, "errors": {}}
         if self.path.exists():
             self.data = json.loads(self.path.read_text())
@@ -51,8 +54,14 @@ class Results:
         return {int(number): record for number, record in self.data["errors"].items()}
 
     def add(self, number, record):
-        self.data["errors"][str(number)] = record
-        self.save()
+        with self.lock:
+            self.data["errors"][str(number)] = record
+            self.save()
+
+    def add_seconds(self, suite, seconds):
+        with self.lock:
+            self.data["seconds"][str(suite)] = seconds
+            self.save()
 
     def save(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,11 +173,19 @@ class Jobs:
     def measure(self, paths, results):
         """What suites take for errors in these files, as far as it is not known."""
         suites = [suite for path in paths for suite in in_order(self.suites, path, self.repo)]
+        waiting = SimpleQueue()
         for suite in dict.fromkeys(suites):
             if str(suite) not in results.seconds:
-                self.prepare(self.trials[0])
-                results.seconds[str(suite)] = self.trials[0].measure(suite)
-                results.save()
+                waiting.put(suite)
+
+        def measure_some(trial):
+            while not self.stop.is_set() and not waiting.empty():
+                self.prepare(trial)
+                with contextlib.suppress(Empty):
+                    suite = waiting.get_nowait()
+                    results.add_seconds(suite, trial.measure(suite))
+
+        self.in_parallel(measure_some)
 
     def prepare(self, trial):
         if trial not in self.ready:
@@ -176,7 +193,14 @@ class Jobs:
             self.ready.add(trial)
 
     def run(self, queue):
-        threads = [threading.Thread(target=self.work_safely, args=(trial, queue))
+        def work(trial):
+            self.prepare(trial)
+            self.work(trial, queue)
+
+        self.in_parallel(work)
+
+    def in_parallel(self, work):
+        threads = [threading.Thread(target=self.work_safely, args=(work, trial))
                    for trial in self.trials]
         for thread in threads:
             thread.start()
@@ -185,10 +209,9 @@ class Jobs:
         if self.failures:
             raise self.failures[0]
 
-    def work_safely(self, trial, queue):
+    def work_safely(self, work, trial):
         try:
-            self.prepare(trial)
-            self.work(trial, queue)
+            work(trial)
         except follow.Stopped:
             pass
         except Exception as failure:

@@ -12,9 +12,13 @@ from pathlib import Path
 from goheapvm import kernels
 from goheapvm.util import Failure
 
-# All KUnit suites and self tests that user-mode Linux runs in minutes.
-DEFAULT = ("um:*_kunit", "um:stress_*", "um:[!u]*.sh", "um:user_*")
+# What user-mode Linux runs in minutes: all KUnit suites and self tests, and once more
+# with lockdep, which sees a lock that is left out, and with kmemleak.
+DEFAULT = ("um:*_kunit", "um:stress_*", "um:[!u]*.sh", "um:user_*", "um-debug:*_kunit",
+           "um-debug:stress_*")
 STEP = "stock:step.sh"
+# Instead of a pattern: the KUnit suite of the file.
+OWN = "own"
 USER_DIRS = ("mm/user/", "tools/lib/goheap/")
 
 
@@ -40,13 +44,14 @@ def parse(text):
 def in_order(suites, path, repo):
     """
     What to run for an error in a file: first the KUnit suite of that file, if it has one
-    and it is in the list.
+    and it is in the list, in each kernel that it is in the list for.
     """
     own = f"{Path(path).stem}_kunit"
     has_own = (Path(repo) / Path(path).parent / "tests" / f"{own}.c").exists()
     first = [Suite(suite.kernel, own) for suite in suites
-             if has_own and suite.pattern != own and fnmatch(own, suite.pattern)]
-    return first[:1] + sorted(suites, key=lambda suite: rank(suite, path))
+             if has_own and (suite.pattern == OWN or fnmatch(own, suite.pattern))]
+    rest = [suite for suite in suites if suite.pattern != OWN]
+    return list(dict.fromkeys([*first, *sorted(rest, key=lambda suite: rank(suite, path))]))
 
 
 def rank(suite, path):

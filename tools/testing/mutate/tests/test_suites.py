@@ -21,7 +21,17 @@ class Suites(Tree):
 
     def test_the_suite_of_the_file_comes_first(self):
         for path in ("mm/span.c", "mm/span.h"):
-            self.assertEqual(self.order(path), ["um:span_kunit", *suites.DEFAULT])
+            self.assertEqual(self.order(path), ["um:span_kunit", "um-debug:span_kunit",
+                                                *suites.DEFAULT])
+            self.assertEqual(self.order(path, ["um:*_kunit", "um:s*", "7.2:*_kunit"]),
+                             ["um:span_kunit", "7.2:span_kunit", "um:*_kunit", "um:s*",
+                              "7.2:*_kunit"])
+
+    def test_only_that_suite_of_a_kernel(self):
+        listed = ["um:s*", "um-debug:own"]
+        self.assertEqual(self.order("mm/span.c", listed), ["um:span_kunit", "um-debug:span_kunit",
+                                                           "um:s*"])
+        self.assertEqual(self.order("mm/busy.h", listed), ["um:s*"])
 
     def test_not_if_it_is_not_asked_for(self):
         self.assertEqual(self.order("mm/span.c", ["eager.sh"]), ["um:eager.sh"])
