@@ -425,6 +425,35 @@ static void many_frees_reach_the_transfer_cache_as_batches(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, live(c), 0);
 }
 
+static void a_batch_is_the_last_resort_of_a_slot_without_room(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	unsigned long bound = gh_percpu_bytes;
+	void **p, **taken = NULL;
+
+	migrate_disable();
+	many_frees_reach_the_transfer_cache_as_batches(test);
+	gh_percpu_bytes = 0;
+	gh_slot_drain_here(c);
+	KUNIT_EXPECT_GT(test, gh_central_here(c)->tc_n, 0);
+
+	/* Then all that is left is in the transfer cache. */
+	gh_fault_arm_from(GH_FAULT_FIXALLOC, 1);
+	while ((p = gh_slot_alloc(c, GFP_NOWAIT | __GFP_NOWARN | __GFP_THISNODE))) {
+		*p = taken;
+		taken = p;
+	}
+	KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
+	KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_n, 0);
+
+	while ((p = taken)) {
+		taken = *p;
+		give(c, p);
+	}
+	gh_percpu_bytes = bound;
+	migrate_enable();
+}
+
 static void draining_empties_everything(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
@@ -1447,6 +1476,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(a_class_that_is_refused_room_takes_nothing),
 	KUNIT_CASE(a_drained_cpu_has_no_room_taken),
 	KUNIT_CASE(many_frees_reach_the_transfer_cache_as_batches),
+	KUNIT_CASE(a_batch_is_the_last_resort_of_a_slot_without_room),
 	KUNIT_CASE(draining_empties_everything),
 	KUNIT_CASE(draining_one_class_leaves_the_others),
 	KUNIT_CASE(draining_leaves_live_objects),
