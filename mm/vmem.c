@@ -33,12 +33,15 @@ static bool vmem_sparse;
 static atomic_long_t committed_pages;
 static atomic_long_t table_pages;
 
+/*
+ * Eager mappings end with vunmap() only. Their memory goes back before the system has
+ * flushed, as with vfree(), and their addresses do not. vm_unmap_aliases() would flush
+ * at once, but 7.2 waits in it for work items without a rescuer, and this is reclaim.
+ */
 static void vmem_flush(void)
 {
 	if (vmem_sparse)
 		gh_sparse_flush();
-	else
-		vm_unmap_aliases();
 }
 
 static void vmem_free_pages(struct gh_vmem_batch *batch)
