@@ -76,10 +76,17 @@ HARMLESS = (
     r"Spectre V2 : WARNING",
 )
 
-# Processors come up, and no module is there yet. User-mode Linux frees memory on one
-# that is not online.
-CPUS_BEGIN = re.compile(r"smp: Bringing up secondary CPUs")
-CPUS_END = re.compile(r"smp: Brought up ")
+# Reports of lockdep about user-mode Linux itself, by what they complain of and a function
+# of their trace: it frees memory on a CPU that is not online yet, and flushes the TLB by
+# the list of a task's areas, without the lock of these.
+RCU_REPORT = re.compile(r"WARNING: suspicious RCU usage")
+OF_UML = (
+    ("Callback enqueued on offline CPU!!", " os_start_secondary+"),
+    ("lib/maple_tree.c:", " flush_tlb_mm+"),
+)
+TRACE = re.compile(r"\bCall Trace:")
+# Their traces have less than this.
+RCU_LINES = 80
 
 # The last that a kernel says. A CPU that idles on may still balance tasks then, to CPUs
 # that are gone, and a warning about that concerns no module.
@@ -147,16 +154,30 @@ class Races:
         self.ours = False
 
 
+def lines_of_uml(lines):
+    """The numbers of the lines of reports about user-mode Linux, to their traces."""
+    numbers = set()
+    begins = [i for i, line in enumerate(lines) if RCU_REPORT.search(line)]
+    for begin, following in zip(begins, begins[1:] + [len(lines)]):
+        report = lines[begin:min(following, begin + RCU_LINES)]
+        trace = next((i for i, line in enumerate(report) if TRACE.search(line)), None)
+        if trace is not None and any(any(what in line for line in report[:trace])
+                                     and any(function in line for line in report[trace:])
+                                     for what, function in OF_UML):
+            numbers.update(range(begin + 1, begin + trace + 2))
+    return numbers
+
+
 def check(lines):
     """All findings in an iterable of console lines."""
+    lines = list(lines)
+    of_uml = lines_of_uml(lines)
     findings = []
     races = Races(findings)
     window = 0
-    coming = False
     for number, line in enumerate(lines, 1):
         text = line.rstrip("\r\n")
-        coming = not CPUS_END.search(text) if coming else bool(CPUS_BEGIN.search(text))
-        if coming:
+        if number in of_uml:
             continue
         if DOWN.search(text):
             break

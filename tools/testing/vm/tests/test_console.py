@@ -213,18 +213,42 @@ class Windows(unittest.TestCase):
         self.assertEqual([f.line for f in console.check(lines)], [4])
 
 
-class CpusComeUp(unittest.TestCase):
-    """What a kernel says while its processors come up concerns no module."""
-    BEGIN = STAMP + "smp: Bringing up secondary CPUs ..."
-    END = STAMP + "smp: Brought up 1 node, 4 CPUs"
-    WARNING = STAMP + "WARNING: suspicious RCU usage"
+class OfUserModeLinux(unittest.TestCase):
+    """Reports about user-mode Linux itself concern no module."""
+    REPORT = (STAMP + "WARNING: suspicious RCU usage",
+              STAMP + "kernel/rcu/tree.c:3163 Callback enqueued on offline CPU!!",
+              STAMP + "1 lock held by x/2:",
+              STAMP + "Call Trace:",
+              STAMP + " [<6004a096>] ? dump_stack_lvl+0xd9/0x108",
+              STAMP + " [<6005cba6>] ? os_start_secondary+0x66/0xd0")
+    FLUSH = (REPORT[0],
+             STAMP + "lib/maple_tree.c:759 suspicious rcu_dereference_check() usage!",
+             *REPORT[2:5],
+             STAMP + " [<6004f62c>] ? flush_tlb_mm+0x7c/0xd0")
 
-    def test_what_is_said_meanwhile_passes(self):
-        self.assertEqual(console.check([self.BEGIN, self.WARNING, self.END]), [])
+    def flagged(self, *lines):
+        return [f.line for f in console.check(lines)]
+
+    def test_the_known_ones_pass(self):
+        self.assertEqual(self.flagged(*self.REPORT, *self.FLUSH), [])
+
+    def test_the_same_complaint_elsewhere_is_flagged(self):
+        self.assertEqual(self.flagged(*self.REPORT[:5]), [1, 3, 4])
+        self.assertEqual(self.flagged(*self.FLUSH[:5]), [1, 3, 4])
+
+    def test_another_complaint_there_is_flagged(self):
+        self.assertEqual(self.flagged(self.REPORT[0], *self.REPORT[2:]), [1, 2, 3])
+
+    def test_another_report_does_not_lend_its_function(self):
+        self.assertEqual(self.flagged(*self.FLUSH[:5], *self.REPORT, self.FLUSH[5]),
+                         [1, 3, 4])
 
     def test_what_is_said_before_and_after_is_flagged(self):
-        lines = [self.WARNING, self.BEGIN, self.END, self.WARNING]
-        self.assertEqual([f.line for f in console.check(lines)], [1, 4])
+        self.assertEqual(self.flagged(STAMP + "WARNING: at x", *self.REPORT,
+                                      STAMP + "WARNING: at y"), [1, 8])
+
+    def test_a_report_without_a_trace_is_flagged(self):
+        self.assertEqual(self.flagged(self.REPORT[0], self.REPORT[1], self.REPORT[5]), [1])
 
 
 class PowerDown(unittest.TestCase):
