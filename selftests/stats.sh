@@ -92,6 +92,7 @@ half=$(awk '
 	$4 == "large" && $3 > 4096 && ++n == 4 { print seen }
 	{ seen += length($0) + 1 }
 	' $DEBUGFS/arena_map)
+check "at least four of them are in the map" [ -n "$half" ]
 exec 3<$DEBUGFS/arena_map
 dd bs=1 count="${half:-1}" <&3 >/tmp/map 2>/dev/null
 check "scenario thin_huge" scenario thin_huge

@@ -12,8 +12,8 @@ from pathlib import Path
 from goheapvm import kernels
 from goheapvm.util import Failure
 
-# What user-mode Linux runs in minutes: all KUnit suites and self tests, and once more
-# with lockdep, which sees a lock that is left out, and with kmemleak.
+# What user-mode Linux runs in minutes: all KUnit suites and self tests, and most of them
+# once more with lockdep and kmemleak.
 DEFAULT = ("um:*_kunit", "um:stress_*", "um:[!u]*.sh", "um:user_*", "um-debug:*_kunit",
            "um-debug:stress_*")
 STEP = "stock:step.sh"

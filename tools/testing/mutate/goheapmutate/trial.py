@@ -98,7 +98,7 @@ class Trial:
             failed = self.check(suite, self.limit(suite))
             if failed:
                 return Verdict(NOTICED, failed)
-        return Verdict(SAME_CODE if all(same.values()) else SURVIVED)
+        return Verdict(SAME_CODE if same and all(same.values()) else SURVIVED)
 
     def limit(self, suite):
         return self.seconds[str(suite)] * SLOWER + SLOWER_SECONDS

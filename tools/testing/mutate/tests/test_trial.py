@@ -56,6 +56,9 @@ class Judge(Tree):
         self.assertEqual(self.judge(same=["um"]), Verdict("survived"))
         self.assertEqual(self.trial.done, ["build um", "build stock", "stock:step.sh"])
 
+    def test_nothing_to_run(self):
+        self.assertEqual(Made().judge([]), Verdict("survived"))
+
     def test_limit(self):
         self.judge()
         self.assertEqual(self.trial.limit_given, 10 * trial.SLOWER + trial.SLOWER_SECONDS)
