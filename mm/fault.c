@@ -2,8 +2,8 @@
 /*
  * fault: make the nth step of a kind fail, for tests; see fault.h.
  *
- * One point is armed at a time, and only for the task that armed it, so that
- * the background worker and other tasks are not disturbed.
+ * Points are armed only for the task that armed them, so that the background worker
+ * and other tasks are not disturbed.
  */
 #include <linux/atomic.h>
 #include <linux/limits.h>
@@ -15,10 +15,17 @@
 
 bool gh_fault_armed;
 
-static enum gh_fault_point fault_point;
 static struct task_struct *fault_task;
-static atomic_t fault_countdown;
-static int fault_count;
+
+/**
+ * struct fault_steps - which steps of a point fail
+ * @countdown: steps until the first does
+ * @count: how many do, 0 if the point is not armed
+ */
+static struct fault_steps {
+	atomic_t countdown;
+	int count;
+} fault_steps[GH_NR_FAULTS];
 
 /**
  * gh_fault_hit() - count one step of an armed point
@@ -29,20 +36,20 @@ static int fault_count;
  */
 bool gh_fault_hit(enum gh_fault_point point)
 {
+	struct fault_steps *steps = &fault_steps[point];
 	int left;
 
-	if (point != fault_point || current != fault_task || !in_task())
+	if (!steps->count || current != fault_task || !in_task())
 		return false;
-	left = atomic_dec_return(&fault_countdown);
-	return left <= 0 && left > -fault_count;
+	left = atomic_dec_return(&steps->countdown);
+	return left <= 0 && left > -steps->count;
 }
 
 static void fault_set(enum gh_fault_point point, unsigned int nth, int count)
 {
-	fault_point = point;
 	fault_task = current;
-	fault_count = count;
-	atomic_set(&fault_countdown, nth);
+	fault_steps[point].count = count;
+	atomic_set(&fault_steps[point].countdown, nth);
 	WRITE_ONCE(gh_fault_armed, true);
 }
 
@@ -91,12 +98,21 @@ GH_EXPORT_FOR_TESTS(gh_fault_arm_first);
  * gh_fault_disarm() - stop injecting
  *
  * Context: process context.
- * Return: true if the armed step was reached, so that there may be more.
+ * Return: true if each armed step was reached, so that there may be more.
  */
 bool gh_fault_disarm(void)
 {
+	bool reached = gh_fault_armed;
+	unsigned int i;
+
 	WRITE_ONCE(gh_fault_armed, false);
 	fault_task = NULL;
-	return atomic_read(&fault_countdown) <= 0;
+	for (i = 0; i < GH_NR_FAULTS; i++) {
+		if (!fault_steps[i].count)
+			continue;
+		reached &= atomic_read(&fault_steps[i].countdown) <= 0;
+		fault_steps[i].count = 0;
+	}
+	return reached;
 }
 GH_EXPORT_FOR_TESTS(gh_fault_disarm);

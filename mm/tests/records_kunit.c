@@ -271,6 +271,28 @@ static void the_background_worker_gives_records_back(struct kunit *test)
 	KUNIT_EXPECT_LT(test, i, 200);
 }
 
+/* What stays idle, because the heap may need it again, is no reason to go on. */
+static void the_background_worker_stops_when_it_is_done(struct kunit *test)
+{
+	struct chain *left = alloc_chain(test, 50000);
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned int i;
+
+	spike(test, 50000);
+	KUNIT_EXPECT_TRUE(test, delayed_work_pending(&h->background));
+	for (i = 0; i < 200 && delayed_work_pending(&h->background); i++) {
+		h->aged = jiffies - HZ;
+		mod_delayed_work(gh_wq, &h->background, 0);
+		flush_delayed_work(&h->background);
+		/* For the CPUs that it asked, and for grace periods. */
+		msleep(20);
+	}
+	KUNIT_EXPECT_LT(test, i, 200);
+	if (gh_vmem_is_sparse())
+		KUNIT_EXPECT_GT(test, gh_mheap_idle_committed(h), 0);
+	free_chain(left, 0);
+}
+
 static void survivors_of_a_spike_keep_their_records(struct kunit *test)
 {
 	struct chain *left = free_chain(alloc_chain(test, 50000), 1000), *p;
@@ -295,6 +317,7 @@ static struct kunit_case records_cases[] = {
 	KUNIT_CASE(the_record_of_a_cache_waits_for_readers),
 	KUNIT_CASE(the_records_of_a_spike_go_back),
 	KUNIT_CASE(the_background_worker_gives_records_back),
+	KUNIT_CASE(the_background_worker_stops_when_it_is_done),
 	KUNIT_CASE(survivors_of_a_spike_keep_their_records),
 	{}
 };
