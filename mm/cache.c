@@ -493,6 +493,7 @@ unsigned int goheap_cache_alloc_bulk(struct goheap_cache *cache, gfp_t gfp,
 {
 	unsigned int i, got;
 
+	gh_gfp_might_alloc(gfp);
 	if (unlikely(cache_refuses(cache, gfp)))
 		return 0;
 	got = gh_slot_alloc_bulk(&cache->central, gfp, n, p);

@@ -471,6 +471,7 @@ void *goheap_realloc(void *p, size_t size, gfp_t gfp)
 		return ZERO_SIZE_PTR;
 	}
 
+	gh_gfp_might_alloc(gfp);
 	have = malloc_size(p, &noscan);
 	if (unlikely(!have)) {
 		/* The free is refused, and its report says why. */

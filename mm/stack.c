@@ -89,6 +89,7 @@ void *goheap_stack_alloc(size_t size, gfp_t gfp)
 	struct gh_central *c;
 	void *p;
 
+	gh_gfp_might_alloc(gfp);
 	if (unlikely(gh_gfp_refused(gfp) || !size || size > GH_LARGE_MAX))
 		return NULL;
 

@@ -137,6 +137,7 @@ void stress_shrink(void);
 void stress_pressure(void);
 void stress_lifecycle(void);
 void stress_faults(void);
+void stress_atomic(void);
 void stress_badfree(void);
 void stress_dying(void);
 void stress_leak(void);

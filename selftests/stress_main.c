@@ -41,6 +41,7 @@ static const struct scenario scenarios[] = {
 	{ "lifecycle", stress_lifecycle },
 	{ "faults", stress_faults },
 	{ "badfree", stress_badfree },
+	{ "atomic", stress_atomic },
 	{ "dying", stress_dying },
 	{ "leak", stress_leak },
 	{ "large", stress_large },

@@ -77,6 +77,7 @@ EXPECTABLE_LINES = (
 )
 
 GOOD_LINES = (
+    "no locks held by insmod/77.",
     "goheap: loading out-of-tree module taints kernel.",
     "goheap: module verification failed: signature and/or required key missing - tainting kernel",
     "goheap: 3 arenas reserved",
@@ -207,6 +208,15 @@ class Windows(unittest.TestCase):
     def test_window_in_a_window_is_flagged(self):
         lines = ["goheap-expect: begin", "goheap-expect: begin", "goheap-expect: end"]
         self.assertEqual(len(console.check(lines)), 1)
+
+    def test_calls_that_may_sleep_have_a_window_of_their_own(self):
+        line = STAMP + "BUG: sleeping function called from invalid context at a.h:1"
+        begin, end = window("")[::2]
+        special = begin.replace("begin", "begin sleep")
+        self.assertEqual(console.check([special, line, end]), [])
+        self.assertEqual(len(console.check([begin, line, end, line])), 2)
+        self.assertEqual(len(console.check([special, STAMP + "BUG: x", end, line])), 2)
+        self.assertEqual(len(console.check([special, end, begin, line, end])), 1)
 
     def test_report_after_the_window_is_flagged(self):
         lines = window("goheap: bad free: x") + [STAMP + "goheap: bad free: y"]
