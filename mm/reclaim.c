@@ -531,7 +531,16 @@ static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
 
 /* ---- out of memory ------------------------------------------------------ */
 
-static unsigned long oom_free(struct gh_heap *h)
+/**
+ * gh_reclaim_oom() - free what can be had at once, instead of a process
+ * @h: the heap
+ *
+ * The other CPUs are asked for what they hold, and not waited for.
+ *
+ * Context: process context, may sleep; may be reclaim.
+ * Return: heap pages whose memory was freed.
+ */
+unsigned long gh_reclaim_oom(struct gh_heap *h)
 {
 	unsigned long done;
 
@@ -548,6 +557,7 @@ static unsigned long oom_free(struct gh_heap *h)
 	mutex_unlock(&h->scav_lock);
 	return done;
 }
+GH_EXPORT_FOR_TESTS(gh_reclaim_oom);
 
 static int oom_notify(struct notifier_block *nb, unsigned long unused, void *arg)
 {
@@ -557,7 +567,7 @@ static int oom_notify(struct notifier_block *nb, unsigned long unused, void *arg
 	if (!gh_vmem_is_sparse() || !down_read_trylock(&heaps_sem))
 		return NOTIFY_OK;
 	list_for_each_entry(h, &heaps, list) {
-		done += oom_free(h);
+		done += gh_reclaim_oom(h);
 		inuse += gh_mheap_inuse(h);
 	}
 	up_read(&heaps_sem);

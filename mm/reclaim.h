@@ -15,5 +15,6 @@ void gh_reclaim_add(struct gh_heap *h);
 void gh_reclaim_remove(struct gh_heap *h);
 void gh_reclaim_drain(struct gh_heap *h, struct gh_central *only);
 unsigned long gh_reclaim_all(struct gh_heap *h);
+unsigned long gh_reclaim_oom(struct gh_heap *h);
 
 #endif /* _GOHEAP_RECLAIM_H */

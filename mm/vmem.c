@@ -371,7 +371,8 @@ static void *zalloc_killed(size_t size)
 		pages[i] = gh_blocks_next(&it);
 
 	/* From here on, vfree() frees the pages and their array. */
-	p = vmap(pages, npages, VM_MAP | VM_MAP_PUT_PAGES, PAGE_KERNEL);
+	p = gh_fault(GH_FAULT_VMAP) ? NULL :
+	    vmap(pages, npages, VM_MAP | VM_MAP_PUT_PAGES, PAGE_KERNEL);
 	if (p)
 		return p;
 	while (npages)

@@ -314,14 +314,6 @@ static void a_killed_task_gets_an_arena(struct kunit *test)
 	arena_destroy(arena);
 }
 
-static void a_killed_task_gets_no_arena_without_memory(struct kunit *test)
-{
-	gh_fault_arm(GH_FAULT_KILLED, 1);
-	gh_fault_arm(GH_FAULT_PAGE, 1);
-	KUNIT_EXPECT_NULL(test, gh_arena_create(NULL, arena_of(test)->base, 0));
-	KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
-}
-
 static void the_arenas_of_a_heap_are_found_until_it_ends(struct kunit *test)
 {
 	struct gh_heap *h = gh_heap_create("test");
@@ -426,7 +418,6 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(a_lookup_slot_ends_with_its_arena),
 	KUNIT_CASE(an_arena_without_memory_for_it_is_not_made),
 	KUNIT_CASE(a_killed_task_gets_an_arena),
-	KUNIT_CASE(a_killed_task_gets_no_arena_without_memory),
 	KUNIT_CASE(the_arenas_of_a_heap_are_found_until_it_ends),
 	KUNIT_CASE(a_page_is_new_once),
 	KUNIT_CASE(a_run_is_new_only_if_all_of_it_is),

@@ -479,6 +479,24 @@ static void draining_empties_everything(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, h->nodes[i]->pa.ninuse, 0);
 }
 
+/* What other CPUs hold comes later. */
+static void at_the_end_of_memory_everything_here_goes(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_central *c = central_of(test, SIZE);
+
+	migrate_disable();
+	many_frees_reach_the_transfer_cache_as_batches(test);
+	goheap_free(gh_malloc(h, 5, GFP_KERNEL, true, NUMA_NO_NODE));
+	goheap_free(gh_malloc(h, SZ_64K, GFP_KERNEL, false, NUMA_NO_NODE));
+	gh_reclaim_oom(h);
+	KUNIT_EXPECT_EQ(test, gh_slot_cached(c), 0);
+	KUNIT_EXPECT_EQ(test, nspans(c), 0);
+	KUNIT_EXPECT_EQ(test, gh_mheap_inuse(h), 0);
+	KUNIT_EXPECT_EQ(test, gh_mheap_idle_committed(h), 0);
+	migrate_enable();
+}
+
 static void draining_one_class_leaves_the_others(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
@@ -486,7 +504,7 @@ static void draining_one_class_leaves_the_others(struct kunit *test)
 
 	unsigned long cached;
 
-	give(c, must_alloc(test, c));
+	many_frees_reach_the_transfer_cache_as_batches(test);
 	give(other, must_alloc(test, other));
 	cached = gh_slot_cached(other);
 	gh_reclaim_drain(gh_test_heap(test), c);
@@ -1478,6 +1496,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(many_frees_reach_the_transfer_cache_as_batches),
 	KUNIT_CASE(a_batch_is_the_last_resort_of_a_slot_without_room),
 	KUNIT_CASE(draining_empties_everything),
+	KUNIT_CASE(at_the_end_of_memory_everything_here_goes),
 	KUNIT_CASE(draining_one_class_leaves_the_others),
 	KUNIT_CASE(draining_leaves_live_objects),
 	KUNIT_CASE(objects_freed_elsewhere_do_not_make_the_heap_grow),

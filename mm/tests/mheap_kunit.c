@@ -210,6 +210,25 @@ static void each_span_in_use_is_visited_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, spans_inuse(h), 0);
 }
 
+static void huge_spans_are_visited_until_they_are_dead(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned long npages = (40 * SZ_1M) >> GH_PAGE_SHIFT;
+	unsigned long sum[2] = { };
+	struct gh_span *s;
+
+	need_ram(test, 48 * SZ_1M);
+	s = must_get_span(test, npages);
+	KUNIT_ASSERT_NOT_NULL(test, s->huge);
+	gh_mheap_walk_spans(h, count_span, sum);
+	KUNIT_EXPECT_EQ(test, sum[0], 1);
+	KUNIT_EXPECT_EQ(test, sum[1], npages);
+	put_span(test, s);
+	gh_mheap_walk_spans(h, count_span, sum);
+	KUNIT_EXPECT_EQ(test, sum[0], 1);
+	gh_huge_reap(h);
+}
+
 static void stack_spans_are_counted_apart(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
@@ -896,6 +915,7 @@ static struct kunit_case mheap_cases[] = {
 	KUNIT_CASE(a_dead_span_says_so),
 	KUNIT_CASE(every_class_gets_the_span_of_its_shape),
 	KUNIT_CASE(each_span_in_use_is_visited_once),
+	KUNIT_CASE(huge_spans_are_visited_until_they_are_dead),
 	KUNIT_CASE(stack_spans_are_counted_apart),
 	KUNIT_CASE(spans_do_not_overlap),
 	KUNIT_CASE(the_lowest_free_run_is_used_first),

@@ -9,6 +9,7 @@
 #include <linux/gfp.h>
 #include <linux/module.h>
 #include <linux/nodemask.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
@@ -174,6 +175,48 @@ static void release_frees_what_was_not_decommitted(struct kunit *test)
 	gh_vmem_release(&t->area);
 	t->reserved = false;
 	KUNIT_EXPECT_EQ(test, gh_vmem_committed_bytes(), t->committed);
+	/* Nor does anything stay mapped there. */
+	if (gh_vmem_is_sparse())
+		KUNIT_EXPECT_FALSE(test, gh_vmem_intact(&t->area));
+	else
+		KUNIT_EXPECT_NULL(test, vmalloc_to_page((void *)t->area.base));
+}
+
+/* As when vzalloc() gives up: that is a fault, and the task is not killed. */
+static void a_killed_task_gets_zeroed_memory_or_nothing(struct kunit *test)
+{
+	static const enum gh_fault_point points[] = { GH_FAULT_PAGE, GH_FAULT_VMAP };
+	unsigned int i;
+	void *p;
+
+	for (i = 0; i < ARRAY_SIZE(points); i++) {
+		gh_fault_arm(GH_FAULT_KILLED, 1);
+		gh_fault_arm(points[i], 1);
+		KUNIT_EXPECT_NULL(test, gh_vmem_zalloc(SZ_64K));
+		KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
+	}
+	gh_fault_arm(GH_FAULT_KILLED, 1);
+	p = gh_vmem_zalloc(SZ_64K);
+	KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_NULL(test, memchr_inv(p, 0, SZ_64K));
+	vfree(p);
+}
+
+/* If vzalloc() did not give up, nothing else is taken, which kmemleak would find. */
+static void a_task_that_is_killed_gets_zeroed_memory(struct kunit *test)
+{
+	void *p;
+
+	allow_kernel_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+	KUNIT_EXPECT_TRUE(test, fatal_signal_pending(current));
+	p = gh_vmem_zalloc(SZ_64K);
+	flush_signals(current);
+	disallow_signal(SIGKILL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_NULL(test, memchr_inv(p, 0, SZ_64K));
+	vfree(p);
 }
 
 static void unmapping_by_others_is_noticed(struct kunit *test)
@@ -739,6 +782,8 @@ static struct kunit_case vmem_cases[] = {
 	KUNIT_CASE(a_run_may_cross_from_arena_to_arena),
 	KUNIT_CASE(failing_to_reserve_takes_nothing),
 	KUNIT_CASE(release_frees_what_was_not_decommitted),
+	KUNIT_CASE(a_killed_task_gets_zeroed_memory_or_nothing),
+	KUNIT_CASE(a_task_that_is_killed_gets_zeroed_memory),
 	KUNIT_CASE(unmapping_by_others_is_noticed),
 	KUNIT_CASE(nothing_is_mapped_before_it_is_committed),
 	KUNIT_CASE(committed_pages_hold_what_is_written),
