@@ -429,6 +429,7 @@ static void a_batch_is_the_last_resort_of_a_slot_without_room(struct kunit *test
 {
 	struct gh_central *c = central_of(test, SIZE);
 	unsigned long bound = gh_percpu_bytes;
+	unsigned int seized = 0;
 	void **p, **taken = NULL;
 
 	migrate_disable();
@@ -439,9 +440,18 @@ static void a_batch_is_the_last_resort_of_a_slot_without_room(struct kunit *test
 
 	/* Then all that is left is in the transfer cache. */
 	gh_fault_arm_from(GH_FAULT_FIXALLOC, 1);
-	while ((p = gh_slot_alloc(c, GFP_NOWAIT | __GFP_NOWARN | __GFP_THISNODE))) {
+	for (;;) {
+		unsigned int batches = gh_central_here(c)->tc_n;
+
+		cancel_delayed_work_sync(&c->heap->background);
+		p = gh_slot_alloc(c, GFP_NOWAIT | __GFP_NOWARN | __GFP_THISNODE);
+		if (!p)
+			break;
 		*p = taken;
 		taken = p;
+		/* When the slot has its first batch, its objects age from then on. */
+		if (gh_central_here(c)->tc_n < batches && !seized++)
+			KUNIT_EXPECT_TRUE(test, delayed_work_pending(&c->heap->background));
 	}
 	KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
 	KUNIT_EXPECT_EQ(test, gh_central_here(c)->tc_n, 0);
