@@ -319,14 +319,14 @@ static bool cache_refuses(const struct goheap_cache *cache, gfp_t gfp)
 	       gh_gfp_zero_refused(cache->central.ctor, gfp);
 }
 
-static void *cache_finish(struct goheap_cache *cache, void *p, gfp_t gfp)
+/* How much of an object is to be zeroed. */
+static size_t cache_zero(const struct goheap_cache *cache, gfp_t gfp)
 {
-	if (p && want_init_on_alloc(gfp) && !cache->central.ctor)
-		memset(p, 0, cache->size);
-	return p;
+	return want_init_on_alloc(gfp) && !cache->central.ctor ? cache->size : 0;
 }
 
-static __always_inline void *cache_pop(struct goheap_cache *cache, gfp_t gfp)
+static __always_inline void *cache_pop(struct goheap_cache *cache, gfp_t gfp,
+				       size_t zero)
 {
 	void *p;
 	bool ok;
@@ -334,20 +334,19 @@ static __always_inline void *cache_pop(struct goheap_cache *cache, gfp_t gfp)
 	preempt_disable();
 	ok = gh_slot_pop(gh_home_slot(cache->central.slots), &p);
 	preempt_enable();
-	if (likely(ok))
-		return p;
-	return gh_slot_alloc_slow(&cache->central, gfp, NUMA_NO_NODE);
+	if (unlikely(!ok))
+		return gh_slot_alloc_slow(&cache->central, gfp, NUMA_NO_NODE, zero);
+	if (zero)
+		memset(p, 0, zero);
+	return p;
 }
 
 /* An allocation with flags that the fast path leaves to this function. */
 static noinline void *cache_alloc_special(struct goheap_cache *cache, gfp_t gfp)
 {
-	void *p;
-
 	if (unlikely(cache_refuses(cache, gfp)))
 		return NULL;
-	p = cache_pop(cache, gfp);
-	return cache_finish(cache, p, gfp);
+	return cache_pop(cache, gfp, cache_zero(cache, gfp));
 }
 
 /**
@@ -363,7 +362,7 @@ void notrace *goheap_cache_alloc(struct goheap_cache *cache, gfp_t gfp)
 	gh_gfp_might_alloc(gfp);
 	if (gh_gfp_special(gfp))
 		return cache_alloc_special(cache, gfp);
-	return cache_pop(cache, gfp);
+	return cache_pop(cache, gfp, 0);
 }
 EXPORT_SYMBOL_GPL(goheap_cache_alloc);
 
@@ -378,13 +377,10 @@ EXPORT_SYMBOL_GPL(goheap_cache_alloc);
  */
 void *goheap_cache_alloc_node(struct goheap_cache *cache, gfp_t gfp, int node)
 {
-	void *p;
-
 	gh_gfp_might_alloc(gfp);
 	if (unlikely(cache_refuses(cache, gfp) || gh_gfp_node_refused(node)))
 		return NULL;
-	p = gh_slot_alloc_node(&cache->central, gfp, node);
-	return cache_finish(cache, p, gfp);
+	return gh_slot_alloc_node(&cache->central, gfp, node, cache_zero(cache, gfp));
 }
 EXPORT_SYMBOL_GPL(goheap_cache_alloc_node);
 
@@ -491,6 +487,7 @@ EXPORT_SYMBOL_GPL(goheap_cache_free);
 unsigned int goheap_cache_alloc_bulk(struct goheap_cache *cache, gfp_t gfp,
 				     unsigned int n, void **p)
 {
+	size_t zero = cache_zero(cache, gfp);
 	unsigned int i, got;
 
 	gh_gfp_might_alloc(gfp);
@@ -502,9 +499,8 @@ unsigned int goheap_cache_alloc_bulk(struct goheap_cache *cache, gfp_t gfp,
 		return 0;
 	}
 
-	if (want_init_on_alloc(gfp))
-		for (i = 0; i < n; i++)
-			cache_finish(cache, p[i], gfp);
+	for (i = 0; zero && i < n; i++)
+		memset(p[i], 0, zero);
 	return n;
 }
 EXPORT_SYMBOL_GPL(goheap_cache_alloc_bulk);

@@ -223,8 +223,14 @@ static struct gh_span *large_new(struct gh_central *c, size_t size, gfp_t gfp,
 	return s;
 }
 
-/* Zero in pieces, as others may have to run meanwhile. */
-static void large_zero(struct gh_span *s, gfp_t gfp)
+/**
+ * gh_large_zero() - zero the object of a large span
+ * @s: the span
+ * @gfp: if it may sleep, others run meanwhile
+ *
+ * Context: any in which @gfp may be used.
+ */
+void gh_large_zero(struct gh_span *s, gfp_t gfp)
 {
 	size_t at, n;
 
@@ -269,7 +275,7 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		return NULL;
 
 	if (gfp & __GFP_ZERO && s->needzero)
-		large_zero(s, gfp);
+		gh_large_zero(s, gfp);
 	WRITE_ONCE(s->inline_state, GH_OBJ_ALLOC);
 	return (void *)s->base;
 }

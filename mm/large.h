@@ -14,6 +14,7 @@ void *gh_large_alloc(struct gh_heap *h, size_t size, gfp_t gfp, bool noscan,
 		     int node);
 bool gh_large_refused(size_t size, gfp_t gfp);
 bool gh_large_release(struct gh_span *s);
+void gh_large_zero(struct gh_span *s, gfp_t gfp);
 void gh_large_put(struct gh_span *s);
 void gh_large_free_span(struct gh_span *s);
 void gh_large_drain(struct gh_heap *h, unsigned int cpu);

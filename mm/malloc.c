@@ -64,12 +64,9 @@ static __always_inline void *small_alloc(struct gh_heap *h, size_t size,
 {
 	unsigned int class = gh_size_to_class(size);
 	struct gh_central *c = &h->central[gh_make_spanclass(class, noscan)];
-	void *p;
 
-	p = gh_slot_alloc_node(c, gfp, node);
-	if (p && want_init_on_alloc(gfp))
-		memset(p, 0, c->shape.elemsize);
-	return p;
+	return gh_slot_alloc_node(c, gfp, node,
+				  want_init_on_alloc(gfp) ? c->shape.elemsize : 0);
 }
 
 static void *tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp)

@@ -633,8 +633,10 @@ static bool slot_take_reserve(struct gh_home *home, gfp_t gfp, struct gh_ent *en
 /*
  * Take one object of a new span. If that has memory of the system's reserves, its other
  * objects are for those who may use these, too (as slab's pfmemalloc_match() has it).
+ * *@zeroed becomes true if the object is zero.
  */
-static bool slot_take_new(struct gh_home *home, gfp_t gfp, struct gh_ent *ent)
+static bool slot_take_new(struct gh_home *home, gfp_t gfp, struct gh_ent *ent,
+			  bool *zeroed)
 {
 	struct gh_central *c = home->central;
 	struct gh_span *s;
@@ -645,6 +647,7 @@ static bool slot_take_new(struct gh_home *home, gfp_t gfp, struct gh_ent *ent)
 	if (!s)
 		return false;
 	this_cpu_add(c->slots->carved, gh_span_carve(s, ent, 1));
+	*zeroed = !s->needzero;
 	host_note(home, s);
 	if (unlikely(s->reserve))
 		gh_central_put_span(c, s);
@@ -659,13 +662,14 @@ static bool slot_take_new(struct gh_home *home, gfp_t gfp, struct gh_ent *ent)
  * @gfp: for new pages
  * @nid: NUMA node that the object should be from, or NUMA_NO_NODE for the
  *	nearest
+ * @zero: bytes to zero; the memory of a new object may be zero already
  *
  * Context: any in which @gfp may be used; in NMI context nothing new is made.
  * Return: the object or NULL.
  */
-void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
+void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid, size_t zero)
 {
-	bool strict = gfp & __GFP_THISNODE, ok;
+	bool strict = gfp & __GFP_THISNODE, zeroed = false, ok;
 	struct gh_home *home, *host;
 	struct gh_ent ent;
 
@@ -686,7 +690,7 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 
 	ok = strict ? slot_take(home, &ent) : slot_take_near(home, host, &ent);
 	if (!ok && !in_nmi())
-		ok = slot_take_new(home, gfp, &ent);
+		ok = slot_take_new(home, gfp, &ent, &zeroed);
 	/* Memory of another node is better than none. */
 	if (!ok && !strict)
 		ok = slot_take_any(c, &ent);
@@ -696,6 +700,8 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid)
 		return NULL;
 
 	*ent.state = GH_OBJ_ALLOC;
+	if (zero && !zeroed)
+		memset(ent.obj, 0, zero);
 	return ent.obj;
 }
 GH_EXPORT_FOR_TESTS(gh_slot_alloc_slow);
@@ -754,7 +760,7 @@ unsigned int gh_slot_alloc_bulk(struct gh_central *c, gfp_t gfp, unsigned int n,
 		done += slots_pop_many(c, n - done, p + done);
 		if (done == n)
 			break;
-		p[done] = gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE);
+		p[done] = gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE, 0);
 		if (!p[done])
 			break;
 		done++;

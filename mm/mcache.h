@@ -111,7 +111,7 @@ extern unsigned long gh_percpu_bytes;
 
 void gh_mcache_set_bound(unsigned long bytes);
 
-void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid);
+void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid, size_t zero);
 void gh_slot_free_slow(struct gh_central *c, void *obj, u8 *state);
 unsigned int gh_slot_alloc_bulk(struct gh_central *c, gfp_t gfp, unsigned int n,
 				void **p);
@@ -130,7 +130,7 @@ unsigned long gh_slot_released(const struct gh_central *c);
 /**
  * gh_slot_alloc() - take an object of a span class or cache
  * @c: its mcentral
- * @gfp: for a miss; zeroing is left to the caller
+ * @gfp: for a miss; nothing is zeroed
  *
  * Context: any in which @gfp may be used; in NMI context nothing new is made.
  * Return: the object or NULL.
@@ -145,7 +145,7 @@ static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
 	preempt_enable();
 	if (likely(ok))
 		return obj;
-	return gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE);
+	return gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE, 0);
 }
 
 /**
@@ -153,18 +153,30 @@ static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
  * @c: its mcentral
  * @gfp: as for gh_slot_alloc()
  * @nid: preferred NUMA node; with __GFP_THISNODE the only one
+ * @zero: bytes to zero
  *
  * Context: as gh_slot_alloc().
  * Return: the object or NULL.
  */
 static inline void *gh_slot_alloc_node(struct gh_central *c, gfp_t gfp,
-				       int nid)
+				       int nid, size_t zero)
 {
-	if (nid == NUMA_NO_NODE ||
-	    (!(gfp & __GFP_THISNODE) &&
-	     gh_numa_index(nid) == this_cpu_read(gh_cpu_home)))
-		return gh_slot_alloc(c, gfp);
-	return gh_slot_alloc_slow(c, gfp, nid);
+	void *obj;
+	bool ok;
+
+	if (nid != NUMA_NO_NODE &&
+	    (gfp & __GFP_THISNODE ||
+	     gh_numa_index(nid) != this_cpu_read(gh_cpu_home)))
+		return gh_slot_alloc_slow(c, gfp, nid, zero);
+
+	preempt_disable();
+	ok = gh_slot_pop(this_cpu_ptr(gh_central_here(c)->slots), &obj);
+	preempt_enable();
+	if (unlikely(!ok))
+		return gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE, zero);
+	if (zero)
+		memset(obj, 0, zero);
+	return obj;
 }
 
 /**

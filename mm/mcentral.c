@@ -203,7 +203,12 @@ struct gh_span *gh_central_new_span(struct gh_central *c, gfp_t gfp, int nid)
 	struct gh_span *s;
 	unsigned int i;
 
-	s = gh_mheap_alloc_span(c->heap, &c->shape, c, gfp & ~__GFP_ZERO, nid);
+	/* Of several objects each is zeroed when it is allocated. */
+	if (c->shape.nelems > 1 || c->ctor || !want_init_on_alloc(gfp))
+		gfp &= ~__GFP_ZERO;
+	else
+		gfp |= __GFP_ZERO;
+	s = gh_mheap_alloc_span(c->heap, &c->shape, c, gfp, nid);
 	if (!s)
 		return NULL;
 

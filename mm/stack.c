@@ -63,11 +63,15 @@ static void *stack_alloc_large(struct gh_heap *h, size_t size, gfp_t gfp)
 
 	if (gh_large_refused(size, gfp))
 		return NULL;
+	if (want_init_on_alloc(gfp))
+		gfp |= __GFP_ZERO;
 	shape.name = h->central->name;
 	/* A mcentral of stacks, by which the span cache tells them apart. */
 	s = gh_mheap_alloc_span(h, &shape, c, gfp, NUMA_NO_NODE);
 	if (!s)
 		return NULL;
+	if (gfp & __GFP_ZERO && s->needzero)
+		gh_large_zero(s, gfp);
 	WRITE_ONCE(s->inline_state, GH_OBJ_ALLOC);
 	return (void *)s->base;
 }
@@ -87,23 +91,17 @@ static void *stack_alloc_large(struct gh_heap *h, size_t size, gfp_t gfp)
 void *goheap_stack_alloc(size_t size, gfp_t gfp)
 {
 	struct gh_central *c;
-	void *p;
 
 	gh_gfp_might_alloc(gfp);
 	if (unlikely(gh_gfp_refused(gfp) || !size || size > GH_LARGE_MAX))
 		return NULL;
 
 	size = roundup_pow_of_two(max(size, 1UL << GH_STACK_MIN_SHIFT));
-	if (size <= GH_STACK_MAX) {
-		c = stack_central(gh_kheap, ilog2(size) - GH_STACK_MIN_SHIFT);
-		p = gh_slot_alloc_node(c, gfp, NUMA_NO_NODE);
-	} else {
-		p = stack_alloc_large(gh_kheap, size, gfp);
-	}
-
-	if (p && want_init_on_alloc(gfp))
-		memset(p, 0, size);
-	return p;
+	if (size > GH_STACK_MAX)
+		return stack_alloc_large(gh_kheap, size, gfp);
+	c = stack_central(gh_kheap, ilog2(size) - GH_STACK_MIN_SHIFT);
+	return gh_slot_alloc_node(c, gfp, NUMA_NO_NODE,
+				  want_init_on_alloc(gfp) ? size : 0);
 }
 EXPORT_SYMBOL_GPL(goheap_stack_alloc);
 
