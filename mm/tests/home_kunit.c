@@ -181,6 +181,27 @@ static void caches_and_bulk_frees_go_home_too(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_cache_destroy(cache), 0);
 }
 
+/* Caches are found with one addition, which must lead to the same slots. */
+static void each_cpu_finds_the_slots_of_its_home(struct kunit *test)
+{
+	struct goheap_cache *cache;
+	struct gh_central *c;
+	int cpu;
+
+	cache = gh_cache_create(gh_test_heap(test), "homes", SIZE, 0, 0, NULL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
+	c = &cache->central;
+	for_each_online_cpu(cpu) {
+		KUNIT_ASSERT_EQ(test, set_cpus_allowed_ptr(current,
+							   cpumask_of(cpu)), 0);
+		preempt_disable();
+		KUNIT_EXPECT_PTR_EQ(test, gh_home_slot(c->slots),
+				    this_cpu_ptr(gh_central_here(c)->slots));
+		preempt_enable();
+	}
+	KUNIT_EXPECT_EQ(test, gh_cache_destroy(cache), 0);
+}
+
 /* On a CPU whose node has no memory, "this node" is the nearest that has some. */
 static void this_node_has_memory_on_every_cpu(struct kunit *test)
 {
@@ -685,6 +706,7 @@ static void slots_and_homes_are_in_the_statistics(struct kunit *test)
 static struct kunit_case home_cases[] = {
 	KUNIT_CASE(what_is_freed_goes_home),
 	KUNIT_CASE(caches_and_bulk_frees_go_home_too),
+	KUNIT_CASE(each_cpu_finds_the_slots_of_its_home),
 	KUNIT_CASE(this_node_has_memory_on_every_cpu),
 	KUNIT_CASE(the_node_of_a_cpu_is_known_when_it_comes),
 	KUNIT_CASE(the_home_of_a_node_without_memory_is_served_by_magazines),

@@ -461,6 +461,65 @@ static void free_areas_go_back(struct kunit *test)
 	put_span(test, must_get_span(test, 100));
 }
 
+static void areas_beyond_what_is_kept_are_released(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned int kept, nspare = 0;
+	struct gh_area *area;
+	struct gh_node *node;
+	struct gh_span *s;
+
+	if (!gh_vmem_space_is_cheap())
+		kunit_skip(test, "address space is memory here");
+	gh_area_detach(h);
+	s = must_get_span(test, 20);
+	node = s->node;
+	gh_test_fill((void *)s->base, span_bytes(s), 1);
+
+	while (node->nspare <= 2 * node->goal + 4 * GH_VMEM_MAX_ARENAS)
+		KUNIT_ASSERT_EQ(test, gh_area_build(node, GFP_KERNEL), 0);
+	gh_mheap_age_areas(h);
+	kept = 2 * node->goal + 2 * GH_VMEM_MAX_ARENAS;
+	KUNIT_EXPECT_LE(test, node->nspare, kept);
+
+	/* Those that stay are whole, and so is what is in them. */
+	list_for_each_entry(area, &node->areas, vmem.list) {
+		KUNIT_EXPECT_TRUE(test, gh_vmem_intact(&area->vmem));
+		KUNIT_EXPECT_NOT_NULL(test, gh_arena_of(area->vmem.base));
+		nspare += area->vmem.narenas - area->used;
+	}
+	KUNIT_EXPECT_EQ(test, node->nspare, nspare);
+	KUNIT_EXPECT_PTR_EQ(test, gh_span_of(s->base), s);
+	KUNIT_EXPECT_TRUE(test, gh_test_filled((void *)s->base, span_bytes(s), 1));
+	put_span(test, s);
+}
+
+static void scavenging_frees_no_more_than_it_is_asked(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_shape shape = large_shape(50);
+	struct gh_span *data, *s;
+
+	skip_unless_sparse(test);
+	/* Two nodes have something: that of data, which is asked first, has less. */
+	shape.noscan = true;
+	data = gh_mheap_alloc_span(h, &shape, &h->central[1], GFP_KERNEL, NUMA_NO_NODE);
+	KUNIT_ASSERT_NOT_NULL(test, data);
+	s = must_get_span(test, 500);
+	put_span(test, data);
+	put_span(test, s);
+	KUNIT_EXPECT_EQ(test, scavenge(h, 100), 100);
+
+	/* Spans that are cached are evicted for it, whole ones. */
+	scavenge(h, ULONG_MAX);
+	data = gh_mheap_alloc_span(h, &shape, &h->central[1], GFP_KERNEL, NUMA_NO_NODE);
+	KUNIT_ASSERT_NOT_NULL(test, data);
+	s = must_get_span(test, 500);
+	gh_mheap_free_span(h, data);
+	gh_mheap_free_span(h, s);
+	KUNIT_EXPECT_EQ(test, scavenge(h, 100), 100);
+}
+
 static void a_run_may_be_longer_than_an_arena(struct kunit *test)
 {
 	unsigned long npages = (80 * SZ_1M) >> GH_PAGE_SHIFT;
@@ -927,6 +986,8 @@ static struct kunit_case mheap_cases[] = {
 	KUNIT_CASE(those_who_cannot_wait_grow_into_what_is_reserved),
 	KUNIT_CASE(address_space_is_reserved_ahead),
 	KUNIT_CASE(free_areas_go_back),
+	KUNIT_CASE(areas_beyond_what_is_kept_are_released),
+	KUNIT_CASE(scavenging_frees_no_more_than_it_is_asked),
 	KUNIT_CASE(huge_spans_share_the_arenas_that_they_lie_in),
 	KUNIT_CASE(a_run_may_be_longer_than_an_arena),
 	KUNIT_CASE(areas_never_merge),

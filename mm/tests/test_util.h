@@ -11,6 +11,7 @@
 #include <linux/goheap.h>
 #include <linux/mm.h>
 #include <linux/prandom.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/string.h>
@@ -19,6 +20,7 @@
 #include "../compat.h"
 #include "../fault.h"
 #include "../heap.h"
+#include "../mcache.h"
 #include "../mheap.h"
 #include "../report.h"
 #include "../vmem.h"
@@ -64,11 +66,40 @@ static inline int gh_test_heap_init(struct kunit *test)
 	return 0;
 }
 
+static inline struct gh_heap *gh_test_heap(struct kunit *test)
+{
+	return ((struct gh_test *)test->priv)->heap;
+}
+
+/* No CPU's flag is held, or it would not use what the flag guards any more. */
+static inline void gh_test_nobody_is_busy(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned int i, busy = 0;
+	struct gh_central *c;
+	int cpu;
+
+	down_read(&h->caches_sem);
+	for_each_possible_cpu(cpu) {
+		struct gh_mcache *mcache = per_cpu_ptr(h->mcache, cpu);
+
+		busy += gh_busy_is_held(&mcache->tiny.busy);
+		busy += gh_busy_is_held(&mcache->large.busy);
+		gh_for_each_central(c, h)
+			gh_for_each_home(i, c)
+				busy += gh_busy_is_held(&per_cpu_ptr(c->home[i]->slots,
+								     cpu)->busy);
+	}
+	up_read(&h->caches_sem);
+	KUNIT_EXPECT_EQ(test, busy, 0);
+}
+
 /* Ends the heap: nothing may be left in it, and no memory lost. */
 static inline void gh_test_heap_end(struct kunit *test)
 {
 	struct gh_test *t = test->priv;
 
+	gh_test_nobody_is_busy(test);
 	KUNIT_EXPECT_TRUE(test, gh_heap_destroy(t->heap));
 	t->heap = NULL;
 	/* Some cases use the kernel's heap as well. */
@@ -83,11 +114,6 @@ static inline void gh_test_heap_exit(struct kunit *test)
 
 	if (t && t->heap)
 		gh_test_heap_end(test);
-}
-
-static inline struct gh_heap *gh_test_heap(struct kunit *test)
-{
-	return ((struct gh_test *)test->priv)->heap;
 }
 
 /* Is the machine large enough for an object of so many bytes? */
