@@ -448,11 +448,11 @@ void gh_pagealloc_destroy(struct gh_pagealloc *pa)
 {
 	unsigned int i;
 
-	for (i = 1; i < GH_PA_SUM_BLKS; i++) {
-		if (pa->sums[i] != gh_pagestate_zeros)
-			free_page((unsigned long)pa->sums[i]);
-	}
-	gh_pagestate_destroy(&pa->pages);
+	for (i = 1; i < GH_PA_SUM_BLKS; i++)
+		gh_pagestate_free_block(pa->sums[i], gh_pagestate_zeros,
+					&pa->meta_bytes);
+	gh_pagestate_destroy(&pa->pages, &pa->meta_bytes);
+	WARN_ON_ONCE(atomic_long_read(&pa->meta_bytes));
 	gh_pagealloc_init(pa);
 }
 GH_EXPORT_FOR_TESTS(gh_pagealloc_destroy);

@@ -93,6 +93,22 @@ int gh_pagestate_add_block(void **slot, const void *none, gfp_t gfp,
 	return 0;
 }
 
+/**
+ * gh_pagestate_free_block() - free a block, if there is one
+ * @blk: the block, or what stands in for it
+ * @none: what stands in for it
+ * @bytes: counts the bytes of all blocks
+ *
+ * Context: any that may free pages.
+ */
+void gh_pagestate_free_block(const void *blk, const void *none, atomic_long_t *bytes)
+{
+	if (blk == none)
+		return;
+	free_page((unsigned long)blk);
+	atomic_long_sub(PAGE_SIZE, bytes);
+}
+
 /* Where the pointer to the block of chunk @ci is; NULL if nowhere yet. */
 static struct gh_pa_chunk **chunk_slot(const struct gh_pagestate *ps,
 				       unsigned long ci)
@@ -141,27 +157,22 @@ void gh_pagestate_init(struct gh_pagestate *ps)
 /**
  * gh_pagestate_destroy() - free the metadata
  * @ps: the states; must be initialised again before it is used
+ * @bytes: counts the bytes of all blocks
  *
  * Context: any that may free pages; nobody else uses @ps.
  */
-void gh_pagestate_destroy(struct gh_pagestate *ps)
+void gh_pagestate_destroy(struct gh_pagestate *ps, atomic_long_t *bytes)
 {
 	unsigned long i, j;
 
-	for (i = 0; i < GH_PA_COUNT_BLKS; i++) {
-		if ((u64 *)ps->counts[i] != gh_pagestate_zeros)
-			free_page((unsigned long)ps->counts[i]);
-	}
-	for (i = 0; i < GH_PA_DIRTY_BLKS; i++) {
-		if (ps->dirty[i] != gh_pagestate_zeros)
-			free_page((unsigned long)ps->dirty[i]);
-	}
+	for (i = 0; i < GH_PA_COUNT_BLKS; i++)
+		gh_pagestate_free_block(ps->counts[i], gh_pagestate_zeros, bytes);
+	for (i = 0; i < GH_PA_DIRTY_BLKS; i++)
+		gh_pagestate_free_block(ps->dirty[i], gh_pagestate_zeros, bytes);
 	for (i = 0; i < GH_PA_CHUNK_DIRS; i++) {
-		if (!ps->chunks[i])
-			continue;
-		for (j = 0; j < GH_PA_BLK_WORDS; j++)
-			free_page((unsigned long)ps->chunks[i][j]);
-		free_page((unsigned long)ps->chunks[i]);
+		for (j = 0; ps->chunks[i] && j < GH_PA_BLK_WORDS; j++)
+			gh_pagestate_free_block(ps->chunks[i][j], NULL, bytes);
+		gh_pagestate_free_block(ps->chunks[i], NULL, bytes);
 	}
 }
 

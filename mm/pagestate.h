@@ -90,9 +90,10 @@ struct gh_pagestate {
 extern const u64 gh_pagestate_zeros[GH_PA_BLK_WORDS];
 
 void gh_pagestate_init(struct gh_pagestate *ps);
-void gh_pagestate_destroy(struct gh_pagestate *ps);
+void gh_pagestate_destroy(struct gh_pagestate *ps, atomic_long_t *bytes);
 int gh_pagestate_add_block(void **slot, const void *none, gfp_t gfp,
 			   atomic_long_t *bytes);
+void gh_pagestate_free_block(const void *blk, const void *none, atomic_long_t *bytes);
 int gh_pagestate_prepare(struct gh_pagestate *ps, unsigned long ci, gfp_t gfp,
 			 atomic_long_t *bytes);
 
