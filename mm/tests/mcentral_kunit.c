@@ -462,7 +462,8 @@ static void a_batch_with_a_bad_object_loses_no_other(struct kunit *test)
 	struct gh_central *c = central_of(test, SIZE);
 	struct gh_central *other = central_of(test, 4096);
 	struct gh_ent *ents = make_ents(test, NELEMS);
-	struct gh_ent foreign[2], batch[3];
+	/* The last is not of the batch, and must not be what is reported. */
+	struct gh_ent foreign[2], batch[4] = { };
 
 	span_with(test, c, ents, 20);
 	span_with(test, other, foreign, 1);
