@@ -65,8 +65,9 @@ static __always_inline void *small_alloc(struct gh_heap *h, size_t size,
 	unsigned int class = gh_size_to_class(size);
 	struct gh_central *c = &h->central[gh_make_spanclass(class, noscan)];
 
-	return gh_slot_alloc_node(c, gfp, node,
-				  want_init_on_alloc(gfp) ? c->shape.elemsize : 0);
+	if (want_init_on_alloc(gfp))
+		return gh_slot_alloc_node(c, gfp, node, c->shape.elemsize);
+	return gh_slot_alloc_node(c, gfp, node, 0);
 }
 
 static void *tiny_alloc(struct gh_heap *h, size_t size, gfp_t gfp)

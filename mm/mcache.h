@@ -158,8 +158,8 @@ static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
  * Context: as gh_slot_alloc().
  * Return: the object or NULL.
  */
-static inline void *gh_slot_alloc_node(struct gh_central *c, gfp_t gfp,
-				       int nid, size_t zero)
+static __always_inline void *gh_slot_alloc_node(struct gh_central *c, gfp_t gfp,
+						int nid, size_t zero)
 {
 	void *obj;
 	bool ok;
