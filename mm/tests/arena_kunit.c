@@ -289,6 +289,31 @@ static void a_lookup_slot_ends_with_its_arena(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, *slot, before);
 }
 
+/* Somebody unmapped it, and the system gave its addresses to a huge object. */
+static void the_arena_of_a_node_is_not_shared(struct kunit *test)
+{
+	struct gh_arena *arena = arena_of(test), *shared;
+	unsigned long base = arena->base;
+
+	/* It is not looked at. */
+	arena->node = (struct gh_node *)arena;
+	gh_arena_publish(arena);
+	KUNIT_EXPECT_NULL(test, gh_arena_get(base));
+	KUNIT_EXPECT_EQ(test, arena->users, 0);
+	gh_arena_unpublish(arena);
+	arena->node = NULL;
+
+	shared = gh_arena_get(base);
+	KUNIT_ASSERT_NOT_NULL(test, shared);
+	KUNIT_EXPECT_PTR_EQ(test, gh_arena_get(base + GH_ARENA_SIZE - 1), shared);
+	KUNIT_EXPECT_PTR_EQ(test, gh_arena_of(base), shared);
+	KUNIT_EXPECT_FALSE(test, gh_arena_put(shared));
+	KUNIT_EXPECT_TRUE(test, gh_arena_put(shared));
+	KUNIT_EXPECT_NULL(test, gh_arena_of(base));
+	synchronize_rcu();
+	gh_arena_free(shared);
+}
+
 static void an_arena_without_memory_for_it_is_not_made(struct kunit *test)
 {
 	gh_fault_arm(GH_FAULT_META, 1);
@@ -416,6 +441,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(a_page_leads_to_its_span_and_no_other),
 	KUNIT_CASE(a_guess_is_right_or_finds_nothing),
 	KUNIT_CASE(a_lookup_slot_ends_with_its_arena),
+	KUNIT_CASE(the_arena_of_a_node_is_not_shared),
 	KUNIT_CASE(an_arena_without_memory_for_it_is_not_made),
 	KUNIT_CASE(a_killed_task_gets_an_arena),
 	KUNIT_CASE(the_arenas_of_a_heap_are_found_until_it_ends),
