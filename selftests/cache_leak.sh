@@ -10,6 +10,8 @@ expect_begin
 check "scenario leak" scenario leak
 check "the leak is reported with the cache's name" \
 	log_has "goheap: cache leak: stress-leaky"
+check "once" \
+	[ "$(log_since | grep -c 'goheap: cache leak: ')" = 1 ]
 check "and with the number of objects" \
 	log_has "goheap:   11 objects of 600 bytes are lost"
 check "objects are listed" \
