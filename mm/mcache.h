@@ -128,34 +128,13 @@ unsigned long gh_slot_carved(const struct gh_central *c);
 unsigned long gh_slot_released(const struct gh_central *c);
 
 /**
- * gh_slot_alloc() - take an object of a span class or cache
- * @c: its mcentral
- * @gfp: for a miss; nothing is zeroed
- *
- * Context: any in which @gfp may be used; in NMI context nothing new is made.
- * Return: the object or NULL.
- */
-static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
-{
-	void *obj;
-	bool ok;
-
-	preempt_disable();
-	ok = gh_slot_pop(this_cpu_ptr(gh_central_here(c)->slots), &obj);
-	preempt_enable();
-	if (likely(ok))
-		return obj;
-	return gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE, 0);
-}
-
-/**
  * gh_slot_alloc_node() - take an object of a span class or cache, from a node
  * @c: its mcentral
- * @gfp: as for gh_slot_alloc()
+ * @gfp: for a miss
  * @nid: preferred NUMA node; with __GFP_THISNODE the only one
  * @zero: bytes to zero
  *
- * Context: as gh_slot_alloc().
+ * Context: any in which @gfp may be used; in NMI context nothing new is made.
  * Return: the object or NULL.
  */
 static __always_inline void *gh_slot_alloc_node(struct gh_central *c, gfp_t gfp,
@@ -177,6 +156,19 @@ static __always_inline void *gh_slot_alloc_node(struct gh_central *c, gfp_t gfp,
 	if (zero)
 		memset(obj, 0, zero);
 	return obj;
+}
+
+/**
+ * gh_slot_alloc() - take an object of a span class or cache
+ * @c: its mcentral
+ * @gfp: for a miss; nothing is zeroed
+ *
+ * Context: as gh_slot_alloc_node().
+ * Return: the object or NULL.
+ */
+static __always_inline void *gh_slot_alloc(struct gh_central *c, gfp_t gfp)
+{
+	return gh_slot_alloc_node(c, gfp, NUMA_NO_NODE, 0);
 }
 
 /**

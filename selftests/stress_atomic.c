@@ -14,7 +14,7 @@
 
 #include "stress.h"
 
-#define ATOMIC_SIZE	200
+#define ATOMIC_SIZE	200UL
 
 static struct goheap_cache *atomic_cache;
 
@@ -61,6 +61,11 @@ static void *atomic_realloc(gfp_t gfp)
 static void *atomic_stack(gfp_t gfp)
 {
 	return goheap_stack_alloc(SZ_4K, gfp);
+}
+
+static void *atomic_pool(gfp_t gfp)
+{
+	return goheap_mempool_alloc(gfp, (void *)ATOMIC_SIZE);
 }
 
 static void *atomic_cached(gfp_t gfp)
@@ -112,6 +117,7 @@ static const struct atomic_call atomic_calls[] = {
 	{ "goheap_alloc_bulk", atomic_bulk, atomic_free },
 	{ "goheap_realloc", atomic_realloc, atomic_free },
 	{ "goheap_stack_alloc", atomic_stack, goheap_stack_free },
+	{ "goheap_mempool_alloc", atomic_pool, atomic_free },
 	{ "goheap_cache_alloc", atomic_cached, atomic_cache_free },
 	{ "goheap_cache_alloc_node", atomic_cached_node, atomic_cache_free },
 	{ "goheap_cache_alloc_bulk", atomic_cached_bulk, atomic_cache_free },

@@ -292,6 +292,24 @@ static void zeroed_memory_is_zero(struct kunit *test)
 	}
 }
 
+static void zeroed_stack_blocks_are_zero(struct kunit *test)
+{
+	unsigned int round;
+	size_t n;
+
+	/* The second time round it is memory that was used. */
+	for (round = 0; round < 3; round++) {
+		for (n = SZ_2K; n <= SZ_1M; n *= 2) {
+			void *p = goheap_stack_alloc(n, GFP_KERNEL | __GFP_ZERO);
+
+			KUNIT_ASSERT_NOT_NULL(test, p);
+			KUNIT_EXPECT_TRUE(test, gh_test_zeroed(p, n));
+			gh_test_fill(p, n, 1);
+			goheap_stack_free(p);
+		}
+	}
+}
+
 static void zeroed_memory_is_zero_to_its_usable_end(struct kunit *test)
 {
 	size_t size;
@@ -1290,6 +1308,7 @@ static struct kunit_case malloc_cases[] = {
 	KUNIT_CASE(products_that_overflow_are_null),
 	KUNIT_CASE(large_objects_are_whole),
 	KUNIT_CASE(zeroed_memory_is_zero),
+	KUNIT_CASE(zeroed_stack_blocks_are_zero),
 	KUNIT_CASE(zeroed_memory_is_zero_to_its_usable_end),
 	KUNIT_CASE(realloc_keeps_contents),
 	KUNIT_CASE(realloc_within_an_object_stays),
