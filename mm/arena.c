@@ -153,6 +153,7 @@ unsigned long gh_index_bytes(void)
 	return index_nleaves() * sizeof(*gh_index.leaf) +
 	       atomic_long_read(&index_leaves) * sizeof(struct gh_index_leaf);
 }
+GH_EXPORT_FOR_TESTS(gh_index_bytes);
 
 static struct gh_arena **index_slot(unsigned long base)
 {

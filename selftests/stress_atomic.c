@@ -35,7 +35,7 @@ static void *atomic_large(gfp_t gfp)
 
 static void *atomic_tiny(gfp_t gfp)
 {
-	return goheap_alloc_data(8, gfp);
+	return goheap_alloc_data(5, gfp);
 }
 
 static void *atomic_node(gfp_t gfp)
@@ -48,6 +48,14 @@ static void *atomic_bulk(gfp_t gfp)
 	void *p = NULL;
 
 	goheap_alloc_bulk(ATOMIC_SIZE, gfp, 1, &p);
+	return p;
+}
+
+static void *atomic_large_bulk(gfp_t gfp)
+{
+	void *p = NULL;
+
+	goheap_alloc_bulk(SZ_64K, gfp, 1, &p);
 	return p;
 }
 
@@ -66,6 +74,11 @@ static void *atomic_stack(gfp_t gfp)
 static void *atomic_pool(gfp_t gfp)
 {
 	return goheap_mempool_alloc(gfp, (void *)ATOMIC_SIZE);
+}
+
+static void *atomic_pool_cached(gfp_t gfp)
+{
+	return goheap_mempool_alloc_cache(gfp, atomic_cache);
 }
 
 static void *atomic_cached(gfp_t gfp)
@@ -115,9 +128,11 @@ static const struct atomic_call atomic_calls[] = {
 	{ "tiny goheap_alloc_data", atomic_tiny, atomic_free },
 	{ "goheap_alloc_node", atomic_node, atomic_free },
 	{ "goheap_alloc_bulk", atomic_bulk, atomic_free },
+	{ "large goheap_alloc_bulk", atomic_large_bulk, atomic_free },
 	{ "goheap_realloc", atomic_realloc, atomic_free },
 	{ "goheap_stack_alloc", atomic_stack, goheap_stack_free },
 	{ "goheap_mempool_alloc", atomic_pool, atomic_free },
+	{ "goheap_mempool_alloc_cache", atomic_pool_cached, atomic_cache_free },
 	{ "goheap_cache_alloc", atomic_cached, atomic_cache_free },
 	{ "goheap_cache_alloc_node", atomic_cached_node, atomic_cache_free },
 	{ "goheap_cache_alloc_bulk", atomic_cached_bulk, atomic_cache_free },

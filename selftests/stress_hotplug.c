@@ -24,7 +24,7 @@ static bool hotplug_stop;
 static void hotplug_fill(struct st_worker *w)
 {
 	static const u32 sizes[] = {
-		8, 64, 192, 1024, 2304, SZ_8K, SZ_16K, SZ_32K,
+		8, 64, 192, 1024, 2304, SZ_8K, SZ_16K, SZ_32K, SZ_64K,
 	};
 	struct st_obj objs[2 * (ARRAY_SIZE(sizes) + 3)] = { };
 	unsigned int i;

@@ -210,6 +210,18 @@ static void random_addresses_are_found_if_they_are_inside(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 }
 
+/* Leaves come with arenas and stay. */
+static void the_leaves_of_the_index_are_counted(struct kunit *test)
+{
+	unsigned long i, n = DIV_ROUND_UP(gh_index.narenas, GH_INDEX_L2_ENTRIES);
+	unsigned long bytes = n * sizeof(*gh_index.leaf);
+
+	for (i = 0; i < n; i++)
+		if (READ_ONCE(gh_index.leaf[i]))
+			bytes += sizeof(*gh_index.leaf[i]);
+	KUNIT_EXPECT_EQ(test, gh_index_bytes(), bytes);
+}
+
 static void a_page_leads_to_its_span_and_no_other(struct kunit *test)
 {
 	struct gh_arena *arena = arena_of(test);
@@ -438,6 +450,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(wild_addresses_are_in_no_arena),
 	KUNIT_CASE(memory_of_others_is_in_no_arena),
 	KUNIT_CASE(random_addresses_are_found_if_they_are_inside),
+	KUNIT_CASE(the_leaves_of_the_index_are_counted),
 	KUNIT_CASE(a_page_leads_to_its_span_and_no_other),
 	KUNIT_CASE(a_guess_is_right_or_finds_nothing),
 	KUNIT_CASE(a_lookup_slot_ends_with_its_arena),

@@ -568,6 +568,22 @@ static void trimming_leaves_no_empty_chunk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bytes_of(f), PAGE_SIZE);
 }
 
+/* A page that is held here has no other user any more. */
+static void chunks_give_their_pages_back(struct kunit *test)
+{
+	struct gh_fixalloc *f = test->priv;
+	void *rec = gh_fixalloc_alloc(f, GFP_KERNEL);
+	struct page *page;
+
+	KUNIT_ASSERT_NOT_NULL(test, rec);
+	page = virt_to_head_page(rec);
+	get_page(page);
+	gh_fixalloc_free(f, rec);
+	gh_fixalloc_trim(f);
+	KUNIT_EXPECT_EQ(test, page_count(page), 1);
+	put_page(page);
+}
+
 static void a_chunk_stays_as_long_as_one_of_its_records_is_in_use(struct kunit *test)
 {
 	struct gh_fixalloc *f = test->priv;
@@ -1179,6 +1195,7 @@ static struct kunit_case fixalloc_cases[] = {
 	KUNIT_CASE(chunks_go_back_when_all_of_their_records_are_free),
 	KUNIT_CASE(an_allocator_takes_little_more_than_it_needs),
 	KUNIT_CASE(trimming_leaves_no_empty_chunk),
+	KUNIT_CASE(chunks_give_their_pages_back),
 	KUNIT_CASE(a_chunk_stays_as_long_as_one_of_its_records_is_in_use),
 	KUNIT_CASE(records_of_chunks_in_use_go_first),
 	KUNIT_CASE(in_nmi_no_pages_are_freed),

@@ -15,6 +15,7 @@
 #include "../area.h"
 #include "../huge.h"
 #include "../mcentral.h"
+#include "../node.h"
 #include "../tinyword.h"
 
 static struct gh_shape large_shape(unsigned long npages)
@@ -60,6 +61,13 @@ static void put_span(struct kunit *test, struct gh_span *s)
 {
 	gh_mheap_free_span(gh_test_heap(test), s);
 	gh_mheap_evict(gh_test_heap(test));
+}
+
+/* Until all huge spans that are dead are gone, whoever has them just now. */
+static void reap_huge(struct kunit *test)
+{
+	flush_work(&gh_test_heap(test)->huge_work);
+	gh_huge_reap(gh_test_heap(test));
 }
 
 static unsigned long span_bytes(const struct gh_span *s)
@@ -216,6 +224,7 @@ static void huge_spans_are_visited_until_they_are_dead(struct kunit *test)
 	unsigned long npages = (40 * SZ_1M) >> GH_PAGE_SHIFT;
 	unsigned long sum[2] = { };
 	struct gh_span *s;
+	u8 state;
 
 	need_ram(test, 48 * SZ_1M);
 	s = must_get_span(test, npages);
@@ -223,9 +232,14 @@ static void huge_spans_are_visited_until_they_are_dead(struct kunit *test)
 	gh_mheap_walk_spans(h, count_span, sum);
 	KUNIT_EXPECT_EQ(test, sum[0], 1);
 	KUNIT_EXPECT_EQ(test, sum[1], npages);
-	put_span(test, s);
+
+	/* As when it is dead, and still there. */
+	state = s->state;
+	WRITE_ONCE(s->state, GH_SPAN_DEAD);
 	gh_mheap_walk_spans(h, count_span, sum);
+	WRITE_ONCE(s->state, state);
 	KUNIT_EXPECT_EQ(test, sum[0], 1);
+	put_span(test, s);
 	gh_huge_reap(h);
 }
 
@@ -471,10 +485,10 @@ static void areas_beyond_what_is_kept_are_released(struct kunit *test)
 
 	if (!gh_vmem_space_is_cheap())
 		kunit_skip(test, "address space is memory here");
-	gh_area_detach(h);
 	s = must_get_span(test, 20);
 	node = s->node;
 	gh_test_fill((void *)s->base, span_bytes(s), 1);
+	gh_area_detach(h);
 
 	for (i = 0; i < h->nr_nodes; i++) {
 		struct gh_node *n = h->nodes[i];
@@ -527,7 +541,7 @@ static void a_run_may_be_longer_than_an_arena(struct kunit *test)
 {
 	unsigned long npages = (80 * SZ_1M) >> GH_PAGE_SHIFT;
 	struct gh_span *s;
-	unsigned long i;
+	unsigned long i, base;
 
 	need_ram(test, gh_vmem_is_sparse() ? 96 * SZ_1M : 256 * SZ_1M);
 	s = must_get_span(test, npages);
@@ -545,9 +559,10 @@ static void a_run_may_be_longer_than_an_arena(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, i, npages);
 	KUNIT_EXPECT_PTR_NE(test, gh_arena_of(s->base),
 			    gh_arena_of(s->base + span_bytes(s) - 1));
+	base = s->base;
 	put_span(test, s);
-	gh_huge_reap(gh_test_heap(test));
-	KUNIT_EXPECT_NULL(test, gh_span_of(s->base));
+	reap_huge(test);
+	KUNIT_EXPECT_NULL(test, gh_span_of(base));
 	KUNIT_EXPECT_EQ(test, gh_huge_pages(gh_test_heap(test)), 0);
 }
 
@@ -571,9 +586,57 @@ static void huge_spans_share_the_arenas_that_they_lie_in(struct kunit *test)
 		KUNIT_EXPECT_PTR_EQ(test, gh_span_of(s[i]->base), s[i]);
 		KUNIT_EXPECT_PTR_EQ(test, gh_span_of(last), s[i]);
 		gh_mheap_free_span(gh_test_heap(test), s[i]);
-		gh_huge_reap(gh_test_heap(test));
+		reap_huge(test);
 		KUNIT_EXPECT_NULL(test, gh_span_of(last));
 	}
+}
+
+#define HUGE_TRIES	20
+
+/* As if an arena had been where @base is until somebody unmapped it. */
+static struct gh_arena *an_arena_was_at(struct kunit *test, unsigned long base)
+{
+	struct gh_node *node = gh_mheap_node(gh_test_heap(test), numa_mem_id(), false);
+	struct gh_arena *arena = gh_arena_create(node, round_down(base, GH_ARENA_SIZE), 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, arena);
+	arena->area = kunit_kzalloc(test, sizeof(*arena->area), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, arena->area);
+	gh_arena_publish(arena);
+	return arena;
+}
+
+/* The system gives away the lowest address, so mostly that which was freed last. */
+static void a_huge_span_is_not_where_an_arena_was(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned long npages = (40 * SZ_1M) >> GH_PAGE_SHIFT;
+	unsigned int tries = 0;
+	bool met = false;
+
+	need_ram(test, 48 * SZ_1M);
+	while (!met && tries++ < HUGE_TRIES) {
+		struct gh_span *s = must_get_span(test, npages);
+		unsigned long base = s->base;
+		struct gh_arena *arena;
+
+		put_span(test, s);
+		gh_huge_reap(h);
+		vm_unmap_aliases();
+		if (gh_arena_of(base))
+			continue;
+		arena = an_arena_was_at(test, base);
+		s = must_get_span(test, npages);
+		met = arena->area->lost;
+		for (base = s->base; base - s->base < span_bytes(s); base += SZ_1M)
+			KUNIT_EXPECT_PTR_NE(test, gh_arena_of(base), arena);
+		put_span(test, s);
+		gh_huge_reap(h);
+		gh_arena_unpublish(arena);
+		synchronize_rcu();
+		gh_arena_free(arena);
+	}
+	KUNIT_EXPECT_TRUE(test, met);
 }
 
 /* Slots that follow one another are arenas that do. */
@@ -992,6 +1055,7 @@ static struct kunit_case mheap_cases[] = {
 	KUNIT_CASE(areas_beyond_what_is_kept_are_released),
 	KUNIT_CASE(scavenging_frees_no_more_than_it_is_asked),
 	KUNIT_CASE(huge_spans_share_the_arenas_that_they_lie_in),
+	KUNIT_CASE(a_huge_span_is_not_where_an_arena_was),
 	KUNIT_CASE(a_run_may_be_longer_than_an_arena),
 	KUNIT_CASE(areas_never_merge),
 	KUNIT_CASE(scavenging_takes_the_memory_of_free_pages),
