@@ -488,20 +488,17 @@ unsigned int goheap_cache_alloc_bulk(struct goheap_cache *cache, gfp_t gfp,
 				     unsigned int n, void **p)
 {
 	size_t zero = cache_zero(cache, gfp);
-	unsigned int i, got;
+	unsigned int got;
 
 	gh_gfp_might_alloc(gfp);
 	if (unlikely(cache_refuses(cache, gfp)))
 		return 0;
-	got = gh_slot_alloc_bulk(&cache->central, gfp, n, p);
-	if (got < n) {
-		goheap_cache_free_bulk(cache, got, p);
-		return 0;
-	}
+	got = gh_slot_alloc_bulk(&cache->central, gfp, n, p, zero);
+	if (likely(got == n))
+		return n;
 
-	for (i = 0; zero && i < n; i++)
-		memset(p[i], 0, zero);
-	return n;
+	goheap_cache_free_bulk(cache, got, p);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(goheap_cache_alloc_bulk);
 

@@ -499,16 +499,12 @@ static unsigned int small_alloc_bulk(size_t size, gfp_t gfp, unsigned int n,
 {
 	unsigned int sc = gh_make_spanclass(gh_size_to_class(size), false);
 	struct gh_central *c = &gh_kheap->central[sc];
-	unsigned int i, got;
 
 	gh_gfp_might_alloc(gfp);
 	if (unlikely(gh_gfp_refused(gfp)))
 		return 0;
-	got = gh_slot_alloc_bulk(c, gfp, n, p);
-	if (want_init_on_alloc(gfp))
-		for (i = 0; i < got; i++)
-			memset(p[i], 0, c->shape.elemsize);
-	return got;
+	return gh_slot_alloc_bulk(c, gfp, n, p,
+				  want_init_on_alloc(gfp) ? c->shape.elemsize : 0);
 }
 
 static unsigned int other_alloc_bulk(size_t size, gfp_t gfp, unsigned int n,

@@ -747,20 +747,24 @@ static unsigned int slots_pop_many(struct gh_central *c, unsigned int n,
  * @gfp: for misses
  * @n: how many
  * @p: where they go
+ * @zero: bytes to zero of each
  *
  * Context: as gh_slot_alloc().
  * Return: number taken; less than @n only when memory ran out.
  */
 unsigned int gh_slot_alloc_bulk(struct gh_central *c, gfp_t gfp, unsigned int n,
-				void **p)
+				void **p, size_t zero)
 {
-	unsigned int done = 0;
+	unsigned int i, done = 0;
 
 	for (;;) {
+		i = done;
 		done += slots_pop_many(c, n - done, p + done);
+		for (; zero && i < done; i++)
+			memset(p[i], 0, zero);
 		if (done == n)
 			break;
-		p[done] = gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE, 0);
+		p[done] = gh_slot_alloc_slow(c, gfp, NUMA_NO_NODE, zero);
 		if (!p[done])
 			break;
 		done++;

@@ -114,7 +114,7 @@ void gh_mcache_set_bound(unsigned long bytes);
 void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid, size_t zero);
 void gh_slot_free_slow(struct gh_central *c, void *obj, u8 *state);
 unsigned int gh_slot_alloc_bulk(struct gh_central *c, gfp_t gfp, unsigned int n,
-				void **p);
+				void **p, size_t zero);
 unsigned int gh_slot_free_bulk(struct gh_slot __percpu *slots, unsigned int n,
 			       void **p);
 bool gh_slot_holds(const struct gh_central *c, unsigned int cpu);

@@ -143,7 +143,7 @@ static void what_is_freed_goes_home(struct kunit *test)
 	/* A CPU there is served with them, and nobody here is the poorer. */
 	batches = here->tc_n;
 	go_to(test, nid);
-	KUNIT_EXPECT_EQ(test, gh_slot_alloc_bulk(c, GFP_KERNEL, n, p), n);
+	KUNIT_EXPECT_EQ(test, gh_slot_alloc_bulk(c, GFP_KERNEL, n, p, 0), n);
 	KUNIT_EXPECT_EQ(test, here->tc_n, batches);
 	KUNIT_EXPECT_EQ(test, there->tc_n, 0);
 	KUNIT_EXPECT_EQ(test, count_of_node(p, n, nid), n);

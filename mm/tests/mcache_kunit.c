@@ -224,7 +224,7 @@ static void a_bulk_allocation_leaves_a_busy_slot_alone(struct kunit *test)
 	give(c, a);
 	n = gh_slot_n(slot);
 	slot->busy.held = true;
-	got = gh_slot_alloc_bulk(c, GFP_KERNEL, ARRAY_SIZE(p), p);
+	got = gh_slot_alloc_bulk(c, GFP_KERNEL, ARRAY_SIZE(p), p, 0);
 	KUNIT_EXPECT_EQ(test, gh_slot_n(slot), n);
 	slot->busy.held = false;
 	KUNIT_EXPECT_EQ(test, got, (unsigned int)ARRAY_SIZE(p));
@@ -709,7 +709,7 @@ static void bulk_allocation_gives_distinct_objects(struct kunit *test)
 	void **p = gh_test_ptrs(test, MANY);
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, gh_slot_alloc_bulk(c, GFP_KERNEL, MANY, p), MANY);
+	KUNIT_ASSERT_EQ(test, gh_slot_alloc_bulk(c, GFP_KERNEL, MANY, p, 0), MANY);
 	KUNIT_EXPECT_EQ(test, live(c), MANY);
 	for (i = 0; i < MANY; i++)
 		gh_test_fill(p[i], SIZE, i);
@@ -732,7 +732,7 @@ static void bulk_allocation_says_how_far_it_got(struct kunit *test)
 	if (!gh_vmem_is_sparse())
 		kunit_skip(test, "arenas are eager here");
 	gh_fault_arm_from(GH_FAULT_PAGE, 11);
-	got = gh_slot_alloc_bulk(c, GFP_KERNEL, 100, p);
+	got = gh_slot_alloc_bulk(c, GFP_KERNEL, 100, p, 0);
 	KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
 	KUNIT_EXPECT_LT(test, got, 100);
 	KUNIT_EXPECT_EQ(test, live(c), got);
