@@ -233,7 +233,8 @@ static void span_publish(struct gh_span *s, u8 state)
  *  4. Meanwhile only the first word of a record changes: @base of the span, a
  *     word of alloc bits, the link of the tiny words. With a wrong base any
  *     index may result, but one that is too large is refused, and the state
- *     byte of any other says "free".
+ *     byte of any other says "free". Tiny words are found without the base, and
+ *     say "free" too.
  *  5. A span in the span cache is reused without a grace period only for the
  *     mcentral that it had before, and always with the layout that it had (and
  *     one with memory of the reserves is never in the cache). Then

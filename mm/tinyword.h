@@ -39,11 +39,14 @@ struct gh_tinywords {
 	atomic_t word[GH_PAGE_SIZE / GH_TINY_SIZE];
 };
 
-/* The word of the block that @addr is in; @s is a span of tiny blocks. */
+/*
+ * The word of the block that @addr is in; @s is a span of tiny blocks. Such a span is one
+ * page, so this does without @s->base, which changes when the record is freed.
+ */
 static inline atomic_t *gh_tinyword_of(const struct gh_span *s,
 				       unsigned long addr)
 {
-	return &s->tiny->word[(addr - s->base) / GH_TINY_SIZE];
+	return &s->tiny->word[addr % GH_PAGE_SIZE / GH_TINY_SIZE];
 }
 
 static inline int gh_tinyword_read(const struct gh_span *s, unsigned long addr)

@@ -20,6 +20,7 @@
 #include "../malloc.h"
 #include "../mcache.h"
 #include "../span.h"
+#include "../tinyword.h"
 
 static unsigned int steps = 60000;
 module_param(steps, uint, 0444);
@@ -769,6 +770,26 @@ static void a_tiny_block_without_residents_begins_anew(struct kunit *test)
 	migrate_enable();
 }
 
+/* A record that is freed loses its first word, which is the base. */
+static void a_stale_record_of_tiny_blocks_leads_to_no_other_memory(struct kunit *test)
+{
+	static const unsigned long bases[] = { 0, 1UL << 46, -PAGE_SIZE };
+	void *p = goheap_alloc_data(4, GFP_KERNEL);
+	struct gh_span *s, stale;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	s = gh_test_span_of(p);
+	KUNIT_ASSERT_NOT_NULL(test, s->tiny);
+	for (i = 0; i < ARRAY_SIZE(bases); i++) {
+		stale = *s;
+		stale.base = bases[i];
+		KUNIT_EXPECT_PTR_EQ(test, gh_tinyword_of(&stale, (unsigned long)p),
+				    gh_tinyword_of(s, (unsigned long)p));
+	}
+	goheap_free(p);
+}
+
 static void data_objects_of_8_bytes_have_a_place_of_their_own(struct kunit *test)
 {
 	void *p = goheap_alloc_data(8, GFP_KERNEL);
@@ -1331,6 +1352,7 @@ static struct kunit_case malloc_cases[] = {
 	KUNIT_CASE(tiny_objects_have_exactly_their_size),
 	KUNIT_CASE(a_tiny_block_lives_as_long_as_a_resident),
 	KUNIT_CASE(a_tiny_block_without_residents_begins_anew),
+	KUNIT_CASE(a_stale_record_of_tiny_blocks_leads_to_no_other_memory),
 	KUNIT_CASE(data_objects_of_8_bytes_have_a_place_of_their_own),
 	KUNIT_CASE(freeing_a_tiny_object_twice_is_refused),
 	KUNIT_CASE(freeing_inside_a_tiny_object_is_refused),
