@@ -539,6 +539,8 @@ EXPORT_SYMBOL_GPL(goheap_cache_free_bulk);
  * @gfp: allocation flags
  * @cache: the cache, as the pool's data
  *
+ * Objects of more than GOHEAP_ATOMIC_MAX bytes: see goheap_mempool_alloc().
+ *
  * Context: as goheap_cache_alloc().
  * Return: an object or NULL.
  */

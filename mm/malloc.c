@@ -583,6 +583,9 @@ EXPORT_SYMBOL_GPL(goheap_free_bulk);
  * @gfp: allocation flags
  * @size: bytes of an element, as the pool's data
  *
+ * A pool asks without waiting first, so one of elements of more than GOHEAP_ATOMIC_MAX
+ * bytes uses up what it keeps before it waits for memory.
+ *
  * Context: as goheap_alloc().
  * Return: an object or NULL.
  */

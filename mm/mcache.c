@@ -675,6 +675,10 @@ void *gh_slot_alloc_slow(struct gh_central *c, gfp_t gfp, int nid, size_t zero)
 
 	might_alloc(gfp);
 
+	/* Such a mcentral has no magazines, so all its objects come this way. */
+	if (unlikely(c->shape.elemsize > GOHEAP_ATOMIC_MAX) && !gfpflags_allow_blocking(gfp))
+		return NULL;
+
 	home = nid == NUMA_NO_NODE ? gh_central_here(c) :
 				     c->home[gh_numa_index(nid)];
 	/* A NUMA node that has no index is served by others, if it may be. */

@@ -828,6 +828,28 @@ static void mempools_work_over_caches(struct kunit *test)
 	must_destroy(test, cache);
 }
 
+/* One that waits in the mcentral would be served at once, and take long to zero. */
+static void large_objects_are_for_those_who_may_sleep(struct kunit *test)
+{
+	struct goheap_cache *cache = must_create(test, GOHEAP_ATOMIC_MAX + 1, 0, 0, NULL);
+	void *p = must_alloc(test, cache);
+
+	goheap_cache_free(cache, p);
+	KUNIT_EXPECT_NULL(test, goheap_cache_alloc(cache, GFP_ATOMIC));
+	KUNIT_EXPECT_NULL(test, goheap_cache_zalloc(cache, GFP_NOWAIT));
+	KUNIT_EXPECT_NULL(test, goheap_cache_alloc_node(cache, GFP_ATOMIC, numa_mem_id()));
+	KUNIT_EXPECT_EQ(test, goheap_cache_alloc_bulk(cache, GFP_ATOMIC, 1, &p), 0);
+	goheap_cache_free(cache, must_alloc(test, cache));
+	must_destroy(test, cache);
+
+	cache = must_create(test, GOHEAP_ATOMIC_MAX, 0, 0, NULL);
+	goheap_cache_free(cache, must_alloc(test, cache));
+	p = goheap_cache_alloc(cache, GFP_ATOMIC);
+	KUNIT_EXPECT_NOT_NULL(test, p);
+	goheap_cache_free(cache, p);
+	must_destroy(test, cache);
+}
+
 /* ---- random runs -------------------------------------------------------- */
 
 #define CACHES	6
@@ -904,6 +926,7 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(destroy_waits_for_objects_freed_by_rcu),
 	KUNIT_CASE(rcu_frees_constructed_objects_too),
 	KUNIT_CASE(mempools_work_over_caches),
+	KUNIT_CASE(large_objects_are_for_those_who_may_sleep),
 	KUNIT_CASE(random_use_keeps_all_contents),
 	{}
 };
