@@ -91,13 +91,11 @@ static struct gh_span *large_take(struct gh_central *c, unsigned long npages)
 	return s;
 }
 
-/* Are @nbytes more within the CPU's bound? No object may take most of it. */
+/* Are @nbytes more within the CPU's bound? */
 static bool large_has_room(const struct gh_mcache *mcache, long nbytes)
 {
-	long bound = READ_ONCE(gh_percpu_bytes);
-
-	return nbytes <= bound / 4 && READ_ONCE(mcache->bytes) +
-				      (long)mcache->large.bytes + nbytes <= bound;
+	return READ_ONCE(mcache->bytes) + (long)mcache->large.bytes + nbytes <=
+	       READ_ONCE(gh_percpu_bytes);
 }
 
 /*
@@ -113,6 +111,9 @@ static struct gh_span *large_hold(struct gh_mcache *mcache, struct gh_span *s)
 
 	/* It goes home, to the span cache of its node, or is no span of pages. */
 	if (s->huge || s->reserve || s->node->home != this_cpu_read(gh_cpu_home))
+		return s;
+	/* No object may take most of the bound. */
+	if (s->elemsize > READ_ONCE(gh_percpu_bytes) / 4)
 		return s;
 	if (l->n == GH_LARGE_HELD || !large_has_room(mcache, s->elemsize)) {
 		if (!l->n || !large_has_room(mcache, s->elemsize -

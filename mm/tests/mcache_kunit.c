@@ -1428,6 +1428,26 @@ static void a_cpu_holds_large_objects_up_to_its_bound(struct kunit *test)
 	migrate_enable();
 }
 
+/* Nor does it take the place of one that is hardly smaller. */
+static void a_cpu_holds_no_object_of_more_than_a_quarter_of_its_bound(struct kunit *test)
+{
+	unsigned long bound = gh_percpu_bytes;
+	struct gh_large *l;
+	void *fits, *larger;
+
+	migrate_disable();
+	gh_percpu_bytes = SZ_1M;
+	l = large_of(gh_test_heap(test));
+	fits = must_alloc_large(test, gh_percpu_bytes / 4, GFP_KERNEL);
+	larger = must_alloc_large(test, gh_percpu_bytes / 4 + 1, GFP_KERNEL);
+	goheap_free(fits);
+	KUNIT_EXPECT_EQ(test, l->bytes, gh_percpu_bytes / 4);
+	goheap_free(larger);
+	KUNIT_EXPECT_EQ(test, l->bytes, gh_percpu_bytes / 4);
+	gh_percpu_bytes = bound;
+	migrate_enable();
+}
+
 static void a_busy_cache_of_large_objects_is_left_alone(struct kunit *test)
 {
 	struct gh_large *l, before;
@@ -1530,6 +1550,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(a_tiny_block_that_nobody_needs_goes),
 	KUNIT_CASE(a_large_object_freed_here_is_the_next_of_its_length),
 	KUNIT_CASE(a_cpu_holds_large_objects_up_to_its_bound),
+	KUNIT_CASE(a_cpu_holds_no_object_of_more_than_a_quarter_of_its_bound),
 	KUNIT_CASE(a_busy_cache_of_large_objects_is_left_alone),
 	KUNIT_CASE(what_a_cpu_holds_is_not_held_for_ever),
 	KUNIT_CASE(what_a_cpu_holds_is_used_before_new_memory),
