@@ -136,7 +136,7 @@ static inline bool gh_gfp_reserves(gfp_t gfp)
 #define GH_GFP_PAGES	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS |	\
 			 __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NORETRY |	\
 			 __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_HARDWALL |	\
-			 __GFP_THISNODE | __GFP_ZERO)
+			 __GFP_THISNODE | __GFP_ZERO | __GFP_NOLOCKDEP)
 
 /**
  * gh_gfp_meta() - flags for the allocator's own pages
@@ -169,7 +169,8 @@ static inline unsigned int gh_gfp_scope_save(gfp_t gfp)
 
 	if (!(gfp & __GFP_IO))
 		current->flags |= PF_MEMALLOC_NOIO;
-	if (!(gfp & __GFP_FS))
+	/* Lockdep notes nothing of a task in such a scope. */
+	if (!(gfp & __GFP_FS) || gfp & __GFP_NOLOCKDEP)
 		current->flags |= PF_MEMALLOC_NOFS;
 	return old;
 }
