@@ -308,11 +308,12 @@ static unsigned long heap_evict(struct gh_heap *h, struct gh_node *node,
 
 /*
  * kmemleak must look for pointers in spans that may hold some, or it would
- * report what they point to as leaked.
+ * report what they point to as leaked. Where it cannot have memory for its own record,
+ * it is not told, and may report such objects.
  */
 static void span_tell_kmemleak(struct gh_span *s, gfp_t gfp)
 {
-	if (!s->noscan)
+	if (!s->noscan && !gh_pages_cannot_be_had())
 		kmemleak_alloc((void *)s->base, s->npages << GH_PAGE_SHIFT, 0,
 			       gfp);
 }
