@@ -621,7 +621,8 @@ void gh_reclaim_remove(struct gh_heap *h)
 	cancel_delayed_work_sync(&h->background);
 	for_each_possible_cpu(cpu)
 		cancel_work_sync(&per_cpu_ptr(h->mcache, cpu)->age_work);
-	/* That may have been queued by one that had not seen the flag. */
+	flush_work(&h->dead_work);
+	/* Any of these may have queued it without having seen the flag. */
 	cancel_delayed_work_sync(&h->background);
 	gh_area_detach(h);
 }
