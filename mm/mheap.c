@@ -307,6 +307,19 @@ static unsigned long heap_evict(struct gh_heap *h, struct gh_node *node,
 }
 
 /*
+ * Evict some of the @left pages that were cached when the caller's loop began. Others
+ * may cache spans as fast as these go, and it would not end. Returns the pages.
+ */
+static unsigned long heap_evict_some(struct gh_heap *h, struct gh_node *node,
+				     unsigned long *left)
+{
+	unsigned long n = heap_evict(h, node, min(*left, EVICT_PAGES));
+
+	*left -= min(*left, n);
+	return n;
+}
+
+/*
  * kmemleak must look for pointers in spans that may hold some, or it would
  * report what they point to as leaked. Where it cannot have memory for its own record,
  * it is not told, and may report such objects.
@@ -359,6 +372,8 @@ static bool heap_grow_for(struct gh_heap *h, struct gh_node *node,
 static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
 			   struct gh_run *run, gfp_t gfp)
 {
+	unsigned long left;
+
 	if (gh_node_take_pages(node, run)) {
 		if (likely(!run->nscav) ||
 		    !heap_give_up_some(h, node, run->npages, gfp))
@@ -367,8 +382,9 @@ static bool heap_take_from(struct gh_heap *h, struct gh_node *node,
 		return gh_node_take_pages(node, run);
 	}
 
+	left = gh_peek(node->cache.npages);
 	while (READ_ONCE(node->pa.nfree) + gh_peek(node->cache.npages) >=
-	       run->npages && heap_evict(h, node, EVICT_PAGES)) {
+	       run->npages && heap_evict_some(h, node, &left)) {
 		if (gh_node_take_pages(node, run))
 			return true;
 		/* Interrupts may be off, so do no more than one step. */
@@ -402,7 +418,8 @@ unsigned long gh_mheap_evict(struct gh_heap *h)
 	unsigned int i;
 
 	for (i = 0; i < h->nr_nodes; i++)
-		done += heap_evict(h, h->nodes[i], ULONG_MAX);
+		done += heap_evict(h, h->nodes[i],
+				   gh_peek(h->nodes[i]->cache.npages));
 	return done;
 }
 GH_EXPORT_FOR_TESTS(gh_mheap_evict);
@@ -464,7 +481,7 @@ static bool heap_try_node(struct gh_heap *h, struct gh_node *node,
 		/* The pages of cached spans have memory: evict some. */
 		gh_node_free_mixed(node, run);
 		if (!heap_evict(h, node, gfpflags_allow_blocking(gfp) ?
-					 ULONG_MAX : EVICT_PAGES))
+					 gh_peek(node->cache.npages) : EVICT_PAGES))
 			break;
 	}
 	return false;
@@ -886,8 +903,10 @@ static bool node_is_of(const struct gh_node *node, int nid)
 static void heap_evict_for(struct gh_heap *h, struct gh_node *node,
 			   unsigned long npages)
 {
+	unsigned long left = gh_peek(node->cache.npages);
+
 	while (gh_node_idle_committed(node) < npages &&
-	       heap_evict(h, node, EVICT_PAGES))
+	       heap_evict_some(h, node, &left))
 		cond_resched();
 }
 

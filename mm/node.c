@@ -424,11 +424,15 @@ unsigned long gh_node_scavenge(struct gh_node *node, unsigned long npages)
 {
 	unsigned long done = 0, got;
 
-	do {
+	/* Others may free as many meanwhile, and this would not end. */
+	npages = min(npages, gh_node_idle_committed(node));
+	while (done < npages) {
 		got = node_scavenge_batch(node, min(npages - done, SCAV_PAGES));
+		if (!got)
+			break;
 		done += got;
 		cond_resched();
-	} while (got && done < npages);
+	}
 	return done;
 }
 GH_EXPORT_FOR_TESTS(gh_node_scavenge);
