@@ -521,7 +521,7 @@ bool gh_area_age(struct gh_node *node)
 	struct gh_area *area;
 	unsigned long flags;
 
-	list_for_each_entry(area, &node->areas, vmem.list) {
+	gh_node_for_each_area(area, node) {
 		while (area_shrink(node, area))
 			cond_resched();
 		cond_resched();
@@ -618,14 +618,31 @@ static void area_release(struct gh_node *node, struct gh_area *area)
 }
 
 /*
+ * The area that was added before @area, or the last one for NULL; or NULL. Readers
+ * without the lock may only go forward.
+ */
+static struct gh_area *area_before(struct gh_node *node, struct gh_area *area)
+{
+	struct list_head *entry = area ? &area->vmem.list : &node->areas;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&node->lock, flags);
+	entry = entry->prev;
+	raw_spin_unlock_irqrestore(&node->lock, flags);
+	return entry == &node->areas ? NULL :
+				       list_entry(entry, struct gh_area, vmem.list);
+}
+
+/*
  * Move the areas that a node can do without to a list: the youngest first, because
- * the oldest are used again first.
+ * the oldest are used again first. Nobody else takes areas out meanwhile.
  */
 static void node_take_out(struct gh_node *node, struct list_head *gone)
 {
-	struct gh_area *area, *next;
+	struct gh_area *area, *before;
 
-	list_for_each_entry_safe_reverse(area, next, &node->areas, vmem.list) {
+	for (area = area_before(node, NULL); area; area = before) {
+		before = area_before(node, area);
 		if (!area_take_out(node, area))
 			continue;
 		area_unpublish(node, area);

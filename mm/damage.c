@@ -96,7 +96,7 @@ bool gh_damage_look(struct gh_heap *h)
 	for (i = 0; i < h->nr_nodes; i++) {
 		struct gh_node *node = h->nodes[i];
 
-		list_for_each_entry(area, &node->areas, vmem.list) {
+		gh_node_for_each_area(area, node) {
 			if (area->damaged) {
 				area_lose_again(h, node, area, &spans);
 			} else if (!gh_node_area_intact(area)) {

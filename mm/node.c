@@ -84,7 +84,8 @@ int gh_node_set_arena(struct gh_node *node, unsigned int slot,
 		if (cmpxchg(tbl, NULL, (struct gh_arena **)page))
 			free_page(page);
 	}
-	WRITE_ONCE((*tbl)[slot % GH_ARENA_TBL_ENTRIES], arena);
+	/* Walkers read what it holds. They depend on its address. */
+	smp_store_release(&(*tbl)[slot % GH_ARENA_TBL_ENTRIES], arena);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include <linux/list.h>
 #include <linux/percpu.h>
+#include <linux/rculist.h>
 #include <linux/spinlock.h>
 
 #include "arena.h"
@@ -127,6 +128,10 @@ struct gh_pages_cpu {
 	struct gh_node *node;
 	struct gh_pagecache pc;
 };
+
+/* Areas may be added meanwhile, but none goes: the heap's areas_lock is held. */
+#define gh_node_for_each_area(area, node)				\
+	list_for_each_entry_rcu(area, &(node)->areas, vmem.list, true)
 
 struct gh_node *gh_node_create(int nid);
 void gh_node_destroy(struct gh_node *node);
