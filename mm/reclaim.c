@@ -559,7 +559,38 @@ unsigned long gh_reclaim_oom(struct gh_heap *h)
 }
 GH_EXPORT_FOR_TESTS(gh_reclaim_oom);
 
-static int oom_notify(struct notifier_block *nb, unsigned long unused, void *arg)
+/*
+ * Who is told that memory was freed tries again instead of killing a process. It may
+ * not have been of the kind that it needs, as it does not say which that is, and a heap
+ * in use has always some to give. So after as many times as the page allocator tries
+ * without progress (MAX_RECLAIM_RETRIES), it is not told once. Between two times there
+ * may be seconds of reclaim and compaction.
+ */
+#define OOM_REPORTS 16
+#define OOM_ROW_SECONDS 60
+
+/* Under the system's oom_lock. */
+static bool oom_may_report(unsigned long freed)
+{
+	static unsigned long last;
+	static unsigned int n;
+
+	if (!freed || n > OOM_REPORTS || time_after(jiffies, last + OOM_ROW_SECONDS * HZ))
+		n = 0;
+	last = jiffies;
+	return freed && n++ < OOM_REPORTS;
+}
+
+/**
+ * gh_reclaim_oom_notify() - give back what can be had at once, before a process is killed
+ * @nb: unused
+ * @unused: unused
+ * @arg: unsigned long; system pages that were freed are added, with few exceptions
+ *
+ * Context: process context, may sleep; the system's oom_lock is held.
+ * Return: NOTIFY_OK.
+ */
+int gh_reclaim_oom_notify(struct notifier_block *nb, unsigned long unused, void *arg)
 {
 	unsigned long *freed = arg, done = 0, inuse = 0;
 	struct gh_heap *h;
@@ -574,11 +605,13 @@ static int oom_notify(struct notifier_block *nb, unsigned long unused, void *arg
 	pr_info_ratelimited("out of memory: %lu kB are in use, %lu kB were given back\n",
 			    inuse << (GH_PAGE_SHIFT - 10),
 			    done << (GH_PAGE_SHIFT - 10));
-	*freed += done << (GH_PAGE_SHIFT - PAGE_SHIFT);
+	if (oom_may_report(done))
+		*freed += done << (GH_PAGE_SHIFT - PAGE_SHIFT);
 	return NOTIFY_OK;
 }
+GH_EXPORT_FOR_TESTS(gh_reclaim_oom_notify);
 
-static struct notifier_block oom_nb = { .notifier_call = oom_notify };
+static struct notifier_block oom_nb = { .notifier_call = gh_reclaim_oom_notify };
 
 /* ---- life --------------------------------------------------------------- */
 

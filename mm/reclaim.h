@@ -5,6 +5,8 @@
 #ifndef _GOHEAP_RECLAIM_H
 #define _GOHEAP_RECLAIM_H
 
+#include <linux/notifier.h>
+
 #include "mcentral.h"
 
 extern unsigned int gh_retain_percent;
@@ -16,5 +18,6 @@ void gh_reclaim_remove(struct gh_heap *h);
 void gh_reclaim_drain(struct gh_heap *h, struct gh_central *only);
 unsigned long gh_reclaim_all(struct gh_heap *h);
 unsigned long gh_reclaim_oom(struct gh_heap *h);
+int gh_reclaim_oom_notify(struct notifier_block *nb, unsigned long unused, void *arg);
 
 #endif /* _GOHEAP_RECLAIM_H */

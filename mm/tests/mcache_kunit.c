@@ -507,6 +507,29 @@ static void at_the_end_of_memory_everything_here_goes(struct kunit *test)
 	migrate_enable();
 }
 
+/* Or a process whose memory is to be of another kind would spin. */
+static void out_of_memory_is_not_put_off_for_ever(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned long freed = 1;
+	unsigned int i;
+
+	if (!gh_vmem_is_sparse())
+		kunit_skip(test, "arenas are eager here");
+	for (i = 0; freed && i < 100; i++) {
+		freed = 0;
+		goheap_free(gh_malloc(h, SZ_64K, GFP_KERNEL, false, NUMA_NO_NODE));
+		gh_reclaim_oom_notify(NULL, 0, &freed);
+		KUNIT_EXPECT_EQ(test, gh_mheap_idle_committed(h), 0);
+	}
+	KUNIT_EXPECT_EQ(test, freed, 0);
+	KUNIT_EXPECT_GT(test, i, 1);
+
+	goheap_free(gh_malloc(h, SZ_64K, GFP_KERNEL, false, NUMA_NO_NODE));
+	gh_reclaim_oom_notify(NULL, 0, &freed);
+	KUNIT_EXPECT_GE(test, freed, SZ_64K / PAGE_SIZE);
+}
+
 static void draining_one_class_leaves_the_others(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
@@ -1527,6 +1550,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(a_batch_is_the_last_resort_of_a_slot_without_room),
 	KUNIT_CASE(draining_empties_everything),
 	KUNIT_CASE(at_the_end_of_memory_everything_here_goes),
+	KUNIT_CASE(out_of_memory_is_not_put_off_for_ever),
 	KUNIT_CASE(draining_one_class_leaves_the_others),
 	KUNIT_CASE(draining_leaves_live_objects),
 	KUNIT_CASE(objects_freed_elsewhere_do_not_make_the_heap_grow),
