@@ -39,6 +39,7 @@
 #include <linux/workqueue.h>
 
 #include "area.h"
+#include "blocks.h"
 #include "compat.h"
 #include "gfp.h"
 #include "gheap.h"
@@ -60,6 +61,9 @@
  * the system keeps free when the rest of it is full of caches.
  */
 #define PLENTY_PAGES	(SZ_16M >> PAGE_SHIFT)
+
+/* An arena takes more pages than this, for page tables and metadata. */
+#define ARENA_PAGES	32
 
 /* For what heaps do in the background. */
 struct workqueue_struct *gh_wq;
@@ -84,7 +88,7 @@ static bool memory_is_plenty(void)
  * vmap() knows no flags. So those who may not reclaim, or who are reclaim
  * themselves, must not call it; those who should not try hard may while there is
  * memory, and for runs for which others would use vmalloc(), which tries as hard
- * as it can for page tables.
+ * as it can for page tables. Victims of the OOM killer may not.
  *
  * Context: any.
  * Return: whether gh_area_build() may be called.
@@ -93,9 +97,12 @@ bool gh_area_may_build(gfp_t gfp, unsigned long npages)
 {
 	if (!gfpflags_allow_blocking(gfp) || current->flags & PF_MEMALLOC)
 		return false;
+	if (gh_blocks_refused(ARENA_PAGES, gfp))
+		return false;
 	return !(gfp & (__GFP_NORETRY | __GFP_RETRY_MAYFAIL)) ||
 	       npages > SMALL_RUN || memory_is_plenty();
 }
+GH_EXPORT_FOR_TESTS(gh_area_may_build);
 
 /* ---- build -------------------------------------------------------------- */
 

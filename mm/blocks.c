@@ -12,6 +12,9 @@
 #include <linux/oom.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include "blocks.h"
 #include "compat.h"
@@ -23,13 +26,20 @@
 /* Single pages that are asked for in one call. */
 #define BULK_PAGES	32UL
 
-/*
+/**
+ * gh_blocks_refused() - ask whether a task must not have so much
+ * @npages: PAGE_SIZE pages
+ * @gfp: the caller's flags
+ *
  * A victim of the OOM killer must not use up the reserves that it was granted
  * in order to end. Nobody else who was killed is refused anything: a file system
  * cannot leave a transaction half done, and neither is a victim refused that may
  * be in one (GFP_NOFS, GFP_NOIO).
+ *
+ * Context: any.
+ * Return: true if it must not.
  */
-static bool blocks_refused(unsigned long npages, gfp_t gfp)
+bool gh_blocks_refused(unsigned long npages, gfp_t gfp)
 {
 	gfp = current_gfp_context(gfp);
 	return npages > 1UL << PAGE_ALLOC_COSTLY_ORDER &&
@@ -102,7 +112,7 @@ int gh_blocks_get(struct list_head *blocks, unsigned long npages, gfp_t gfp,
 	while (npages) {
 		unsigned long n;
 
-		if (gh_fault(GH_FAULT_PAGE) || blocks_refused(npages, gfp))
+		if (gh_fault(GH_FAULT_PAGE) || gh_blocks_refused(npages, gfp))
 			goto fail;
 		order = min_t(unsigned int, order, ilog2(npages));
 		n = 1UL << order;
@@ -222,4 +232,57 @@ void gh_blocks_free_array(struct page **pages, unsigned long npages)
 			cond_resched();
 	}
 	uncount_all(&u);
+}
+
+/* ---- tables ------------------------------------------------------------- */
+
+static void *vmalloc_killed(size_t size, gfp_t gfp)
+{
+	unsigned long i, npages = DIV_ROUND_UP(size, PAGE_SIZE);
+	struct gh_block_iter it;
+	struct page **pages;
+	LIST_HEAD(blocks);
+	void *p;
+
+	pages = kvmalloc_array(npages, sizeof(*pages), gfp & ~__GFP_ZERO);
+	if (!pages)
+		return NULL;
+	if (gh_blocks_get(&blocks, npages, gfp, NUMA_NO_NODE) < 0) {
+		kvfree(pages);
+		return NULL;
+	}
+	gh_blocks_start(&it, &blocks);
+	for (i = 0; i < npages; i++)
+		pages[i] = gh_blocks_next(&it);
+
+	/* From here on, vfree() frees the pages and their array. */
+	p = gh_fault(GH_FAULT_VMAP) ? NULL :
+	    vmap(pages, npages, VM_MAP | VM_MAP_PUT_PAGES, PAGE_KERNEL);
+	if (p)
+		return p;
+	while (npages)
+		__free_page(pages[--npages]);
+	kvfree(pages);
+	return NULL;
+}
+
+/**
+ * gh_blocks_vmalloc() - memory for tables, for vfree()
+ * @size: bytes
+ * @gfp: as for __vmalloc(); with __GFP_ZERO it is zero
+ *
+ * vmalloc() gives up in a task that is being killed, if it has to take pages one by
+ * one, as it has when a node is low. Such a task is served here.
+ *
+ * Context: process context, may sleep.
+ * Return: the memory or NULL.
+ */
+void *gh_blocks_vmalloc(size_t size, gfp_t gfp)
+{
+	bool killed = gh_fault(GH_FAULT_KILLED);
+	void *p = killed ? NULL : __vmalloc(size, gfp);
+
+	if (!p && (killed || fatal_signal_pending(current)))
+		p = vmalloc_killed(size, gfp);
+	return p;
 }

@@ -33,10 +33,12 @@ struct gh_block_iter {
 	unsigned long left;
 };
 
+bool gh_blocks_refused(unsigned long npages, gfp_t gfp);
 int gh_blocks_get(struct list_head *blocks, unsigned long npages, gfp_t gfp,
 		  int nid);
 void gh_blocks_put(struct list_head *blocks);
 void gh_blocks_count(const struct list_head *blocks);
+void *gh_blocks_vmalloc(size_t size, gfp_t gfp);
 void gh_blocks_free_list(struct list_head *pages);
 void gh_blocks_free_array(struct page **pages, unsigned long npages);
 

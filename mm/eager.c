@@ -57,7 +57,7 @@ int gh_eager_reserve(struct gh_vmem_area *area, int nid)
 
 	if (own > totalram_pages() / 2)
 		return -ENOMEM;
-	pages = vmalloc(array_size(area->nr_pages, sizeof(*pages)));
+	pages = gh_blocks_vmalloc(array_size(area->nr_pages, sizeof(*pages)), GFP_KERNEL);
 	if (!pages)
 		return -ENOMEM;
 	if (eager_get_pages(area, pages, nid)) {

@@ -21,7 +21,7 @@
  * @GH_FAULT_FIXALLOC: getting a chunk for off-heap records
  * @GH_FAULT_META: getting the metadata of an arena
  * @GH_FAULT_USER: getting what a user heap, a session, a call or a pin needs
- * @GH_FAULT_KILLED: vzalloc() of an arena's metadata, as in a task that is being killed
+ * @GH_FAULT_KILLED: vmalloc() of tables, as in a task that is being killed
  * @GH_FAULT_RESERVE: getting physical pages of others than the system's reserves
  * @GH_NR_FAULTS: number of points
  */

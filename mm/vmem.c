@@ -9,7 +9,6 @@
  */
 #include <linux/atomic.h>
 #include <linux/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/vmalloc.h>
 
 #include "blocks.h"
@@ -283,9 +282,9 @@ int gh_vmem_map(struct gh_vmem_map *m, unsigned long npages, gfp_t gfp, int nid)
 	unsigned long i;
 
 	m->npages = npages;
-	m->pages = __vmalloc(array_size(npages + 1, sizeof(*m->pages)),
-			     gfp & (GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY |
-				    __GFP_RETRY_MAYFAIL));
+	m->pages = gh_blocks_vmalloc(array_size(npages + 1, sizeof(*m->pages)),
+				     gfp & (GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY |
+					    __GFP_RETRY_MAYFAIL));
 	if (!m->pages)
 		return -ENOMEM;
 	if (gh_blocks_get(&blocks, npages, gfp, nid) < 0)
@@ -346,41 +345,6 @@ void gh_vmem_unmap_others(void **vm, unsigned int n)
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_unmap_others);
 
-/*
- * vzalloc() gives up in a task that is being killed, if it has to take pages one by
- * one, as it has when a node is low.
- */
-static void *zalloc_killed(size_t size)
-{
-	unsigned long i, npages = DIV_ROUND_UP(size, PAGE_SIZE);
-	struct gh_block_iter it;
-	struct page **pages;
-	LIST_HEAD(blocks);
-	void *p;
-
-	pages = kvmalloc_array(npages, sizeof(*pages), GFP_KERNEL);
-	if (!pages)
-		return NULL;
-	if (gh_blocks_get(&blocks, npages, GFP_KERNEL | __GFP_ZERO,
-			  NUMA_NO_NODE) < 0) {
-		kvfree(pages);
-		return NULL;
-	}
-	gh_blocks_start(&it, &blocks);
-	for (i = 0; i < npages; i++)
-		pages[i] = gh_blocks_next(&it);
-
-	/* From here on, vfree() frees the pages and their array. */
-	p = gh_fault(GH_FAULT_VMAP) ? NULL :
-	    vmap(pages, npages, VM_MAP | VM_MAP_PUT_PAGES, PAGE_KERNEL);
-	if (p)
-		return p;
-	while (npages)
-		__free_page(pages[--npages]);
-	kvfree(pages);
-	return NULL;
-}
-
 /**
  * gh_vmem_zalloc() - zeroed memory for tables of areas, for vfree()
  * @size: bytes
@@ -390,15 +354,9 @@ static void *zalloc_killed(size_t size)
  */
 void *gh_vmem_zalloc(size_t size)
 {
-	bool killed = gh_fault(GH_FAULT_KILLED);
-	void *p;
-
 	if (gh_fault(GH_FAULT_META))
 		return NULL;
-	p = killed ? NULL : vzalloc(size);
-	if (!p && (killed || fatal_signal_pending(current)))
-		p = zalloc_killed(size);
-	return p;
+	return gh_blocks_vmalloc(size, GFP_KERNEL | __GFP_ZERO);
 }
 GH_EXPORT_FOR_TESTS(gh_vmem_zalloc);
 

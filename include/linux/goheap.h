@@ -30,8 +30,8 @@ struct goheap_cache;
  * that must not: memory that the heap has is served, and none is taken.
  *
  * A task that is being killed is served like any other. Only a victim of the OOM
- * killer is refused more than 32 KiB of memory that is new to the heap, and not
- * with ``GFP_NOFS`` or ``GFP_NOIO``.
+ * killer is refused more than 32 KiB of memory that is new to the heap, and address
+ * space that was not made ready before; and not with ``GFP_NOFS`` or ``GFP_NOIO``.
  *
  * Free: from any of these contexts, NMI included, on any CPU.
  *

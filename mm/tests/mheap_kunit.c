@@ -9,6 +9,7 @@
 
 #include <linux/module.h>
 #include <linux/nodemask.h>
+#include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
@@ -639,6 +640,21 @@ static void a_huge_span_is_not_where_an_arena_was(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, met);
 }
 
+static void victims_of_the_oom_killer_build_no_areas(struct kunit *test)
+{
+	bool kernel, nofs;
+
+	KUNIT_ASSERT_TRUE(test, gh_area_may_build(GFP_KERNEL, 1));
+	KUNIT_ASSERT_NULL(test, current->signal->oom_mm);
+	/* It makes us one; nobody looks at what it is. */
+	current->signal->oom_mm = (struct mm_struct *)test;
+	kernel = gh_area_may_build(GFP_KERNEL, 1);
+	nofs = gh_area_may_build(GFP_NOFS, 1);
+	current->signal->oom_mm = NULL;
+	KUNIT_EXPECT_FALSE(test, kernel);
+	KUNIT_EXPECT_TRUE(test, nofs);
+}
+
 /* Slots that follow one another are arenas that do. */
 static void areas_never_merge(struct kunit *test)
 {
@@ -1056,6 +1072,7 @@ static struct kunit_case mheap_cases[] = {
 	KUNIT_CASE(scavenging_frees_no_more_than_it_is_asked),
 	KUNIT_CASE(huge_spans_share_the_arenas_that_they_lie_in),
 	KUNIT_CASE(a_huge_span_is_not_where_an_arena_was),
+	KUNIT_CASE(victims_of_the_oom_killer_build_no_areas),
 	KUNIT_CASE(a_run_may_be_longer_than_an_arena),
 	KUNIT_CASE(areas_never_merge),
 	KUNIT_CASE(scavenging_takes_the_memory_of_free_pages),

@@ -204,6 +204,33 @@ static void a_killed_task_gets_zeroed_memory_or_nothing(struct kunit *test)
 	vfree(p);
 }
 
+static void a_killed_task_gets_a_mapping_of_its_own(struct kunit *test)
+{
+	struct gh_vmem_map map;
+	int err;
+
+	gh_fault_arm(GH_FAULT_KILLED, 1);
+	err = gh_vmem_map(&map, 2 * GH_PAGE_SIZE / PAGE_SIZE, GFP_KERNEL, NUMA_NO_NODE);
+	KUNIT_EXPECT_TRUE(test, gh_fault_disarm());
+	KUNIT_ASSERT_EQ(test, err, 0);
+	KUNIT_EXPECT_TRUE(test, gh_vmem_unmap(&map));
+}
+
+static void a_killed_task_gets_an_area(struct kunit *test)
+{
+	struct gh_vmem_area area;
+	int err;
+
+	if (!gh_vmem_is_sparse() && !gh_test_has_ram(2 * GH_ARENA_SIZE))
+		kunit_skip(test, "not enough memory");
+	gh_fault_arm(GH_FAULT_KILLED, 1);
+	err = gh_vmem_reserve(&area, 1, NUMA_NO_NODE);
+	/* A sparse one needs no table of its pages. */
+	KUNIT_EXPECT_EQ(test, gh_fault_disarm(), !gh_vmem_is_sparse());
+	KUNIT_ASSERT_EQ(test, err, 0);
+	gh_vmem_release(&area);
+}
+
 /* If vzalloc() did not give up, nothing else is taken, which kmemleak would find. */
 static void a_task_that_is_killed_gets_zeroed_memory(struct kunit *test)
 {
@@ -784,6 +811,8 @@ static struct kunit_case vmem_cases[] = {
 	KUNIT_CASE(failing_to_reserve_takes_nothing),
 	KUNIT_CASE(release_frees_what_was_not_decommitted),
 	KUNIT_CASE(a_killed_task_gets_zeroed_memory_or_nothing),
+	KUNIT_CASE(a_killed_task_gets_a_mapping_of_its_own),
+	KUNIT_CASE(a_killed_task_gets_an_area),
 	KUNIT_CASE(a_task_that_is_killed_gets_zeroed_memory),
 	KUNIT_CASE(unmapping_by_others_is_noticed),
 	KUNIT_CASE(nothing_is_mapped_before_it_is_committed),
