@@ -242,9 +242,6 @@ static int area_reserve(struct gh_node *node, unsigned int narenas, gfp_t gfp)
 	if (!area)
 		return -ENOMEM;
 	area->node = node;
-	area->used = 0;
-	area->damaged = false;
-	area->lost = false;
 	err = gh_vmem_reserve(&area->vmem, narenas, node->nid);
 	if (err)
 		goto no_space;

@@ -439,6 +439,7 @@ unsigned long gh_vmem_table_bytes(void)
 {
 	return atomic_long_read(&table_pages) << PAGE_SHIFT;
 }
+GH_EXPORT_FOR_TESTS(gh_vmem_table_bytes);
 
 /* ---- life --------------------------------------------------------------- */
 

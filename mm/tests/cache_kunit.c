@@ -828,6 +828,23 @@ static void mempools_work_over_caches(struct kunit *test)
 	must_destroy(test, cache);
 }
 
+/* The system gives away the place that became free last, or the first one. */
+static void a_cache_gives_its_per_cpu_memory_back(struct kunit *test)
+{
+	struct goheap_cache *cache = must_create(test, 64, 0, 0, NULL);
+	struct gh_slot __percpu *slots = cache->central.slots;
+	unsigned int i = 0;
+	bool again;
+
+	must_destroy(test, cache);
+	do {
+		cache = must_create(test, 64, 0, 0, NULL);
+		again = cache->central.slots == slots;
+		must_destroy(test, cache);
+	} while (!again && i++ < 100);
+	KUNIT_EXPECT_TRUE(test, again);
+}
+
 /* One that waits in the mcentral would be served at once, and take long to zero. */
 static void large_objects_are_for_those_who_may_sleep(struct kunit *test)
 {
@@ -925,6 +942,7 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(destroy_leaves_other_caches_alone),
 	KUNIT_CASE(destroy_waits_for_objects_freed_by_rcu),
 	KUNIT_CASE(rcu_frees_constructed_objects_too),
+	KUNIT_CASE(a_cache_gives_its_per_cpu_memory_back),
 	KUNIT_CASE(mempools_work_over_caches),
 	KUNIT_CASE(large_objects_are_for_those_who_may_sleep),
 	KUNIT_CASE(random_use_keeps_all_contents),

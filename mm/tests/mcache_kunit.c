@@ -425,6 +425,27 @@ static void many_frees_reach_the_transfer_cache_as_batches(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, live(c), 0);
 }
 
+static void a_batch_in_the_transfer_cache_ages(struct kunit *test)
+{
+	struct gh_central *c = central_of(test, SIZE);
+	void **p = gh_test_ptrs(test, 10 * MANY);
+	unsigned int i, batches;
+
+	migrate_disable();
+	many_frees_reach_the_transfer_cache_as_batches(test);
+	for (i = 0; i < 10 * MANY; i++)
+		p[i] = must_alloc(test, c);
+	batches = gh_central_here(c)->tc_n;
+	cancel_delayed_work_sync(&c->heap->background);
+	while (i && gh_central_here(c)->tc_n == batches)
+		give(c, p[--i]);
+	KUNIT_EXPECT_GT(test, gh_central_here(c)->tc_n, batches);
+	KUNIT_EXPECT_TRUE(test, delayed_work_pending(&c->heap->background));
+	while (i)
+		give(c, p[--i]);
+	migrate_enable();
+}
+
 static void a_batch_is_the_last_resort_of_a_slot_without_room(struct kunit *test)
 {
 	struct gh_central *c = central_of(test, SIZE);
@@ -1471,6 +1492,30 @@ static void a_cpu_holds_no_object_of_more_than_a_quarter_of_its_bound(struct kun
 	migrate_enable();
 }
 
+static void large_objects_that_are_needed_do_not_age(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_large *l;
+	unsigned int i;
+
+	migrate_disable();
+	l = large_of(h);
+	for (i = 0; i < 3; i++) {
+		/* The second time, the CPU has it. */
+		goheap_free(must_alloc_large(test, SZ_64K, GFP_KERNEL));
+		goheap_free(must_alloc_large(test, SZ_64K, GFP_KERNEL));
+		preempt_disable();
+		gh_large_age(h);
+		preempt_enable();
+		KUNIT_EXPECT_EQ(test, l->n, 1);
+	}
+	preempt_disable();
+	gh_large_age(h);
+	preempt_enable();
+	KUNIT_EXPECT_EQ(test, l->n, 0);
+	migrate_enable();
+}
+
 static void a_busy_cache_of_large_objects_is_left_alone(struct kunit *test)
 {
 	struct gh_large *l, before;
@@ -1547,6 +1592,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(a_class_that_is_refused_room_takes_nothing),
 	KUNIT_CASE(a_drained_cpu_has_no_room_taken),
 	KUNIT_CASE(many_frees_reach_the_transfer_cache_as_batches),
+	KUNIT_CASE(a_batch_in_the_transfer_cache_ages),
 	KUNIT_CASE(a_batch_is_the_last_resort_of_a_slot_without_room),
 	KUNIT_CASE(draining_empties_everything),
 	KUNIT_CASE(at_the_end_of_memory_everything_here_goes),
@@ -1575,6 +1621,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(a_large_object_freed_here_is_the_next_of_its_length),
 	KUNIT_CASE(a_cpu_holds_large_objects_up_to_its_bound),
 	KUNIT_CASE(a_cpu_holds_no_object_of_more_than_a_quarter_of_its_bound),
+	KUNIT_CASE(large_objects_that_are_needed_do_not_age),
 	KUNIT_CASE(a_busy_cache_of_large_objects_is_left_alone),
 	KUNIT_CASE(what_a_cpu_holds_is_not_held_for_ever),
 	KUNIT_CASE(what_a_cpu_holds_is_used_before_new_memory),

@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/sizes.h>
 
+#include "../area.h"
 #include "../cache.h"
 #include "../malloc.h"
 #include "../reclaim.h"
@@ -279,6 +280,25 @@ static void stack_blocks_are_no_part_of_the_heap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, st.stack_sys, before.stack_sys);
 }
 
+static void areas_cost_what_their_arenas_need(struct kunit *test)
+{
+	struct gh_node *node = gh_mheap_node(gh_test_heap(test), numa_mem_id(), false);
+	struct goheap_stats before, st;
+	unsigned long tables;
+
+	if (!gh_vmem_is_sparse() && !gh_test_has_ram(3 * GH_ARENA_SIZE))
+		kunit_skip(test, "not enough memory");
+	/* The first may need a leaf of the index, too. */
+	KUNIT_ASSERT_EQ(test, gh_area_build(node, GFP_KERNEL), 0);
+	before = stats_of(test);
+	tables = gh_vmem_table_bytes();
+	KUNIT_ASSERT_EQ(test, gh_area_build(node, GFP_KERNEL), 0);
+	st = stats_of(test);
+	tables = gh_vmem_table_bytes() - tables;
+	KUNIT_EXPECT_GE(test, st.other_sys - before.other_sys,
+			tables + sizeof(struct gh_arena));
+}
+
 static void each_kind_of_bad_free_is_counted(struct kunit *test)
 {
 	struct goheap_stats before, st;
@@ -362,6 +382,7 @@ static struct kunit_case stats_cases[] = {
 	KUNIT_CASE(memory_given_back_is_released),
 	KUNIT_CASE(committed_is_what_vmem_committed),
 	KUNIT_CASE(stack_blocks_are_no_part_of_the_heap),
+	KUNIT_CASE(areas_cost_what_their_arenas_need),
 	KUNIT_CASE(each_kind_of_bad_free_is_counted),
 	KUNIT_CASE(the_sums_hold_after_random_use),
 	{}
