@@ -10,6 +10,7 @@
 #define _LINUX_GOHEAP_H
 
 #include <linux/bits.h>
+#include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/mempool.h>
 #include <linux/overflow.h>
@@ -55,6 +56,9 @@ struct goheap_cache;
  * The one exception are data objects (goheap_alloc_data()) of less than 16
  * bytes, except 8, because they share a block: they are aligned to the largest
  * power of two that divides their size, 8 at most.
+ *
+ * kmalloc() aligns more: 16 and 32 KiB to their size, and on some kernels any size to
+ * the largest power of two that divides it. Who needs that takes a cache with @align.
  */
 
 /* Objects of processes, see Documentation/userspace.rst */
@@ -69,7 +73,7 @@ void goheap_user_unpin(struct goheap_user *heap, void *addr);
 void *goheap_alloc(size_t size, gfp_t gfp) __alloc_size(1);
 void *goheap_alloc_data(size_t size, gfp_t gfp) __alloc_size(1);
 void *goheap_alloc_node(size_t size, gfp_t gfp, int node) __alloc_size(1);
-void *goheap_realloc(void *p, size_t size, gfp_t gfp) __alloc_size(2);
+void *goheap_realloc(void *p, size_t size, gfp_t gfp) __realloc_size(2);
 void goheap_free(const void *p);
 void goheap_free_sensitive(void *p);
 unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n,
@@ -233,7 +237,7 @@ goheap_mempool_create_cache(int min_nr, struct goheap_cache *cache)
 
 /* Scoped cleanup: ``void *p __free(goheap) = goheap_alloc(...);`` */
 #ifdef DEFINE_FREE
-DEFINE_FREE(goheap, void *, if (_T) goheap_free(_T))
+DEFINE_FREE(goheap, void *, if (!IS_ERR_OR_NULL(_T)) goheap_free(_T))
 #endif
 
 /**

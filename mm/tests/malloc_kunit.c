@@ -1243,9 +1243,10 @@ static void mempools_keep_their_reserve(struct kunit *test)
 static size_t scoped(void)
 {
 	void *p __free(goheap) = goheap_alloc(64, GFP_KERNEL);
+	void *error __free(goheap) = ERR_PTR(-EIO);
 	void *none __free(goheap) = NULL;
 
-	return none ? 0 : goheap_usable_size(p);
+	return none || !error ? 0 : goheap_usable_size(p);
 }
 
 static void scoped_objects_are_freed_at_the_end(struct kunit *test)
@@ -1258,6 +1259,8 @@ static void scoped_objects_are_freed_at_the_end(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, scoped(), 64);
 	goheap_get_stats(&after);
 	KUNIT_EXPECT_EQ(test, after.objects, before.objects);
+	KUNIT_EXPECT_EQ(test, after.bad_frees[GOHEAP_BAD_WILD],
+			before.bad_frees[GOHEAP_BAD_WILD]);
 }
 #else
 static void scoped_objects_are_freed_at_the_end(struct kunit *test)
