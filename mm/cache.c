@@ -283,6 +283,9 @@ EXPORT_SYMBOL_GPL(goheap_cache_destroy);
  * goheap_cache_shrink() - free the spans of a cache that hold no objects
  * @cache: the cache
  *
+ * They are the heap's then, for others to use, and go back to the system when memory is
+ * short or idle for long, or by goheap_shrink().
+ *
  * Context: process context, may sleep.
  * Return: bytes of these spans.
  */

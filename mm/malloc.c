@@ -378,6 +378,11 @@ static size_t malloc_size(const void *p, bool *noscan)
  * goheap_usable_size() - size of an object as allocated
  * @p: an object of goheap_alloc() or of a cache, or NULL
  *
+ * For information. The compiler knows the size that was asked for, and with
+ * CONFIG_FORTIFY_SOURCE a write to what is behind it panics. To use it all, ask for it:
+ * goheap_realloc() to this size stays in place. Nor is what is behind it zeroed in
+ * objects of caches.
+ *
  * Context: any.
  * Return: bytes, at least as many as were asked for; 0 for what is not an
  * allocated object.
@@ -446,7 +451,8 @@ static bool realloc_fits(size_t have, size_t size)
  * goheap_realloc() - change the size of an object
  * @p: the object, or NULL to allocate
  * @size: new size in bytes; 0 frees the object
- * @gfp: allocation flags; __GFP_ZERO does not zero what is added
+ * @gfp: allocation flags, which are looked at only if the object moves; __GFP_ZERO does
+ *	not zero what is added
  *
  * Contents are kept up to the smaller of the two sizes. A data object remains
  * one. On failure the old object is unchanged. To shrink cannot fail: the object
