@@ -169,7 +169,7 @@ struct leak_list {
 static void leak_add(struct leak_list *leaks, struct gh_span *s,
 		     unsigned int idx)
 {
-	if (s->objstate[idx] != GH_OBJ_ALLOC)
+	if (s->objstate[idx] == GH_OBJ_FREE)
 		return;
 	if (!leaks->count)
 		pr_warn("cache leak: %s is destroyed with live objects\n",

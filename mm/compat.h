@@ -72,12 +72,13 @@ static inline bool gh_pages_cannot_be_had(void)
 /*
  * Not every architecture exchanges single bytes, or does on every kernel; riscv64 of
  * 6.1 does not. Where it is not certain, the word around the byte is exchanged.
- * User-mode Linux could do it, and is where the tests see the other way.
+ * User-mode Linux could do it, and is where the tests see the other way. Returns whether
+ * it was @old.
  */
-static __always_inline u8 gh_cmpxchg_byte(u8 *p, u8 old, u8 new)
+static __always_inline bool gh_try_cmpxchg_byte(u8 *p, u8 old, u8 new)
 {
 #if (defined(CONFIG_X86_64) && !defined(CONFIG_UML)) || defined(CONFIG_ARM64)
-	return cmpxchg(p, old, new);
+	return try_cmpxchg(p, &old, new);
 #else
 	unsigned int at = (unsigned long)p % sizeof(u32), shift;
 	u32 *word = (u32 *)(p - at), was = READ_ONCE(*word), next;
@@ -85,24 +86,10 @@ static __always_inline u8 gh_cmpxchg_byte(u8 *p, u8 old, u8 new)
 	shift = BITS_PER_BYTE * (IS_ENABLED(CONFIG_CPU_BIG_ENDIAN) ? 3 - at : at);
 	do {
 		if ((u8)(was >> shift) != old)
-			return was >> shift;
+			return false;
 		next = (was & ~(0xffU << shift)) | (u32)new << shift;
 	} while (!try_cmpxchg(word, &was, next));
-	return old;
-#endif
-}
-
-static __always_inline u8 gh_xchg_byte(u8 *p, u8 new)
-{
-#if (defined(CONFIG_X86_64) && !defined(CONFIG_UML)) || defined(CONFIG_ARM64)
-	return xchg(p, new);
-#else
-	u8 old;
-
-	do {
-		old = READ_ONCE(*p);
-	} while (gh_cmpxchg_byte(p, old, new) != old);
-	return old;
+	return true;
 #endif
 }
 

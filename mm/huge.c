@@ -300,7 +300,7 @@ static void huge_lose(struct gh_span *s)
 	if (state == GH_SPAN_DEAD || state == GH_SPAN_LOST)
 		return;
 	/* It may be freed at this moment, and then the free has it. */
-	if (gh_cmpxchg_byte(&s->state, state, GH_SPAN_LOST) != state)
+	if (!gh_try_cmpxchg_byte(&s->state, state, GH_SPAN_LOST))
 		return;
 	/* It must not scan what is not there. */
 	if (!s->noscan)

@@ -310,7 +310,7 @@ void gh_large_free_span(struct gh_span *s)
  */
 bool gh_large_release(struct gh_span *s)
 {
-	return gh_xchg_byte(&s->inline_state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
+	return gh_try_cmpxchg_byte(&s->inline_state, GH_OBJ_ALLOC, GH_OBJ_FREE);
 }
 GH_EXPORT_FOR_TESTS(gh_large_release);
 

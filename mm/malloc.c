@@ -343,19 +343,24 @@ slow:
 }
 EXPORT_SYMBOL_GPL(goheap_free);
 
-/* Bytes of the allocated object at an address, or 0. In an RCU read section. */
-static size_t span_usable_size(const struct gh_span *s, unsigned long addr)
+/*
+ * Bytes of the allocated object at an address, or 0; of one that waits for a grace period
+ * only if @waiting. In an RCU read section.
+ */
+static size_t span_usable_size(const struct gh_span *s, unsigned long addr, bool waiting)
 {
-	u8 state = gh_span_state(s);
+	u8 state = gh_span_state(s), obj;
 	unsigned int idx;
 
 	if (state == GH_SPAN_DEAD || state == GH_SPAN_LOST)
 		return 0;
 	if (s->tiny)
 		return gh_tiny_size(s, addr);
-	if (!gh_span_find(s, addr, &idx) || s->objstate[idx] != GH_OBJ_ALLOC)
+	if (!gh_span_find(s, addr, &idx))
 		return 0;
-	return s->elemsize;
+	/* Readers may ask for the size while it is given to RCU. */
+	obj = READ_ONCE(s->objstate[idx]);
+	return obj == GH_OBJ_ALLOC || (waiting && obj == GH_OBJ_RCU) ? s->elemsize : 0;
 }
 
 /* Bytes of an object of the goheap_alloc() family, or 0; and if it is data. */
@@ -367,7 +372,7 @@ static size_t malloc_size(const void *p, bool *noscan)
 	rcu_read_lock();
 	s = gh_span_of((unsigned long)p);
 	if (s && span_is_malloc(s)) {
-		size = span_usable_size(s, (unsigned long)p);
+		size = span_usable_size(s, (unsigned long)p, false);
 		*noscan = s->noscan;
 	}
 	rcu_read_unlock();
@@ -398,7 +403,7 @@ size_t goheap_usable_size(const void *p)
 	rcu_read_lock();
 	s = gh_span_of((unsigned long)p);
 	if (s)
-		size = span_usable_size(s, (unsigned long)p);
+		size = span_usable_size(s, (unsigned long)p, true);
 	rcu_read_unlock();
 	return size;
 }

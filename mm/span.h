@@ -57,6 +57,7 @@ enum gh_span_state {
 enum gh_obj_state {
 	GH_OBJ_FREE,
 	GH_OBJ_ALLOC,
+	GH_OBJ_RCU,		/* is free after a grace period */
 };
 
 /*
@@ -81,7 +82,7 @@ enum gh_obj_state {
 static __always_inline bool gh_obj_claim(u8 *state)
 {
 	if (GH_OBJ_EXCHANGE)
-		return gh_xchg_byte(state, GH_OBJ_FREE) == GH_OBJ_ALLOC;
+		return gh_try_cmpxchg_byte(state, GH_OBJ_ALLOC, GH_OBJ_FREE);
 	*state = GH_OBJ_FREE;
 	return true;
 }

@@ -429,7 +429,7 @@ static void map_show_span(struct seq_file *m, const struct gh_span *s)
 	unsigned int live = 0, i;
 
 	for (i = 0; i < s->nelems; i++)
-		live += s->objstate[i] == GH_OBJ_ALLOC;
+		live += s->objstate[i] != GH_OBJ_FREE;
 
 	if (s->state == GH_SPAN_LARGE)
 		kind = "large";

@@ -262,9 +262,21 @@ static void prepare_large_cached(void)
 
 static rcu_callback_t rcu_callback;
 
+/* One that waits for the grace period that is over now. */
+static void prepare_rcu_callback(void)
+{
+	struct gh_span *s;
+	unsigned int idx;
+
+	prepare_free();
+	s = gh_span_of((unsigned long)object);
+	gh_span_find(s, (unsigned long)object, &idx);
+	*gh_central_ent(s, idx).state = GH_OBJ_RCU;
+}
+
 static void run_free_rcu(void)
 {
-	__goheap_free_rcu(object);
+	__goheap_free_rcu(NULL, object, object);
 }
 
 static void run_rcu_callback(void)
@@ -460,11 +472,11 @@ const struct step_path step_paths[] = {
 	}, {
 		.name = "rcu_callback", .kind = STEP_SMALL,
 		.state = STATE(.cap = 4, .n = 1, .mine = 1),
-		.prepare = prepare_free, .fn = run_rcu_callback,
+		.prepare = prepare_rcu_callback, .fn = run_rcu_callback,
 	}, {
 		.name = "cache_rcu_callback", .kind = STEP_CACHE,
 		.state = STATE(.cap = 4, .n = 1, .mine = 1),
-		.prepare = prepare_free, .fn = run_rcu_callback,
+		.prepare = prepare_rcu_callback, .fn = run_rcu_callback,
 	}, {
 		.name = "deferred_free", .kind = STEP_SMALL,
 		.state = STATE(.cap = 4, .n = 1, .mine = 3),
@@ -506,7 +518,7 @@ void step_paths_init(void)
 	if (!head)
 		return;
 	rcu_read_lock();
-	__goheap_free_rcu(head);
+	__goheap_free_rcu(NULL, head, head);
 	rcu_callback = head->func;
 	rcu_read_unlock();
 	rcu_barrier();

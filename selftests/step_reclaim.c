@@ -262,7 +262,7 @@ static void prepare_destroy(void)
 	head = goheap_cache_alloc(cache, GFP_KERNEL);
 	p = goheap_cache_alloc(cache, GFP_KERNEL);
 	goheap_cache_free(cache, p);
-	__goheap_free_rcu(head);
+	__goheap_free_rcu(cache, head, head);
 }
 
 static void run_destroy(void)

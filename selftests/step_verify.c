@@ -28,7 +28,7 @@
 #include "step.h"
 
 /* Not one of enum gh_obj_state: an entry of a magazine that was seen. */
-#define OBJ_SEEN	2
+#define OBJ_SEEN	3
 
 static struct goheap_stats base_stats;
 

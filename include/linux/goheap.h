@@ -116,7 +116,7 @@ static inline __alloc_size(1, 2) void *goheap_calloc(size_t n, size_t size,
 }
 
 /* Free after an RCU grace period */
-void __goheap_free_rcu(struct rcu_head *head);
+void __goheap_free_rcu(struct goheap_cache *cache, const void *p, struct rcu_head *head);
 
 /**
  * goheap_free_rcu() - free an object after a grace period
@@ -127,13 +127,7 @@ void __goheap_free_rcu(struct rcu_head *head);
  *
  * Context: as call_rcu(): any but NMI.
  */
-#define goheap_free_rcu(p, member)				\
-do {								\
-	typeof(p) ___goheap_p = (p);				\
-								\
-	if (___goheap_p)					\
-		__goheap_free_rcu(&___goheap_p->member);	\
-} while (0)
+#define goheap_free_rcu(p, member)	goheap_cache_free_rcu(NULL, p, member)
 
 /* Object caches */
 
@@ -190,10 +184,14 @@ static inline void *goheap_cache_zalloc(struct goheap_cache *cache, gfp_t gfp)
  *
  * Context: as call_rcu(): any but NMI.
  */
-#define goheap_cache_free_rcu(cache, p, member)			\
-do {								\
-	(void)(cache);						\
-	goheap_free_rcu(p, member);				\
+#define goheap_cache_free_rcu(cache, p, member)				\
+do {									\
+	struct goheap_cache *___goheap_cache = (cache);			\
+	typeof(p) ___goheap_p = (p);					\
+									\
+	if (___goheap_p)						\
+		__goheap_free_rcu(___goheap_cache, ___goheap_p,		\
+				  &___goheap_p->member);		\
 } while (0)
 
 /* Scratch blocks of a power of two of bytes: the Go stack allocator */

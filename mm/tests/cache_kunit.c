@@ -415,7 +415,7 @@ static void what_waits_for_a_grace_period_is_counted(struct kunit *test)
 	head = goheap_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, head);
 	rcu_read_lock();
-	__goheap_free_rcu(head);
+	__goheap_free_rcu(cache, head, head);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&cache->nrcu), 1);
 	rcu_read_unlock();
 	rcu_barrier();
@@ -424,7 +424,7 @@ static void what_waits_for_a_grace_period_is_counted(struct kunit *test)
 	/* The end waits for it, or the object would be lost. */
 	head = goheap_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, head);
-	__goheap_free_rcu(head);
+	__goheap_free_rcu(cache, head, head);
 	KUNIT_EXPECT_EQ(test, gh_cache_destroy(cache), 0);
 }
 

@@ -1219,6 +1219,66 @@ static void rcu_frees_after_a_grace_period(struct kunit *test)
 	goheap_free_rcu(big, rcu);
 }
 
+static void what_waits_for_a_grace_period_cannot_be_freed_again(struct kunit *test)
+{
+	static const size_t sizes[] = { sizeof(struct with_head), SZ_128K, SZ_64M };
+	struct with_head *p;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		if (!gh_test_has_ram(2 * sizes[i]))
+			continue;
+		p = must_alloc(test, sizes[i]);
+		rcu_read_lock();
+		goheap_free_rcu(p, rcu);
+		GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_DOUBLE, goheap_free_rcu(p, rcu));
+		GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_DOUBLE, goheap_free(p));
+		GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_DOUBLE, goheap_free_sensitive(p));
+		GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_DOUBLE,
+				       KUNIT_EXPECT_NULL(test, goheap_realloc(p, sizes[i],
+									      GFP_ATOMIC)));
+		KUNIT_EXPECT_GE(test, goheap_usable_size(p), sizes[i]);
+		rcu_read_unlock();
+		rcu_barrier();
+		KUNIT_EXPECT_EQ(test, goheap_usable_size(p), 0);
+	}
+}
+
+/* The head is what would be overwritten. */
+static void only_an_allocated_object_is_given_to_rcu(struct kunit *test)
+{
+	struct goheap_cache *cache = goheap_cache_create("rcu", 400, 0, 0, NULL);
+	struct goheap_cache *other = goheap_cache_create("other", 400, 0, 0, NULL);
+	struct with_head *p = must_alloc(test, sizeof(*p)), *inner;
+	struct rcu_head *small = must_alloc(test, GH_MIN_OBJ);
+	struct with_head *c;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cache) || IS_ERR(other));
+	c = goheap_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	gh_test_fill(p, sizeof(*p), 1);
+	gh_test_fill(c, sizeof(*c), 2);
+
+	inner = (void *)p + 8;
+	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_INTERIOR, goheap_free_rcu(inner, rcu));
+	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_DOUBLE,
+			       __goheap_free_rcu(NULL, p, (void *)p + sizeof(*p) + 8));
+	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_DOUBLE, __goheap_free_rcu(NULL, small, small));
+	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_DOUBLE,
+			       __goheap_free_rcu(NULL, small, small + 1));
+	goheap_free(small);
+	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_FOREIGN, goheap_cache_free_rcu(cache, p, rcu));
+	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_FOREIGN, goheap_cache_free_rcu(other, c, rcu));
+	KUNIT_EXPECT_TRUE(test, gh_test_filled(p, sizeof(*p), 1));
+	KUNIT_EXPECT_TRUE(test, gh_test_filled(c, sizeof(*c), 2));
+
+	goheap_free(p);
+	GH_TEST_EXPECT_REFUSED(test, GOHEAP_BAD_DOUBLE, goheap_free_rcu(p, rcu));
+	goheap_free_rcu(c, rcu);
+	goheap_cache_destroy(cache);
+	goheap_cache_destroy(other);
+}
+
 static void mempools_keep_their_reserve(struct kunit *test)
 {
 	mempool_t *pool = goheap_mempool_create(8, 500);
@@ -1376,6 +1436,8 @@ static struct kunit_case malloc_cases[] = {
 	KUNIT_CASE(objects_are_of_the_node_that_was_named),
 	KUNIT_CASE(nodes_that_do_not_exist_are_null),
 	KUNIT_CASE(rcu_frees_after_a_grace_period),
+	KUNIT_CASE(what_waits_for_a_grace_period_cannot_be_freed_again),
+	KUNIT_CASE(only_an_allocated_object_is_given_to_rcu),
 	KUNIT_CASE(mempools_keep_their_reserve),
 	KUNIT_CASE(scoped_objects_are_freed_at_the_end),
 	KUNIT_CASE(random_use_keeps_all_contents),
