@@ -28,14 +28,19 @@ static struct dentry *debugfs_dir;
 
 /* ---- counting ----------------------------------------------------------- */
 
+/* They are read one after the other, so what is part of all may be more than that. */
+static u64 without(u64 all, u64 part)
+{
+	return all > part ? all - part : 0;
+}
+
 /* Objects of an mcentral that callers hold. */
 static unsigned long central_live(const struct gh_central *c)
 {
-	/* Read what is subtracted first, or a race could make it too much. */
+	/* Read before the rest, so that it is rarely too much. */
 	unsigned long gone = gh_slot_released(c) + gh_slot_cached(c);
-	unsigned long carved = gh_slot_carved(c);
 
-	return carved > gone ? carved - gone : 0;
+	return without(gh_slot_carved(c), gone);
 }
 
 static void stats_add_central(struct goheap_stats *st,
@@ -85,7 +90,8 @@ static void stats_add_stack(struct goheap_stats *st, struct gh_heap *h,
 	for (i = 0; i < GH_STACK_ORDERS; i++) {
 		struct gh_central *c = &h->central[GH_CENTRAL_STACK + i];
 
-		stack_pages -= atomic_long_read(&c->nspans) * c->shape.npages;
+		stack_pages = without(stack_pages, atomic_long_read(&c->nspans) *
+						   c->shape.npages);
 		st->stack_inuse += central_live(c) * c->shape.elemsize;
 		st->cached += gh_slot_cached(c) * c->shape.elemsize;
 	}
@@ -121,8 +127,8 @@ static void stats_add_objects(struct goheap_stats *st, struct gh_heap *h)
 	st->total_freed += atomic64_read(&h->gone_bytes);
 	up_read(&h->caches_sem);
 
-	st->objects = st->mallocs - st->frees;
-	st->heap_alloc = st->total_alloc - st->total_freed;
+	st->objects = without(st->mallocs, st->frees);
+	st->heap_alloc = without(st->total_alloc, st->total_freed);
 }
 
 static u64 fixalloc_bytes(struct gh_fixalloc *f)
@@ -186,11 +192,11 @@ static void stats_add_pages(struct goheap_stats *st, struct gh_heap *h)
 	st->huge = (u64)gh_huge_pages(h) << GH_PAGE_SHIFT;
 	total = (st->arenas << GH_ARENA_SHIFT) + st->huge;
 	st->stack_sys = (u64)stack_pages << GH_PAGE_SHIFT;
-	st->heap_sys = total - st->stack_sys;
-	st->heap_inuse = (st->pages_inuse - stack_pages) << GH_PAGE_SHIFT;
-	st->heap_idle = st->heap_sys - st->heap_inuse;
+	st->heap_sys = without(total, st->stack_sys);
+	st->heap_inuse = without(st->pages_inuse, stack_pages) << GH_PAGE_SHIFT;
+	st->heap_idle = without(st->heap_sys, st->heap_inuse);
 	st->heap_released = (u64)gh_mheap_released(h) << GH_PAGE_SHIFT;
-	st->committed = total - st->heap_released;
+	st->committed = without(total, st->heap_released);
 	stats_add_stack(st, h, stack_pages);
 }
 
