@@ -486,7 +486,15 @@ static void background_fn(struct work_struct *work)
 
 /* ---- shrinker ----------------------------------------------------------- */
 
-static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
+/**
+ * gh_reclaim_count() - what the shrinker could free
+ * @s: unused
+ * @sc: @nid is the NUMA node
+ *
+ * Context: process context.
+ * Return: system pages, at least; or SHRINK_EMPTY.
+ */
+unsigned long gh_reclaim_count(struct shrinker *s, struct shrink_control *sc)
 {
 	struct gh_heap *h;
 	unsigned long n = 0;
@@ -500,6 +508,7 @@ static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
 	up_read(&heaps_sem);
 	return n << (GH_PAGE_SHIFT - PAGE_SHIFT) ?: SHRINK_EMPTY;
 }
+GH_EXPORT_FOR_TESTS(gh_reclaim_count);
 
 /* If somebody else frees memory of a heap just now, that will do. */
 static unsigned long heap_scan(struct gh_heap *h, int nid, unsigned long want)
@@ -688,7 +697,7 @@ int gh_reclaim_init(void)
 	hotplug_state = err;
 
 	err = -ENOMEM;
-	shrinker = gh_shrinker_register("goheap", shrink_count, shrink_scan,
+	shrinker = gh_shrinker_register("goheap", gh_reclaim_count, shrink_scan,
 					SHRINK_BATCH);
 	if (!shrinker)
 		goto no_shrinker;

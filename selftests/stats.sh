@@ -33,26 +33,37 @@ info()
 		/proc/goheapinfo
 }
 
-# Lines of arena_map that make no sense, or leave pages out. A huge object stands for an
-# arena of its own. An unused heap may have none.
+# Lines of arena_map that make no sense, or leave pages out, or could be one. A huge
+# object stands for an arena of its own. An unused heap may have none.
 map_wrong()
 {
 	awk '
+	function check_end()
+	{
+		if (arena >= 0 && page != 8192 && !huge)
+			print "arena " arena " has " page " pages"
+	}
+	BEGIN { arena = -1 }
 	/^#/ { next }
 	NF != 8 { print; next }
 	{
 		if ($1 != arena) {
-			if (NR > 2 && page != 8192 && !huge)
-				print "arena " arena " has " page " pages"
+			check_end()
+			if ($1 != arena + 1)
+				print "arena " $1 " comes after " arena
 			arena = $1
 			page = 0
+			kind = ""
 		}
 		if ($2 != page || $3 < 1)
 			print
+		if ($4 == kind && (kind == "free" || kind == "released"))
+			print "more than one line: " $0
 		page = $2 + $3
+		kind = $4
 		huge = $2 == 0 && $3 > 4096 && $4 == "large"
 	}
-	END { if (NR > 1 && page != 8192 && !huge) print "the last arena has " page " pages" }
+	END { check_end() }
 	' $DEBUGFS/arena_map
 }
 

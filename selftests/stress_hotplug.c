@@ -8,6 +8,8 @@
 #include <linux/slab.h>
 
 #include "../mm/compat.h"
+#include "../mm/mheap.h"
+#include "../mm/node.h"
 #include "../mm/vmem.h"
 #include "stress.h"
 
@@ -51,6 +53,16 @@ static void hotplug_fill(struct st_worker *w)
 	st_mix_end(objs, ARRAY_SIZE(objs));
 }
 
+/* Does a CPU hold pages that are in no span? */
+static bool hotplug_has_pages(unsigned int cpu)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(gh_kheap->pages_cpu); i++)
+		n += !!per_cpu_ptr(gh_kheap->pages_cpu[i], cpu)->pc.cache;
+	return n;
+}
+
 /* Nothing of a CPU that went away may be missing from the heap. */
 static void hotplug_check_drain(unsigned int cpu)
 {
@@ -66,6 +78,8 @@ static void hotplug_check_drain(unsigned int cpu)
 		 "CPU %u holds free objects (%llu bytes, %llu spans)", cpu,
 		 st.cached - base.stats.cached,
 		 st.spans_inuse - base.stats.spans_inuse);
+	st_check(!gh_vmem_is_sparse() || hotplug_has_pages(cpu),
+		 "CPU %u holds free pages", cpu);
 	err = remove_cpu(cpu);
 	if (err) {
 		st_bad("CPU %u does not go away: %d", cpu, err);
@@ -78,8 +92,9 @@ static void hotplug_check_drain(unsigned int cpu)
 		 "CPU %u is dead and holds nothing (%llu bytes, %llu spans)",
 		 cpu, now.stats.cached - base.stats.cached,
 		 now.stats.spans_inuse - base.stats.spans_inuse);
-	/* Nor in its page cache. */
-	st_check(!gh_vmem_is_sparse() || now.committed == base.committed,
+	/* Nor in its page caches, with memory or without. */
+	st_check(!hotplug_has_pages(cpu) &&
+		 (!gh_vmem_is_sparse() || now.committed == base.committed),
 		 "CPU %u is dead and keeps no pages (%lu bytes)", cpu,
 		 now.committed - base.committed);
 	err = add_cpu(cpu);

@@ -528,6 +528,23 @@ static void at_the_end_of_memory_everything_here_goes(struct kunit *test)
 	migrate_enable();
 }
 
+static void the_shrinker_counts_what_is_idle(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct shrink_control sc = { .nid = numa_mem_id() };
+	unsigned long idle;
+
+	if (!gh_vmem_is_sparse())
+		kunit_skip(test, "arenas are eager here");
+	goheap_free(gh_malloc(h, SZ_2M, GFP_KERNEL, false, sc.nid));
+	gh_mheap_evict(h);
+	idle = gh_mheap_idle_committed(h) << (GH_PAGE_SHIFT - PAGE_SHIFT);
+	KUNIT_EXPECT_GE(test, idle, SZ_2M / PAGE_SIZE);
+	/* Other heaps may have some. */
+	KUNIT_EXPECT_GE(test, gh_reclaim_count(NULL, &sc), idle);
+	KUNIT_EXPECT_LE(test, gh_reclaim_count(NULL, &sc), totalram_pages());
+}
+
 /* Or a process whose memory is to be of another kind would spin. */
 static void out_of_memory_is_not_put_off_for_ever(struct kunit *test)
 {
@@ -1596,6 +1613,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(a_batch_is_the_last_resort_of_a_slot_without_room),
 	KUNIT_CASE(draining_empties_everything),
 	KUNIT_CASE(at_the_end_of_memory_everything_here_goes),
+	KUNIT_CASE(the_shrinker_counts_what_is_idle),
 	KUNIT_CASE(out_of_memory_is_not_put_off_for_ever),
 	KUNIT_CASE(draining_one_class_leaves_the_others),
 	KUNIT_CASE(draining_leaves_live_objects),

@@ -476,6 +476,17 @@ static void free_areas_go_back(struct kunit *test)
 	put_span(test, must_get_span(test, 100));
 }
 
+static void a_sixteenth_of_memory_could_be_had_at_once(struct kunit *test)
+{
+	struct gh_node *node = gh_mheap_node(gh_test_heap(test), numa_mem_id(), false);
+	unsigned long bytes = (totalram_pages() << PAGE_SHIFT) / num_node_state(N_MEMORY) / 16;
+
+	if (!gh_vmem_space_is_cheap())
+		kunit_skip(test, "address space is memory here");
+	KUNIT_EXPECT_EQ(test, gh_area_least_spare(node),
+			clamp(bytes / GH_ARENA_SIZE, 1UL, SZ_512M / GH_ARENA_SIZE));
+}
+
 static void areas_beyond_what_is_kept_are_released(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
@@ -1068,6 +1079,7 @@ static struct kunit_case mheap_cases[] = {
 	KUNIT_CASE(those_who_cannot_wait_grow_into_what_is_reserved),
 	KUNIT_CASE(address_space_is_reserved_ahead),
 	KUNIT_CASE(free_areas_go_back),
+	KUNIT_CASE(a_sixteenth_of_memory_could_be_had_at_once),
 	KUNIT_CASE(areas_beyond_what_is_kept_are_released),
 	KUNIT_CASE(scavenging_frees_no_more_than_it_is_asked),
 	KUNIT_CASE(huge_spans_share_the_arenas_that_they_lie_in),
