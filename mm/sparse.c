@@ -195,6 +195,19 @@ static void sparse_wipe(const struct gh_vmem_area *area)
 }
 
 /**
+ * gh_sparse_unmap() - clear the entry of a system page, and leave its memory alone
+ * @addr: the page, of a mapping that vmap() made
+ *
+ * The TLBs are not flushed.
+ *
+ * Context: any; the caller owns the mapping.
+ */
+void gh_sparse_unmap(unsigned long addr)
+{
+	sparse_walk(addr, addr + PAGE_SIZE, pte_wipe, NULL);
+}
+
+/**
  * gh_sparse_reserve() - reserve the stretch of an area, with nothing mapped
  * @area: @narenas and @nr_pages are set; the rest is filled in
  *

@@ -21,6 +21,7 @@ void gh_sparse_decommit(struct gh_vmem_batch *batch, unsigned long addr,
 			unsigned long nbytes);
 struct page *gh_sparse_hide(unsigned long addr);
 void gh_sparse_show(unsigned long addr, struct page *first);
+void gh_sparse_unmap(unsigned long addr);
 void gh_sparse_flush(void);
 
 #else
@@ -71,6 +72,10 @@ static inline struct page *gh_sparse_hide(unsigned long addr)
 }
 
 static inline void gh_sparse_show(unsigned long addr, struct page *first)
+{
+}
+
+static inline void gh_sparse_unmap(unsigned long addr)
 {
 }
 

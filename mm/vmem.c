@@ -258,6 +258,9 @@ static bool map_pages(struct gh_vmem_map *m)
 		return false;
 	m->vm = vm;
 	m->base = ALIGN((unsigned long)vm, GH_PAGE_SIZE);
+	if (vmem_sparse)
+		gh_sparse_unmap(m->base > (unsigned long)vm ? (unsigned long)vm :
+				m->base + (m->npages << PAGE_SHIFT));
 	return true;
 }
 
@@ -269,8 +272,9 @@ static bool map_pages(struct gh_vmem_map *m)
  * @nid: preferred NUMA node; with __GFP_THISNODE the only one
  *
  * As vmap() does not align, it is given one page more, which is the first one
- * again: from an aligned address on, each page is there once. What remains at
- * the other end shows a page of the same memory, and an unmapped page follows.
+ * again: from an aligned address on, each page is there once. What remains at one
+ * end is unmapped, as the page behind a mapping is; without the sparse back-end, it
+ * shows a page of the same memory.
  *
  * Context: process context, may sleep.
  * Return: 0 or -ENOMEM.

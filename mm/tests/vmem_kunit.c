@@ -488,6 +488,23 @@ static void the_system_counts_what_is_mapped(struct kunit *test)
 
 #endif
 
+/* Where it is may be aligned or not, so have some of each. */
+static void nothing_is_on_either_side_of_a_mapping(struct kunit *test)
+{
+	const unsigned long npages = 2 * GH_PAGE_SIZE / PAGE_SIZE;
+	struct gh_vmem_map map[8];
+	unsigned int i;
+
+	skip_unless_sparse(test);
+	for (i = 0; i < ARRAY_SIZE(map); i++) {
+		KUNIT_ASSERT_EQ(test, gh_vmem_map(&map[i], npages, GFP_KERNEL, NUMA_NO_NODE), 0);
+		KUNIT_EXPECT_FALSE(test, is_mapped(map[i].base - PAGE_SIZE));
+		KUNIT_EXPECT_FALSE(test, is_mapped(map[i].base + (npages << PAGE_SHIFT)));
+	}
+	while (i)
+		KUNIT_EXPECT_TRUE(test, gh_vmem_unmap(&map[--i]));
+}
+
 static void a_mapping_can_be_had_elsewhere(struct kunit *test)
 {
 	const unsigned long npages = 4 * GH_PAGE_SIZE / PAGE_SIZE;
@@ -824,6 +841,7 @@ static struct kunit_case vmem_cases[] = {
 	KUNIT_CASE(commit_does_all_or_nothing),
 	KUNIT_CASE(a_failed_commit_gives_its_pages_back),
 	KUNIT_CASE(the_system_counts_what_is_mapped),
+	KUNIT_CASE(nothing_is_on_either_side_of_a_mapping),
 	KUNIT_CASE(a_mapping_can_be_had_elsewhere),
 	KUNIT_CASE(commit_works_with_interrupts_off),
 	KUNIT_CASE(pages_are_from_the_node_that_was_named),
