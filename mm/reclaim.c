@@ -510,19 +510,29 @@ unsigned long gh_reclaim_count(struct shrinker *s, struct shrink_control *sc)
 }
 GH_EXPORT_FOR_TESTS(gh_reclaim_count);
 
-/* If somebody else frees memory of a heap just now, that will do. */
+/*
+ * Who holds the lock allocates nothing, so it can be waited for here. Not to wait would
+ * be no progress, for which the OOM killer is called, although memory is being freed.
+ */
 static unsigned long heap_scan(struct gh_heap *h, int nid, unsigned long want)
 {
 	unsigned long done;
 
-	if (!mutex_trylock(&h->scav_lock))
-		return 0;
+	mutex_lock(&h->scav_lock);
 	done = gh_mheap_scavenge(h, nid, want, true);
 	mutex_unlock(&h->scav_lock);
 	return done;
 }
 
-static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
+/**
+ * gh_reclaim_scan() - the shrinker: free idle memory
+ * @s: unused
+ * @sc: @nid is the NUMA node, @nr_to_scan how many system pages are to be freed
+ *
+ * Context: process context, may sleep; may be reclaim.
+ * Return: system pages that were freed; or SHRINK_STOP.
+ */
+unsigned long gh_reclaim_scan(struct shrinker *s, struct shrink_control *sc)
 {
 	unsigned long want = DIV_ROUND_UP(sc->nr_to_scan,
 					  GH_PAGE_SIZE / PAGE_SIZE);
@@ -537,6 +547,7 @@ static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
 	up_read(&heaps_sem);
 	return done << (GH_PAGE_SHIFT - PAGE_SHIFT) ?: SHRINK_STOP;
 }
+GH_EXPORT_FOR_TESTS(gh_reclaim_scan);
 
 /* ---- out of memory ------------------------------------------------------ */
 
@@ -569,9 +580,9 @@ unsigned long gh_reclaim_oom(struct gh_heap *h)
 GH_EXPORT_FOR_TESTS(gh_reclaim_oom);
 
 /*
- * Who is told that memory was freed tries again instead of killing a process. It may
- * not have been of the kind that it needs, as it does not say which that is, and a heap
- * in use has always some to give. So after as many times as the page allocator tries
+ * A task that is told that memory was freed tries again, and nobody is killed. What it
+ * needs may be of another node, or adjacent pages, which it does not say; and a heap in
+ * use has always some to give. So after as many times as the page allocator tries
  * without progress (MAX_RECLAIM_RETRIES), it is not told once. Between two times there
  * may be seconds of reclaim and compaction.
  */
@@ -697,7 +708,7 @@ int gh_reclaim_init(void)
 	hotplug_state = err;
 
 	err = -ENOMEM;
-	shrinker = gh_shrinker_register("goheap", gh_reclaim_count, shrink_scan,
+	shrinker = gh_shrinker_register("goheap", gh_reclaim_count, gh_reclaim_scan,
 					SHRINK_BATCH);
 	if (!shrinker)
 		goto no_shrinker;

@@ -20,6 +20,7 @@ void gh_reclaim_drain(struct gh_heap *h, struct gh_central *only);
 unsigned long gh_reclaim_all(struct gh_heap *h);
 unsigned long gh_reclaim_oom(struct gh_heap *h);
 unsigned long gh_reclaim_count(struct shrinker *s, struct shrink_control *sc);
+unsigned long gh_reclaim_scan(struct shrinker *s, struct shrink_control *sc);
 int gh_reclaim_oom_notify(struct notifier_block *nb, unsigned long unused, void *arg);
 
 #endif /* _GOHEAP_RECLAIM_H */

@@ -545,6 +545,57 @@ static void the_shrinker_counts_what_is_idle(struct kunit *test)
 	KUNIT_EXPECT_LE(test, gh_reclaim_count(NULL, &sc), totalram_pages());
 }
 
+#define SCAN_MS	300
+
+/**
+ * struct scan - a task in reclaim
+ * @nid: the NUMA node that is short of memory
+ * @freed: what the shrinker freed for it
+ * @done: it has come back
+ */
+struct scan {
+	int nid;
+	unsigned long freed;
+	struct completion done;
+};
+
+static int scan_fn(void *arg)
+{
+	/* More than all heaps have, so that it comes to each. */
+	struct shrink_control sc = { .nr_to_scan = totalram_pages() };
+	struct scan *scan = arg;
+
+	sc.nid = scan->nid;
+	scan->freed = gh_reclaim_scan(NULL, &sc);
+	complete(&scan->done);
+	return 0;
+}
+
+/* What frees memory just now may free enough, but nobody knows before it is done. */
+static void the_shrinker_waits_for_whom_it_meets(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct task_struct *task;
+	struct scan scan = { .nid = numa_mem_id() };
+	bool waited;
+
+	if (!gh_vmem_is_sparse())
+		kunit_skip(test, "arenas are eager here");
+	goheap_free(gh_malloc(h, SZ_2M, GFP_KERNEL, false, scan.nid));
+	init_completion(&scan.done);
+	mutex_lock(&h->scav_lock);
+	task = kthread_run(scan_fn, &scan, "goheap_scan");
+	waited = IS_ERR(task) ||
+		 !wait_for_completion_timeout(&scan.done, msecs_to_jiffies(SCAN_MS));
+	mutex_unlock(&h->scav_lock);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	KUNIT_EXPECT_TRUE(test, waited);
+	if (waited)
+		wait_for_completion(&scan.done);
+	KUNIT_EXPECT_GE(test, scan.freed, SZ_2M / PAGE_SIZE);
+	KUNIT_EXPECT_NE(test, scan.freed, SHRINK_STOP);
+}
+
 /* Or a process whose memory is to be of another kind would spin. */
 static void out_of_memory_is_not_put_off_for_ever(struct kunit *test)
 {
@@ -1614,6 +1665,7 @@ static struct kunit_case mcache_cases[] = {
 	KUNIT_CASE(draining_empties_everything),
 	KUNIT_CASE(at_the_end_of_memory_everything_here_goes),
 	KUNIT_CASE(the_shrinker_counts_what_is_idle),
+	KUNIT_CASE(the_shrinker_waits_for_whom_it_meets),
 	KUNIT_CASE(out_of_memory_is_not_put_off_for_ever),
 	KUNIT_CASE(draining_one_class_leaves_the_others),
 	KUNIT_CASE(draining_leaves_live_objects),
