@@ -169,7 +169,7 @@ static inline unsigned int gh_gfp_scope_save(gfp_t gfp)
 
 	if (!(gfp & __GFP_IO))
 		current->flags |= PF_MEMALLOC_NOIO;
-	/* Lockdep notes nothing of a task in such a scope. */
+	/* In such a scope, lockdep notes no dependency on reclaim by file systems. */
 	if (!(gfp & __GFP_FS) || gfp & __GFP_NOLOCKDEP)
 		current->flags |= PF_MEMALLOC_NOFS;
 	return old;

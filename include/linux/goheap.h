@@ -58,7 +58,7 @@ struct goheap_cache;
  * power of two that divides their size, 8 at most.
  *
  * kmalloc() aligns more: 16 and 32 KiB to their size, and on some kernels any size to
- * the largest power of two that divides it. Who needs that takes a cache with @align.
+ * the largest power of two that divides it. For that, use a cache with @align.
  */
 
 /* Objects of processes, see Documentation/userspace.rst */
