@@ -62,8 +62,8 @@ enum gh_obj_state {
 
 /*
  * Whether state bytes of small objects are exchanged, so that of two CPUs that free
- * one object at the same moment one is refused. That takes three instructions more,
- * one of them locked, so it is for those who look for such frees: with
+ * one object at the same moment one is refused. That takes three instructions more (five
+ * for a cache), one of them locked, so it is for those who look for such frees: with
  * GOHEAP_DEBUG=1, and in kernels that look for errors at any price.
  */
 #if defined(GOHEAP_DEBUG) || defined(CONFIG_KASAN) || defined(CONFIG_PROVE_LOCKING)
