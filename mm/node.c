@@ -59,6 +59,7 @@ unsigned long gh_node_page_addr(const struct gh_node *node, unsigned long page)
 	return gh_node_arena_of_page(node, page)->base +
 	       ((page % GH_ARENA_PAGES) << GH_PAGE_SHIFT);
 }
+GH_EXPORT_FOR_TESTS(gh_node_page_addr);
 
 /**
  * gh_node_set_arena() - enter an arena in its slot
@@ -225,6 +226,7 @@ bool gh_node_take_pages(struct gh_node *node, struct gh_run *run)
 	raw_spin_unlock_irqrestore(&node->lock, flags);
 	return ok;
 }
+GH_EXPORT_FOR_TESTS(gh_node_take_pages);
 
 /**
  * gh_node_take_or_grow() - take a run of pages, and grow if there is none
@@ -358,6 +360,7 @@ void gh_node_free_mixed(struct gh_node *node, const struct gh_run *run)
 		addr += n << GH_PAGE_SHIFT;
 	}
 }
+GH_EXPORT_FOR_TESTS(gh_node_free_mixed);
 
 /* ---- scavenging --------------------------------------------------------- */
 

@@ -55,7 +55,8 @@ map_wrong()
 			page = 0
 			kind = ""
 		}
-		if ($2 != page || $3 < 1)
+		# A page that an arena has is in some state.
+		if ($2 != page || $3 < 1 || $4 == "absent")
 			print
 		if ($4 == kind && (kind == "free" || kind == "released"))
 			print "more than one line: " $0
@@ -85,6 +86,9 @@ cat $DEBUGFS/arena_map >/tmp/map
 held=$(awk '$4 == "cache:stress-hold" { n += $8 } END { print n }' /tmp/map)
 [ "$held" = 1000 ] || sed 's/^/# /' /tmp/map
 check "objects of the map are those of the statistics" [ "$held" = 1000 ]
+
+check "scenario hold_arenas" scenario hold_arenas
+check "the map of more than one arena is complete" [ -z "$(map_wrong)" ]
 
 # A worker frees them.
 huge_falls_to()

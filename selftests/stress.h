@@ -145,6 +145,7 @@ void stress_large(void);
 void stress_stale(void);
 void stress_reuse(void);
 void stress_hold(void);
+void stress_hold_arenas(void);
 void stress_hold_huge(void);
 void stress_thin_huge(void);
 void stress_release(void);

@@ -198,10 +198,13 @@ void stress_leak(void)
 
 #define HOLD_OBJS	2000
 #define HOLD_HUGE	6
+/* Of 20 MiB: three fit in an arena, and are not all of it. */
+#define HOLD_LARGE	4
 
 static struct goheap_cache *hold_cache;
 static struct st_obj *hold_objs;
 static void *hold_huge[HOLD_HUGE];
+static void *hold_large[HOLD_LARGE];
 
 static bool hold_begin(void)
 {
@@ -245,6 +248,21 @@ void stress_hold(void)
 }
 
 /**
+ * stress_hold_arenas() - the same with large objects that need more than one arena
+ */
+void stress_hold_arenas(void)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < HOLD_LARGE; i++) {
+		if (!hold_large[i])
+			hold_large[i] = goheap_alloc(20 * SZ_1M, GFP_KERNEL);
+		n += !!hold_large[i];
+	}
+	st_check(n == HOLD_LARGE, "%u large objects are held", n);
+}
+
+/**
  * stress_hold_huge() - the same with a few huge objects, each of a size of its own
  */
 void stress_hold_huge(void)
@@ -282,6 +300,10 @@ void stress_release(void)
 	for (i = 0; i < HOLD_HUGE; i++) {
 		goheap_free(hold_huge[i]);
 		hold_huge[i] = NULL;
+	}
+	for (i = 0; i < HOLD_LARGE; i++) {
+		goheap_free(hold_large[i]);
+		hold_large[i] = NULL;
 	}
 	if (hold_objs)
 		st_mix_end(hold_objs, HOLD_OBJS);

@@ -48,6 +48,7 @@ static const struct scenario scenarios[] = {
 	{ "stale", stress_stale },
 	{ "reuse", stress_reuse },
 	{ "hold", stress_hold },
+	{ "hold_arenas", stress_hold_arenas },
 	{ "hold_huge", stress_hold_huge },
 	{ "thin_huge", stress_thin_huge },
 	{ "release", stress_release },

@@ -118,6 +118,20 @@ static unsigned int narenas(struct gh_heap *h)
 	return n;
 }
 
+/* Slots of nodes that lead to an arena, less the arenas that there are. */
+static long slots_too_many(struct gh_heap *h)
+{
+	unsigned int i, slot;
+	long n = 0;
+
+	for (i = 0; i < h->nr_nodes; i++) {
+		for (slot = 0; slot < GH_MAX_ARENAS; slot++)
+			n += !!gh_node_arena(h->nodes[i], slot);
+		n -= h->nodes[i]->narenas + h->nodes[i]->nspare;
+	}
+	return n;
+}
+
 static void need_ram(struct kunit *test, unsigned long nbytes)
 {
 	if (!gh_test_has_ram(nbytes))
@@ -340,19 +354,44 @@ static void short_runs_come_from_the_page_cache_of_the_cpu(struct kunit *test)
 	put_span(test, b);
 }
 
+static struct gh_span *must_get_data_span(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_shape shape = large_shape(1);
+	struct gh_span *s;
+
+	shape.noscan = true;
+	s = gh_mheap_alloc_span(h, &shape, &h->central[0], GFP_KERNEL, NUMA_NO_NODE);
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	return s;
+}
+
 static void a_flushed_page_cache_gives_all_back(struct kunit *test)
 {
-	struct gh_pages_cpu *pcpu = pages_here(test);
-	struct gh_span *s = must_get_span(test, 1);
+	struct gh_heap *h = gh_test_heap(test);
+	struct gh_pages_cpu *pcpu[2] = { pages_here(test) };
+	struct gh_span *s[2] = { must_get_span(test, 1) };
+	/* Eager arenas have spans of both kinds. */
+	unsigned int i, n = gh_vmem_is_sparse() ? 2 : 1;
 
+	pcpu[1] = this_cpu_ptr(h->pages_cpu[1]);
+	if (n == 2) {
+		/* The first time, the node grows. */
+		put_span(test, must_get_data_span(test));
+		s[1] = must_get_data_span(test);
+	}
+	for (i = 0; i < n; i++)
+		KUNIT_EXPECT_NE(test, pcpu[i]->pc.cache, 0ULL);
 	preempt_disable();
-	gh_mheap_flush_pages(gh_test_heap(test), smp_processor_id());
+	gh_mheap_flush_pages(h, smp_processor_id());
 	preempt_enable();
-	KUNIT_EXPECT_EQ(test, pcpu->pc.cache, 0ULL);
-	KUNIT_EXPECT_FALSE(test, pcpu->busy.held);
-	KUNIT_EXPECT_EQ(test, s->node->pa.ninuse,
-			1 + gh_vmem_is_sparse());
-	put_span(test, s);
+	for (i = 0; i < n; i++) {
+		KUNIT_EXPECT_EQ(test, pcpu[i]->pc.cache, 0ULL);
+		KUNIT_EXPECT_FALSE(test, pcpu[i]->busy.held);
+		KUNIT_EXPECT_EQ(test, s[i]->node->pa.ninuse,
+				1 + gh_vmem_is_sparse());
+		put_span(test, s[i]);
+	}
 }
 
 static void a_busy_page_cache_is_left_alone(struct kunit *test)
@@ -470,6 +509,7 @@ static void free_areas_go_back(struct kunit *test)
 	for (i = 0; i < 20; i++)
 		gh_mheap_age_areas(h);
 	KUNIT_EXPECT_EQ(test, narenas(h), gh_vmem_is_sparse() ? 0 : 1);
+	KUNIT_EXPECT_EQ(test, slots_too_many(h), 0);
 	KUNIT_EXPECT_NULL(test, gh_span_of(addr));
 	KUNIT_EXPECT_TRUE(test, nodes_verify(h));
 	/* It can begin anew. */
@@ -481,10 +521,12 @@ static void a_sixteenth_of_memory_could_be_had_at_once(struct kunit *test)
 	struct gh_node *node = gh_mheap_node(gh_test_heap(test), numa_mem_id(), false);
 	unsigned long bytes = (totalram_pages() << PAGE_SHIFT) / num_node_state(N_MEMORY) / 16;
 
+	/* What is memory already is not kept. */
 	if (!gh_vmem_space_is_cheap())
-		kunit_skip(test, "address space is memory here");
-	KUNIT_EXPECT_EQ(test, gh_area_least_spare(node),
-			clamp(bytes / GH_ARENA_SIZE, 1UL, SZ_512M / GH_ARENA_SIZE));
+		KUNIT_EXPECT_EQ(test, gh_area_least_spare(node), 0);
+	else
+		KUNIT_EXPECT_EQ(test, gh_area_least_spare(node),
+				clamp(bytes / GH_ARENA_SIZE, 1UL, SZ_512M / GH_ARENA_SIZE));
 }
 
 static void areas_beyond_what_is_kept_are_released(struct kunit *test)
@@ -519,6 +561,7 @@ static void areas_beyond_what_is_kept_are_released(struct kunit *test)
 		nspare += area->vmem.narenas - area->used;
 	}
 	KUNIT_EXPECT_EQ(test, node->nspare, nspare);
+	KUNIT_EXPECT_EQ(test, slots_too_many(h), 0);
 	KUNIT_EXPECT_PTR_EQ(test, gh_span_of(s->base), s);
 	KUNIT_EXPECT_TRUE(test, gh_test_filled((void *)s->base, span_bytes(s), 1));
 	put_span(test, s);
@@ -739,7 +782,10 @@ static void the_system_knows_what_is_idle(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, reclaimable_is(before));
 	for (i = 0; i < ARRAY_SIZE(s); i++)
 		put_span(test, s[i]);
-	gh_mheap_show_idle(h);
+	/* The worker says so, too, whether or not it is time for a tick. */
+	h->aged = jiffies + 3600 * HZ;
+	mod_delayed_work(gh_wq, &h->background, 0);
+	flush_delayed_work(&h->background);
 	KUNIT_EXPECT_TRUE(test, reclaimable_is(before + (SZ_64M >> PAGE_SHIFT)));
 	scavenge(h, ULONG_MAX);
 	KUNIT_EXPECT_TRUE(test, reclaimable_is(before));
@@ -763,6 +809,52 @@ static void the_system_forgets_a_heap(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, reclaimable_is(before + shown));
 	gh_test_heap_end(test);
 	KUNIT_EXPECT_TRUE(test, reclaimable_is(before));
+}
+
+static enum gh_page_state state_of(struct gh_node *node, unsigned long page)
+{
+	enum gh_page_state state;
+
+	raw_spin_lock_irq(&node->lock);
+	state = gh_pagealloc_state(&node->pa, page);
+	raw_spin_unlock_irq(&node->lock);
+	return state;
+}
+
+/* Page @i of ten has memory if bit @i of @memory is set. */
+static void free_ten_pages(struct kunit *test, struct gh_node *node, unsigned int memory)
+{
+	struct gh_run run = { .npages = 10 };
+	unsigned long page;
+	unsigned int i;
+
+	KUNIT_ASSERT_TRUE(test, gh_node_take_pages(node, &run));
+	KUNIT_ASSERT_EQ(test, run.nscav, 10);
+	for (i = 0; i < run.npages; i++)
+		if (memory & BIT(i))
+			KUNIT_EXPECT_EQ(test, 0,
+					gh_vmem_commit(gh_node_page_addr(node, run.page + i),
+						       GH_PAGE_SIZE, GFP_KERNEL, NUMA_NO_NODE));
+	gh_node_free_mixed(node, &run);
+	for (i = 0, page = run.page; i < run.npages; i++, page++)
+		KUNIT_EXPECT_EQ(test, state_of(node, page),
+				memory & BIT(i) ? GH_PAGE_FREE : GH_PAGE_SCAVENGED);
+}
+
+static void pages_are_known_to_have_memory_one_by_one(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned int memory[] = { 0, 0x3ff, 0x001, 0x200, 0x0f0, 0x30f, 0x155, 0x133 };
+	unsigned int i;
+
+	skip_unless_sparse(test);
+	for (i = 0; i < ARRAY_SIZE(memory); i++) {
+		/* So that none has memory before. */
+		gh_mheap_flush_pages(h, raw_smp_processor_id());
+		scavenge(h, ULONG_MAX);
+		free_ten_pages(test, gh_mheap_node(h, numa_mem_id(), false), memory[i]);
+	}
+	KUNIT_EXPECT_TRUE(test, nodes_verify(h));
 }
 
 static void scavenging_begins_at_the_highest_address(struct kunit *test)
@@ -1090,6 +1182,7 @@ static struct kunit_case mheap_cases[] = {
 	KUNIT_CASE(scavenging_takes_the_memory_of_free_pages),
 	KUNIT_CASE(the_system_knows_what_is_idle),
 	KUNIT_CASE(the_system_forgets_a_heap),
+	KUNIT_CASE(pages_are_known_to_have_memory_one_by_one),
 	KUNIT_CASE(scavenging_begins_at_the_highest_address),
 	KUNIT_CASE(scavenging_spares_what_is_in_use),
 	KUNIT_CASE(a_heap_with_holes_gives_back_what_it_takes),

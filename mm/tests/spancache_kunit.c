@@ -5,6 +5,7 @@
  */
 #include "test_util.h"
 
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/nodemask.h>
 #include <linux/rcupdate.h>
@@ -520,6 +521,37 @@ static void the_background_worker_empties_an_idle_cache(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cached(test), 0);
 }
 
+/* Returns whether it comes again, after memory of a peak was idle for a tick. */
+static bool tick_comes_again(struct gh_heap *h, unsigned long peak_pages)
+{
+	mutex_lock(&h->scav_lock);
+	WRITE_ONCE(h->peak_pages, peak_pages);
+	mutex_unlock(&h->scav_lock);
+	h->aged = jiffies - HZ;
+	mod_delayed_work(gh_wq, &h->background, 0);
+	flush_delayed_work(&h->background);
+	return delayed_work_pending(&h->background);
+}
+
+static void the_background_worker_waits_for_the_peak_to_come_down(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	unsigned int i;
+
+	skip_unless_sparse(test);
+	fill_cache(test, 2, LEN);
+	gh_mheap_evict(h);
+	KUNIT_ASSERT_GT(test, gh_mheap_idle_committed(h), 0);
+	/* Soon records and CPUs have nothing to look at any more, but the peak is there. */
+	for (i = 0; i < 30; i++) {
+		KUNIT_EXPECT_TRUE(test, tick_comes_again(h, gh_mheap_inuse(h) + SZ_1M));
+		msleep(20);
+	}
+	for (i = 0; i < 200 && tick_comes_again(h, gh_mheap_inuse(h)); i++)
+		msleep(20);
+	KUNIT_EXPECT_LT(test, i, 200);
+}
+
 static void shrinking_empties_the_cache(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
@@ -738,6 +770,7 @@ static struct kunit_case spancache_cases[] = {
 	KUNIT_CASE(a_full_cache_makes_room_for_what_is_freed_now),
 	KUNIT_CASE(idle_spans_go_at_the_second_look),
 	KUNIT_CASE(the_background_worker_empties_an_idle_cache),
+	KUNIT_CASE(the_background_worker_waits_for_the_peak_to_come_down),
 	KUNIT_CASE(shrinking_empties_the_cache),
 	KUNIT_CASE(scavenging_takes_cached_spans_last),
 	KUNIT_CASE(cached_memory_is_used_before_new_memory),
