@@ -19,6 +19,7 @@
 #include "large.h"
 #include "mcache.h"
 #include "reclaim.h"
+#include "records.h"
 #include "stack.h"
 #include "tiny.h"
 
@@ -50,25 +51,6 @@ static void heap_init_records(struct gh_heap *h)
 	gh_fixalloc_init_aligned(&h->homes, "mcentrals by node",
 				 sizeof(struct gh_home), SMP_CACHE_BYTES, true,
 				 NULL, NULL);
-}
-
-/* Returns how many records were still in use. */
-static unsigned long heap_destroy_records(struct gh_heap *h)
-{
-	unsigned long left = 0;
-	unsigned int i;
-
-	for (i = 0; i < GH_NUM_META; i++)
-		left += gh_fixalloc_destroy(&h->meta[i]);
-	for (i = 0; i < GH_NUM_MAGS; i++)
-		left += gh_fixalloc_destroy(&h->mags[i]);
-	left += gh_fixalloc_destroy(&h->spans);
-	left += gh_fixalloc_destroy(&h->tiny_meta);
-	left += gh_fixalloc_destroy(&h->areas);
-	left += gh_fixalloc_destroy(&h->huge_recs);
-	left += gh_fixalloc_destroy(&h->caches_rec);
-	left += gh_fixalloc_destroy(&h->homes);
-	return left;
 }
 
 /* ---- mcentrals ---------------------------------------------------------- */
@@ -259,7 +241,7 @@ static bool heap_release(struct gh_heap *h)
 	}
 	for (i = 0; i < GH_NUM_CENTRALS; i++)
 		gh_central_free(&h->central[i]);
-	if (heap_destroy_records(h))
+	if (gh_records_destroy(h))
 		clean = false;
 	heap_free(h);
 	return clean;

@@ -17,7 +17,7 @@
 /* Grace periods that gh_records_trim() waits for at most. */
 #define TRIM_TRIES	3
 
-/* The fixallocs of a heap, one after the other; NULL past the last. */
+/* The fixallocs of a heap, one after the other; NULL past the last. See heap_init_records(). */
 static struct gh_fixalloc *records_nth(struct gh_heap *h, unsigned int n)
 {
 	struct gh_fixalloc *others[] = {
@@ -72,4 +72,22 @@ void gh_records_trim(struct gh_heap *h)
 		synchronize_rcu();
 	for (n = 0; (f = records_nth(h, n)); n++)
 		gh_fixalloc_trim(f);
+}
+
+/**
+ * gh_records_destroy() - free all chunks
+ * @h: the heap, which nobody uses
+ *
+ * Context: process context, may sleep.
+ * Return: how many records were still in use.
+ */
+unsigned long gh_records_destroy(struct gh_heap *h)
+{
+	unsigned long left = 0;
+	struct gh_fixalloc *f;
+	unsigned int n;
+
+	for (n = 0; (f = records_nth(h, n)); n++)
+		left += gh_fixalloc_destroy(f);
+	return left;
 }

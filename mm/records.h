@@ -9,5 +9,6 @@
 
 bool gh_records_age(struct gh_heap *h);
 void gh_records_trim(struct gh_heap *h);
+unsigned long gh_records_destroy(struct gh_heap *h);
 
 #endif /* _GOHEAP_RECORDS_H */

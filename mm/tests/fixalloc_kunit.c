@@ -782,7 +782,7 @@ static void records_of_many_grace_periods_wait_together(struct kunit *test)
 	unsigned int i, n = 4 * GH_FIXALLOC_BATCHES;
 	u8 **rec = get_records(test, n);
 	struct gh_fixalloc_stats st;
-	unsigned int wrong = 0;
+	unsigned int got = 0, wrong = 0;
 	void *other;
 
 	count_records(f, 0);
@@ -797,10 +797,14 @@ static void records_of_many_grace_periods_wait_together(struct kunit *test)
 	/* The last batch is no longer over if one more joins it. */
 	rcu_read_lock();
 	gh_fixalloc_free_rcu(f, rec[n - 1]);
-	while ((other = gh_fixalloc_alloc(f, 0)))
+	while ((other = gh_fixalloc_alloc(f, 0))) {
 		wrong += other == rec[n - 1];
+		got++;
+	}
 	rcu_read_unlock();
 	KUNIT_EXPECT_EQ(test, wrong, 0);
+	/* Those before it wait for nothing that came later. */
+	KUNIT_EXPECT_EQ(test, got, GH_FIXALLOC_BATCHES - 1);
 
 	synchronize_rcu();
 	while (gh_fixalloc_age(f))

@@ -182,6 +182,7 @@ static void every_class_gets_the_span_of_its_shape(struct kunit *test)
 		struct gh_shape shape = class_shape(class);
 		struct gh_span *s;
 
+		shape.name = h->central[class].name;
 		s = gh_mheap_alloc_span(h, &shape, &h->central[2 * class],
 					GFP_KERNEL, NUMA_NO_NODE);
 		KUNIT_ASSERT_NOT_NULL(test, s);
@@ -191,6 +192,7 @@ static void every_class_gets_the_span_of_its_shape(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, s->nelems, gh_class_nelems[class]);
 		KUNIT_EXPECT_EQ(test, s->freeindex, 0);
 		KUNIT_EXPECT_PTR_EQ(test, s->central, &h->central[2 * class]);
+		KUNIT_EXPECT_PTR_EQ(test, s->name, shape.name);
 		gh_test_fill((void *)s->base, span_bytes(s), class);
 	}
 	for (class = 1; class < GH_NUM_CLASSES; class++) {
