@@ -108,6 +108,10 @@ half=$(awk '
 	{ seen += length($0) + 1 }
 	' $DEBUGFS/arena_map)
 check "at least four of them are in the map" [ -n "$half" ]
+# Between two of its reads, it begins anew where it was.
+dd bs=1 if=$DEBUGFS/arena_map of=/tmp/map 2>/dev/null
+check "who reads byte by byte sees each of them" \
+	[ "$(awk '$4 == "large" && $3 > 4096' /tmp/map | wc -l)" = 6 ]
 exec 3<$DEBUGFS/arena_map
 dd bs=1 count="${half:-1}" <&3 >/tmp/map 2>/dev/null
 check "scenario thin_huge" scenario thin_huge

@@ -1099,6 +1099,30 @@ static void live_and_die(struct kunit *test, bool grow)
 	KUNIT_EXPECT_TRUE(test, gh_heap_destroy(h));
 }
 
+static void a_huge_span_without_arenas_gives_its_memory_back(struct kunit *test)
+{
+	struct gh_heap *h = gh_test_heap(test);
+	long committed = gh_vmem_committed_bytes();
+	struct gh_span *s;
+	unsigned int nth;
+	bool hit = true;
+
+	need_ram(test, SZ_64M);
+	for (nth = 0; hit && nth < 100; nth++) {
+		gh_fault_arm(GH_FAULT_META, nth + 1);
+		s = get_span(h, GH_HUGE_MIN + 1, GFP_KERNEL);
+		hit = gh_fault_disarm();
+		/* Another node's memory may have been taken instead. */
+		KUNIT_EXPECT_TRUE(test, hit || s);
+		if (s)
+			put_span(test, s);
+		reap_huge(test);
+		KUNIT_EXPECT_EQ(test, gh_vmem_committed_bytes(), committed);
+	}
+	KUNIT_EXPECT_GT(test, nth, 1);
+	KUNIT_EXPECT_LT(test, nth, 100);
+}
+
 static void no_failure_loses_anything(struct kunit *test)
 {
 	static const enum gh_fault_point points[] = {
@@ -1193,6 +1217,7 @@ static struct kunit_case mheap_cases[] = {
 	KUNIT_CASE(pages_not_asked_to_be_zero_need_zeroing),
 	KUNIT_CASE(spans_are_of_the_node_that_was_named),
 	KUNIT_CASE(a_failed_commit_leaves_the_pages_free),
+	KUNIT_CASE(a_huge_span_without_arenas_gives_its_memory_back),
 	KUNIT_CASE(no_failure_loses_anything),
 	KUNIT_CASE(a_heap_that_ends_in_use_leaves_its_memory_alone),
 	{}
