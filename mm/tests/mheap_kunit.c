@@ -332,14 +332,14 @@ static void the_lowest_free_run_is_used_first(struct kunit *test)
 
 /* ---- page caches -------------------------------------------------------- */
 
-static struct gh_pages_cpu *pages_here(struct kunit *test)
+static struct gh_pages_cpu *pages_here(struct kunit *test, bool noscan)
 {
-	return per_cpu_ptr(gh_test_heap(test)->pages_cpu[0], gh_test_pin());
+	return per_cpu_ptr(gh_test_heap(test)->pages_cpu[noscan], gh_test_pin());
 }
 
 static void short_runs_come_from_the_page_cache_of_the_cpu(struct kunit *test)
 {
-	struct gh_pages_cpu *pcpu = pages_here(test);
+	struct gh_pages_cpu *pcpu = pages_here(test, false);
 	struct gh_span *a = must_get_span(test, 1);
 	struct gh_span *b = must_get_span(test, 2);
 	u64 cached = pcpu->pc.cache;
@@ -371,12 +371,11 @@ static struct gh_span *must_get_data_span(struct kunit *test)
 static void a_flushed_page_cache_gives_all_back(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
-	struct gh_pages_cpu *pcpu[2] = { pages_here(test) };
+	struct gh_pages_cpu *pcpu[2] = { pages_here(test, false), pages_here(test, true) };
 	struct gh_span *s[2] = { must_get_span(test, 1) };
 	/* Eager arenas have spans of both kinds. */
 	unsigned int i, n = gh_vmem_is_sparse() ? 2 : 1;
 
-	pcpu[1] = this_cpu_ptr(h->pages_cpu[1]);
 	if (n == 2) {
 		/* The first time, the node grows. */
 		put_span(test, must_get_data_span(test));
@@ -398,7 +397,7 @@ static void a_flushed_page_cache_gives_all_back(struct kunit *test)
 
 static void a_busy_page_cache_is_left_alone(struct kunit *test)
 {
-	struct gh_pages_cpu *pcpu = pages_here(test);
+	struct gh_pages_cpu *pcpu = pages_here(test, false);
 	struct gh_span *a = must_get_span(test, 1), *b;
 	struct gh_pagecache before = pcpu->pc;
 
