@@ -19,7 +19,9 @@
  * that returns before the point is executed without the flag: else a path of n
  * instructions would cost n * n / 2 exceptions.
  *
- * An instruction of a loop is a point the first few times only.
+ * An instruction of a loop is a point the first few times only. A path that went another
+ * way may come to a point all the same, when its instruction is executed for the n-th time;
+ * to see that, each instruction is stepped.
  */
 #include <linux/kernel.h>
 #include <linux/module.h>
@@ -49,6 +51,7 @@
  * tables that nobody else can find yet.
  */
 #define LONG_CALL	100000
+#define LONG_CALLS_MAX	8
 
 /* Calls within calls, at most. */
 #define DEPTH_MAX	64
@@ -61,6 +64,7 @@
  * @ip: its address, but for what all of the kernel has in common
  * @sp: the stack pointer before it, from that of the first on
  * @point: its number as a point, counted from 1, or 0
+ * @visit: how often it has been executed with this time
  * @end: if it begins a function that was called: where the path goes on after that
  *	returned; or 0
  * @preemptible: the task can be preempted before it
@@ -69,6 +73,7 @@ struct known {
 	u32 ip;
 	s32 sp;
 	u32 point;
+	u32 visit;
 	u32 end;
 	bool preemptible;
 };
@@ -82,6 +87,9 @@ static u32 *point_at;
 /* How often an instruction was executed, and how often it may be a point. */
 static u32 *visits;
 static unsigned int max_visits;
+/* Where functions begin that execute too much. */
+static u32 long_call[LONG_CALLS_MAX];
+static unsigned int nr_long_calls;
 
 static const struct module *goheap;
 static struct step_run *current_run;
@@ -127,8 +135,41 @@ static void learn(const struct pt_regs *regs, s32 sp)
 	k->end = was_called(regs, sp);
 	k->preemptible = regs->flags & X86_EFLAGS_IF &&
 			 !(preempt_count() & (PREEMPT_MASK | SOFTIRQ_MASK));
-	k->point = visits[k->ip % TEXT_MAX]++ < max_visits;
+	k->visit = ++visits[k->ip % TEXT_MAX];
+	k->point = k->visit <= max_visits;
 	pos++;
+}
+
+/* Whether this is the point, whatever the way to it. */
+static bool is_point(struct step_run *run, const struct pt_regs *regs)
+{
+	const struct known *k = &known[point_at[run->at]];
+
+	return k->ip == (u32)regs->ip && ++run->visit == k->visit;
+}
+
+static bool is_long_call(u32 ip)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_long_calls; i++)
+		if (long_call[i] == ip)
+			return true;
+	return false;
+}
+
+/* The same, if the way to the point does not matter. */
+static bool step_any_way(struct step_run *run, struct pt_regs *regs)
+{
+	if (is_long_call(regs->ip)) {
+		trap_run_freely((unsigned long *)regs->sp);
+		return false;
+	}
+	if (is_point(run, regs)) {
+		run->acted = regs->ip;
+		run->act();
+	}
+	return true;
 }
 
 /* Before an instruction of goheap. Returns whether to go on. */
@@ -144,6 +185,8 @@ static bool step_inside(struct step_run *run, struct pt_regs *regs)
 		learn(regs, sp);
 		return true;
 	}
+	if (run->any_way)
+		return step_any_way(run, regs);
 	if (k->ip != (u32)regs->ip || k->sp != sp) {
 		run->lost = regs->ip;
 		return false;
@@ -208,6 +251,7 @@ void step_execute(struct step_run *run)
 	run->acted = 0;
 	run->at_once = false;
 	run->lost = 0;
+	run->visit = 0;
 	pos = 0;
 	outside = 0;
 	current_run = run;
@@ -223,6 +267,8 @@ static void call_ended(u32 i, u32 end, u32 own)
 	known[i].end = end;
 	if (own <= LONG_CALL)
 		return;
+	if (nr_long_calls < LONG_CALLS_MAX)
+		long_call[nr_long_calls++] = known[i].ip;
 	for (; i < end; i++)
 		known[i].point = 0;
 }
@@ -278,6 +324,7 @@ unsigned int step_learn(void (*fn)(void), unsigned int nvisits)
 	max_visits = nvisits;
 	step_execute(&run);
 	nr_known = pos;
+	nr_long_calls = 0;
 	find_ends();
 	number_points();
 	return nr_points;

@@ -26,6 +26,8 @@ void step_engine_exit(void);
  * @fn: the path
  * @act: called in NMI context before the point's instruction is executed
  * @at: which point, counted from 1
+ * @any_way: whatever the way to it
+ * @visit: how often the point's instruction was executed so far, if so
  * @acted: the point's address, or 0 if it was not reached
  * @at_once: step_acted() said yes when the point's instruction had been executed
  * @lost: the first instruction that was not the one learnt, or 0
@@ -34,6 +36,8 @@ struct step_run {
 	void (*fn)(void);
 	void (*act)(void);
 	unsigned int at;
+	bool any_way;
+	unsigned int visit;
 	unsigned long acted;
 	bool at_once;
 	unsigned long lost;

@@ -95,6 +95,8 @@ sum_up()
 
 was=$(sed -n 's/.*(\(.*\)).*/\1/p' $PREEMPT 2>/dev/null)
 preempt full
+# Else most of the time is spent waiting for grace periods.
+echo 1 >/sys/kernel/rcu_expedited
 insmod "$MODULE" || skip_all "no single steps on this processor"
 if [ "$1" = all ]; then
 	paths=$(list paths)
@@ -121,5 +123,6 @@ run $pairs
 expect_end
 sum_up
 rmmod goheap_step
+echo 0 >/sys/kernel/rcu_expedited
 preempt "$was"
 finish

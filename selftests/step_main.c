@@ -76,11 +76,14 @@ bool step_is_wrong(void)
 
 /* ---- running a path ----------------------------------------------------- */
 
-/* Executions of a path that went another way, until a point is given up. */
+/* Executions of a path that went another way, until a point is looked for on any way. */
 #define LOST_MAX	2
 
-/* How often a path is learnt anew, and by how many points it goes back then. */
-#define LEARNT_MAX	40
+/*
+ * How often a path is learnt anew until it gets further, and by how many points it goes
+ * back then.
+ */
+#define STUCK_MAX	20
 #define LEARNT_BACK	8
 
 /* Paths with more points than this have all deeds done at once. */
@@ -110,6 +113,8 @@ struct outcome {
  * @path: the path
  * @context: in which context
  * @deed: what is done
+ * @furthest: the last point that was there
+ * @stuck: how often the path was learnt anew since
  * @out: the outcome
  */
 struct trial {
@@ -117,6 +122,8 @@ struct trial {
 	const struct step_path *path;
 	enum step_context context;
 	enum step_deed deed;
+	unsigned int furthest;
+	unsigned int stuck;
 	struct outcome out;
 };
 
@@ -163,10 +170,12 @@ static unsigned int learn(struct trial *t)
 	return learn_once(t);
 }
 
-/* Execute a path once. Returns false if it went another way. */
-static bool run_once(struct trial *t, unsigned int at)
+/* Execute a path once. Returns false if it did not come to the point. */
+static bool run_once(struct trial *t, unsigned int at, bool any_way)
 {
-	struct step_run run = { .fn = t->path->fn, .act = step_act, .at = at };
+	struct step_run run = {
+		.fn = t->path->fn, .act = step_act, .at = at, .any_way = any_way,
+	};
 
 	prepare(t);
 	step_execute(&run);
@@ -175,7 +184,7 @@ static bool run_once(struct trial *t, unsigned int at)
 	finish(t, &run);
 	t->out.points += !!run.acted;
 	t->out.at_once += run.at_once;
-	t->out.lost = run.lost;
+	t->out.lost = run.lost ?: t->out.lost;
 	return run.acted;
 }
 
@@ -188,9 +197,9 @@ static bool run_point(struct trial *t, unsigned int at)
 	if (t->context == STEP_MIGRATE && !step_preemptible(at))
 		return true;
 	while (tries--)
-		if (run_once(t, at))
+		if (run_once(t, at, false))
 			return true;
-	return false;
+	return run_once(t, at, true);
 }
 
 /*
@@ -200,10 +209,11 @@ static bool run_point(struct trial *t, unsigned int at)
 static unsigned int learn_again(struct trial *t, unsigned int *at)
 {
 	*at = max_t(int, *at - LEARNT_BACK, 0);
-	if (++t->out.learnt > LEARNT_MAX) {
+	t->out.learnt++;
+	if (++t->stuck > STUCK_MAX) {
 		seq_printf(t->m, "# %s, %s: point %u is not there again: %pS\n",
-			   t->path->name, step_deed_name[t->deed], *at,
-			   (void *)t->out.lost);
+			   t->path->name, step_deed_name[t->deed],
+			   t->furthest + 1, (void *)t->out.lost);
 		t->out.wrong++;
 		return 0;
 	}
@@ -225,9 +235,16 @@ static void run_deed(struct trial *t)
 
 	if (!is_deed_wanted(t, n))
 		return;
-	for (at = 1; at <= n && t->out.wrong < WRONG_MAX; at++)
-		if (!run_point(t, at))
+	t->furthest = 0;
+	t->stuck = 0;
+	for (at = 1; at <= n && t->out.wrong < WRONG_MAX; at++) {
+		if (!run_point(t, at)) {
 			n = learn_again(t, &at);
+		} else if (at > t->furthest) {
+			t->furthest = at;
+			t->stuck = 0;
+		}
+	}
 }
 
 /* Returns false if anything is wrong. */

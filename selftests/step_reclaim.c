@@ -12,6 +12,7 @@
 #include <linux/topology.h>
 #include <linux/workqueue.h>
 
+#include "../mm/area.h"
 #include "../mm/cache.h"
 #include "../mm/compat.h"
 #include "../mm/heap.h"
@@ -213,6 +214,8 @@ static void prepare_background(void)
 	/* So much was in use that nothing is free beyond the goal. */
 	gh_kheap->peak_pages = BIT(20);
 	gh_kheap->aged = jiffies - HZ;
+	/* How many records it collects must not depend on when a grace period ends. */
+	synchronize_rcu_expedited();
 }
 
 static void run_background(void)
@@ -283,8 +286,14 @@ static bool is_grow_possible(void)
 static void prepare_grow(void)
 {
 	step_heap = gh_heap_create("step");
-	if (!step_heap)
+	if (!step_heap) {
 		step_wrong("no heap");
+		return;
+	}
+	/* Its worker, which has just begun, must not grow it meanwhile, or be waited for. */
+	WRITE_ONCE(step_heap->closing, true);
+	gh_area_detach(step_heap);
+	WRITE_ONCE(step_heap->closing, false);
 }
 
 static void run_grow(void)
