@@ -21,7 +21,7 @@
  *
  * An instruction of a loop is a point the first few times only. A path that went another
  * way may come to a point all the same, when its instruction is executed for the n-th time;
- * to see that, each instruction is stepped.
+ * to see that, all is stepped but for long calls.
  */
 #include <linux/kernel.h>
 #include <linux/module.h>
@@ -158,7 +158,7 @@ static bool is_long_call(u32 ip)
 	return false;
 }
 
-/* The same, if the way to the point does not matter. */
+/* Before an instruction of goheap, if the way to the point does not matter. */
 static bool step_any_way(struct step_run *run, struct pt_regs *regs)
 {
 	if (is_long_call(regs->ip)) {

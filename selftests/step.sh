@@ -95,9 +95,9 @@ sum_up()
 
 was=$(sed -n 's/.*(\(.*\)).*/\1/p' $PREEMPT 2>/dev/null)
 preempt full
+insmod "$MODULE" || skip_all "no single steps on this processor"
 # Else most of the time is spent waiting for grace periods.
 echo 1 >/sys/kernel/rcu_expedited
-insmod "$MODULE" || skip_all "no single steps on this processor"
 if [ "$1" = all ]; then
 	paths=$(list paths)
 	pairs=$(list pairs)

@@ -290,10 +290,8 @@ static void prepare_grow(void)
 		step_wrong("no heap");
 		return;
 	}
-	/* Its worker, which has just begun, must not grow it meanwhile, or be waited for. */
-	WRITE_ONCE(step_heap->closing, true);
+	/* Its worker, which was told of the new heap, must not grow it meanwhile. */
 	gh_area_detach(step_heap);
-	WRITE_ONCE(step_heap->closing, false);
 }
 
 static void run_grow(void)
