@@ -17,7 +17,7 @@
 /* Grace periods that gh_records_trim() waits for at most. */
 #define TRIM_TRIES	3
 
-/* The fixallocs of a heap, one after the other; NULL past the last. See heap_init_records(). */
+/* The fixallocs of a heap, one after the other; NULL past the last. */
 static struct gh_fixalloc *records_nth(struct gh_heap *h, unsigned int n)
 {
 	struct gh_fixalloc *others[] = {
