@@ -605,50 +605,189 @@ TEST_F(life, adoption_keeps_to_the_quota)
 	EXPECT_EQ(0, free_one(self->ss, given));
 }
 
-/* A pipe holds the page, as a device would that reads into it. */
-TEST_F(life, what_is_held_of_the_dead_is_not_adopted)
+/*
+ * A span of a session that has ended. A pipe holds one of its pages, as a device would
+ * that reads into it. Returns where the session had an object.
+ */
+static __s64 leave_held(int heap, __u8 *win, int ends[2])
 {
-	__s64 at = alloc_one(self->ss, HEAP_PAGE / 2);
-	__s64 given = alloc_one(self->ss, HEAP_PAGE / 2);
-	struct iovec held = { self->win + at, HEAP_PAGE / 2 };
-	int ends[2];
+	int ss = attach(heap);
+	__s64 at = alloc_one(ss, HEAP_PAGE / 2);
+	struct iovec held = { win + at, HEAP_PAGE / 2 };
 
-	ASSERT_LE(0, at);
-	ASSERT_EQ(0, give_one(self->ss, given));
-	ASSERT_EQ(0, poke(self->win + at, 1));
-	ASSERT_EQ(0, pipe(ends));
-	ASSERT_EQ(HEAP_PAGE / 2, vmsplice(ends[1], &held, 1, 0));
-	close(self->ss);
-	EXPECT_NE(at, first_of_session(self->heap, HEAP_PAGE / 2));
+	ends[0] = -1;
+	ends[1] = -1;
+	if (at < 0 || give_one(ss, alloc_one(ss, HEAP_PAGE / 2)) || pipe(ends) ||
+	    poke(win + at, 1) || vmsplice(ends[1], &held, 1, 0) != HEAP_PAGE / 2)
+		at = -1;
+	close(ss);
+	return at;
+}
+
+static void let_go(int ends[2])
+{
 	close(ends[0]);
 	close(ends[1]);
+}
+
+TEST_F(life, what_is_held_of_the_dead_is_not_adopted)
+{
+	int ends[2];
+	__s64 at = leave_held(self->heap, self->win, ends);
+
+	ASSERT_LE(0, at);
+	EXPECT_NE(at, first_of_session(self->heap, HEAP_PAGE / 2));
+	let_go(ends);
 	EXPECT_EQ(at, first_of_session(self->heap, HEAP_PAGE / 2));
-	self->ss = attach(self->heap);
+}
+
+/* As many are looked at as mm/user/owner.c says. */
+#define HELD_MAX	8
+
+/* Whether a span is adopted that is behind @n others, which are held; or -1. */
+static int adopts_behind(unsigned int n)
+{
+	int heap, ss, ends[HELD_MAX + 1][2];
+	__s64 first, at;
+	unsigned int i;
+	__u8 *win;
+
+	if (setup_heap(&heap, &ss, &win, ARENA))
+		return -1;
+	first = leave_held(heap, win, ends[0]);
+	for (i = 1; i <= n; i++)
+		if (leave_held(heap, win, ends[i]) < 0)
+			first = -1;
+	let_go(ends[0]);
+	at = alloc_one(ss, HEAP_PAGE / 2);
+	for (i = 1; i <= n; i++)
+		let_go(ends[i]);
+	close(ss);
+	munmap(win, ARENA);
+	close(heap);
+	return first < 0 || at < 0 ? -1 : at == first;
+}
+
+TEST_F(life, few_spans_that_are_held_are_looked_at)
+{
+	EXPECT_EQ(1, adopts_behind(HELD_MAX - 1));
+	EXPECT_EQ(0, adopts_behind(HELD_MAX));
+}
+
+/* With the lowest descriptor that there is. */
+static int attach_as_stdin(int heap)
+{
+	close(0);
+	return attach(heap) || alloc_one(0, 64) < 0;
+}
+
+TEST_F(life, a_session_may_be_any_descriptor)
+{
+	EXPECT_EQ(0, IN_CHILD(attach_as_stdin(self->heap)));
 }
 
 /* ---- what is told elsewhere --------------------------------------------- */
 
-static bool fdinfo_has(int fd, const char *line)
+#define HEAPS		"/sys/kernel/debug/goheap/heaps"
+
+static char text[65536];
+
+static const char *contents(const char *name)
 {
-	char name[64], text[4096] = "";
-	FILE *f;
+	FILE *f = fopen(name, "r");
+	size_t len = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+	text[len] = '\0';
+	if (f)
+		fclose(f);
+	return text;
+}
+
+static const char *fdinfo(int fd)
+{
+	char name[64];
 
 	snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
-	f = fopen(name, "r");
-	if (!f || !fread(text, 1, sizeof(text) - 1, f))
-		return false;
-	fclose(f);
-	return strstr(text, line);
+	return contents(name);
+}
+
+static __u64 fdinfo_value(int fd, const char *field)
+{
+	const char *at = strstr(fdinfo(fd), field);
+
+	return at ? strtoull(at + strlen(field), NULL, 0) : ~0ULL;
+}
+
+static bool fdinfo_has(int fd, const char *line)
+{
+	return strstr(fdinfo(fd), line);
+}
+
+/*
+ * A heap of which every figure is another: two sessions, of which one has a quota, and
+ * what is left of a third.
+ */
+static bool fill(int heap, int ss, int other)
+{
+	int gone = attach(heap), i;
+	__u64 at = alloc_one(gone, 64);
+
+	for (i = 0; i < 5; i++)
+		alloc_one(gone, 64);
+	return !give_one(gone, at) && !close(gone) && !set_limit(heap, 8 << 20) &&
+	       !set_limit(ss, 4 << 20) && alloc_one(ss, 16 * HEAP_PAGE) >= 0 &&
+	       alloc_one(ss, 1024) >= 0 && alloc_one(ss, 1024) >= 0 &&
+	       !give_one(ss, alloc_one(ss, 1024)) &&
+	       !free_one(other, alloc_one(other, 64)) && free_one(ss, 8) == -EINVAL;
 }
 
 TEST_F(life, fdinfo_tells_what_is_held)
 {
-	ASSERT_LE(0, alloc_one(self->ss, 16 * HEAP_PAGE));
-	EXPECT_TRUE(fdinfo_has(self->heap, "goheap-heap-bytes:\t131072\n"));
-	EXPECT_TRUE(fdinfo_has(self->heap, "goheap-objects:\t1\n"));
+	int other = attach(self->heap);
+	struct goheap_usage u;
+
+	ASSERT_TRUE(fill(self->heap, self->ss, other));
+	u = usage(self->ss);
+	EXPECT_EQ(u.heap_bytes, fdinfo_value(self->heap, "goheap-heap-bytes:"));
+	EXPECT_EQ(8 << 20, fdinfo_value(self->heap, "goheap-heap-limit:"));
+	EXPECT_EQ(5, fdinfo_value(self->heap, "goheap-objects:"));
+	EXPECT_EQ(64 + 16 * HEAP_PAGE + 3 * 1024,
+		  fdinfo_value(self->heap, "goheap-object-bytes:"));
+	EXPECT_EQ(2, fdinfo_value(self->heap, "goheap-given:"));
+	EXPECT_EQ(2, fdinfo_value(self->heap, "goheap-sessions:"));
+	EXPECT_EQ(1, fdinfo_value(self->heap, "goheap-deaths:"));
 	EXPECT_FALSE(fdinfo_has(self->heap, "goheap-session:"));
-	EXPECT_TRUE(fdinfo_has(self->ss, "goheap-session-bytes:\t131072\n"));
+
+	EXPECT_EQ(u.session, fdinfo_value(self->ss, "goheap-session:"));
+	EXPECT_EQ(u.session_bytes, fdinfo_value(self->ss, "goheap-session-bytes:"));
+	EXPECT_EQ(4 << 20, fdinfo_value(self->ss, "goheap-session-limit:"));
 	EXPECT_TRUE(fdinfo_has(self->ss, "goheap-session-state:\talive\n"));
+	EXPECT_EQ(fdinfo_value(self->heap, "goheap-heap:"),
+		  fdinfo_value(self->ss, "goheap-heap:"));
+	close(other);
+}
+
+/* What another session gave, and left, is in a span that @other has adopted. */
+TEST_F(life, debugfs_tells_what_is_held)
+{
+	int other = attach(self->heap), pid = getpid();
+	struct goheap_usage u;
+	char expect[1000];
+
+	if (access(HEAPS, R_OK))
+		SKIP(return, "no " HEAPS);
+	ASSERT_TRUE(fill(self->heap, self->ss, other));
+	u = usage(self->ss);
+	snprintf(expect, sizeof(expect),
+		 "heap %llu uid 0 bytes %llu limit 8388608 peak %llu spans 3 sessions 2 deaths 1 refused 1 arenas 1 past_allocs 6 past_frees 5 reclaimed 5\n"
+		 "  session 0 pid 0 bytes 0 limit 0 objects 0 object_bytes 0 given 0 allocs 0 frees 0 comm \n"
+		 "  session %u pid %d bytes %llu limit 4194304 objects 4 object_bytes 134144 given 1 allocs 4 frees 0 comm user_life\n"
+		 "  session %u pid %d bytes 8192 limit 0 objects 1 object_bytes 64 given 1 allocs 1 frees 1 comm user_life\n",
+		 fdinfo_value(self->heap, "goheap-heap:"), u.heap_bytes, u.peak_bytes,
+		 u.session, pid, u.session_bytes, usage(other).session, pid);
+	EXPECT_TRUE(strstr(contents(HEAPS), expect))
+		printf("# expected:\n%sis:\n%s", expect, text);
+	close(other);
 }
 
 TEST_HARNESS_MAIN

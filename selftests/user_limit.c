@@ -168,6 +168,30 @@ TEST_F(limit, memlock_is_of_who_grows_an_object)
 	EXPECT_EQ(0, IN_CHILD(grow_as_nobody(self->heap)));
 }
 
+/* Allocated by nobody, who pays no more when root has grown it. */
+static int grow_as_root(int heap)
+{
+	struct rlimit r = { MIB, MIB };
+	int ss = attach(heap);
+	__s64 at;
+
+	/* With all rights of root, so that it can be root again. */
+	if (setresuid(NOBODY, 0, 0))
+		return 1;
+	at = alloc_one(ss, MIB / 2);
+	if (at < 0 || setresuid(0, 0, 0) || resize(ss, at, MIB))
+		return 2;
+	if (setrlimit(RLIMIT_MEMLOCK, &r) || become_nobody())
+		return 3;
+	return alloc_one(ss, MIB) < 0 ? 4 : 0;
+}
+
+TEST_F(limit, memlock_is_no_longer_of_who_allocated)
+{
+	ASSERT_LE(0, alloc_one(self->ss, 8));
+	EXPECT_EQ(0, IN_CHILD(grow_as_root(self->heap)));
+}
+
 TEST_F(limit, memlock_bounds_users)
 {
 	ASSERT_LE(0, alloc_one(self->ss, 8));

@@ -337,9 +337,12 @@ static inline pid_t fork_bound(void)
 })
 
 /* Give up what lets root break rules; the file of the device is open already. */
+/* A user without rights. */
+#define NOBODY		65534
+
 static inline int become_nobody(void)
 {
-	return setgid(65534) || setuid(65534) ? -errno : 0;
+	return setgid(NOBODY) || setuid(NOBODY) ? -errno : 0;
 }
 
 static inline int send_fd(int sock, int fd)

@@ -4,6 +4,8 @@
  * not open, errors of the kernel, processes that may not use the session.
  *
  * ioctl() is wrapped by the linker, so that errors can be had when they are needed.
+ * So are the calls for locks, so that each that is let go of by who has not got it is
+ * noticed, and each that is taken twice.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "lock.h"
 #include "sys.h"
 #include "types.h"
@@ -45,7 +48,7 @@ static void note_bad_free(struct goheap *h, const void *p, int err)
 
 /* No batch of frees longer than this. */
 static unsigned int most_freed = ~0U;
-static unsigned int trims;
+static unsigned int allocs, trims;
 
 int __wrap_ioctl(int fd, unsigned long cmd, ...)
 {
@@ -60,8 +63,68 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 		errno = ENOMEM;
 		return -1;
 	}
+	allocs += cmd == GOHEAP_IOC_ALLOC;
 	trims += cmd == GOHEAP_IOC_TRIM;
 	return __real_ioctl(fd, cmd, req);
+}
+
+/* ---- locks -------------------------------------------------------------- */
+
+static unsigned int wrong_locks;
+/* How many read-write locks this thread has. */
+static __thread int rwlocks;
+
+int __real_pthread_mutex_init(pthread_mutex_t *lock, const pthread_mutexattr_t *attr);
+int __real_pthread_mutex_lock(pthread_mutex_t *lock);
+int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
+int __real_pthread_rwlock_rdlock(pthread_rwlock_t *lock);
+int __real_pthread_rwlock_wrlock(pthread_rwlock_t *lock);
+int __real_pthread_rwlock_unlock(pthread_rwlock_t *lock);
+
+static int note_wrong(int err)
+{
+	if (err)
+		__atomic_add_fetch(&wrong_locks, 1, __ATOMIC_RELAXED);
+	return err;
+}
+
+int __wrap_pthread_mutex_init(pthread_mutex_t *lock, const pthread_mutexattr_t *attr)
+{
+	pthread_mutexattr_t checked;
+
+	(void)attr;
+	pthread_mutexattr_init(&checked);
+	pthread_mutexattr_settype(&checked, PTHREAD_MUTEX_ERRORCHECK);
+	return __real_pthread_mutex_init(lock, &checked);
+}
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
+{
+	return note_wrong(__real_pthread_mutex_lock(lock));
+}
+
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
+{
+	return note_wrong(__real_pthread_mutex_unlock(lock));
+}
+
+int __wrap_pthread_rwlock_rdlock(pthread_rwlock_t *lock)
+{
+	rwlocks++;
+	return note_wrong(__real_pthread_rwlock_rdlock(lock));
+}
+
+int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *lock)
+{
+	rwlocks++;
+	return note_wrong(__real_pthread_rwlock_wrlock(lock));
+}
+
+int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *lock)
+{
+	if (rwlocks-- <= 0)
+		return note_wrong(EPERM);
+	return __real_pthread_rwlock_unlock(lock);
 }
 
 /* ---- helpers ------------------------------------------------------------ */
@@ -74,8 +137,30 @@ static bool in_child(bool (*fn)(void))
 	fflush(stdout);
 	pid = fork();
 	if (!pid)
-		_exit(fn() ? 0 : 1);
+		_exit(fn() && !wrong_locks ? 0 : 1);
 	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+static unsigned int open_descriptors(void)
+{
+	unsigned int n = 0;
+	int fd;
+
+	for (fd = 0; fd < 1100; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static size_t address_space(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f && fscanf(f, "%lu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
 }
 
 static struct goheap_usage usage_of(struct goheap *h)
@@ -179,22 +264,10 @@ static bool slots_are_clean(void)
 	return true;
 }
 
-static size_t address_space(void)
-{
-	unsigned long pages = 0;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	if (f && fscanf(f, "%lu", &pages) != 1)
-		pages = 0;
-	if (f)
-		fclose(f);
-	return pages * sysconf(_SC_PAGESIZE);
-}
-
 /* Less room each time, from enough for all mappings to not enough for the first. */
 static bool fails_cleanly(void)
 {
-	size_t now = address_space();
+	size_t now = (goheap_close(goheap_open(NULL, 0)), address_space());
 	unsigned int failed = 0, opened = 0, kib;
 	bool good = true;
 
@@ -208,7 +281,7 @@ static bool fails_cleanly(void)
 		opened += !!h;
 		good &= h || errno == ENOMEM;
 		goheap_close(h);
-		good &= slots_are_clean();
+		good &= slots_are_clean() && address_space() == now;
 	}
 	return good && failed && opened;
 }
@@ -450,6 +523,80 @@ static void free_all(struct goheap *h)
 		goheap_free(h, fill[i]);
 }
 
+/* Magazines grow, so most calls are for whole batches. */
+static void test_calls_are_few(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	unsigned int batch = h->class[h->class_of[16 / LG_QUANTUM]].batch;
+	unsigned int before = allocs;
+
+	fill_up(h, 16);
+	check(allocs - before <= NR_OBJECTS / batch + 4, "calls are few");
+	free_all(h);
+	goheap_close(h);
+}
+
+#define THREAD_BYTES	(2UL << 20)
+#define EACH		300
+
+/* More of each class than all magazines may have together. */
+static void test_threads_share(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	unsigned int class, i;
+	size_t bytes = 0;
+	void *p[EACH];
+
+	for (class = 1; class < GOHEAP_NR_CLASSES; class++) {
+		for (i = 0; i < EACH; i++)
+			p[i] = goheap_malloc(h, h->class[class].size);
+		while (i--)
+			goheap_free(h, p[i]);
+		bytes += h->class[class].max * (size_t)h->class[class].size;
+	}
+	check(bytes > THREAD_BYTES && lg_cache_bytes_all(h) <= THREAD_BYTES,
+	      "the magazines of a thread are bounded together");
+	goheap_close(h);
+}
+
+/* As many of the longest as there may be. */
+static void test_kept_to_the_last(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	void *p[LG_KEPT_BYTES / LG_KEPT_LONGEST];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = goheap_malloc(h, LG_KEPT_LONGEST);
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		goheap_free(h, p[i]);
+	check(goheap_cached(h) == LG_KEPT_BYTES, "large objects are kept up to the bound");
+	goheap_free(h, goheap_malloc(h, 3 * MIB));
+	check(goheap_cached(h) == LG_KEPT_BYTES - LG_KEPT_LONGEST + 3 * MIB,
+	      "and beyond it the oldest goes");
+	goheap_close(h);
+}
+
+/* A copy for the child: pipes of its making, and the parent's descriptors. */
+static void test_fork_and_descriptors(void)
+{
+	struct goheap *h = goheap_open(NULL, GOHEAP_FORK_COPY);
+	unsigned int before;
+	int status;
+	pid_t pid;
+
+	goheap_free(h, goheap_malloc(h, 64));
+	before = open_descriptors();
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		_exit(open_descriptors() == before - 2 ? 0 : 1);
+	check(waitpid(pid, &status, 0) == pid && !status,
+	      "a child has no descriptor of its parent's heap");
+	check(open_descriptors() == before, "and no more are left in the parent");
+	goheap_close(h);
+}
+
 static void test_free_without_memory(void)
 {
 	struct goheap *h = goheap_open(NULL, 0);
@@ -557,6 +704,7 @@ int main(void)
 		printf("1..0 # SKIP no /dev/goheap\n");
 		return 4;
 	}
+	__wrap_pthread_mutex_init(&lg_lock, NULL);
 	goheap_on_bad_free(note_bad_free);
 	test_elsewhere();
 	h = goheap_open(NULL, 0);
@@ -571,6 +719,10 @@ int main(void)
 	test_give_kept(h);
 	test_trim_meanwhile(h);
 	goheap_close(h);
+	test_calls_are_few();
+	test_threads_share();
+	test_kept_to_the_last();
+	test_fork_and_descriptors();
 	test_free_without_memory();
 	test_stranger();
 	closes = true;
@@ -578,5 +730,6 @@ int main(void)
 	test_no_window();
 	check(in_child(says_that_it_ended), "a session that ended says so");
 	check(in_child(fails_cleanly), "a heap that did not open leaves nothing");
+	check(!wrong_locks, "no lock is taken twice, nor let go of by who has not got it");
 	return tap_end();
 }

@@ -183,6 +183,7 @@ static void test_realloc(struct goheap *h)
 /* Its free pages go back; nothing of what was freed is left. */
 static void test_trim(struct goheap *h)
 {
+	struct goheap_usage usage;
 	void *p[1000];
 	unsigned int i, j;
 
@@ -193,7 +194,8 @@ static void test_trim(struct goheap *h)
 			goheap_free(h, p[i]);
 	}
 	check(heap_bytes(h), "free objects are kept");
-	check(goheap_cached(h), "and counted");
+	check(!goheap_usage(h, &usage) && usage.objects &&
+	      goheap_cached(h) == usage.object_bytes, "and counted");
 	check(goheap_trim(h) && !heap_bytes(h), "trim gives everything back");
 	check(!goheap_cached(h), "and nothing is kept");
 }

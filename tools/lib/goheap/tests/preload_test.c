@@ -23,6 +23,9 @@
 
 #define NR_THREADS	4
 
+/* Whether memory must be a heap's. */
+static bool heap;
+
 /* Whether an address is in a mapping of the device. */
 static bool in_heap(const void *p)
 {
@@ -86,6 +89,9 @@ static void test_alignment(void)
 		free(p);
 	}
 	check(good, "memalign and its like keep to the alignment");
+	p = aligned_alloc(64, 640);
+	check(in_heap(p) == heap, "from the allocator that it should be");
+	free(p);
 	p = valloc(100);
 	check(p && !((uintptr_t)p % sysconf(_SC_PAGESIZE)), "valloc gives pages");
 	free(p);
@@ -227,8 +233,6 @@ static void test_fork_and_glibc(void)
 }
 
 /* ---- odd children ------------------------------------------------------- */
-
-static bool heap;
 
 static bool all_served(void)
 {
