@@ -191,6 +191,23 @@ TEST_F(mmap, new_pages_are_zero)
 	}
 }
 
+/* As many as mm/user/map.c says. */
+#define AROUND	16
+
+TEST_F(mmap, a_fault_maps_the_pages_around_it)
+{
+	__u64 at, block = AROUND * FRAME;
+	unsigned char mapped[2 * AROUND];
+	unsigned int i;
+
+	at = alloc_one(self->ss, 3 * block) + block - 1;
+	at -= at % block;
+	ASSERT_EQ(0, poke(self->win + at, 1));
+	ASSERT_EQ(0, mincore(self->win + at, 2 * block, mapped));
+	for (i = 0; i < 2 * AROUND; i++)
+		EXPECT_EQ(i < AROUND, mapped[i] & 1);
+}
+
 TEST_F(mmap, end_of_a_session_unmaps_what_it_had)
 {
 	int ss = attach(self->heap);

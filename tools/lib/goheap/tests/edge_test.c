@@ -432,6 +432,44 @@ static void test_later_is_bounded(struct goheap *h)
 	goheap_close(other);
 }
 
+/* Of a key that is younger than the library's, so it is called after that. */
+static void use_after_the_end(void *arg)
+{
+	struct helper *x = arg;
+	char *p[] = {
+		goheap_malloc(x->as, 64), goheap_malloc(x->as, 64), goheap_malloc(x->as, MIB),
+	};
+	unsigned int i;
+
+	x->done = p[0] && p[1] && p[2];
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		goheap_free(x->as, p[i]);
+}
+
+static pthread_key_t last_key;
+
+static void *use_and_end(void *arg)
+{
+	struct helper *x = arg;
+
+	goheap_free(x->as, goheap_malloc(x->as, 64));
+	pthread_setspecific(last_key, x);
+	return NULL;
+}
+
+static void test_after_the_end(struct goheap *h)
+{
+	struct helper x = { .as = h };
+	pthread_t thread;
+
+	pthread_key_create(&last_key, use_after_the_end);
+	pthread_create(&thread, NULL, use_and_end, &x);
+	pthread_join(thread, NULL);
+	goheap_trim(h);
+	check(x.done && !usage_of(h).objects && !bad_frees,
+	      "a thread that has ended may allocate and free");
+}
+
 static void *trim(void *h)
 {
 	goheap_trim(h);
@@ -654,6 +692,26 @@ static void test_stranger(void)
 	goheap_close(h);
 }
 
+static void test_stranger_leaves_nothing(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	size_t before = 0, bytes = 0;
+	unsigned int i;
+	pthread_t thread;
+
+	/* The second time, the system has given all that a thread takes. */
+	for (i = 0; i < 2; i++) {
+		before = bytes;
+		fill_up(h, 20000);
+		pthread_create(&thread, NULL, stranger, h);
+		pthread_join(thread, NULL);
+		goheap_trim(h);
+		bytes = address_space();
+	}
+	check(bytes == before, "nor is the memory lost in which it waited");
+	goheap_close(h);
+}
+
 /* What is kept is not given up for what there never is. */
 static void test_no_window(void)
 {
@@ -716,6 +774,7 @@ int main(void)
 	test_later_is_trimmed(h);
 	goheap_close(h);
 	h = goheap_open(NULL, 0);
+	test_after_the_end(h);
 	test_give_kept(h);
 	test_trim_meanwhile(h);
 	goheap_close(h);
@@ -727,6 +786,7 @@ int main(void)
 	test_stranger();
 	closes = true;
 	test_stranger();
+	test_stranger_leaves_nothing();
 	test_no_window();
 	check(in_child(says_that_it_ended), "a session that ended says so");
 	check(in_child(fails_cleanly), "a heap that did not open leaves nothing");

@@ -180,6 +180,17 @@ static void test_realloc(struct goheap *h)
 	check(!goheap_usable_size(h, q + 8), "what is within has no usable size");
 }
 
+/* From the first arena into the second. */
+static void test_realloc_beyond_arena(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	char *p = goheap_malloc(h, 20 * MIB), *q = goheap_realloc(h, p, 100 * MIB);
+
+	check(p && p == q && goheap_usable_size(h, q) == 100 * MIB,
+	      "it may grow into another arena");
+	goheap_close(h);
+}
+
 /* Its free pages go back; nothing of what was freed is left. */
 static void test_trim(struct goheap *h)
 {
@@ -593,6 +604,7 @@ int main(void)
 	test_calloc(h);
 	test_memalign(h);
 	test_realloc(h);
+	test_realloc_beyond_arena();
 	goheap_trim(h);
 	goheap_close(h);
 	h = goheap_open(NULL, 0);
