@@ -49,6 +49,24 @@ static void note_bad_free(struct goheap *h, const void *p, int err)
 /* No batch of frees longer than this. */
 static unsigned int most_freed = ~0U;
 static unsigned int allocs, trims;
+/* The next call that frees waits until another thread yields. */
+static bool stays, inside;
+static unsigned int yields;
+
+int __real_sched_yield(void);
+
+int __wrap_sched_yield(void)
+{
+	__atomic_add_fetch(&yields, 1, __ATOMIC_RELEASE);
+	return __real_sched_yield();
+}
+
+static void stay(void)
+{
+	__atomic_store_n(&inside, true, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&yields, __ATOMIC_ACQUIRE))
+		__real_sched_yield();
+}
 
 int __wrap_ioctl(int fd, unsigned long cmd, ...)
 {
@@ -62,6 +80,10 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	    ((struct goheap_batch *)req)->count > most_freed) {
 		errno = ENOMEM;
 		return -1;
+	}
+	if (cmd == GOHEAP_IOC_FREE && stays) {
+		stays = false;
+		stay();
 	}
 	allocs += cmd == GOHEAP_IOC_ALLOC;
 	trims += cmd == GOHEAP_IOC_TRIM;
@@ -362,6 +384,32 @@ static void test_exit_flushes(struct goheap *h)
 	}
 	check(waitpid(pid, &status, 0) == pid && !status &&
 	      !usage_of(h).given, "and at exit()");
+}
+
+static void *free_and_end(void *arg)
+{
+	struct helper *x = arg;
+
+	free_as(x->as, x->of, x->p, 1);
+	stays = true;
+	return NULL;
+}
+
+/* A thread that ends still frees with the heap while that is closed. */
+static void test_close_waits(struct goheap *h)
+{
+	struct helper x = { .as = second(h), .of = h };
+	pthread_t thread;
+
+	give_new(h, x.p, 1, 64);
+	yields = 0;
+	pthread_create(&thread, NULL, free_and_end, &x);
+	while (!__atomic_load_n(&inside, __ATOMIC_ACQUIRE))
+		__real_sched_yield();
+	goheap_close(x.as);
+	pthread_join(thread, NULL);
+	check(yields && !usage_of(h).given && !bad_frees,
+	      "closing waits for threads that end");
 }
 
 /* The heap frees it before the thread does. */
@@ -769,6 +817,7 @@ int main(void)
 	test_high(h);
 	test_close_flushes(h);
 	test_exit_flushes(h);
+	test_close_waits(h);
 	test_refused_at_the_end(h);
 	test_later_is_bounded(h);
 	test_later_is_trimmed(h);
