@@ -11,13 +11,15 @@ import signal
 import subprocess
 import time
 
-from goheapvm import console, guest
+from goheapvm import console, guest, ktap
 
 POLL_SECONDS = 1.0
 # To kill a guest and to remove what it had.
 END_SECONDS = 30
 
 BEGIN = re.compile(r"goheap-vm: (?:kunit|test) begin (\S+)")
+# A self test that was ended by its time limit has no more lines of its own.
+END = re.compile(r"goheap-vm: test end \S+ (\d+)")
 NOT_OK = re.compile(r"^(?:\[ *\d+\.\d+\] ?)?\s*not ok\b")
 COUNT = re.compile(r"^(?:.*: )?(\S+): \d+ passed, (\d+) failed")
 
@@ -68,7 +70,7 @@ def failed_suite(out):
     lines = whole_lines(out / "console.log")
     if may_be_emulator(lines):
         return ""
-    broken = [number for number, line in enumerate(lines, 1) if NOT_OK.match(line)]
+    broken = [number for number, line in enumerate(lines, 1) if is_failure(line)]
     broken += [finding.line for finding in console.check(lines)
                if finding.what != "window never ended"]
     if broken:
@@ -76,9 +78,14 @@ def failed_suite(out):
     for results in (out / "out/results.log", out / "results.log"):
         lines = whole_lines(results)
         for number, line in enumerate(lines, 1):
-            if NOT_OK.match(line):
+            if is_failure(line):
                 return suite_at(lines, number)
     return ""
+
+
+def is_failure(line):
+    end = END.search(line)
+    return NOT_OK.match(line) or (end and int(end[1]) not in (0, ktap.SKIP_STATUS))
 
 
 def may_be_emulator(lines):

@@ -80,6 +80,12 @@ class FailedSuite(Tree):
         begun = "goheap-vm: test begin idle.sh\n"
         self.assertEqual(self.failed(BEGUN, begun + "ok 1 a\nnot ok 2 b\n"), "idle.sh")
 
+    def test_a_self_test_that_took_too_long(self):
+        begun = BEGUN + "[    1.2] goheap-vm: test begin idle.sh\n"
+        for status, suite in ((0, ""), (4, ""), (1, "idle.sh"), (143, "idle.sh")):
+            end = f"[    9.2] goheap-vm: test end idle.sh {status}\n"
+            self.assertEqual(self.failed(begun + end), suite)
+
     def test_failures_of_the_emulator_are_left_to_vm(self):
         self.assertEqual(self.failed("Kernel panic - not syncing\n"), "")
         self.assertEqual(self.failed(UP + "Oops: int3: 0000\nKernel panic\n"), "")
