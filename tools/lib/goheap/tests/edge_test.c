@@ -645,6 +645,22 @@ static void test_threads_share(void)
 	goheap_close(h);
 }
 
+/* Without a lock, as many as there may be; the rest is for all threads. */
+static void test_threads_keep_large(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	void *p[LG_BIG + 4];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = goheap_malloc(h, 64 << 10);
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		goheap_free(h, p[i]);
+	check(lg_cache_tls[h->slot]->nbig == LG_BIG && h->kept.n == 4,
+	      "a thread keeps large objects of its own");
+	goheap_close(h);
+}
+
 /* As many of the longest as there may be. */
 static void test_kept_to_the_last(void)
 {
@@ -829,6 +845,7 @@ int main(void)
 	goheap_close(h);
 	test_calls_are_few();
 	test_threads_share();
+	test_threads_keep_large();
 	test_kept_to_the_last();
 	test_fork_and_descriptors();
 	test_free_without_memory();
