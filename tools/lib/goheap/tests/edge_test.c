@@ -286,18 +286,18 @@ static bool slots_are_clean(void)
 	return true;
 }
 
-/* Less room each time, from enough for all mappings to not enough for the first. */
-static bool fails_cleanly(void)
+/* Less room each time, from @most bytes to @least. Some attempts must fail, and some not. */
+static bool fails_cleanly_between(size_t most, size_t least, size_t step)
 {
-	size_t now = (goheap_close(goheap_open(NULL, 0)), address_space());
-	unsigned int failed = 0, opened = 0, kib;
+	size_t room, now = address_space();
+	unsigned int failed = 0, opened = 0;
 	bool good = true;
 
-	for (kib = 73 << 10; kib > 60 << 10; kib -= 12) {
-		struct rlimit room = { now + kib * 1024UL, RLIM_INFINITY };
+	for (room = most; room > least; room -= step) {
+		struct rlimit limit = { now + room, RLIM_INFINITY };
 		struct goheap *h;
 
-		setrlimit(RLIMIT_AS, &room);
+		setrlimit(RLIMIT_AS, &limit);
 		h = goheap_open(NULL, 0);
 		failed += !h;
 		opened += !!h;
@@ -306,6 +306,21 @@ static bool fails_cleanly(void)
 		good &= slots_are_clean() && address_space() == now;
 	}
 	return good && failed && opened;
+}
+
+/*
+ * A part of the window is mapped with room to spare, of which all other mappings are
+ * made: so there is too little for the first, or enough. For the whole window there is
+ * none to spare, so each of the others can fail.
+ */
+static bool fails_cleanly(void)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	uint64_t window = h->window;
+
+	goheap_close(h);
+	return fails_cleanly_between(73 * MIB, 60 * MIB, 12 << 10) &&
+	       fails_cleanly_between(window + 100 * MIB, window - MIB, 200 << 10);
 }
 
 /* ---- what was given, and is freed with a delay -------------------------- */
