@@ -703,7 +703,7 @@ static const char *contents(const char *name)
 	return text;
 }
 
-static const char *fdinfo(int fd)
+static const char *read_fdinfo(int fd)
 {
 	char name[64];
 
@@ -713,14 +713,14 @@ static const char *fdinfo(int fd)
 
 static __u64 fdinfo_value(int fd, const char *field)
 {
-	const char *at = strstr(fdinfo(fd), field);
+	const char *at = strstr(read_fdinfo(fd), field);
 
 	return at ? strtoull(at + strlen(field), NULL, 0) : ~0ULL;
 }
 
 static bool fdinfo_has(int fd, const char *line)
 {
-	return strstr(fdinfo(fd), line);
+	return strstr(read_fdinfo(fd), line);
 }
 
 /*
@@ -780,10 +780,10 @@ TEST_F(life, debugfs_tells_what_is_held)
 	u = usage(self->ss);
 	snprintf(expect, sizeof(expect),
 		 "heap %llu uid 0 bytes %llu limit 8388608 peak %llu spans 3 sessions 2 deaths 1 refused 1 arenas 1 past_allocs 6 past_frees 5 reclaimed 5\n"
-		 "  session 0 pid 0 bytes 0 limit 0 objects 0 object_bytes 0 given 0 allocs 0 frees 0 comm \n"
+		 "  session 0 pid 0 bytes 0 limit 0 objects 0 object_bytes 0 given 0 allocs 0 frees 0 comm %s\n"
 		 "  session %u pid %d bytes %llu limit 4194304 objects 4 object_bytes 134144 given 1 allocs 4 frees 0 comm user_life\n"
 		 "  session %u pid %d bytes 8192 limit 0 objects 1 object_bytes 64 given 1 allocs 1 frees 1 comm user_life\n",
-		 fdinfo_value(self->heap, "goheap-heap:"), u.heap_bytes, u.peak_bytes,
+		 fdinfo_value(self->heap, "goheap-heap:"), u.heap_bytes, u.peak_bytes, "",
 		 u.session, pid, u.session_bytes, usage(other).session, pid);
 	EXPECT_TRUE(strstr(contents(HEAPS), expect))
 		printf("# expected:\n%sis:\n%s", expect, text);

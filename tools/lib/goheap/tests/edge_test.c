@@ -22,6 +22,7 @@
 #include "lock.h"
 #include "sys.h"
 #include "types.h"
+#include "locks.h"
 #include "tap.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -52,8 +53,6 @@ static unsigned int allocs, trims;
 /* The next call that frees waits until another thread yields. */
 static bool stays, inside;
 static unsigned int yields;
-
-int __real_sched_yield(void);
 
 int __wrap_sched_yield(void)
 {
@@ -88,65 +87,6 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	allocs += cmd == GOHEAP_IOC_ALLOC;
 	trims += cmd == GOHEAP_IOC_TRIM;
 	return __real_ioctl(fd, cmd, req);
-}
-
-/* ---- locks -------------------------------------------------------------- */
-
-static unsigned int wrong_locks;
-/* How many read-write locks this thread has. */
-static __thread int rwlocks;
-
-int __real_pthread_mutex_init(pthread_mutex_t *lock, const pthread_mutexattr_t *attr);
-int __real_pthread_mutex_lock(pthread_mutex_t *lock);
-int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
-int __real_pthread_rwlock_rdlock(pthread_rwlock_t *lock);
-int __real_pthread_rwlock_wrlock(pthread_rwlock_t *lock);
-int __real_pthread_rwlock_unlock(pthread_rwlock_t *lock);
-
-static int note_wrong(int err)
-{
-	if (err)
-		__atomic_add_fetch(&wrong_locks, 1, __ATOMIC_RELAXED);
-	return err;
-}
-
-int __wrap_pthread_mutex_init(pthread_mutex_t *lock, const pthread_mutexattr_t *attr)
-{
-	pthread_mutexattr_t checked;
-
-	(void)attr;
-	pthread_mutexattr_init(&checked);
-	pthread_mutexattr_settype(&checked, PTHREAD_MUTEX_ERRORCHECK);
-	return __real_pthread_mutex_init(lock, &checked);
-}
-
-int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
-{
-	return note_wrong(__real_pthread_mutex_lock(lock));
-}
-
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
-{
-	return note_wrong(__real_pthread_mutex_unlock(lock));
-}
-
-int __wrap_pthread_rwlock_rdlock(pthread_rwlock_t *lock)
-{
-	rwlocks++;
-	return note_wrong(__real_pthread_rwlock_rdlock(lock));
-}
-
-int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *lock)
-{
-	rwlocks++;
-	return note_wrong(__real_pthread_rwlock_wrlock(lock));
-}
-
-int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *lock)
-{
-	if (rwlocks-- <= 0)
-		return note_wrong(EPERM);
-	return __real_pthread_rwlock_unlock(lock);
 }
 
 /* ---- helpers ------------------------------------------------------------ */
@@ -499,7 +439,7 @@ static void test_later_is_bounded(struct goheap *h)
 static void use_after_the_end(void *arg)
 {
 	struct helper *x = arg;
-	char *p[] = {
+	void *p[3] = {
 		goheap_malloc(x->as, 64), goheap_malloc(x->as, 64), goheap_malloc(x->as, MIB),
 	};
 	unsigned int i;
@@ -841,6 +781,7 @@ int main(void)
 		printf("1..0 # SKIP no /dev/goheap\n");
 		return 4;
 	}
+	/* The others are made when a heap is opened. */
 	__wrap_pthread_mutex_init(&lg_lock, NULL);
 	goheap_on_bad_free(note_bad_free);
 	test_elsewhere();

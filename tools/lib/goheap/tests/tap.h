@@ -8,9 +8,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* What --wrap=ioctl makes of calls of ioctl(), and what the real one is called. */
+/* What --wrap makes of calls of ioctl() and the like, and what the real ones are called. */
 int __wrap_ioctl(int fd, unsigned long cmd, ...);
 int __real_ioctl(int fd, unsigned long cmd, ...);
+int __wrap_sched_yield(void);
+int __real_sched_yield(void);
 
 static int tap_results, tap_failures;
 
