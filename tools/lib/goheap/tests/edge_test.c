@@ -259,7 +259,7 @@ static bool fails_cleanly(void)
 	uint64_t window = h->window;
 
 	goheap_close(h);
-	return fails_cleanly_between(73 * MIB, 60 * MIB, 12 << 10) &&
+	return fails_cleanly_between(73 * MIB, 60 * MIB, MIB) &&
 	       fails_cleanly_between(window + 100 * MIB, window - MIB, 200 << 10);
 }
 
