@@ -723,22 +723,32 @@ static bool fdinfo_has(int fd, const char *line)
 	return strstr(read_fdinfo(fd), line);
 }
 
+/* Allocates objects, gives the first ones, and frees the last ones. */
+static bool use(int ss, __u64 length, unsigned int n, unsigned int given,
+		unsigned int freed)
+{
+	__u64 at[16];
+
+	return alloc_many(ss, length, at, n, 0) == n &&
+	       (!given || !batch(ss, GOHEAP_IOC_GIVE, at, given, NULL)) &&
+	       !batch(ss, GOHEAP_IOC_FREE, at + n - freed, freed, NULL);
+}
+
 /*
- * A heap of which every figure is another: two sessions, of which one has a quota, and
- * what is left of a third.
+ * Two sessions, of which one has a quota, and what is left of a third; and bad frees. The
+ * numbers that stand for one thing in a line are different.
  */
 static bool fill(int heap, int ss, int other)
 {
 	int gone = attach(heap), i;
-	__u64 at = alloc_one(gone, 64);
+	bool good = use(gone, 64, 7, 1, 1) && !close(gone);
 
-	for (i = 0; i < 5; i++)
-		alloc_one(gone, 64);
-	return !give_one(gone, at) && !close(gone) && !set_limit(heap, 8 << 20) &&
-	       !set_limit(ss, 4 << 20) && alloc_one(ss, 16 * HEAP_PAGE) >= 0 &&
-	       alloc_one(ss, 1024) >= 0 && alloc_one(ss, 1024) >= 0 &&
-	       !give_one(ss, alloc_one(ss, 1024)) &&
-	       !free_one(other, alloc_one(other, 64)) && free_one(ss, 8) == -EINVAL;
+	good &= !set_limit(heap, 8 << 20) && !set_limit(ss, 4 << 20);
+	good &= alloc_one(ss, 16 * HEAP_PAGE) >= 0 && use(ss, 1024, 5, 2, 1);
+	good &= use(other, 64, 6, 0, 4) && use(other, 16 * HEAP_PAGE, 1, 0, 1);
+	for (i = 0; i < 4; i++)
+		good &= free_one(ss, 8) == -EINVAL;
+	return good;
 }
 
 TEST_F(life, fdinfo_tells_what_is_held)
@@ -750,10 +760,10 @@ TEST_F(life, fdinfo_tells_what_is_held)
 	u = usage(self->ss);
 	EXPECT_EQ(u.heap_bytes, fdinfo_value(self->heap, "goheap-heap-bytes:"));
 	EXPECT_EQ(8 << 20, fdinfo_value(self->heap, "goheap-heap-limit:"));
-	EXPECT_EQ(5, fdinfo_value(self->heap, "goheap-objects:"));
-	EXPECT_EQ(64 + 16 * HEAP_PAGE + 3 * 1024,
+	EXPECT_EQ(8, fdinfo_value(self->heap, "goheap-objects:"));
+	EXPECT_EQ(16 * HEAP_PAGE + 4 * 1024 + 3 * 64,
 		  fdinfo_value(self->heap, "goheap-object-bytes:"));
-	EXPECT_EQ(2, fdinfo_value(self->heap, "goheap-given:"));
+	EXPECT_EQ(3, fdinfo_value(self->heap, "goheap-given:"));
 	EXPECT_EQ(2, fdinfo_value(self->heap, "goheap-sessions:"));
 	EXPECT_EQ(1, fdinfo_value(self->heap, "goheap-deaths:"));
 	EXPECT_FALSE(fdinfo_has(self->heap, "goheap-session:"));
@@ -778,11 +788,12 @@ TEST_F(life, debugfs_tells_what_is_held)
 		SKIP(return, "no " HEAPS);
 	ASSERT_TRUE(fill(self->heap, self->ss, other));
 	u = usage(self->ss);
+	EXPECT_LT(u.heap_bytes, u.peak_bytes);
 	snprintf(expect, sizeof(expect),
-		 "heap %llu uid 0 bytes %llu limit 8388608 peak %llu spans 3 sessions 2 deaths 1 refused 1 arenas 1 past_allocs 6 past_frees 5 reclaimed 5\n"
+		 "heap %llu uid 0 bytes %llu limit 8388608 peak %llu spans 3 sessions 2 deaths 1 refused 4 arenas 1 past_allocs 7 past_frees 6 reclaimed 5\n"
 		 "  session 0 pid 0 bytes 0 limit 0 objects 0 object_bytes 0 given 0 allocs 0 frees 0 comm %s\n"
-		 "  session %u pid %d bytes %llu limit 4194304 objects 4 object_bytes 134144 given 1 allocs 4 frees 0 comm user_life\n"
-		 "  session %u pid %d bytes 8192 limit 0 objects 1 object_bytes 64 given 1 allocs 1 frees 1 comm user_life\n",
+		 "  session %u pid %d bytes %llu limit 4194304 objects 5 object_bytes 135168 given 2 allocs 6 frees 1 comm user_life\n"
+		 "  session %u pid %d bytes 8192 limit 0 objects 3 object_bytes 192 given 1 allocs 7 frees 5 comm user_life\n",
 		 fdinfo_value(self->heap, "goheap-heap:"), u.heap_bytes, u.peak_bytes, "",
 		 u.session, pid, u.session_bytes, usage(other).session, pid);
 	EXPECT_TRUE(strstr(contents(HEAPS), expect))

@@ -336,10 +336,10 @@ static inline pid_t fork_bound(void)
 	wait_for(child_);					\
 })
 
-/* Give up what lets root break rules; the file of the device is open already. */
 /* A user without rights. */
 #define NOBODY		65534
 
+/* Give up what lets root break rules; the file of the device is open already. */
 static inline int become_nobody(void)
 {
 	return setgid(NOBODY) || setuid(NOBODY) ? -errno : 0;
