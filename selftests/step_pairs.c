@@ -19,6 +19,7 @@
 #include <linux/sizes.h>
 #include <linux/topology.h>
 
+#include "../mm/area.h"
 #include "../mm/arena.h"
 #include "../mm/cache.h"
 #include "../mm/compat.h"
@@ -81,11 +82,17 @@ static void other_asks(void)
 static void prepare_heap(void)
 {
 	step_heap = gh_heap_create("step");
-	if (!step_heap)
+	if (!step_heap) {
 		step_wrong("no heap");
-	else
-		object = gh_malloc(step_heap, SZ_8K, GFP_KERNEL, false,
-				   NUMA_NO_NODE);
+		return;
+	}
+	/*
+	 * No worker of it: one that flushes the TLB waits for the CPU that stands still, and
+	 * does not let the other act meanwhile.
+	 */
+	WRITE_ONCE(step_heap->closing, true);
+	gh_area_detach(step_heap);
+	object = gh_malloc(step_heap, SZ_8K, GFP_KERNEL, false, NUMA_NO_NODE);
 }
 
 /* A new heap has an arena where this CPU is, and nowhere else. */
