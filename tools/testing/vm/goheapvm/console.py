@@ -107,6 +107,9 @@ RACE_LINES = 200
 BYSTANDERS = {
     "kthread_is_per_cpu": "the load balancer reads the flags of a task that enters or leaves "
                           "a memalloc scope",
+    "kthread_data": "the tick reads the flags of the worker that it interrupts, which may "
+                    "enter or leave a memalloc scope",
+    "hrtimer_wakeup": "wakes a task that goes to sleep with a timer, and tells it so",
 }
 
 FORBIDDEN_RE = [(what, re.compile(pattern)) for what, pattern in FORBIDDEN]

@@ -166,6 +166,8 @@ class Races(unittest.TestCase):
         frames = (" __vmalloc+0x1/0x2", " gh_a+0x3/0x4 [goheap]")
         lines = self.report("data-race in __vmalloc / kthread_is_per_cpu", *frames)
         self.assertEqual(self.count(lines), [])
+        for title in ("gh_a [goheap] / kthread_data", "hrtimer_wakeup / do_sleep"):
+            self.assertEqual(self.count(self.report("data-race in " + title, *frames)), [])
         lines = self.report("data-race in __vmalloc / not_kthread_is_per_cpu", *frames)
         self.assertEqual(self.count(lines), [(2, "data race")])
 
