@@ -734,6 +734,21 @@ static bool use(int ss, __u64 length, unsigned int n, unsigned int given,
 	       !batch(ss, GOHEAP_IOC_FREE, at + n - freed, freed, NULL);
 }
 
+/* Deferred frees of an object that does not carry their mark. */
+static bool free_late(int ss, __u64 at, unsigned int n)
+{
+	struct goheap_defer d = { .size = sizeof(d), .count = n };
+	struct goheap_flush f = { .size = sizeof(f), .count = n };
+	__u64 *list = map_at(ss, 0, 4096, PROT_READ | PROT_WRITE);
+	unsigned int i;
+
+	if (list == MAP_FAILED || call(ss, GOHEAP_IOC_DEFER, &d))
+		return false;
+	for (i = 0; i < n; i++)
+		list[i] = GOHEAP_DEFERRED | at;
+	return !munmap(list, 4096) && !call(ss, GOHEAP_IOC_FLUSH, &f);
+}
+
 /*
  * Two sessions, of which one has a quota, and what is left of a third; and bad frees. The
  * numbers that stand for one thing in a line are different.
@@ -742,9 +757,11 @@ static bool fill(int heap, int ss, int other)
 {
 	int gone = attach(heap), i;
 	bool good = use(gone, 64, 7, 1, 1) && !close(gone);
+	__s64 large;
 
 	good &= !set_limit(heap, 8 << 20) && !set_limit(ss, 4 << 20);
-	good &= alloc_one(ss, 16 * HEAP_PAGE) >= 0 && use(ss, 1024, 5, 2, 1);
+	large = alloc_one(ss, 16 * HEAP_PAGE);
+	good &= free_late(other, large, 9) && use(ss, 1024, 5, 2, 1);
 	good &= use(other, 64, 6, 0, 4) && use(other, 16 * HEAP_PAGE, 1, 0, 1);
 	for (i = 0; i < 4; i++)
 		good &= free_one(ss, 8) == -EINVAL;
@@ -790,7 +807,7 @@ TEST_F(life, debugfs_tells_what_is_held)
 	u = usage(self->ss);
 	EXPECT_LT(u.heap_bytes, u.peak_bytes);
 	snprintf(expect, sizeof(expect),
-		 "heap %llu uid 0 bytes %llu limit 8388608 peak %llu spans 3 sessions 2 deaths 1 refused 4 arenas 1 past_allocs 7 past_frees 6 reclaimed 5\n"
+		 "heap %llu uid 0 bytes %llu limit 8388608 peak %llu spans 3 sessions 2 deaths 1 refused 4 late 9 arenas 1 past_allocs 7 past_frees 6 reclaimed 5\n"
 		 "  session 0 pid 0 bytes 0 limit 0 objects 0 object_bytes 0 given 0 allocs 0 frees 0 comm %s\n"
 		 "  session %u pid %d bytes %llu limit 4194304 objects 5 object_bytes 135168 given 2 allocs 6 frees 1 comm user_life\n"
 		 "  session %u pid %d bytes 8192 limit 0 objects 3 object_bytes 192 given 1 allocs 7 frees 5 comm user_life\n",

@@ -154,12 +154,6 @@ TEST_F(mmap, files_mode_is_kept)
 	close(write);
 }
 
-TEST_F(mmap, sessions_cannot_be_mapped)
-{
-	EXPECT_EQ(MAP_FAILED, map_at(self->ss, 0, FRAME, PROT_READ));
-	EXPECT_EQ(ENODEV, errno);
-}
-
 /* ---- what is there ------------------------------------------------------ */
 
 TEST_F(mmap, what_is_not_allocated_gives_sigbus)

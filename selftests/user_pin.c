@@ -173,6 +173,36 @@ TEST_F(pin, pinned_object_is_busy)
 	close(other);
 }
 
+/* Who wants to free it later cannot; when that process ends, the last pin does. */
+TEST_F(pin, pinned_object_may_wait_in_the_list)
+{
+	struct goheap_defer d = { .size = sizeof(d), .count = 1 };
+	struct goheap_flush f = { .size = sizeof(f), .count = 1 };
+	int other = attach(self->heap);
+	__u64 at = alloc_one(self->ss, 64), *list;
+	__u64 mark = GOHEAP_DEFERRED_MARK(usage(other).session, 0);
+
+	ASSERT_EQ(0, call(other, GOHEAP_IOC_DEFER, &d));
+	list = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, other, 0);
+	ASSERT_NE(MAP_FAILED, list);
+	ASSERT_EQ(0, give_one(self->ss, at));
+	ASSERT_EQ(0, hold(self->heap, at, 8));
+	*(__u64 *)(self->win + at + 8) = mark;
+	list[0] = GOHEAP_DEFERRED | at;
+	EXPECT_EQ(-EBUSY, call(other, GOHEAP_IOC_FLUSH, &f));
+	EXPECT_EQ(1, usage(self->heap).given);
+
+	*(__u64 *)(self->win + at + 8) = mark;
+	list[0] = GOHEAP_DEFERRED | at;
+	close(other);
+	EXPECT_EQ(0, usage(self->heap).given);
+	EXPECT_EQ(1, usage(self->heap).objects);
+	EXPECT_EQ(-EBUSY, free_one(self->ss, at));
+	ASSERT_EQ(0, let_go());
+	EXPECT_EQ(0, usage(self->heap).objects);
+	munmap(list, 4096);
+}
+
 /* Private: freed with the last pin. Given: stays. */
 static void outlives(struct __test_metadata *_metadata, int heap, __u8 *win,
 		     int text, size_t length, bool given)

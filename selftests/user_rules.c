@@ -20,6 +20,9 @@ union any {
 	struct goheap_alloc_req alloc;
 	struct goheap_batch batch;
 	struct goheap_resize resize;
+	struct goheap_defer defer;
+	struct goheap_flush flush;
+	struct goheap_publish publish;
 	__u8 bytes[4096];
 };
 
@@ -28,6 +31,7 @@ FIXTURE(cmd)
 	int heap;
 	int ss;
 	__u64 offset;
+	struct goheap_swap swap;
 	union any *arg;
 };
 
@@ -121,6 +125,30 @@ FIXTURE_VARIANT_ADD(cmd, resize)
 	.by_owner = true,
 };
 
+FIXTURE_VARIANT_ADD(cmd, defer)
+{
+	.cmd = GOHEAP_IOC_DEFER,
+	.size = sizeof(struct goheap_defer),
+	.on_session = true,
+	.by_owner = true,
+};
+
+FIXTURE_VARIANT_ADD(cmd, flush)
+{
+	.cmd = GOHEAP_IOC_FLUSH,
+	.size = sizeof(struct goheap_flush),
+	.on_session = true,
+	.by_owner = true,
+};
+
+FIXTURE_VARIANT_ADD(cmd, publish)
+{
+	.cmd = GOHEAP_IOC_PUBLISH,
+	.size = sizeof(struct goheap_publish),
+	.on_session = true,
+	.by_owner = true,
+};
+
 /* Ask for something that works. */
 static union any *valid(FIXTURE_DATA(cmd) *self,
 			const FIXTURE_VARIANT(cmd) *variant)
@@ -144,6 +172,18 @@ static union any *valid(FIXTURE_DATA(cmd) *self,
 	case GOHEAP_IOC_RESIZE:
 		arg->resize.offset = alloc_one(self->ss, LARGE);
 		arg->resize.length = LARGE / 2;
+		break;
+	case GOHEAP_IOC_DEFER:
+		arg->defer.count = 1;
+		break;
+	case GOHEAP_IOC_FLUSH:
+		arg->flush.count = 1;
+		break;
+	case GOHEAP_IOC_PUBLISH:
+		memset(&self->swap, 0, sizeof(self->swap));
+		self->swap.flags = GOHEAP_SWAP_ROOT;
+		arg->publish.swaps = (uintptr_t)&self->swap;
+		arg->publish.count = 1;
 		break;
 	}
 	return arg;

@@ -20,15 +20,19 @@
 #include <linux/goheap.h>
 
 #include "../fault.h"
+#include "defer.h"
 #include "file.h"
 #include "heap.h"
 #include "map.h"
 #include "object.h"
+#include "publish.h"
 #include "session.h"
 #include "stats.h"
 
 /* Offsets of small batches are kept on the stack. */
 #define STACK_BATCH	64
+/* So are these exchanges. */
+#define STACK_SWAPS	8
 
 /**
  * struct uctx - a call
@@ -315,6 +319,62 @@ static int ioc_resize(struct uctx *ctx, void *arg)
 	return gh_uobj_resize(ctx->ss, req->offset, req->length);
 }
 
+static bool is_deferred_range(u32 first, u32 count)
+{
+	return count && count <= GOHEAP_MAX_BATCH &&
+	       first <= GOHEAP_NR_DEFERRED - count;
+}
+
+static int ioc_defer(struct uctx *ctx, void *arg)
+{
+	struct goheap_defer *req = arg;
+
+	if (req->flags || !is_deferred_range(req->first, req->count))
+		return -EINVAL;
+	return gh_udefer_commit(ctx->ss, req->first, req->count);
+}
+
+static int ioc_flush(struct uctx *ctx, void *arg)
+{
+	struct goheap_flush *req = arg;
+
+	if (req->flags || req->reserved ||
+	    !is_deferred_range(req->first, req->count))
+		return -EINVAL;
+	return gh_udefer_flush(ctx->ss, req->first, req->count, &req->bad,
+			       &req->offset);
+}
+
+static int ioc_publish(struct uctx *ctx, void *arg)
+{
+	struct goheap_publish *req = arg;
+	void __user *to = u64_to_user_ptr(req->swaps);
+	struct goheap_swap on_stack[STACK_SWAPS] __uninitialized;
+	struct goheap_swap *swaps = on_stack;
+	unsigned int n = req->count;
+	int err;
+
+	if (req->flags || !n || n > GOHEAP_MAX_BATCH)
+		return -EINVAL;
+	if (n > STACK_SWAPS)
+		swaps = gh_fault(GH_FAULT_USER) ? NULL :
+			goheap_alloc(array_size(n, sizeof(*swaps)),
+				     GH_UOBJ_GFP);
+	if (!swaps)
+		return -ENOMEM;
+
+	if (copy_from_user(swaps, to, n * sizeof(*swaps))) {
+		err = -EFAULT;
+	} else {
+		err = gh_upublish(ctx->ss, swaps, n, &req->bad);
+		if (copy_to_user(to, swaps, n * sizeof(*swaps)))
+			err = -EFAULT;
+	}
+	if (swaps != on_stack)
+		goheap_free(swaps);
+	return err;
+}
+
 /* ---- the table ---------------------------------------------------------- */
 
 #define ON_HEAP		BIT(0)
@@ -345,6 +405,10 @@ static const struct uioc iocs[] = {
 	IOC(GOHEAP_IOC_GIVE, goheap_batch, ioc_give, ON_SESSION | BY_OWNER),
 	IOC(GOHEAP_IOC_RESIZE, goheap_resize, ioc_resize,
 	    ON_SESSION | BY_OWNER),
+	IOC(GOHEAP_IOC_DEFER, goheap_defer, ioc_defer, ON_SESSION | BY_OWNER),
+	IOC(GOHEAP_IOC_FLUSH, goheap_flush, ioc_flush, ON_SESSION | BY_OWNER),
+	IOC(GOHEAP_IOC_PUBLISH, goheap_publish, ioc_publish,
+	    ON_SESSION | BY_OWNER),
 #undef IOC
 };
 
@@ -359,6 +423,9 @@ union uarg {
 	struct goheap_alloc_req alloc;
 	struct goheap_batch batch;
 	struct goheap_resize resize;
+	struct goheap_defer defer;
+	struct goheap_flush flush;
+	struct goheap_publish publish;
 };
 
 /* The layout is the same for programs of 32 bits. */
@@ -372,6 +439,10 @@ static_assert(sizeof(struct goheap_attach) == 24);
 static_assert(sizeof(struct goheap_alloc_req) == 40);
 static_assert(sizeof(struct goheap_batch) == 24);
 static_assert(sizeof(struct goheap_resize) == 24);
+static_assert(sizeof(struct goheap_defer) == 16);
+static_assert(sizeof(struct goheap_flush) == 32);
+static_assert(sizeof(struct goheap_swap) == 56);
+static_assert(sizeof(struct goheap_publish) == 24);
 
 /* By number and direction, not by size: structures may grow. */
 static const struct uioc *ioc_of(unsigned int cmd, bool session)
@@ -608,6 +679,7 @@ static const struct file_operations session_fops = {
 	.release = session_release,
 	.unlocked_ioctl = session_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = gh_umap_mmap_deferred,
 	.poll = session_poll,
 	.read = session_read,
 	.show_fdinfo = session_fdinfo,

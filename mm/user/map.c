@@ -2,12 +2,14 @@
 /*
  * map: windows of user heaps in processes: mmap() and page faults.
  *
- * Only files of heaps have VMAs, so vma->vm_file->private_data is the heap.
+ * In VMAs of a heap's file, vma->vm_file->private_data is the heap; in those of a
+ * session's file, it is the session.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 
 #include "../compat.h"
+#include "defer.h"
 #include "map.h"
 #include "object.h"
 #include "owner.h"
@@ -92,11 +94,9 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
-static vm_fault_t page_map_fault(struct vm_fault *vmf)
+/* For a page that stays as long as the mapping. */
+static vm_fault_t fault_on(struct vm_fault *vmf, struct page *page)
 {
-	struct gh_uheap *h = heap_of(vmf->vma);
-	unsigned long nr = vmf->pgoff - (GOHEAP_MMAP_MAP >> PAGE_SHIFT);
-	struct page *page = gh_upages_map_frame(h, nr);
 	int err;
 
 	if (!page)
@@ -107,12 +107,30 @@ static vm_fault_t page_map_fault(struct vm_fault *vmf)
 	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
+static vm_fault_t page_map_fault(struct vm_fault *vmf)
+{
+	unsigned long nr = vmf->pgoff - (GOHEAP_MMAP_MAP >> PAGE_SHIFT);
+
+	return fault_on(vmf, gh_upages_map_frame(heap_of(vmf->vma), nr));
+}
+
+static vm_fault_t deferred_fault(struct vm_fault *vmf)
+{
+	struct gh_usession *ss = vmf->vma->vm_file->private_data;
+
+	return fault_on(vmf, gh_udefer_frame(ss, vmf->pgoff));
+}
+
 static const struct vm_operations_struct window_ops = {
 	.fault = window_fault,
 };
 
 static const struct vm_operations_struct page_map_ops = {
 	.fault = page_map_fault,
+};
+
+static const struct vm_operations_struct deferred_ops = {
+	.fault = deferred_fault,
 };
 
 /* ---- allocation by mmap() ----------------------------------------------- */
@@ -233,5 +251,36 @@ int gh_umap_mmap(struct file *file, struct vm_area_struct *vma)
 	if (offset >= GH_UWINDOW || len > GH_UWINDOW - offset)
 		return -EINVAL;
 	vma->vm_ops = &window_ops;
+	return 0;
+}
+
+/**
+ * gh_umap_mmap_deferred() - mmap() of a session's file
+ * @file: the file
+ * @vma: the new mapping
+ *
+ * Children do not inherit it: what they would enter there, the parent would free.
+ *
+ * Context: process context, may sleep; the process's mmap_lock is held.
+ * Return: 0; -EINVAL if it is private or not within the list, -EPERM if it is
+ * executable, or the session another process's; -EOWNERDEAD if that has ended.
+ */
+int gh_umap_mmap_deferred(struct file *file, struct vm_area_struct *vma)
+{
+	struct gh_usession *ss = file->private_data;
+	unsigned long n = vma_pages(vma);
+
+	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff >= GH_UDEFER_FRAMES ||
+	    n > GH_UDEFER_FRAMES - vma->vm_pgoff)
+		return -EINVAL;
+	/* After its end, @files may be the table of another process. */
+	if (READ_ONCE(ss->dead))
+		return -EOWNERDEAD;
+	if (vma->vm_flags & VM_EXEC || ss->files != current->files)
+		return -EPERM;
+	vm_flags_clear(vma, VM_MAYEXEC);
+	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP |
+			  VM_DONTCOPY);
+	vma->vm_ops = &deferred_ops;
 	return 0;
 }

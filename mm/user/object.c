@@ -483,6 +483,36 @@ static int own_free(struct gh_usession *ss, const u64 *offsets, unsigned int n)
 	return err;
 }
 
+/* ---- marks of deferred frees -------------------------------------------- */
+
+/* Where an object that waits to be freed carries its mark. */
+static u64 *obj_mark(const struct gh_uspan *s, unsigned int i)
+	__must_hold(&s->owner->heap->lock)
+{
+	u64 at = s->base + (u64)i * s->elemsize;
+	struct page *page;
+
+	lockdep_assert_held(&s->owner->heap->lock);
+
+	if (s->elemsize > sizeof(u64))
+		at += sizeof(u64);
+	page = gh_upages_frame(s->owner->heap, at >> PAGE_SHIFT);
+	return page_address(page) + offset_in_page(at);
+}
+
+/*
+ * An object that is freed must lose its mark, whoever has entered it: who gets the
+ * object next need not write there.
+ */
+static void obj_clear_mark(const struct gh_uspan *s, unsigned int i)
+	__must_hold(&s->owner->heap->lock)
+{
+	u64 *mark = obj_mark(s, i);
+
+	if (READ_ONCE(*mark) >> 48 == GOHEAP_DEFERRED_MARK(0, 0) >> 48)
+		WRITE_ONCE(*mark, 0);
+}
+
 /* ---- freeing what any session may free ---------------------------------- */
 
 /*
@@ -561,8 +591,10 @@ static void any_free_one(struct gh_uheap *h, u64 offset,
 		return;
 	owner = s->owner;
 	spin_lock(&owner->lock);
-	if (s->state[i] == GH_UOBJ_CLAIMED_GIVEN)
+	if (s->state[i] == GH_UOBJ_CLAIMED_GIVEN) {
 		obj_note_given(s, -1);
+		obj_clear_mark(s, i);
+	}
 	gh_uobj_set_free(s, i);
 	span_shed(s, empty);
 	spin_unlock(&owner->lock);
@@ -621,6 +653,93 @@ int gh_uobj_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 	if (unlikely(err && err != -EOWNERDEAD))
 		atomic64_inc(&ss->heap->bad);
 	return err;
+}
+
+/* Free an object that carried its mark, or have its last pin free it. */
+static int deferred_free(struct gh_usession *ss, struct gh_uspan *s,
+			 unsigned int i, bool ends, struct list_head *empty)
+	__must_hold(&s->owner->lock)
+{
+	bool given = s->state[i] == GH_UOBJ_GIVEN;
+
+	lockdep_assert_held(&ss->heap->lock);
+	lockdep_assert_held(&s->owner->lock);
+
+	if (!given && (s->state[i] != GH_UOBJ_PRIVATE || s->owner != ss))
+		return obj_refusal(s->state[i]);
+	if (s->npins && gh_uobj_pinned(s, i)) {
+		if (!ends)
+			return -EBUSY;
+		s->state[i] = GH_UOBJ_DOOMED;
+	} else {
+		gh_uobj_set_free(s, i);
+	}
+	if (given)
+		obj_note_given(s, -1);
+	span_shed(s, empty);
+	return 0;
+}
+
+/**
+ * gh_uobj_free_deferred() - free an object that its session had entered in its list
+ * @ss: the session
+ * @offset: what the entry says
+ * @index: of the entry
+ * @ends: the session is ending, so what is pinned is freed with its last pin
+ * @empty: gets the span if no other object is left in it; it must be withdrawn
+ *
+ * The object must carry the mark of the entry. If it does not, another process has
+ * freed it since: then there is nothing to do.
+ *
+ * Context: the heap's lock is held.
+ * Return: 0; or, with nothing changed, as gh_uobj_free().
+ */
+int gh_uobj_free_deferred(struct gh_usession *ss, u64 offset,
+			  unsigned int index, bool ends,
+			  struct list_head *empty)
+{
+	const u64 mark = GOHEAP_DEFERRED_MARK(ss->id, index);
+	struct gh_uspan *s;
+	unsigned int i;
+	int err;
+
+	lockdep_assert_held(&ss->heap->lock);
+
+	err = obj_find(ss->heap, offset, &s, &i, NULL);
+	if (err)
+		return err;
+	if (cmpxchg64(obj_mark(s, i), mark, 0) != mark) {
+		atomic64_inc(&ss->heap->late);
+		return 0;
+	}
+
+	spin_lock(&s->owner->lock);
+	err = deferred_free(ss, s, i, ends, empty);
+	spin_unlock(&s->owner->lock);
+	return err;
+}
+
+/**
+ * gh_uobj_free_held() - free an object that an ending session has taken
+ * @ss: the session
+ * @offset: what its entry says
+ * @empty: gets the span if no other object is left in it; it must be withdrawn
+ *
+ * Context: the heap's lock is held.
+ */
+void gh_uobj_free_held(struct gh_usession *ss, u64 offset,
+		       struct list_head *empty)
+{
+	struct gh_uspan *s;
+	unsigned int i;
+
+	lockdep_assert_held(&ss->heap->lock);
+
+	if (obj_find(ss->heap, offset, &s, &i, NULL))
+		return;
+	spin_lock(&s->owner->lock);
+	deferred_free(ss, s, i, true, empty);
+	spin_unlock(&s->owner->lock);
 }
 
 /* ---- giving ------------------------------------------------------------- */
@@ -692,6 +811,123 @@ int gh_uobj_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 
 	if (err && err != -EOWNERDEAD)
 		atomic64_inc(&ss->heap->bad);
+	return err;
+}
+
+/* ---- publishing --------------------------------------------------------- */
+
+/**
+ * gh_uobj_find_given() - find an object that was given
+ * @h: the heap
+ * @offset: its start
+ * @sp: set to its span
+ * @idx: set to its index
+ *
+ * Context: the heap's lock is held, and keeps the object what it is.
+ * Return: 0; or -EINVAL if no object starts there, -ENOENT if it is free, -EPERM
+ * if it was not given, -EBUSY if it is about to be freed.
+ */
+int gh_uobj_find_given(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
+		       unsigned int *idx)
+{
+	int err = obj_find(h, offset, sp, idx, NULL);
+	u8 state;
+
+	if (err)
+		return err;
+	spin_lock(&(*sp)->owner->lock);
+	state = (*sp)->state[*idx];
+	spin_unlock(&(*sp)->owner->lock);
+	return state == GH_UOBJ_GIVEN ? 0 : obj_refusal(state);
+}
+
+/**
+ * gh_uobj_word() - find a word in an object that the session may change
+ * @ss: the session
+ * @at: offset of the word, aligned
+ * @wordp: set to its address in the kernel
+ *
+ * Context: the heap's lock is held, and keeps the memory.
+ * Return: 0; or -EINVAL if it is in no object, -ENOENT if that is free, -EPERM if it
+ * is another session's, -EBUSY if it is about to be freed.
+ */
+int gh_uobj_word(struct gh_usession *ss, u64 at, u64 **wordp)
+{
+	struct gh_uspan *s = gh_uspan_of(ss->heap, at);
+	u64 i;
+	u8 state;
+
+	lockdep_assert_held(&ss->heap->lock);
+
+	if (!s)
+		return -EINVAL;
+	/* The word may be inside the object: no exact division. */
+	i = div64_u64(at - s->base, s->elemsize);
+	if (i >= s->nelems)
+		return -EINVAL;
+	spin_lock(&s->owner->lock);
+	state = s->state[i];
+	spin_unlock(&s->owner->lock);
+	if (state != GH_UOBJ_GIVEN && !s->mmap &&
+	    (state != GH_UOBJ_PRIVATE || s->owner != ss))
+		return obj_refusal(state);
+
+	*wordp = page_address(gh_upages_frame(ss->heap, at >> PAGE_SHIFT)) +
+		 offset_in_page(at);
+	return 0;
+}
+
+/**
+ * gh_uobj_give_swap() - give an object if a word is what it should be
+ * @ss: the session, which owns the object
+ * @offset: its start
+ * @word: the word
+ * @expect: what it should be
+ * @value: in: what it should become; out: what it was
+ *
+ * Context: the heap's lock is held.
+ * Return: 0 if the object could be given, whether the word was exchanged or not; or,
+ * with nothing changed, as gh_uobj_give().
+ */
+int gh_uobj_give_swap(struct gh_usession *ss, u64 offset, u64 *word, u64 expect,
+		      u64 *value)
+{
+	int err;
+
+	lockdep_assert_held(&ss->heap->lock);
+
+	spin_lock(&ss->lock);
+	err = ss->dead ? -EOWNERDEAD : give_one(ss, offset);
+	if (!err) {
+		*value = cmpxchg64(word, expect, *value);
+		if (*value != expect)
+			ungive_one(ss, offset);
+	}
+	spin_unlock(&ss->lock);
+	return err;
+}
+
+/**
+ * gh_uobj_free_given() - free an object that was given
+ * @s: its span
+ * @i: its index
+ * @empty: gets the span if no other object is left in it; it must be withdrawn
+ *
+ * Context: the heap's lock is held; gh_uobj_find_given() has found the object.
+ * Return: 0, or -EBUSY if the kernel holds it.
+ */
+int gh_uobj_free_given(struct gh_uspan *s, unsigned int i,
+		       struct list_head *empty)
+{
+	struct gh_usession *owner = s->owner;
+	int err;
+
+	lockdep_assert_held(&owner->heap->lock);
+
+	spin_lock(&owner->lock);
+	obj_clear_mark(s, i);
+	err = deferred_free(owner, s, i, false, empty);
+	spin_unlock(&owner->lock);
 	return err;
 }
 

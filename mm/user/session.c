@@ -2,17 +2,20 @@
 /*
  * session: a process's share of a user heap, from its beginning to its end.
  *
- * When a session ends, for whatever reason, all objects that it has not given
- * are freed. Spans in which a given object is left go to the heap's own
+ * When a session ends, for whatever reason, all objects are freed that it has not
+ * given, and those that it was about to free. Spans in which a given object is left go to the heap's own
  * session; from there, other sessions adopt them.
  */
+#include <linux/cred.h>
 #include <linux/lockdep.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/user.h>
 
 #include <linux/goheap.h>
 
 #include "../fault.h"
+#include "defer.h"
 #include "heap.h"
 #include "object.h"
 #include "owner.h"
@@ -134,6 +137,7 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 
 	gh_uheap_init_session(h, ss, 0, limit);
 	ss->files = current->files;
+	ss->user = get_uid(current_user());
 	ss->pid = task_tgid_nr(current);
 	get_task_comm(ss->comm, current);
 
@@ -148,6 +152,7 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 	}
 	mutex_unlock(&h->lock);
 	if (err) {
+		free_uid(ss->user);
 		goheap_free(ss);
 		return ERR_PTR(err);
 	}
@@ -265,6 +270,8 @@ void gh_usession_end(struct gh_usession *ss)
 	mutex_lock(&ss->resize);
 	mutex_unlock(&ss->resize);
 
+	gh_udefer_drain(ss);
+
 	/*
 	 * The session gets no more spans: a thread that has made one finds it
 	 * dead under its lock, and one that wants to adopt finds it dead under
@@ -291,6 +298,8 @@ void gh_usession_put(struct gh_usession *ss)
 	struct gh_uheap *h = ss->heap;
 
 	gh_usession_end(ss);
+	gh_udefer_release(ss);
+	free_uid(ss->user);
 	goheap_free(ss);
 	gh_uheap_put(h);
 }

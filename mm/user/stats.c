@@ -136,11 +136,12 @@ static void heaps_show_one(struct seq_file *m, struct gh_uheap *h)
 	struct gh_usession *ss;
 
 	mutex_lock(&h->lock);
-	seq_printf(m, "heap %u uid %u bytes %llu limit %llu peak %llu spans %lu sessions %u deaths %lld refused %lld arenas %u past_allocs %llu past_frees %llu reclaimed %llu\n",
+	seq_printf(m, "heap %u uid %u bytes %llu limit %llu peak %llu spans %lu sessions %u deaths %lld refused %lld late %lld arenas %u past_allocs %llu past_frees %llu reclaimed %llu\n",
 		   h->id, from_kuid_munged(seq_user_ns(m), h->creator),
 		   pages_to_bytes(h->npages), pages_to_bytes(h->limit),
 		   pages_to_bytes(h->peak), h->nspans, h->nsessions,
 		   atomic64_read(&h->deaths), atomic64_read(&h->bad),
+		   atomic64_read(&h->late),
 		   h->narenas, h->gone.allocs, h->gone.frees,
 		   h->gone.reclaimed);
 	heaps_show_session(m, &h->own);

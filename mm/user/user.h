@@ -86,6 +86,11 @@ struct user_struct;
 /* Sessions of a heap. */
 #define GH_USESSIONS_MAX	65536
 
+/* Heap pages, and kernel pages, of a session's list of deferred frees. */
+#define GH_UDEFER_PAGES							\
+	DIV_ROUND_UP(GOHEAP_NR_DEFERRED * sizeof(u64), GH_PAGE_SIZE)
+#define GH_UDEFER_FRAMES	(GH_UDEFER_PAGES * GH_UPAGE_FRAMES)
+
 /* Largest alignment, bytes. */
 #define GH_UALIGN_MAX		(GH_CHUNK_PAGES << GH_PAGE_SHIFT)
 
@@ -101,7 +106,8 @@ static_assert(GH_UWINDOW >> GH_PAGE_SHIFT <= GH_MAX_PAGES);
  * @GH_UOBJ_CLAIMED: private, and a call that is under way will free it
  * @GH_UOBJ_CLAIMED_GIVEN: given, and a call that is under way will free it
  * @GH_UOBJ_RESIZING: private, and a call that is under way changes its length
- * @GH_UOBJ_DOOMED: its session has ended; it will be freed with its last pin
+ * @GH_UOBJ_DOOMED: its session has ended, or that of who freed it; it will be
+ *   freed with its last pin
  */
 enum gh_uobj_state {
 	GH_UOBJ_FREE,
@@ -225,6 +231,7 @@ struct gh_ucount {
  * @id: number; 0 is the heap's own session, which owns what outlived its
  *   session
  * @files: the process, as fl_owner_t
+ * @user: who attached, and pays for @deferred
  * @pid: the process when it attached, for people only
  * @comm: its name then
  * @lock: protects what follows up to @list, and the objects of @spans
@@ -237,11 +244,14 @@ struct gh_ucount {
  * @list: in the heap's list, under its lock
  * @seen: deaths that read() has reported
  * @resize: held while an object changes its length; the session cannot end then
+ * @deferred: memory of the list of deferred frees, as far as the process has mapped
+ *   it; under @lock, but never taken away before the session's file is gone
  */
 struct gh_usession {
 	struct gh_uheap *heap;
 	u32 id;
 	fl_owner_t files;
+	struct user_struct *user;
 	pid_t pid;
 	char comm[TASK_COMM_LEN];
 	spinlock_t lock;	/* protects what follows, and @spans' objects */
@@ -254,6 +264,7 @@ struct gh_usession {
 	struct list_head list;
 	u64 seen;
 	struct mutex resize;	/* one object's length changes at a time */
+	struct page *deferred[GH_UDEFER_FRAMES];
 };
 
 /**
@@ -279,6 +290,7 @@ struct gh_usession {
  * @gone: counts of sessions that ended
  * @roots: root slots
  * @bad: offsets refused
+ * @late: deferred frees of objects that others had freed before
  * @deaths: sessions that ended
  * @seen: deaths that read() has reported
  * @wait: read() and poll() wait here for the next death
@@ -310,6 +322,7 @@ struct gh_uheap {
 
 	u64 roots[GOHEAP_NR_ROOTS];
 	atomic64_t bad;
+	atomic64_t late;
 	atomic64_t deaths;
 	u64 seen;
 	wait_queue_head_t wait;

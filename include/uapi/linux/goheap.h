@@ -21,7 +21,7 @@
 #include <linux/types.h>
 
 /* Counts up when something is added. */
-#define GOHEAP_ABI_VERSION	1
+#define GOHEAP_ABI_VERSION	2
 
 /* Offsets for a batch, at most. */
 #define GOHEAP_MAX_BATCH	1024
@@ -42,6 +42,38 @@
  */
 #define GOHEAP_MMAP_MAP		(1ULL << 41)
 #define GOHEAP_MMAP_ALLOC	(1ULL << 42)
+
+/*
+ * Entries of a session's list of deferred frees, a __u64 each. mmap() of the
+ * session's file shows the list, or a part of it, to its process, and to no
+ * children. It has memory where GOHEAP_IOC_DEFER has put it.
+ */
+#define GOHEAP_NR_DEFERRED	65536
+
+/**
+ * DOC: Deferred frees
+ *
+ * A process that frees objects one at a time need not make a call for each. It
+ * enters them in the list of its session, which GOHEAP_IOC_FLUSH frees, and the
+ * end of the session at the latest, whatever ends it. So a process that is killed
+ * loses no object that it has entered.
+ *
+ * The entry of an object is GOHEAP_DEFERRED | its offset; entries without that
+ * bit are empty. Before the process stores the entry, it stores
+ * GOHEAP_DEFERRED_MARK() of its session and of the entry's index into the object:
+ * into the second 8 bytes, or the first if the object has no more. The object is
+ * freed only if the mark is there: another process may have freed it meanwhile,
+ * and a third may have it now. A free removes the mark.
+ *
+ * An entry with GOHEAP_HELD as well is of an object that the process has taken and
+ * still uses, see GOHEAP_IOC_PUBLISH. Only the end of the session frees it, with or
+ * without a mark. To free it earlier, store the mark, and then the entry without
+ * GOHEAP_HELD.
+ */
+#define GOHEAP_DEFERRED		(1ULL << 63)
+#define GOHEAP_HELD		(1ULL << 62)
+#define GOHEAP_DEFERRED_MARK(session, index)				\
+	(0xd1edULL << 48 | (__u64)(index) << 32 | (__u32)(session))
 
 /**
  * DOC: Entries of the page map
@@ -196,6 +228,108 @@ struct goheap_resize {
 	__u64 length;
 };
 
+/**
+ * struct goheap_defer - GOHEAP_IOC_DEFER: put memory behind entries of the list
+ * @size: sizeof(struct goheap_defer)
+ * @flags: 0
+ * @first: index of the first entry
+ * @count: how many entries, 1 to GOHEAP_MAX_BATCH
+ *
+ * Whole pages get memory, which the user of the process that attached pays for, and
+ * keep it until the session's file and its mappings are gone. The entries are empty
+ * at first. Access to entries without memory raises SIGBUS.
+ */
+struct goheap_defer {
+	__u32 size;
+	__u32 flags;
+	__u32 first;
+	__u32 count;
+};
+
+/**
+ * struct goheap_flush - GOHEAP_IOC_FLUSH: free what is entered in the list
+ * @size: sizeof(struct goheap_flush)
+ * @flags: 0
+ * @first: index of the first entry
+ * @count: how many entries, 1 to GOHEAP_MAX_BATCH
+ * @bad: out, with EINVAL, EPERM, EBUSY or ENOENT: index of the entry that was
+ *	refused. It is empty now; those before it are done, those behind it are not.
+ * @reserved: 0
+ * @offset: out, with the same: the object that was refused
+ *
+ * Entries of objects without their mark are removed, and are no error.
+ */
+struct goheap_flush {
+	__u32 size;
+	__u32 flags;
+	__u32 first;
+	__u32 count;
+	__u32 bad;
+	__u32 reserved;
+	__u64 offset;
+};
+
+/*
+ * goheap_swap.flags: @at is the index of a root. @give is an object of the session's,
+ * and becomes given; or it is given, and the session holds it in entry @from, which
+ * becomes empty. @take is freed, or entered as held in entry @to, which is empty.
+ */
+#define GOHEAP_SWAP_ROOT	(1U << 0)
+#define GOHEAP_SWAP_GIVE	(1U << 1)
+#define GOHEAP_SWAP_GIVE_HELD	(1U << 2)
+#define GOHEAP_SWAP_FREE	(1U << 3)
+#define GOHEAP_SWAP_HOLD	(1U << 4)
+
+/**
+ * struct goheap_swap - an exchange of a word that processes share
+ * @at: offset of the word, a multiple of 8, in an object that is the session's or
+ *	given, or in a mapping of GOHEAP_MMAP_ALLOC; or index of a root
+ * @expect: what the word should be
+ * @value: in: what it should become; out: what it was. If that is @expect, the
+ *	exchange was made.
+ * @give: object that others find from now on
+ * @take: given object that others do not find any more
+ * @flags: GOHEAP_SWAP_*
+ * @from: index of an entry of the list of deferred frees
+ * @to: index of an entry
+ * @reserved: 0
+ *
+ * What the word says is the processes' business: tags, for instance. The kernel does
+ * not look for objects in it.
+ */
+struct goheap_swap {
+	__u64 at;
+	__u64 expect;
+	__u64 value;
+	__u64 give;
+	__u64 take;
+	__u32 flags;
+	__u32 from;
+	__u32 to;
+	__u32 reserved;
+};
+
+/**
+ * struct goheap_publish - GOHEAP_IOC_PUBLISH: exchange words, and what they lead to
+ * @size: sizeof(struct goheap_publish)
+ * @flags: 0
+ * @swaps: address of an array of @count struct goheap_swap
+ * @count: how many, 1 to GOHEAP_MAX_BATCH
+ * @bad: out, with EINVAL, EPERM, EBUSY or ENOENT: index of the first that was
+ *	refused. Those before it are done, it and those behind it are not.
+ *
+ * Each exchange happens with everything that its flags ask for, or nothing of it
+ * does, whenever the process is killed. With EFAULT, exchanges may have been made
+ * whose results could not be written.
+ */
+struct goheap_publish {
+	__u32 size;
+	__u32 flags;
+	__u64 swaps;
+	__u32 count;
+	__u32 bad;
+};
+
 /* goheap_root.flags: compare and exchange; without it, only @value is read. */
 #define GOHEAP_ROOT_CMPXCHG	(1U << 0)
 
@@ -309,5 +443,8 @@ struct goheap_trim {
 #define GOHEAP_IOC_FREE		_IOWR(GOHEAP_IOC_MAGIC, 33, struct goheap_batch)
 #define GOHEAP_IOC_GIVE		_IOWR(GOHEAP_IOC_MAGIC, 34, struct goheap_batch)
 #define GOHEAP_IOC_RESIZE	_IOWR(GOHEAP_IOC_MAGIC, 35, struct goheap_resize)
+#define GOHEAP_IOC_DEFER	_IOWR(GOHEAP_IOC_MAGIC, 36, struct goheap_defer)
+#define GOHEAP_IOC_FLUSH	_IOWR(GOHEAP_IOC_MAGIC, 37, struct goheap_flush)
+#define GOHEAP_IOC_PUBLISH	_IOWR(GOHEAP_IOC_MAGIC, 38, struct goheap_publish)
 
 #endif /* _UAPI_LINUX_GOHEAP_H */

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * defer: objects that a process has freed, but not in a call yet.
+ *
+ * A library collects them, because a call for each would be slow. If it kept them
+ * to itself, they would stay allocated for ever when its process dies. So the list
+ * lies in memory that the process shares with the kernel: one store enters an
+ * object, and the end of the session frees what is entered.
+ *
+ * A list that is old must not harm. Another process may have freed the object
+ * since, and a third may have allocated it; so each object that is entered carries
+ * a mark, see gh_uobj_free_deferred(). The kernel trusts neither list nor marks:
+ * they only say which of the frees that the process could make by calls it wants.
+ */
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/sched/user.h>
+
+#include "charge.h"
+#include "defer.h"
+#include "object.h"
+#include "pages.h"
+#include "span.h"
+
+/* Entries of a kernel page, and of a heap page. */
+#define PER_FRAME	(PAGE_SIZE / sizeof(u64))
+#define PER_PAGE	(GH_PAGE_SIZE / sizeof(u64))
+
+/* Entries that an ending session frees under one hold of the heap's lock. */
+#define DRAIN_ENTRIES	256U
+
+/* ---- memory ------------------------------------------------------------- */
+
+/* Put memory behind a heap page of the list, unless that has happened. */
+static int commit_page(struct gh_usession *ss, unsigned int page)
+{
+	struct page **slot = &ss->deferred[page * GH_UPAGE_FRAMES];
+	struct page *frame, *next;
+	LIST_HEAD(frames);
+	int err = 0;
+
+	if (READ_ONCE(*slot))
+		return 0;
+	if (!gh_ucharge_add(ss->user, 1))
+		return -ENOMEM;
+	err = gh_upages_alloc_frames(&frames, GH_UPAGE_FRAMES);
+	if (err)
+		goto uncharge;
+
+	spin_lock(&ss->lock);
+	if (ss->dead)
+		err = -EOWNERDEAD;
+	else if (!*slot)
+		list_for_each_entry_safe(frame, next, &frames, lru) {
+			list_del_init(&frame->lru);
+			/* Pairs with the acquire in gh_udefer_frame(). */
+			smp_store_release(slot++, frame);
+		}
+	spin_unlock(&ss->lock);
+
+	/* The session has ended, or another thread was first. */
+	if (list_empty(&frames))
+		return 0;
+	gh_upages_free_frames(&frames);
+uncharge:
+	gh_ucharge_sub(ss->user, 1);
+	return err;
+}
+
+/**
+ * gh_udefer_commit() - put memory behind entries of the list
+ * @ss: the session
+ * @first: index of the first entry
+ * @n: how many, 1 or more, within the list
+ *
+ * Context: process context, may sleep.
+ * Return: 0; or -ENOMEM, -EINTR or -EOWNERDEAD, perhaps with some of it done.
+ */
+int gh_udefer_commit(struct gh_usession *ss, unsigned int first, unsigned int n)
+{
+	unsigned int page, last = (first + n - 1) / PER_PAGE;
+	int err = 0;
+
+	for (page = first / PER_PAGE; !err && page <= last; page++)
+		err = commit_page(ss, page);
+	return err;
+}
+
+/**
+ * gh_udefer_frame() - the memory of a page of the list
+ * @ss: the session
+ * @nr: which, in kernel pages of the list
+ *
+ * Context: any.
+ * Return: the page, or NULL.
+ */
+struct page *gh_udefer_frame(struct gh_usession *ss, unsigned long nr)
+{
+	if (nr >= GH_UDEFER_FRAMES)
+		return NULL;
+	/* Pairs with the release in commit_page(). */
+	return smp_load_acquire(&ss->deferred[nr]);
+}
+
+/**
+ * gh_udefer_release() - free the memory of the list
+ * @ss: the session, whose file is gone, and so all mappings of it
+ *
+ * Context: process context, may sleep.
+ */
+void gh_udefer_release(struct gh_usession *ss)
+{
+	unsigned int i;
+
+	for (i = 0; i < GH_UDEFER_FRAMES; i++) {
+		if (!ss->deferred[i])
+			continue;
+		__free_page(ss->deferred[i]);
+		if (!(i % GH_UPAGE_FRAMES))
+			gh_ucharge_sub(ss->user, 1);
+	}
+}
+
+/* ---- freeing ------------------------------------------------------------ */
+
+static u64 *entry_of(struct gh_usession *ss, unsigned int index)
+{
+	struct page *frame = gh_udefer_frame(ss, index / PER_FRAME);
+
+	return frame ? (u64 *)page_address(frame) + index % PER_FRAME : NULL;
+}
+
+/* Take out an entry; one that is held only if the session ends. 0 if there is none. */
+static u64 entry_take(struct gh_usession *ss, unsigned int index, bool ends)
+{
+	u64 *entry = entry_of(ss, index);
+	u64 value = entry ? READ_ONCE(*entry) : 0;
+
+	do {
+		if (!(value & GOHEAP_DEFERRED) || (value & GOHEAP_HELD && !ends))
+			return 0;
+	} while (!try_cmpxchg64(entry, &value, 0));
+	return value;
+}
+
+/**
+ * gh_udefer_hold() - enter an object that the process has taken
+ * @ss: the session
+ * @index: of the entry
+ * @offset: of the object
+ *
+ * Context: any.
+ * Return: 0; -EINVAL if the entry has no memory, -EBUSY if it is not empty.
+ */
+int gh_udefer_hold(struct gh_usession *ss, unsigned int index, u64 offset)
+{
+	u64 *entry = index < GOHEAP_NR_DEFERRED ? entry_of(ss, index) : NULL;
+
+	if (!entry)
+		return -EINVAL;
+	return cmpxchg64(entry, 0, GOHEAP_DEFERRED | GOHEAP_HELD | offset) ?
+		-EBUSY : 0;
+}
+
+/**
+ * gh_udefer_unhold() - empty the entry of an object that the process holds
+ * @ss: the session
+ * @index: of the entry
+ * @offset: of the object
+ *
+ * Context: any.
+ * Return: 0; -EINVAL if the object is not entered there, or not as held.
+ */
+int gh_udefer_unhold(struct gh_usession *ss, unsigned int index, u64 offset)
+{
+	u64 *entry = index < GOHEAP_NR_DEFERRED ? entry_of(ss, index) : NULL;
+	u64 held = GOHEAP_DEFERRED | GOHEAP_HELD | offset;
+
+	return entry && cmpxchg64(entry, held, 0) == held ? 0 : -EINVAL;
+}
+
+/* Free entries, up to one that is refused, or all if the session @ends. */
+static int free_entries(struct gh_usession *ss, unsigned int *index,
+			unsigned int end, bool ends, u64 *offset)
+{
+	struct gh_uheap *h = ss->heap;
+	struct gh_uspan *s;
+	LIST_HEAD(empty);
+	int err = 0;
+
+	mutex_lock(&h->lock);
+	for (; *index < end; ++*index) {
+		u64 entry = entry_take(ss, *index, ends);
+
+		if (!entry)
+			continue;
+		*offset = entry & ~(GOHEAP_DEFERRED | GOHEAP_HELD);
+		if (entry & GOHEAP_HELD)
+			gh_uobj_free_held(ss, *offset, &empty);
+		else
+			err = gh_uobj_free_deferred(ss, *offset, *index, ends,
+						    &empty);
+		if (err && !ends)
+			break;
+	}
+	list_for_each_entry(s, &empty, list)
+		gh_uspan_withdraw(h, s);
+	mutex_unlock(&h->lock);
+
+	gh_uspan_release(h, &empty);
+	return err;
+}
+
+/**
+ * gh_udefer_flush() - free objects that are entered in the list
+ * @ss: the session
+ * @first: index of the first entry
+ * @n: how many, within the list
+ * @bad: set to the index of the entry that was refused
+ * @offset: set to its object
+ *
+ * Context: process context, may sleep.
+ * Return: 0; or the error for the entry that was refused, as gh_uobj_free(). Then
+ * those before it are done, and those behind it are not.
+ */
+int gh_udefer_flush(struct gh_usession *ss, unsigned int first, unsigned int n,
+		    unsigned int *bad, u64 *offset)
+{
+	unsigned int end = first + n;
+	int err;
+
+	*bad = first;
+	err = free_entries(ss, bad, end, false, offset);
+	if (err)
+		atomic64_inc(&ss->heap->bad);
+	return err;
+}
+
+/**
+ * gh_udefer_drain() - free all objects that are entered in the list
+ * @ss: the session, which is ending
+ *
+ * Context: process context, may sleep.
+ */
+void gh_udefer_drain(struct gh_usession *ss)
+{
+	unsigned int index = 0;
+	u64 offset;
+
+	while (index < GOHEAP_NR_DEFERRED) {
+		if (!gh_udefer_frame(ss, index / PER_FRAME)) {
+			index += PER_FRAME;
+			continue;
+		}
+		free_entries(ss, &index, index + DRAIN_ENTRIES, true, &offset);
+		cond_resched();
+	}
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * defer: objects that a process has freed, but not in a call yet.
+ */
+#ifndef _GOHEAP_USER_DEFER_H
+#define _GOHEAP_USER_DEFER_H
+
+#include "user.h"
+
+int gh_udefer_commit(struct gh_usession *ss, unsigned int first,
+		     unsigned int n);
+struct page *gh_udefer_frame(struct gh_usession *ss, unsigned long nr);
+int gh_udefer_hold(struct gh_usession *ss, unsigned int index, u64 offset);
+int gh_udefer_unhold(struct gh_usession *ss, unsigned int index, u64 offset);
+int gh_udefer_flush(struct gh_usession *ss, unsigned int first, unsigned int n,
+		    unsigned int *bad, u64 *offset);
+void gh_udefer_drain(struct gh_usession *ss);
+void gh_udefer_release(struct gh_usession *ss);
+
+#endif /* _GOHEAP_USER_DEFER_H */
