@@ -10,9 +10,12 @@
 
 #include "big.h"
 #include "cache.h"
+#include "held.h"
 #include "kept.h"
 #include "kernel.h"
+#include "later.h"
 #include "lock.h"
+#include "report.h"
 #include "stock.h"
 #include "sys.h"
 
@@ -63,6 +66,7 @@ static void cache_setup(struct goheap *h, struct lg_cache *c)
 
 	c->bytes = 0;
 	c->hand = 0;
+	c->later = NULL;
 	c->nlater = 0;
 	c->later_bytes = 0;
 	c->nbig = 0;
@@ -92,6 +96,7 @@ static void cache_reset(struct lg_cache *c)
 	memset(c->mag, 0, sizeof(c->mag));
 	c->nbig = 0;
 	c->big_bytes = 0;
+	c->later = NULL;
 	c->nlater = 0;
 	c->later_bytes = 0;
 	c->id = 0;
@@ -153,15 +158,6 @@ struct lg_cache *lg_cache_get(struct goheap *h)
 
 /* ---- emptying ----------------------------------------------------------- */
 
-static void later_flush(struct goheap *h, struct lg_cache *c)
-{
-	unsigned int n = c->nlater;
-
-	c->nlater = 0;
-	c->later_bytes = 0;
-	lg_kernel_free(h, c->later, n);
-}
-
 static void cache_empty(struct goheap *h, struct lg_cache *c)
 {
 	unsigned int i;
@@ -177,7 +173,7 @@ static void cache_empty(struct goheap *h, struct lg_cache *c)
 		lg_stock_put(h, i, m->slot, n);
 	}
 
-	later_flush(h, c);
+	lg_later_flush(h, c);
 
 	while (c->nbig) {
 		size_t bytes = c->big[0].bytes;
@@ -213,13 +209,16 @@ void lg_cache_free_later(struct goheap *h, void *p, size_t bytes)
 {
 	struct lg_cache *c = lg_cache_get(h);
 
-	if (!c || bytes > LG_MAX_SMALL)
-		return lg_kernel_free(h, &p, 1);
-	lg_cache_check_trims(h, c);
-	c->later[c->nlater++] = p;
-	c->later_bytes += bytes;
-	if (c->nlater == LG_LATER || c->later_bytes > LG_LATER_BYTES)
-		later_flush(h, c);
+	if (lg_held_free(h, p, bytes))
+		return;
+	if (c && bytes <= LG_MAX_SMALL) {
+		if (lg_later_has(h, p, bytes))
+			return lg_report_bad_free(h, p, ENOENT);
+		lg_cache_check_trims(h, c);
+		if (lg_later_add(h, c, p, bytes))
+			return;
+	}
+	lg_kernel_free(h, &p, 1);
 }
 
 /**
@@ -235,6 +234,7 @@ void lg_cache_trim(struct goheap *h)
 	__atomic_add_fetch(&h->trims, 1, __ATOMIC_RELAXED);
 	if (c->id == h->id)
 		cache_empty(h, c);
+	lg_later_flush_all(h);
 	lg_stock_empty(h);
 	lg_kept_empty(h);
 	lg_kernel_trim(h);
@@ -318,37 +318,16 @@ static void thread_exit(void *unused)
 
 		pthread_mutex_lock(&lg_lock);
 		h = thread_leaves(c);
-		if (h)
+		if (h) {
 			cache_empty(h, c);
+			lg_later_end(h, c);
+		}
 		thread_left(h);
 
 		cache_reset(c);
 		all_caches_del(c);
 		c->next = spare_caches;
 		spare_caches = c;
-		pthread_mutex_unlock(&lg_lock);
-	}
-}
-
-/*
- * At exit(): the destructors of the thread that calls it do not run, and what was
- * given and freed would stay allocated for ever. Other threads may still run, so
- * their objects cannot be freed here.
- */
-static void __attribute__((__destructor__)) process_exit(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < LG_HEAPS; i++) {
-		struct lg_cache *c = lg_cache_tls[i];
-		struct goheap *h;
-
-		if (!c->nlater || pthread_mutex_trylock(&lg_lock))
-			continue;
-		h = thread_leaves(c);
-		if (h)
-			later_flush(h, c);
-		thread_left(h);
 		pthread_mutex_unlock(&lg_lock);
 	}
 }
@@ -379,42 +358,6 @@ void lg_cache_lock_heap(struct goheap *h)
 		sched_yield();
 		pthread_mutex_lock(&lg_lock);
 	}
-}
-
-/* Take the objects of some thread that the kernel is to free. lg_lock is held. */
-static unsigned int later_take(struct goheap *h, void **objects)
-{
-	struct lg_cache *c;
-	unsigned int n;
-
-	for (c = all_caches; c; c = c->next) {
-		if (c->id != h->id || !c->nlater)
-			continue;
-		n = c->nlater;
-		memcpy(objects, c->later, n * sizeof(*objects));
-		c->nlater = 0;
-		c->later_bytes = 0;
-		return n;
-	}
-	return 0;
-}
-
-/**
- * lg_cache_flush_all() - free what all threads collected for the kernel to free
- * @h: the heap, which no thread uses
- */
-void lg_cache_flush_all(struct goheap *h)
-{
-	void *some[LG_LATER];
-	unsigned int n;
-
-	do {
-		lg_cache_lock_heap(h);
-		n = later_take(h, some);
-		pthread_mutex_unlock(&lg_lock);
-		lg_kernel_free(h, some, n);
-	} while (n);
-	lg_kernel_unpark(h);
 }
 
 /**

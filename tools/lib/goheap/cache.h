@@ -16,7 +16,6 @@ bool lg_cache_reclaim(struct goheap *h, size_t size);
 
 /* The caches of all threads. */
 void lg_cache_lock_heap(struct goheap *h);
-void lg_cache_flush_all(struct goheap *h);
 void lg_cache_forget_all(struct goheap *h);
 size_t lg_cache_bytes_all(struct goheap *h);
 

@@ -23,6 +23,7 @@
 #include "inherited.h"
 #include "kept.h"
 #include "kernel.h"
+#include "later.h"
 #include "lock.h"
 #include "report.h"
 #include "session.h"
@@ -93,6 +94,7 @@ static void forget_all(struct goheap *h)
 {
 	lg_cache_forget_all(h);
 	lg_session_close(h);
+	lg_later_forget(h);
 	lg_kernel_forget(h);
 	lg_stock_forget(h);
 	lg_kept_forget(h);

@@ -154,6 +154,48 @@ size_t goheap_usable_size(struct goheap *h, const void *p);
  */
 int goheap_give(struct goheap *h, void *const *objects, size_t n);
 
+/* goheap_exchange.flags: free @take, rather than have this process hold it. */
+#define GOHEAP_FREE_TAKEN	(1U << 0)
+
+/**
+ * struct goheap_exchange - an exchange of a word in shared memory
+ * @at: the word, in an object of this process or one that was given; 8 bytes
+ * @expect: what it should be
+ * @value: what it should become; set to what it was
+ * @give: object that others find by it from now on, or NULL: one that this process
+ *	allocated and has not given, or one that it holds
+ * @take: object that others found by it until now, or NULL; it was given
+ * @flags: GOHEAP_FREE_TAKEN or 0
+ * @done: set to 1 if it was made, 0 if the word was not @expect, -1 if it was not
+ *	tried
+ */
+struct goheap_exchange {
+	uint64_t *at;
+	uint64_t expect;
+	uint64_t value;
+	void *give;
+	void *take;
+	unsigned int flags;
+	int done;
+};
+
+/**
+ * goheap_publish() - exchange words, with the objects that they lead to
+ * @h: the heap
+ * @x: exchanges
+ * @n: how many
+ *
+ * The kernel makes each exchange in one step, with what becomes of the objects: @give
+ * is given; @take is freed, or this process holds it until goheap_free(), another
+ * exchange that gives it, or the end of the process, which frees it. So no object is
+ * lost, whenever the process is killed.
+ *
+ * Return: 0 if all were tried; or -1 with EINVAL, ENOENT, EPERM, EBUSY, ENOMEM,
+ * ENOSPC if this process holds too many objects, or EOWNERDEAD, at the first that
+ * cannot be tried.
+ */
+int goheap_publish(struct goheap *h, struct goheap_exchange *x, size_t n);
+
 /**
  * goheap_offset() - what all processes call an object
  * @h: the heap

@@ -11,6 +11,7 @@
 #include "device.h"
 #include "fork.h"
 #include "kernel.h"
+#include "later.h"
 #include "lock.h"
 #include "session.h"
 #include "stock.h"
@@ -158,13 +159,15 @@ LG_EXPORT void goheap_close(struct goheap *h)
 	if (!h)
 		return;
 
-	/* The session's end does not free what other processes gave. */
-	lg_cache_flush_all(h);
+	/* The session's end would do it, but not tell of bad frees. */
+	lg_later_flush_all(h);
+	lg_kernel_unpark(h);
 
 	lg_cache_lock_heap(h);
 	lg_cache_forget_all(h);
 	lg_kernel_forget(h);
 	lg_session_close(h);
+	lg_later_unmap(h);
 	lg_window_unmap(h, 0);
 	lg_stock_release(h);
 	if (h->fd >= 0)

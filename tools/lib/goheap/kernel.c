@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 
 #include "kernel.h"
+#include "object.h"
 #include "report.h"
 #include "session.h"
 #include "sys.h"
@@ -32,18 +33,6 @@ static int free_offsets(struct goheap *h, uint64_t *offsets, unsigned int n,
 
 /* ---- allocating --------------------------------------------------------- */
 
-/* An object ends at @end, so the heap has a page map up to there. */
-static void note_known(struct goheap *h, uint64_t end)
-{
-	uint64_t known = __atomic_load_n(&h->known, __ATOMIC_RELAXED);
-
-	end = (end + LG_ARENA_SIZE - 1) & -LG_ARENA_SIZE;
-	while (end > known && end <= h->window &&
-	       !__atomic_compare_exchange_n(&h->known, &known, end, false,
-					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
-}
-
 /* Make pointers of offsets. Those beyond what is mapped here are freed again. */
 static unsigned int to_pointers(struct goheap *h, void **objects,
 				unsigned int n, size_t size)
@@ -54,7 +43,7 @@ static unsigned int to_pointers(struct goheap *h, void **objects,
 		uint64_t offset = (uintptr_t)objects[i];
 
 		if (likely(offset + size <= h->window)) {
-			note_known(h, offset + size);
+			lg_object_note_known(h, offset + size);
 			if (size > LG_MAX_SMALL)
 				h->npages[offset >> LG_PAGE_SHIFT] =
 					size >> LG_PAGE_SHIFT;
@@ -146,7 +135,7 @@ int lg_kernel_resize(struct goheap *h, void *p, size_t size)
 	if (req.offset + size > h->window ||
 	    lg_session_ioctl(h, GOHEAP_IOC_RESIZE, &req))
 		return -1;
-	note_known(h, req.offset + size);
+	lg_object_note_known(h, req.offset + size);
 	h->npages[req.offset >> LG_PAGE_SHIFT] =
 		(size + LG_PAGE_SIZE - 1) >> LG_PAGE_SHIFT;
 	return 0;

@@ -9,10 +9,27 @@
 #include "class.h"
 #include "object.h"
 
+/**
+ * lg_object_note_known() - note how far the page map goes
+ * @h: the heap
+ * @end: end of an object, or of a part of the window that has a page map
+ */
+void lg_object_note_known(struct goheap *h, uint64_t end)
+{
+	uint64_t known = __atomic_load_n(&h->known, __ATOMIC_RELAXED);
+
+	end = (end + LG_ARENA_SIZE - 1) & -LG_ARENA_SIZE;
+	while (end > known && end <= h->window &&
+	       !__atomic_compare_exchange_n(&h->known, &known, end, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 /*
  * The page map has memory as far as the heap ever grew; a load from beyond is a bus
  * error. So let a system call find out that reads its argument, and then refuses
- * the rest.
+ * the rest. A process that only frees what others allocate needs that once for each
+ * arena.
  */
 static bool is_readable(struct goheap *h, uint64_t offset)
 {
@@ -29,6 +46,8 @@ static bool is_readable(struct goheap *h, uint64_t offset)
 	syscall(SYS_rt_sigprocmask, ~0, at, NULL, 8);
 	ok = errno != EFAULT;
 	errno = saved;
+	if (ok)
+		lg_object_note_known(h, offset + 1);
 	return ok;
 }
 

@@ -4,6 +4,7 @@
 
 #include "types.h"
 
+void lg_object_note_known(struct goheap *h, uint64_t end);
 uint64_t lg_object_entry(struct goheap *h, const void *p);
 size_t lg_object_size(struct goheap *h, const void *p);
 bool lg_object_is_kept(struct goheap *h, const void *p);

@@ -108,9 +108,17 @@ struct lg_mag {
 
 static_assert(sizeof(struct lg_mag) == 32, "see lg_cache_mag()");
 
-/* Objects that a thread collects for the kernel to free, and their bytes. */
+/* The last entries of the list are for objects that the process holds. */
+#define LG_HELD		4096U
+#define LG_HELD_FIRST	(GOHEAP_NR_DEFERRED - LG_HELD)
+
+/*
+ * Objects that a thread collects for the kernel to free, and their bytes. The list of
+ * the session has room for LG_LATER_LISTS threads; others do not collect.
+ */
 #define LG_LATER	64
 #define LG_LATER_BYTES	(256UL << 10)
+#define LG_LATER_LISTS	((GOHEAP_NR_DEFERRED - LG_HELD) / LG_LATER)
 
 /* Large objects that a thread keeps, and their bytes. */
 #define LG_BIG		8
@@ -137,9 +145,11 @@ struct lg_big {
  * @nbig: number of objects in @big
  * @big_bytes: their bytes
  * @big: large objects, oldest first
- * @nlater: number of objects in @later
- * @later_bytes: their bytes
- * @later: objects that were given, for the kernel to free
+ * @nlater: number of entries in @later; the kernel may have emptied some of them
+ * @later_bytes: bytes of their objects
+ * @later: this thread's part of the session's list of deferred frees; NULL if it
+ *	has none yet
+ * @first_later: index of its first entry in the whole list
  * @slots: memory of the magazines' slots
  */
 struct lg_cache {
@@ -154,7 +164,8 @@ struct lg_cache {
 	struct lg_big big[LG_BIG];
 	unsigned int nlater;
 	size_t later_bytes;
-	void *later[LG_LATER];
+	uint64_t *later;
+	unsigned int first_later;
 	void *slots[];
 };
 
@@ -237,6 +248,10 @@ struct lg_parked {
  * @leaving: threads that end and are emptying their caches
  * @stock_bytes: bytes in @stock
  * @parked: objects that wait for a thread that may free them
+ * @later: the session's list of deferred frees, or NULL
+ * @later_used: bit set: a thread has this part of it
+ * @holds: the process has held objects, so the list has memory for them
+ * @held_frees: how many of them it has freed
  * @io: see above
  * @session_lock: held while @session_fd is made
  * @kept: large objects
@@ -266,6 +281,10 @@ struct goheap {
 	unsigned int leaving;
 	size_t stock_bytes;
 	struct lg_parked *parked;
+	uint64_t *later;
+	uint64_t later_used[LG_LATER_LISTS / 64];
+	bool holds;
+	unsigned int held_frees;
 	pthread_rwlock_t io;
 	pthread_mutex_t session_lock;
 	struct lg_kept kept;

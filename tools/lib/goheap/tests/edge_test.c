@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,7 +30,6 @@
 #define MIB		1048576UL
 
 static int bad_frees, while_locked;
-static bool at_exit;
 
 static void note_bad_free(struct goheap *h, const void *p, int err)
 {
@@ -41,15 +41,13 @@ static void note_bad_free(struct goheap *h, const void *p, int err)
 		while_locked++;
 	else
 		pthread_mutex_unlock(&lg_lock);
-	if (at_exit)
-		_exit(while_locked);
 }
 
 /* ---- the kernel --------------------------------------------------------- */
 
 /* No batch of frees longer than this. */
 static unsigned int most_freed = ~0U;
-static unsigned int allocs, trims;
+static unsigned int allocs, trims, publishes;
 /* The next call that frees waits until another thread yields. */
 static bool stays, inside;
 static unsigned int yields;
@@ -80,13 +78,23 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 		errno = ENOMEM;
 		return -1;
 	}
-	if (cmd == GOHEAP_IOC_FREE && stays) {
+	if ((cmd == GOHEAP_IOC_FREE || cmd == GOHEAP_IOC_FLUSH) && stays) {
 		stays = false;
 		stay();
 	}
 	allocs += cmd == GOHEAP_IOC_ALLOC;
 	trims += cmd == GOHEAP_IOC_TRIM;
+	publishes += cmd == GOHEAP_IOC_PUBLISH;
 	return __real_ioctl(fd, cmd, req);
+}
+
+/* Of the map, for how far it goes. */
+static unsigned int probes;
+
+long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	probes += nr == SYS_rt_sigprocmask;
+	return __real_syscall(nr, a, b, c, d, e, f);
 }
 
 /* ---- helpers ------------------------------------------------------------ */
@@ -324,21 +332,85 @@ static void test_close_flushes(struct goheap *h)
 	pthread_join(thread, NULL);
 }
 
-static void test_exit_flushes(struct goheap *h)
+#define NR_FREEING	4
+
+/* They have freed, and stay until the process ends. */
+static void *free_and_wait(void *arg)
 {
-	void *p[NR_GIVEN];
+	struct helper *x = arg;
+
+	free_as(x->as, x->of, x->p, NR_GIVEN);
+	pthread_barrier_wait(&x->step);
+	pause();
+	return NULL;
+}
+
+enum end { EXITS, ENDS, EXECS, KILLED, NR_ENDS };
+
+static void end_how(enum end how)
+{
+	switch (how) {
+	case EXITS:
+		exit(0);
+	case ENDS:
+		_exit(0);
+	case EXECS:
+		execl("/proc/self/exe", "goheap-edge-test", "--nothing", NULL);
+		_exit(1);
+	default:
+		raise(SIGKILL);
+	}
+}
+
+static void free_and_end_how(struct helper *x, enum end how)
+{
+	pthread_t thread;
+	unsigned int i;
+
+	for (i = 0; i < NR_FREEING; i++)
+		pthread_create(&thread, NULL, free_and_wait, x + i);
+	for (i = 0; i < NR_FREEING; i++)
+		pthread_barrier_wait(&x[i].step);
+	end_how(how);
+}
+
+static void test_no_end_loses(struct goheap *h)
+{
+	struct helper x[NR_FREEING] = { 0 };
+	unsigned int i, lost = 0;
+	enum end how;
 	int status;
 	pid_t pid;
 
-	give_new(h, p, NR_GIVEN, 64);
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		free_as(h, h, p, NR_GIVEN);
-		exit(0);
+	for (how = 0; how < NR_ENDS; how++) {
+		for (i = 0; i < NR_FREEING; i++) {
+			x[i].as = h;
+			x[i].of = h;
+			give_new(h, x[i].p, NR_GIVEN, 64);
+			pthread_barrier_init(&x[i].step, NULL, 2);
+		}
+		fflush(stdout);
+		pid = fork();
+		if (!pid)
+			free_and_end_how(x, how);
+		lost += waitpid(pid, &status, 0) != pid ||
+			(how != KILLED && status);
+		lost += usage_of(h).given;
 	}
-	check(waitpid(pid, &status, 0) == pid && !status &&
-	      !usage_of(h).given, "and at exit()");
+	check(!lost, "nor is it lost at exit(), _exit(), exec() or a kill");
+}
+
+/* The second handle never allocates. */
+static void test_only_frees(struct goheap *h)
+{
+	struct goheap *other = second(h);
+	void *p[NR_GIVEN];
+
+	give_new(h, p, NR_GIVEN, 64);
+	probes = 0;
+	free_as(other, h, p, NR_GIVEN);
+	check(probes <= 1, "who only frees makes no call for each object");
+	goheap_close(other);
 }
 
 static void *free_and_end(void *arg)
@@ -367,25 +439,13 @@ static void test_close_waits(struct goheap *h)
 	      "closing waits for threads that end");
 }
 
-/* The heap frees it before the thread does. */
-static void *free_twice(void *arg)
+/* Only the kernel can tell that it is not the one that was given. */
+static void *free_what_is_not_given(void *arg)
 {
 	struct helper *x = arg;
 
-	free_as(x->as, x->of, x->p, 1);
-	goheap_trim(x->as);
-	return NULL;
-}
-
-static void *free_what_was_freed(void *arg)
-{
-	struct helper *x = arg;
-	pthread_t thread;
-
-	/* It waits here, and is freed there. */
-	free_as(x->as, x->of, x->p, 1);
-	pthread_create(&thread, NULL, free_twice, x);
-	pthread_join(thread, NULL);
+	free_as(x->as, x->of, x->p + 1, 1);
+	x->done = !bad_frees;
 	return NULL;
 }
 
@@ -393,29 +453,46 @@ static void test_refused_at_the_end(struct goheap *h)
 {
 	struct helper x = { .as = second(h), .of = h };
 	pthread_t thread;
-	int status;
-	pid_t pid;
 
 	give_new(h, x.p, 1, 64);
-	pthread_create(&thread, NULL, free_what_was_freed, &x);
+	x.p[1] = goheap_malloc(h, 64);
+	pthread_create(&thread, NULL, free_what_is_not_given, &x);
 	pthread_join(thread, NULL);
-	check(bad_frees == 1 && !while_locked,
+	check(x.done && bad_frees == 1 && !while_locked,
 	      "a thread that ends tells of bad frees without a lock");
-	give_new(h, x.p, 1, 64);
-	free_what_was_freed(&x);
-	goheap_close(x.as);
-	check(bad_frees == 2 && !while_locked, "so does closing");
 	bad_frees = 0;
+	free_what_is_not_given(&x);
+	goheap_close(x.as);
+	check(x.done && bad_frees == 1 && !while_locked, "so does closing");
+	bad_frees = 0;
+	goheap_free(h, x.p[1]);
+	goheap_free(h, x.p[0]);
+	goheap_trim(h);
+}
+
+static void *free_first(void *arg)
+{
+	struct helper *x = arg;
+
+	free_as(x->as, x->of, x->p, 1);
+	return NULL;
+}
+
+static void test_given_twice_freed(struct goheap *h)
+{
+	struct helper x = { .as = second(h), .of = h };
+	pthread_t thread;
+
 	give_new(h, x.p, 1, 64);
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		x.as = h;
-		at_exit = true;
-		free_what_was_freed(&x);
-		exit(1);
-	}
-	check(waitpid(pid, &status, 0) == pid && !status, "and exit()");
+	free_first(&x);
+	free_first(&x);
+	check(bad_frees == 1, "a second free of what was given is noticed");
+	pthread_create(&thread, NULL, free_first, &x);
+	pthread_join(thread, NULL);
+	check(bad_frees == 2, "in all threads");
+	bad_frees = 0;
+	goheap_close(x.as);
+	check(!bad_frees && !usage_of(h).given, "and the first is done");
 }
 
 static void test_later_is_bounded(struct goheap *h)
@@ -492,6 +569,170 @@ static void test_later_is_trimmed(struct goheap *h)
 	free_as(other, h, p + NR_GIVEN - 1, 1);
 	check(usage_of(h).given == 1, "nor is it kept when a thread trims");
 	goheap_close(other);
+}
+
+/* ---- what is exchanged -------------------------------------------------- */
+
+#define NR_WORDS	1000
+
+/* Given, and empty. */
+static uint64_t *new_table(struct goheap *h)
+{
+	uint64_t *word = goheap_calloc(h, NR_WORDS, sizeof(*word));
+	void *p = word;
+
+	return goheap_give(h, &p, 1) ? NULL : word;
+}
+
+/* New objects into all words, or what is there out of them, in one call. */
+static bool exchange_all(struct goheap *h, uint64_t *word, bool take,
+			 unsigned int flags)
+{
+	static struct goheap_exchange x[NR_WORDS];
+	unsigned int i;
+	bool good;
+
+	for (i = 0; i < NR_WORDS; i++) {
+		void *p = take ? goheap_deref(h, word[i]) : goheap_malloc(h, 64);
+
+		x[i] = (struct goheap_exchange){
+			.at = word + i,
+			.expect = word[i],
+			.value = take ? 0 : goheap_ref(h, p),
+			.give = take ? NULL : p,
+			.take = take ? p : NULL,
+			.flags = flags,
+		};
+	}
+	publishes = 0;
+	good = !goheap_publish(h, x, NR_WORDS) && publishes < NR_WORDS / 16;
+	for (i = 0; i < NR_WORDS; i++)
+		good &= x[i].done == 1 && x[i].value == x[i].expect;
+	return good;
+}
+
+static void test_publish(struct goheap *h)
+{
+	uint64_t *word = new_table(h);
+	void *p = goheap_malloc(h, 64), *q = goheap_malloc(h, 64);
+	struct goheap_exchange x = {
+		.at = word, .expect = 1, .value = goheap_ref(h, p), .give = p,
+	};
+
+	check(!goheap_publish(h, &x, 1) && !x.done && !x.value && !*word &&
+	      usage_of(h).given == 1, "a word that is not as expected stays");
+	x.expect = 0;
+	x.value = goheap_ref(h, p);
+	check(!goheap_publish(h, &x, 1) && x.done == 1 &&
+	      goheap_deref(h, *word) == p && usage_of(h).given == 2,
+	      "one that is leads to an object that is given");
+	x = (struct goheap_exchange){
+		.at = word, .expect = goheap_ref(h, p),
+		.value = goheap_ref(h, q), .give = q, .take = p,
+	};
+	memset(p, 5, 64);
+	check(!goheap_publish(h, &x, 1) && x.done == 1 &&
+	      usage_of(h).given == 3 && *(char *)p == 5 &&
+	      !memcmp(p, (char *)p + 1, 63), "what is taken is held");
+	/* Back again, and the other is freed. */
+	x = (struct goheap_exchange){
+		.at = word, .expect = goheap_ref(h, q),
+		.value = goheap_ref(h, p), .give = p, .take = q,
+		.flags = GOHEAP_FREE_TAKEN,
+	};
+	check(!goheap_publish(h, &x, 1) && x.done == 1 &&
+	      usage_of(h).given == 2, "and can be given again");
+	x = (struct goheap_exchange){
+		.at = word, .expect = goheap_ref(h, p), .take = p,
+	};
+	check(!goheap_publish(h, &x, 1) && x.done == 1 && !*word,
+	      "or is only taken");
+	goheap_free(h, p);
+	goheap_free(h, p);
+	check(bad_frees == 1, "and freed once");
+	bad_frees = 0;
+	goheap_trim(h);
+	check(usage_of(h).given == 1, "then it is gone");
+	goheap_free(h, word);
+	goheap_trim(h);
+}
+
+static void test_publish_many(struct goheap *h)
+{
+	uint64_t *word = new_table(h);
+	void *p[NR_WORDS];
+	unsigned int i, round;
+	bool good = true;
+
+	for (round = 0; round < 10; round++) {
+		good &= exchange_all(h, word, false, 0);
+		for (i = 0; i < NR_WORDS; i++)
+			p[i] = goheap_deref(h, word[i]);
+		good &= exchange_all(h, word, true,
+				     round % 2 ? GOHEAP_FREE_TAKEN : 0);
+		for (i = 0; i < NR_WORDS && !(round % 2); i++)
+			goheap_free(h, p[i]);
+	}
+	goheap_trim(h);
+	check(good && usage_of(h).given == 1 && !bad_frees,
+	      "many are exchanged by few calls");
+	goheap_free(h, word);
+	goheap_trim(h);
+}
+
+static void test_held_is_not_lost(struct goheap *h)
+{
+	uint64_t *word = new_table(h);
+	int status;
+	pid_t pid;
+
+	if (!exchange_all(h, word, false, 0))
+		check(false, "words can be exchanged");
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		if (exchange_all(h, word, true, 0))
+			raise(SIGKILL);
+		_exit(1);
+	}
+	check(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+	      usage_of(h).given == 1, "what a killed process held is freed");
+	goheap_free(h, word);
+	goheap_trim(h);
+}
+
+static void test_publish_refuses(struct goheap *h)
+{
+	uint64_t *word = new_table(h);
+	void *p[3] = { goheap_malloc(h, 64), goheap_malloc(h, 64), NULL };
+	struct goheap_exchange x[3];
+	unsigned int i;
+	bool good = true;
+
+	goheap_free(h, p[1]);
+	for (i = 0; i < 3; i++) {
+		x[i] = (struct goheap_exchange){
+			.at = word + i, .value = 7, .give = p[i],
+		};
+	}
+	errno = 0;
+	good &= goheap_publish(h, x, 3) == -1 && errno == ENOENT;
+	good &= x[0].done == 1 && x[1].done == -1 && x[2].done == -1;
+	good &= word[0] == 7 && !word[1] && !word[2];
+	x[2].flags = ~GOHEAP_FREE_TAKEN;
+	errno = 0;
+	good &= goheap_publish(h, x + 2, 1) == -1 && errno == EINVAL;
+	x[2].flags = 0;
+	x[2].at = (uint64_t *)((char *)word + 4);
+	errno = 0;
+	good &= goheap_publish(h, x + 2, 1) == -1 && errno == EINVAL;
+	x[2].at = (uint64_t *)&x[2].value;
+	errno = 0;
+	good &= goheap_publish(h, x + 2, 1) == -1 && errno == EINVAL;
+	check(good, "an exchange that is refused says why");
+	goheap_free(h, p[0]);
+	goheap_free(h, word);
+	goheap_trim(h);
 }
 
 static void test_give_kept(struct goheap *h)
@@ -773,10 +1014,14 @@ static void test_high(struct goheap *h)
 	goheap_close(other);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct goheap *h;
 
+	(void)argv;
+	/* What exec() runs in test_no_end_loses(). */
+	if (argc > 1)
+		return 0;
 	if (access("/dev/goheap", F_OK)) {
 		printf("1..0 # SKIP no /dev/goheap\n");
 		return 4;
@@ -788,11 +1033,20 @@ int main(void)
 	h = goheap_open(NULL, 0);
 	test_high(h);
 	test_close_flushes(h);
-	test_exit_flushes(h);
+	test_no_end_loses(h);
+	test_only_frees(h);
 	test_close_waits(h);
 	test_refused_at_the_end(h);
+	test_given_twice_freed(h);
 	test_later_is_bounded(h);
 	test_later_is_trimmed(h);
+	goheap_close(h);
+	h = goheap_open(NULL, 0);
+	test_publish(h);
+	test_publish_many(h);
+	test_held_is_not_lost(h);
+	test_publish_refuses(h);
+	check(!usage_of(h).given && !bad_frees, "and nothing is left of all that");
 	goheap_close(h);
 	h = goheap_open(NULL, 0);
 	test_after_the_end(h);

@@ -11,6 +11,7 @@
 /* What --wrap makes of calls of ioctl() and the like, and what the real ones are called. */
 int __wrap_ioctl(int fd, unsigned long cmd, ...);
 int __real_ioctl(int fd, unsigned long cmd, ...);
+long __real_syscall(long nr, ...);
 int __wrap_sched_yield(void);
 int __real_sched_yield(void);
 

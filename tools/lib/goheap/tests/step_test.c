@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * step_test: a process is killed before each instruction of calls of libgoheap.
+ *
+ * A worker makes one call. It is single-stepped once, to learn how many instructions
+ * there are and where; then a new worker, with a new heap, is killed before the first
+ * of them, another one before the second, and so on. Each time, this process can
+ * still allocate and free, the counts are right, and no object is lost but what the
+ * worker had in hand.
+ *
+ *   goheap-step-test [CALL...]
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/prctl.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "types.h"
+#include "tap.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define MOST_STEPS	200000
+#define INT3		0xccUL
+#define WORDS		80
+#define SMALL		64
+#define LARGE		100000
+
+/* ---- what a worker does ------------------------------------------------- */
+
+/*
+ * What this process and the worker share: a given object of words, which lead to given
+ * objects, of which the first @used are there at first.
+ */
+struct world {
+	struct goheap *h;
+	uint64_t *word;
+	unsigned int used;
+	void *p;
+};
+
+struct call {
+	const char *name;
+	/* Words that lead to objects at first. */
+	unsigned int used;
+	/* What the worker does before, and what it is killed in. */
+	void (*before)(struct world *w);
+	void (*call)(struct world *w);
+	/* Objects that it may have in hand, so that they are lost. */
+	unsigned int lost;
+};
+
+static void nothing(struct world *w)
+{
+	(void)w;
+}
+
+static void allocate(struct world *w)
+{
+	w->p = goheap_malloc(w->h, SMALL);
+}
+
+static void allocate_two(struct world *w)
+{
+	goheap_free(w->h, goheap_malloc(w->h, SMALL));
+	allocate(w);
+}
+
+static void allocate_large(struct world *w)
+{
+	w->p = goheap_malloc(w->h, LARGE);
+}
+
+static void release(struct world *w)
+{
+	goheap_free(w->h, w->p);
+}
+
+static void give(struct world *w)
+{
+	goheap_give(w->h, &w->p, 1);
+}
+
+static void grow(struct world *w)
+{
+	w->p = goheap_realloc(w->h, w->p, LARGE);
+}
+
+static void grow_in_place(struct world *w)
+{
+	w->p = goheap_realloc(w->h, w->p, 3 * LARGE);
+}
+
+static void trim(struct world *w)
+{
+	goheap_trim(w->h);
+}
+
+static void close_heap(struct world *w)
+{
+	goheap_close(w->h);
+}
+
+static void fork_and_wait(struct world *w)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(goheap_malloc(w->h, SMALL) ? 0 : 1);
+	waitpid(pid, NULL, 0);
+}
+
+/* Out of the words, by a store of its own. */
+static void *take_one(struct world *w, unsigned int i)
+{
+	void *p = goheap_deref(w->h, w->word[i]);
+
+	__atomic_store_n(&w->word[i], 0, __ATOMIC_RELEASE);
+	return p;
+}
+
+static void take(struct world *w)
+{
+	w->p = take_one(w, 0);
+}
+
+static void take_and_free(struct world *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < w->used - 1; i++)
+		goheap_free(w->h, take_one(w, i));
+	w->p = take_one(w, i);
+}
+
+static void exchange(struct world *w, void *given, bool take, unsigned int flags)
+{
+	struct goheap_exchange x = {
+		.at = w->word,
+		.expect = *w->word,
+		.value = goheap_ref(w->h, given),
+		.give = given,
+		.take = take ? goheap_deref(w->h, *w->word) : NULL,
+		.flags = flags,
+	};
+
+	if (!goheap_publish(w->h, &x, 1) && x.take)
+		w->p = x.take;
+}
+
+static void publish(struct world *w)
+{
+	exchange(w, w->p, false, 0);
+}
+
+static void replace(struct world *w)
+{
+	exchange(w, w->p, true, GOHEAP_FREE_TAKEN);
+}
+
+static void hold(struct world *w)
+{
+	exchange(w, NULL, true, 0);
+}
+
+static void hold_and_put_back(struct world *w)
+{
+	hold(w);
+	exchange(w, w->p, false, 0);
+}
+
+static const struct call calls[] = {
+	{ "malloc-first", 0, nothing, allocate, 0 },
+	{ "malloc", 0, allocate_two, allocate, 0 },
+	{ "malloc-large", 0, allocate, allocate_large, 0 },
+	{ "free", 0, allocate_two, release, 0 },
+	{ "free-large", 0, allocate_large, release, 0 },
+	{ "free-given-first", 1, take, release, 1 },
+	{ "free-given", 2, take_and_free, release, 1 },
+	{ "free-given-64", LG_LATER, take_and_free, release, 1 },
+	{ "free-held", 1, hold, release, 0 },
+	{ "give", 0, allocate, give, 1 },
+	{ "publish", 0, allocate, publish, 0 },
+	{ "publish-replace", 1, allocate, replace, 0 },
+	{ "publish-hold", 1, allocate, hold, 0 },
+	{ "publish-move", 1, allocate, hold_and_put_back, 0 },
+	{ "realloc", 0, allocate, grow, 0 },
+	{ "realloc-in-place", 0, allocate_large, grow_in_place, 0 },
+	{ "trim", 2, take_and_free, trim, 1 },
+	{ "fork", 0, allocate, fork_and_wait, 0 },
+	{ "close", 2, take_and_free, close_heap, 1 },
+};
+
+/* Stopped before and after the call. */
+static void worker(const struct call *c, int fd, uint64_t word)
+{
+	struct world w = { .h = goheap_open_fd(fd, 0), .used = c->used };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!w.h || ptrace(PTRACE_TRACEME, 0, 0, 0))
+		_exit(1);
+	w.word = goheap_pointer(w.h, word);
+	c->before(&w);
+	raise(SIGSTOP);
+	c->call(&w);
+	raise(SIGSTOP);
+	_exit(1);
+}
+
+/* ---- one step after the other ------------------------------------------- */
+
+/* Where each instruction is, and which of its executions this is. */
+static struct step {
+	unsigned long at;
+	unsigned int nth;
+} steps[MOST_STEPS];
+
+static unsigned long pc_of(pid_t pid)
+{
+	return ptrace(PTRACE_PEEKUSER, pid, offsetof(struct user, regs.rip), 0);
+}
+
+/* The signal that stopped it; 0 if it has ended. */
+static int go_on(pid_t pid, int how)
+{
+	int status;
+
+	if (ptrace(how, pid, 0, 0) || waitpid(pid, &status, 0) != pid ||
+	    !WIFSTOPPED(status))
+		return 0;
+	return WSTOPSIG(status);
+}
+
+static pid_t start(const struct call *c, struct goheap *h, uint64_t word)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		worker(c, goheap_fd(h), word);
+	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status) ||
+	    WSTOPSIG(status) != SIGSTOP)
+		return -1;
+	return pid;
+}
+
+static void finish(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* How many steps there are; 0 if something went wrong. */
+static unsigned int record(pid_t pid)
+{
+	unsigned int n, i;
+	int sig;
+
+	for (n = 0; n < MOST_STEPS; n++) {
+		steps[n].at = pc_of(pid);
+		sig = go_on(pid, PTRACE_SINGLESTEP);
+		if (sig == SIGSTOP)
+			break;
+		/* A child of the worker's has ended. */
+		if (sig != SIGTRAP && sig != SIGCHLD)
+			return 0;
+	}
+	for (i = 0; i < n; i++) {
+		unsigned int j = i;
+
+		steps[i].nth = 1;
+		while (j--) {
+			if (steps[j].at != steps[i].at)
+				continue;
+			steps[i].nth = steps[j].nth + 1;
+			break;
+		}
+	}
+	return n < MOST_STEPS ? n : 0;
+}
+
+/* With a breakpoint, as stepping there would take long. Returns whether it got there. */
+static bool run_to(pid_t pid, const struct step *s)
+{
+	unsigned long word = ptrace(PTRACE_PEEKTEXT, pid, s->at, 0);
+	unsigned long trap = (word & ~0xffUL) | INT3;
+	unsigned int nth = 0;
+	int sig;
+
+	if (pc_of(pid) == s->at)
+		nth++;
+	while (nth < s->nth) {
+		/* Off the instruction first, if it stands there. */
+		if (nth && go_on(pid, PTRACE_SINGLESTEP) != SIGTRAP)
+			return false;
+		if (ptrace(PTRACE_POKETEXT, pid, s->at, trap))
+			return false;
+		do
+			sig = go_on(pid, PTRACE_CONT);
+		while (sig == SIGCHLD);
+		if (sig != SIGTRAP || pc_of(pid) != s->at + 1)
+			return false;
+		if (ptrace(PTRACE_POKETEXT, pid, s->at, word) ||
+		    ptrace(PTRACE_POKEUSER, pid,
+			   offsetof(struct user, regs.rip), s->at))
+			return false;
+		nth++;
+	}
+	return true;
+}
+
+/* ---- what must hold ----------------------------------------------------- */
+
+static struct goheap_usage usage_of(struct goheap *h)
+{
+	struct goheap_usage u = { .objects = 1000 };
+
+	goheap_usage(h, &u);
+	return u;
+}
+
+/* A heap with its words, of which @used lead to objects. */
+static struct goheap *new_world(unsigned int used, uint64_t *at)
+{
+	struct goheap *h = goheap_open(NULL, 0);
+	uint64_t *word = goheap_calloc(h, WORDS, sizeof(*word));
+	void *p = word;
+	unsigned int i;
+
+	if (!word || goheap_give(h, &p, 1))
+		return NULL;
+	for (i = 0; i < used; i++) {
+		p = goheap_malloc(h, SMALL);
+		word[i] = goheap_ref(h, p);
+		if (!p || goheap_give(h, &p, 1))
+			return NULL;
+	}
+	*at = goheap_offset(h, word);
+	return h;
+}
+
+static bool is_whole(struct goheap *h, uint64_t at, unsigned int lost)
+{
+	uint64_t *word = goheap_pointer(h, at);
+	struct goheap_usage u;
+	void *p[100];
+	unsigned int i;
+	bool good;
+
+	/* A child of the worker's ends by itself. */
+	for (i = 0; i < 1000 && usage_of(h).sessions > 1; i++)
+		usleep(1000);
+
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = goheap_malloc(h, 16 << i % 12);
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		goheap_free(h, p[i]);
+	for (i = 0; i < WORDS; i++)
+		if (word[i])
+			goheap_free(h, goheap_deref(h, word[i]));
+	goheap_free(h, word);
+	goheap_trim(h);
+
+	u = usage_of(h);
+	good = u.objects <= lost && u.objects == u.given && u.sessions == 1 &&
+	       u.objects == u.allocs - u.frees && !u.bad &&
+	       u.spans <= u.objects;
+	if (!good)
+		printf("# objects %llu given %llu sessions %llu allocs %llu frees %llu bad %llu spans %llu\n",
+		       (unsigned long long)u.objects, (unsigned long long)u.given,
+		       (unsigned long long)u.sessions,
+		       (unsigned long long)u.allocs,
+		       (unsigned long long)u.frees, (unsigned long long)u.bad,
+		       (unsigned long long)u.spans);
+	return good;
+}
+
+/* Returns whether all is well after a kill before step @k, of @n. */
+static bool try_one(const struct call *c, unsigned int k)
+{
+	uint64_t at;
+	struct goheap *h = new_world(c->used, &at);
+	pid_t pid = h ? start(c, h, at) : -1;
+	bool good = pid > 0 && run_to(pid, &steps[k]);
+
+	if (!good)
+		printf("# %s: step %u at %lx, time %u, is not reached\n",
+		       c->name, k, steps[k].at, steps[k].nth);
+	if (pid > 0)
+		finish(pid);
+	if (!h || !is_whole(h, at, c->lost)) {
+		printf("# %s: killed before step %u at %lx\n", c->name, k,
+		       steps[k].at);
+		good = false;
+	}
+	goheap_close(h);
+	return good;
+}
+
+static unsigned long points;
+
+static void try_all(const struct call *c)
+{
+	uint64_t at;
+	struct goheap *h = new_world(c->used, &at);
+	pid_t pid = h ? start(c, h, at) : -1;
+	unsigned int k, n = pid > 0 ? record(pid) : 0, wrong = 0;
+	char what[100];
+
+	if (pid > 0)
+		finish(pid);
+	goheap_close(h);
+	for (k = 0; k < n && wrong < 5; k++)
+		wrong += !try_one(c, k);
+	points += n;
+	snprintf(what, sizeof(what), "%s: killed before each of %u instructions",
+		 c->name, n);
+	check(n && !wrong, what);
+}
+
+static bool is_asked_for(const char *name, char **names)
+{
+	if (!*names)
+		return true;
+	while (*names && strcmp(*names, name))
+		names++;
+	return *names;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int i;
+
+	(void)argc;
+	if (access("/dev/goheap", F_OK)) {
+		printf("1..0 # SKIP no /dev/goheap\n");
+		return 4;
+	}
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		if (is_asked_for(calls[i].name, argv + 1))
+			try_all(&calls[i]);
+	printf("# %lu points\n", points);
+	return tap_end();
+}
