@@ -9,6 +9,8 @@
 #include <linux/limits.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/wait.h>
 
 #include "compat.h"
 #include "fault.h"
@@ -16,6 +18,11 @@
 bool gh_fault_armed;
 
 static struct task_struct *fault_task;
+static enum gh_fault_action fault_action;
+
+/* Tasks that stay; with @fault_let_go they need not. */
+static DECLARE_WAIT_QUEUE_HEAD(fault_wait);
+static bool fault_let_go;
 
 /**
  * struct fault_steps - which steps of a point fail
@@ -42,12 +49,20 @@ bool gh_fault_hit(enum gh_fault_point point)
 	if (!steps->count || current != fault_task || !in_task())
 		return false;
 	left = atomic_dec_return(&steps->countdown);
-	return left <= 0 && left > -steps->count;
+	if (left > 0 || left <= -steps->count)
+		return false;
+
+	if (fault_action == GH_FAULT_KILL)
+		send_sig(SIGKILL, current, 1);
+	if (fault_action == GH_FAULT_STAY)
+		wait_event(fault_wait, READ_ONCE(fault_let_go));
+	return fault_action == GH_FAULT_FAIL;
 }
 
 static void fault_set(enum gh_fault_point point, unsigned int nth, int count)
 {
 	fault_task = current;
+	fault_action = GH_FAULT_FAIL;
 	fault_steps[point].count = count;
 	atomic_set(&fault_steps[point].countdown, nth);
 	WRITE_ONCE(gh_fault_armed, true);
@@ -93,6 +108,36 @@ void gh_fault_arm_first(enum gh_fault_point point, unsigned int n)
 	fault_set(point, 1, n);
 }
 GH_EXPORT_FOR_TESTS(gh_fault_arm_first);
+
+/**
+ * gh_fault_arm_action() - have something happen at a step
+ * @point: kind of step; with %GH_FAULT_STAY one that may sleep
+ * @nth: which of this task's steps of that kind, counted from 1
+ * @action: what
+ *
+ * Context: process context; one test at a time.
+ */
+void gh_fault_arm_action(enum gh_fault_point point, unsigned int nth,
+			 enum gh_fault_action action)
+{
+	WRITE_ONCE(fault_let_go, false);
+	fault_set(point, nth, 1);
+	/* Only this task counts steps, so it may be told afterwards. */
+	fault_action = action;
+}
+GH_EXPORT_FOR_TESTS(gh_fault_arm_action);
+
+/**
+ * gh_fault_let_go() - let the task go on that stays at a step
+ *
+ * Context: process context.
+ */
+void gh_fault_let_go(void)
+{
+	WRITE_ONCE(fault_let_go, true);
+	wake_up_all(&fault_wait);
+}
+GH_EXPORT_FOR_TESTS(gh_fault_let_go);
 
 /**
  * gh_fault_disarm() - stop injecting

@@ -23,6 +23,8 @@
  * @GH_FAULT_USER: getting what a user heap, a session, a call or a pin needs
  * @GH_FAULT_KILLED: vmalloc() of tables, as in a task that is being killed
  * @GH_FAULT_RESERVE: getting physical pages of others than the system's reserves
+ * @GH_FAULT_LOCK: waiting for the lock of a user heap; it cannot fail
+ * @GH_FAULT_LOCKED: having that lock; it cannot fail
  * @GH_NR_FAULTS: number of points
  */
 enum gh_fault_point {
@@ -33,7 +35,21 @@ enum gh_fault_point {
 	GH_FAULT_USER,
 	GH_FAULT_KILLED,
 	GH_FAULT_RESERVE,
+	GH_FAULT_LOCK,
+	GH_FAULT_LOCKED,
 	GH_NR_FAULTS,
+};
+
+/**
+ * enum gh_fault_action - what happens at a step
+ * @GH_FAULT_FAIL: it fails
+ * @GH_FAULT_KILL: the task is killed, and goes on until it looks for signals
+ * @GH_FAULT_STAY: the task waits there until gh_fault_let_go()
+ */
+enum gh_fault_action {
+	GH_FAULT_FAIL,
+	GH_FAULT_KILL,
+	GH_FAULT_STAY,
 };
 
 #ifdef GOHEAP_TESTS
@@ -57,6 +73,9 @@ static inline bool gh_fault(enum gh_fault_point point)
 void gh_fault_arm(enum gh_fault_point point, unsigned int nth);
 void gh_fault_arm_from(enum gh_fault_point point, unsigned int nth);
 void gh_fault_arm_first(enum gh_fault_point point, unsigned int n);
+void gh_fault_arm_action(enum gh_fault_point point, unsigned int nth,
+			 enum gh_fault_action action);
+void gh_fault_let_go(void);
 bool gh_fault_disarm(void);
 
 #else

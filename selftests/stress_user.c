@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lets a process make steps of its own calls fail, in debugfs goheap_stress/fault.
+ * Lets something happen at a step of a process's own calls, in debugfs
+ * goheap_stress/fault.
  *
- * Who writes "POINT NTH" arms, for itself: POINT is an enum gh_fault_point. Who
- * reads disarms, and gets "1" if the step was reached, else "0".
+ * Who writes "POINT NTH ACTION" arms, for itself: POINT is an enum gh_fault_point,
+ * ACTION an enum gh_fault_action, or left out if the step is to fail. Who writes "go"
+ * lets a process go on that stays at its step. Who reads disarms, and gets "1" if the
+ * step was reached, else "0".
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
@@ -16,7 +19,7 @@
 static ssize_t fault_write(struct file *file, const char __user *from,
 			   size_t count, loff_t *pos)
 {
-	unsigned int point, nth;
+	unsigned int point, nth, action = GH_FAULT_FAIL;
 	char words[32];
 
 	if (count >= sizeof(words))
@@ -24,10 +27,14 @@ static ssize_t fault_write(struct file *file, const char __user *from,
 	if (copy_from_user(words, from, count))
 		return -EFAULT;
 	words[count] = '\0';
-	if (sscanf(words, "%u %u", &point, &nth) != 2 ||
-	    point >= GH_NR_FAULTS || !nth)
+	if (!strcmp(words, "go")) {
+		gh_fault_let_go();
+		return count;
+	}
+	if (sscanf(words, "%u %u %u", &point, &nth, &action) < 2 ||
+	    point >= GH_NR_FAULTS || !nth || action > GH_FAULT_STAY)
 		return -EINVAL;
-	gh_fault_arm(point, nth);
+	gh_fault_arm_action(point, nth, action);
 	return count;
 }
 

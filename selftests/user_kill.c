@@ -22,7 +22,7 @@
 #define NR_SLOTS	256
 #define NR_OWN		32
 #define NR_LATER	64
-#define DEFAULT_KILLS	200
+#define DEFAULT_KILLS	150
 
 /*
  * What is in a slot: offset and number of an object, which its contents tell

@@ -47,22 +47,30 @@ struct side {
 	__u64 *list;
 };
 
+static inline void side_close(struct side *s)
+{
+	munmap(s->list, LIST_BYTES);
+	close(s->ss);
+}
+
 static inline int side_open(struct side *s, int heap)
 {
+	int err;
+
 	s->ss = attach(heap);
 	if (s->ss < 0)
 		return s->ss;
 	s->id = usage(s->ss).session;
 	s->list = list_map(s->ss);
-	if (s->list == MAP_FAILED)
-		return -errno;
-	return defer(s->ss, 0, GOHEAP_MAX_BATCH);
-}
-
-static inline void side_close(struct side *s)
-{
-	munmap(s->list, LIST_BYTES);
-	close(s->ss);
+	if (s->list == MAP_FAILED) {
+		err = -errno;
+		close(s->ss);
+		return err;
+	}
+	err = defer(s->ss, 0, GOHEAP_MAX_BATCH);
+	if (err)
+		side_close(s);
+	return err;
 }
 
 static inline __u64 *mark_of(__u8 *win, __u64 at, size_t length)

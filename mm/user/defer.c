@@ -188,7 +188,10 @@ static int free_entries(struct gh_usession *ss, unsigned int *index,
 	LIST_HEAD(empty);
 	int err = 0;
 
-	mutex_lock(&h->lock);
+	if (ends)
+		gh_uheap_lock(h);
+	else if (gh_uheap_lock_killable(h))
+		return -EINTR;
 	for (; *index < end; ++*index) {
 		u64 entry = entry_take(ss, *index, ends);
 
@@ -221,7 +224,7 @@ static int free_entries(struct gh_usession *ss, unsigned int *index,
  *
  * Context: process context, may sleep.
  * Return: 0; or the error for the entry that was refused, as gh_uobj_free(). Then
- * those before it are done, and those behind it are not.
+ * those before it are done, and those behind it are not. Or -EINTR, with nothing done.
  */
 int gh_udefer_flush(struct gh_usession *ss, unsigned int first, unsigned int n,
 		    unsigned int *bad, u64 *offset)
@@ -231,7 +234,7 @@ int gh_udefer_flush(struct gh_usession *ss, unsigned int first, unsigned int n,
 
 	*bad = first;
 	err = free_entries(ss, bad, end, false, offset);
-	if (err)
+	if (err && err != -EINTR)
 		atomic64_inc(&ss->heap->bad);
 	return err;
 }

@@ -166,7 +166,8 @@ static int ioc_limit(struct uctx *ctx, void *arg)
 	if (l->flags && !limit_may_set(ctx))
 		return -EPERM;
 
-	mutex_lock(&ctx->h->lock);
+	if (gh_uheap_lock_killable(ctx->h))
+		return -EINTR;
 	if (l->flags)
 		*limit = limit_pages(l->limit);
 	l->limit = limit_bytes(*limit);
@@ -178,20 +179,23 @@ static int ioc_limit(struct uctx *ctx, void *arg)
 
 static int ioc_stats(struct uctx *ctx, void *arg)
 {
-	gh_ustats_usage(ctx->h, ctx->ss, arg);
-	return 0;
+	return gh_ustats_usage(ctx->h, ctx->ss, arg);
 }
 
 static int ioc_trim(struct uctx *ctx, void *arg)
 {
 	struct goheap_trim *trim = arg;
+	long bytes;
 
 	if (trim->flags)
 		return -EINVAL;
 	if (ctx->refusal)
 		return ctx->refusal;
-	trim->bytes = ctx->ss ? gh_usession_trim(ctx->ss) :
-				gh_usession_trim_all(ctx->h);
+	bytes = ctx->ss ? gh_usession_trim(ctx->ss) :
+			  gh_usession_trim_all(ctx->h);
+	if (bytes < 0)
+		return bytes;
+	trim->bytes = bytes;
 	return 0;
 }
 

@@ -148,7 +148,7 @@ static void heap_release_all(struct gh_uheap *h)
 {
 	struct gh_uspan *s;
 
-	mutex_lock(&h->lock);
+	gh_uheap_lock(h);
 	list_for_each_entry(s, &h->own.spans, list)
 		gh_uspan_withdraw(h, s);
 	mutex_unlock(&h->lock);

@@ -609,7 +609,8 @@ static int any_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 	unsigned int i;
 	int err = 0;
 
-	mutex_lock(&h->lock);
+	if (gh_uheap_lock_killable(h))
+		return -EINTR;
 	for (i = 0; i < n && !err; i++)
 		err = any_claim_one(ss, offsets[i]);
 
@@ -640,8 +641,8 @@ static int any_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
  * Context: process context, may sleep.
  * Return: 0; or, with nothing changed, -EINVAL if no object starts there,
  * -ENOENT if it is free, also for the second of two equal offsets, -EPERM if it
- * is another session's, -EBUSY if the kernel holds it, or -EOWNERDEAD if the
- * session ended.
+ * is another session's, -EBUSY if the kernel holds it, -EOWNERDEAD if the session
+ * ended, or -EINTR if the task is being killed.
  */
 int gh_uobj_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 		 unsigned int *bad)
@@ -650,7 +651,7 @@ int gh_uobj_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 
 	if (unlikely(err == -EAGAIN))
 		err = any_free(ss, offsets, n, bad);
-	if (unlikely(err && err != -EOWNERDEAD))
+	if (unlikely(err && err != -EOWNERDEAD && err != -EINTR))
 		atomic64_inc(&ss->heap->bad);
 	return err;
 }
@@ -975,7 +976,8 @@ int gh_uobj_resize(struct gh_usession *ss, u64 offset, u64 length)
 		return -ENOMEM;
 
 	/* gh_usession_end() waits until this is unlocked. */
-	mutex_lock(&ss->resize);
+	if (mutex_lock_killable(&ss->resize))
+		return -EINTR;
 	spin_lock(&ss->lock);
 	err = ss->dead ? -EOWNERDEAD : large_claim(ss, offset, &s);
 	spin_unlock(&ss->lock);

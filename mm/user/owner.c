@@ -199,7 +199,8 @@ bool gh_uowner_adopt(struct gh_usession *ss, unsigned int class)
 	if (list_empty_careful(&own->partial[class]))
 		return false;
 
-	mutex_lock(&h->lock);
+	if (gh_uheap_lock_killable(h))
+		return false;
 	list_for_each_entry(s, &own->partial[class], plist) {
 		if (READ_ONCE(ss->dead) || !tries--)
 			break;

@@ -314,7 +314,7 @@ static int add_arena(struct gh_uheap *h)
 	err = gh_pagealloc_prepare(&h->pa, (unsigned long)nr * GH_ARENA_PAGES,
 				   GH_ARENA_PAGES, GH_UMETA_GFP);
 	arena = err ? NULL : arena_new();
-	mutex_lock(&h->lock);
+	gh_uheap_lock(h);
 
 	if (nr == h->narenas && arena)
 		publish_arena(h, arena);

@@ -157,7 +157,7 @@ void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 		return ERR_PTR(-ENOMEM);
 	}
 
-	mutex_lock(&h->lock);
+	gh_uheap_lock(h);
 	err = pin_object(h, pin, offset, len);
 	if (!err) {
 		err = pin_map(h, pin, offset, n, pages);
@@ -201,7 +201,7 @@ void goheap_user_unpin(struct goheap_user *heap, void *addr)
 	struct gh_upin *pin, *found = NULL;
 	LIST_HEAD(empty);
 
-	mutex_lock(&h->lock);
+	gh_uheap_lock(h);
 	list_for_each_entry(pin, &h->pins, list) {
 		if (pin->addr == addr) {
 			found = pin;

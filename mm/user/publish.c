@@ -137,7 +137,7 @@ static int swap_one(struct gh_usession *ss, struct goheap_swap *swap,
  *
  * Context: process context, may sleep.
  * Return: 0; or the error for the one that was refused, as gh_uobj_give() or
- * gh_uobj_free(). Those before it are done.
+ * gh_uobj_free(). Those before it are done. Or -EINTR, with nothing done.
  */
 int gh_upublish(struct gh_usession *ss, struct goheap_swap *swaps,
 		unsigned int n, unsigned int *bad)
@@ -148,7 +148,8 @@ int gh_upublish(struct gh_usession *ss, struct goheap_swap *swaps,
 	unsigned int i;
 	int err = 0;
 
-	mutex_lock(&h->lock);
+	if (gh_uheap_lock_killable(h))
+		return -EINTR;
 	for (i = 0; i < n && !err; i++) {
 		/* The session ends under the same lock. */
 		err = READ_ONCE(ss->dead) ? -EOWNERDEAD :

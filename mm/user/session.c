@@ -61,13 +61,14 @@ static void session_shed_all(struct gh_usession *ss, struct list_head *empty)
  * @ss: the session
  *
  * Context: process context, may sleep.
- * Return: bytes.
+ * Return: bytes, or -EINTR.
  */
-unsigned long gh_usession_trim(struct gh_usession *ss)
+long gh_usession_trim(struct gh_usession *ss)
 {
 	LIST_HEAD(empty);
 
-	mutex_lock(&ss->heap->lock);
+	if (gh_uheap_lock_killable(ss->heap))
+		return -EINTR;
 	session_shed_all(ss, &empty);
 	mutex_unlock(&ss->heap->lock);
 	return gh_uspan_release(ss->heap, &empty) << GH_PAGE_SHIFT;
@@ -78,14 +79,15 @@ unsigned long gh_usession_trim(struct gh_usession *ss)
  * @h: the heap
  *
  * Context: process context, may sleep.
- * Return: bytes.
+ * Return: bytes, or -EINTR.
  */
-unsigned long gh_usession_trim_all(struct gh_uheap *h)
+long gh_usession_trim_all(struct gh_uheap *h)
 {
 	struct gh_usession *ss;
 	LIST_HEAD(empty);
 
-	mutex_lock(&h->lock);
+	if (gh_uheap_lock_killable(h))
+		return -EINTR;
 	session_shed_all(&h->own, &empty);
 	list_for_each_entry(ss, &h->sessions, list) {
 		if (fatal_signal_pending(current))
@@ -123,7 +125,7 @@ static u32 session_new_id(struct gh_uheap *h)
  * @limit: bound on its heap pages
  *
  * Context: process context, may sleep.
- * Return: the session, or -ENOMEM, or -EUSERS if there are too many.
+ * Return: the session, or -ENOMEM, -EINTR, or -EUSERS if there are too many.
  */
 struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 {
@@ -141,7 +143,9 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 	ss->pid = task_tgid_nr(current);
 	get_task_comm(ss->comm, current);
 
-	mutex_lock(&h->lock);
+	err = gh_uheap_lock_killable(h);
+	if (err)
+		goto no_session;
 	if (h->nsessions == GH_USESSIONS_MAX) {
 		err = -EUSERS;
 	} else {
@@ -151,15 +155,17 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 		list_add_tail(&ss->list, &h->sessions);
 	}
 	mutex_unlock(&h->lock);
-	if (err) {
-		free_uid(ss->user);
-		goheap_free(ss);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto no_session;
 
 	/* Until now, the caller's file has kept the heap alive. */
 	kref_get(&h->ref);
 	return ss;
+
+no_session:
+	free_uid(ss->user);
+	goheap_free(ss);
+	return ERR_PTR(err);
 }
 
 /* Free the objects that were not given; those that are pinned, later. */
@@ -231,7 +237,7 @@ static void session_leave(struct gh_usession *ss)
 {
 	struct gh_uheap *h = ss->heap;
 
-	mutex_lock(&h->lock);
+	gh_uheap_lock(h);
 	list_del_init(&ss->list);
 	h->nsessions--;
 	h->gone.allocs += ss->count.allocs;
@@ -278,7 +284,7 @@ void gh_usession_end(struct gh_usession *ss)
 	 * the heap's. Others get the heap's lock between the steps.
 	 */
 	while (more) {
-		mutex_lock(&h->lock);
+		gh_uheap_lock(h);
 		more = session_reap_some(ss, &empty);
 		mutex_unlock(&h->lock);
 		gh_uspan_release(h, &empty);

@@ -11,7 +11,7 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit);
 void gh_usession_end(struct gh_usession *ss);
 void gh_usession_put(struct gh_usession *ss);
 
-unsigned long gh_usession_trim(struct gh_usession *ss);
-unsigned long gh_usession_trim_all(struct gh_uheap *h);
+long gh_usession_trim(struct gh_usession *ss);
+long gh_usession_trim_all(struct gh_uheap *h);
 
 #endif /* _GOHEAP_USER_SESSION_H */

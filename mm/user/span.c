@@ -210,9 +210,10 @@ static int span_reserve(struct gh_uspan *s, struct gh_usession *owner,
 {
 	struct gh_uheap *h = owner->heap;
 	unsigned long page;
-	int err;
+	int err = gh_uheap_lock_killable(h);
 
-	mutex_lock(&h->lock);
+	if (err)
+		return err;
 	err = gh_ucharge_add_span(owner, s->user, shape->npages);
 	if (err)
 		goto out;
@@ -244,7 +245,7 @@ static void span_publish(struct gh_uspan *s, struct gh_usession *owner)
 {
 	struct gh_uheap *h = owner->heap;
 
-	mutex_lock(&h->lock);
+	gh_uheap_lock(h);
 	h->nspans++;
 	span_set_table(h, s->base >> GH_PAGE_SHIFT, s->npages, s);
 
@@ -291,7 +292,7 @@ struct gh_uspan *gh_uspan_make(struct gh_usession *owner,
 	return s;
 
 no_frames:
-	mutex_lock(&h->lock);
+	gh_uheap_lock(h);
 	owner->npages -= s->npages;
 	span_unreserve(h, s);
 	mutex_unlock(&h->lock);
@@ -365,7 +366,7 @@ unsigned long gh_uspan_release(struct gh_uheap *h, struct list_head *spans)
 	gh_upages_free_frames(&frames);
 
 	/* Only now may others take the pages of the window. */
-	mutex_lock(&h->lock);
+	gh_uheap_lock(h);
 	list_for_each_entry_safe(s, next, spans, list) {
 		list_del(&s->list);
 		done += s->npages;
@@ -374,7 +375,7 @@ unsigned long gh_uspan_release(struct gh_uheap *h, struct list_head *spans)
 		if (need_resched()) {
 			mutex_unlock(&h->lock);
 			cond_resched();
-			mutex_lock(&h->lock);
+			gh_uheap_lock(h);
 		}
 	}
 	mutex_unlock(&h->lock);
@@ -396,7 +397,7 @@ void gh_uspan_free_all(struct gh_uheap *h, struct list_head *spans)
 
 	if (list_empty(spans))
 		return;
-	mutex_lock(&h->lock);
+	gh_uheap_lock(h);
 	list_for_each_entry(s, spans, list)
 		gh_uspan_withdraw(h, s);
 	mutex_unlock(&h->lock);
@@ -481,9 +482,10 @@ static int span_extend(struct gh_uheap *h, struct gh_uspan *s,
 {
 	unsigned long page = (s->base >> GH_PAGE_SHIFT) + s->npages;
 	LIST_HEAD(frames);
-	int err;
+	int err = gh_uheap_lock_killable(h);
 
-	mutex_lock(&h->lock);
+	if (err)
+		return err;
 	err = span_reserve_more(s, npages);
 	mutex_unlock(&h->lock);
 	if (err)
@@ -494,7 +496,7 @@ static int span_extend(struct gh_uheap *h, struct gh_uspan *s,
 	if (!err)
 		gh_upages_install(h, &frames, page * GH_UPAGE_FRAMES);
 
-	mutex_lock(&h->lock);
+	gh_uheap_lock(h);
 	if (err) {
 		span_unreserve_some(h, s, page, npages);
 	} else {
@@ -512,7 +514,7 @@ static void span_shorten(struct gh_uheap *h, struct gh_uspan *s,
 	unsigned long page = (s->base >> GH_PAGE_SHIFT) + s->npages - npages;
 	LIST_HEAD(frames);
 
-	mutex_lock(&h->lock);
+	gh_uheap_lock(h);
 	span_set_table(h, page, npages, NULL);
 	span_set_length(s, s->npages - npages);
 	mutex_unlock(&h->lock);
@@ -523,7 +525,7 @@ static void span_shorten(struct gh_uheap *h, struct gh_uspan *s,
 	gh_upages_free_frames(&frames);
 
 	/* Only now may others take the pages of the window. */
-	mutex_lock(&h->lock);
+	gh_uheap_lock(h);
 	span_unreserve_some(h, s, page, npages);
 	mutex_unlock(&h->lock);
 }

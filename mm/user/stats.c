@@ -52,14 +52,16 @@ static u64 pages_to_bytes(unsigned long npages)
  * Exact while no process allocates or frees.
  *
  * Context: process context, may sleep.
+ * Return: 0, or -EINTR.
  */
-void gh_ustats_usage(struct gh_uheap *h, struct gh_usession *ss,
+int gh_ustats_usage(struct gh_uheap *h, struct gh_usession *ss,
 		     struct goheap_usage *u)
 {
 	struct gh_usession *each;
 
 	memset(u, 0, sizeof(*u));
-	mutex_lock(&h->lock);
+	if (gh_uheap_lock_killable(h))
+		return -EINTR;
 	usage_add(u, &h->own);
 	list_for_each_entry(each, &h->sessions, list)
 		usage_add(u, each);
@@ -83,6 +85,7 @@ void gh_ustats_usage(struct gh_uheap *h, struct gh_usession *ss,
 
 	u->deaths = atomic64_read(&h->deaths);
 	u->bad = atomic64_read(&h->bad);
+	return 0;
 }
 
 /**
@@ -98,7 +101,8 @@ void gh_ustats_fdinfo(struct seq_file *m, struct gh_uheap *h,
 {
 	struct goheap_usage u;
 
-	gh_ustats_usage(h, ss, &u);
+	if (gh_ustats_usage(h, ss, &u))
+		return;
 	seq_printf(m, "goheap-heap:\t%u\n", h->id);
 	seq_printf(m, "goheap-heap-bytes:\t%llu\n", u.heap_bytes);
 	seq_printf(m, "goheap-heap-limit:\t%llu\n", u.heap_limit);
@@ -131,11 +135,12 @@ static void heaps_show_session(struct seq_file *m, struct gh_usession *ss)
 		   (int)strlen(ss->comm), ss->comm);
 }
 
-static void heaps_show_one(struct seq_file *m, struct gh_uheap *h)
+static int heaps_show_one(struct seq_file *m, struct gh_uheap *h)
 {
 	struct gh_usession *ss;
 
-	mutex_lock(&h->lock);
+	if (gh_uheap_lock_killable(h))
+		return -EINTR;
 	seq_printf(m, "heap %u uid %u bytes %llu limit %llu peak %llu spans %lu sessions %u deaths %lld refused %lld late %lld arenas %u past_allocs %llu past_frees %llu reclaimed %llu\n",
 		   h->id, from_kuid_munged(seq_user_ns(m), h->creator),
 		   pages_to_bytes(h->npages), pages_to_bytes(h->limit),
@@ -148,17 +153,33 @@ static void heaps_show_one(struct seq_file *m, struct gh_uheap *h)
 	list_for_each_entry(ss, &h->sessions, list)
 		heaps_show_session(m, ss);
 	mutex_unlock(&h->lock);
+	return 0;
 }
 
+/*
+ * Each heap that is shown stays in the list by a reference. Other heaps can be opened
+ * and closed while its lock is waited for.
+ */
 static int heaps_show(struct seq_file *m, void *v)
 {
-	struct gh_uheap *h;
+	struct gh_uheap *h, *shown = NULL;
+	int err = 0;
 
 	mutex_lock(&gh_uheaps_lock);
-	list_for_each_entry(h, &gh_uheaps, list)
-		heaps_show_one(m, h);
+	list_for_each_entry(h, &gh_uheaps, list) {
+		if (!kref_get_unless_zero(&h->ref))
+			continue;
+		mutex_unlock(&gh_uheaps_lock);
+		gh_uheap_put(shown);
+		shown = h;
+		err = heaps_show_one(m, h);
+		mutex_lock(&gh_uheaps_lock);
+		if (err)
+			break;
+	}
 	mutex_unlock(&gh_uheaps_lock);
-	return 0;
+	gh_uheap_put(shown);
+	return err;
 }
 DEFINE_SHOW_ATTRIBUTE(heaps);
 

@@ -10,8 +10,8 @@
 struct dentry;
 struct seq_file;
 
-void gh_ustats_usage(struct gh_uheap *h, struct gh_usession *ss,
-		     struct goheap_usage *u);
+int gh_ustats_usage(struct gh_uheap *h, struct gh_usession *ss,
+		    struct goheap_usage *u);
 void gh_ustats_fdinfo(struct seq_file *m, struct gh_uheap *h,
 		      struct gh_usession *ss);
 void gh_ustats_init(struct dentry *dir);

@@ -50,6 +50,7 @@
 #include <uapi/linux/goheap.h>
 
 #include "../divide.h"
+#include "../fault.h"
 #include "../fixalloc.h"
 #include "../pagealloc.h"
 #include "../sizeclass.h"
@@ -330,5 +331,41 @@ struct gh_uheap {
 	struct gh_fixalloc span_recs;
 	struct gh_fixalloc meta[GH_NUM_META];
 };
+
+/**
+ * gh_uheap_lock() - take the lock of a heap
+ * @h: the heap
+ *
+ * For what must be done, also by a task that is being killed.
+ *
+ * Context: process context, may sleep.
+ */
+static inline void gh_uheap_lock(struct gh_uheap *h)
+{
+	gh_fault(GH_FAULT_LOCK);
+	mutex_lock(&h->lock);
+	gh_fault(GH_FAULT_LOCKED);
+}
+
+/**
+ * gh_uheap_lock_killable() - take the lock of a heap, unless the task is killed
+ * @h: the heap
+ *
+ * Where a call has done nothing yet. Who holds the lock may be another user's process,
+ * which may have little time to run.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or -EINTR without the lock.
+ */
+static inline int gh_uheap_lock_killable(struct gh_uheap *h)
+{
+	int err;
+
+	gh_fault(GH_FAULT_LOCK);
+	err = mutex_lock_killable(&h->lock);
+	if (!err)
+		gh_fault(GH_FAULT_LOCKED);
+	return err;
+}
 
 #endif /* _GOHEAP_USER_USER_H */
