@@ -191,6 +191,7 @@ TEST_F(defer, entered_objects_are_freed_by_a_call)
 	EXPECT_EQ(0, flush(self->b.ss, 0, GOHEAP_MAX_BATCH, NULL));
 }
 
+/* A library cannot tell its own objects from given ones that are in the same span. */
 TEST_F(defer, own_objects_can_be_entered)
 {
 	__u64 at = alloc_one(self->b.ss, 64);
@@ -338,6 +339,32 @@ TEST_F(defer, nothing_is_lost_however_the_session_ends)
 		kill(pid, SIGKILL);
 		wait_for(pid);
 	}
+}
+
+/* Also what a thread enters that does not know of the end yet. */
+TEST_F(defer, what_is_entered_after_the_end_is_freed_with_the_mapping)
+{
+	__u64 at = given(self, 64);
+
+	close(self->b.ss);
+	enter(&self->b, self->win, at, 64, 0);
+	EXPECT_EQ(1, usage(self->heap).given);
+	munmap(self->b.list, LIST_BYTES);
+	EXPECT_EQ(0, usage(self->heap).given);
+	ASSERT_EQ(0, side_open(&self->b, self->heap));
+}
+
+TEST_F(defer, what_the_end_frees_is_counted)
+{
+	__u64 before = usage(self->heap).reclaimed;
+
+	enter(&self->b, self->win, given(self, 64), 64, 0);
+	EXPECT_EQ(0, flush(self->b.ss, 0, 1, NULL));
+	EXPECT_EQ(before, usage(self->heap).reclaimed);
+	enter(&self->b, self->win, given(self, 64), 64, 0);
+	side_close(&self->b);
+	EXPECT_EQ(before + 1, usage(self->heap).reclaimed);
+	ASSERT_EQ(0, side_open(&self->b, self->heap));
 }
 
 TEST_F(defer, what_cannot_be_freed_does_not_keep_the_rest)

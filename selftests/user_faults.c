@@ -45,6 +45,8 @@ static int fault;
 static unsigned int wrong;
 /* What is given without being published is lost by a kill. */
 static bool gives = true;
+/* Of large objects. There are many kills, and each page of them is a place. */
+static size_t large = LARGE;
 
 static void must(bool good, const char *what)
 {
@@ -87,41 +89,41 @@ static void use_objects(int ss, size_t length, unsigned int n)
 
 static void use_resize(int ss, __u8 *win)
 {
-	__s64 at = alloc_one(ss, LARGE);
+	__s64 at = alloc_one(ss, large);
 	__u64 before;
 
 	if (!worked(at))
 		return;
-	memset(win + at, 1, LARGE);
+	memset(win + at, 1, large);
 	before = usage(ss).session_bytes;
-	if (!worked(resize(ss, at, 2 * LARGE)))
+	if (!worked(resize(ss, at, 2 * large)))
 		must(usage(ss).session_bytes == before, "nothing resized");
-	must(all_are(win + at, 1, LARGE), "contents are kept");
+	must(all_are(win + at, 1, large), "contents are kept");
 	worked(resize(ss, at, MAX_SMALL + 1));
 	worked(free_one(ss, at));
 }
 
 static void use_mapping(int heap)
 {
-	__u8 *p = map_at(heap, GOHEAP_MMAP_ALLOC, LARGE,
+	__u8 *p = map_at(heap, GOHEAP_MMAP_ALLOC, large,
 			 PROT_READ | PROT_WRITE);
 
 	if (p == MAP_FAILED) {
 		worked(-errno);
 		return;
 	}
-	must(all_are(p, 0, LARGE), "a mapping is zero");
-	munmap(p, LARGE);
+	must(all_are(p, 0, large), "a mapping is zero");
+	munmap(p, large);
 }
 
 static void use_pin(int heap, int ss)
 {
-	__s64 at = alloc_one(ss, LARGE);
+	__s64 at = alloc_one(ss, large);
 	char words[64];
 
 	if (!worked(at))
 		return;
-	snprintf(words, sizeof(words), "%d %lld %lu", heap, at, LARGE);
+	snprintf(words, sizeof(words), "%d %lld %lu", heap, at, large);
 	if (worked(write_text(PIN, words)))
 		must(!write_text(PIN, "none"), "unpinned");
 	must(!usage(ss).pinned, "nothing is pinned");
@@ -152,7 +154,7 @@ static void use_published(struct side *s, __u8 *win, __u64 table)
 	__s64 at;
 
 	for (i = 0; i < 12; i++) {
-		at = alloc_one(s->ss, i % 4 ? 64 : LARGE);
+		at = alloc_one(s->ss, i % 4 ? 64 : large);
 		if (!worked(at))
 			return;
 		memset(x, 0, sizeof(x));
@@ -221,9 +223,9 @@ static void use_session(int heap, __u8 *win)
 	}
 	/* First, while nothing lies behind the object. */
 	use_resize(ss, win);
-	for (length = 8; length <= LARGE; length *= 7)
+	for (length = 8; length <= large; length *= 7)
 		use_objects(ss, length, length > 8192 ? 4 : NR);
-	use_objects(ss, LARGE, 2);
+	use_objects(ss, large, 2);
 	use_mapping(heap);
 	use_pin(heap, ss);
 	/* Something for the end of the session to free. */
@@ -309,6 +311,7 @@ static void use_and_be_killed(int heap, __u8 *win, __u64 table,
 	fault = open(FAULT, O_RDWR | O_CLOEXEC);
 	wrong = 0;
 	gives = false;
+	large = MAX_SMALL + 1;
 	arm(point, nth, KILL);
 	/* First, while little lies behind the table. */
 	use_session(heap, win);

@@ -18,6 +18,8 @@
 #define NR_HEAPS	2
 #define NR_KNOWN	64
 #define NR_MAPS		8
+#define NR_SWAPS	4
+#define NR_ENTRIES	64
 #define DEFAULT_CALLS	60000
 #define HEAP_BYTES	(32UL << 20)
 /* What may differ in free memory, KiB. */
@@ -38,6 +40,10 @@ static const struct {
 	{ GOHEAP_IOC_FREE, sizeof(struct goheap_batch) },
 	{ GOHEAP_IOC_GIVE, sizeof(struct goheap_batch) },
 	{ GOHEAP_IOC_RESIZE, sizeof(struct goheap_resize) },
+	{ GOHEAP_IOC_DEFER, sizeof(struct goheap_defer) },
+	{ GOHEAP_IOC_FLUSH, sizeof(struct goheap_flush) },
+	{ GOHEAP_IOC_PUBLISH, sizeof(struct goheap_publish) },
+	{ GOHEAP_IOC_PUBLISH, sizeof(struct goheap_publish) },
 };
 
 static __u64 rng;
@@ -45,6 +51,9 @@ static int heaps[NR_HEAPS];
 static int sessions[NR_HEAPS];
 static __u64 known[NR_KNOWN];
 static __u64 offsets[GOHEAP_MAX_BATCH];
+static struct goheap_swap swaps[NR_SWAPS];
+static __u64 *lists[NR_HEAPS];
+static __u8 *windows[NR_HEAPS];
 static void *maps[NR_MAPS];
 static size_t map_lens[NR_MAPS];
 
@@ -134,6 +143,61 @@ static void fill_batch(struct goheap_batch *b)
 		offsets[i] = below(10) ? known[below(NR_KNOWN)] : value();
 }
 
+static void fill_range(__u32 *first, __u32 *count)
+{
+	*first = below(8) ? below(NR_ENTRIES) : value();
+	*count = below(8) ? 1 + below(NR_ENTRIES) : value();
+}
+
+static void fill_publish(struct goheap_publish *r)
+{
+	unsigned int i;
+
+	r->swaps = pointer(swaps);
+	r->count = below(8) ? 1 + below(NR_SWAPS) : value();
+	for (i = 0; i < NR_SWAPS; i++) {
+		swaps[i] = (struct goheap_swap){
+			.at = below(4) ? below(3) : known[below(NR_KNOWN)] + 8 * below(4),
+			.expect = below(3),
+			.value = below(3),
+			.give = known[below(NR_KNOWN)],
+			.take = known[below(NR_KNOWN)],
+			.flags = below(10) ? below(32) : rand64(),
+			.from = below(10) ? below(NR_ENTRIES) : value(),
+			.to = below(10) ? below(NR_ENTRIES) : value(),
+		};
+		if (swaps[i].at < GOHEAP_NR_ROOTS && below(4))
+			swaps[i].flags |= GOHEAP_SWAP_ROOT;
+	}
+}
+
+static void poke64(__u64 *p, __u64 value)
+{
+	int sig = sigsetjmp(peek_env, 1);
+
+	peek_set(!sig);
+	if (!sig)
+		__atomic_store_n(p, value, __ATOMIC_RELAXED);
+	peek_set(false);
+}
+
+/* Entries as a library stores them, and such as it never would. */
+static void fuzz_list(void)
+{
+	unsigned int i = below(NR_HEAPS), index = below(NR_ENTRIES);
+	__u64 at = known[below(NR_KNOWN)];
+	__u32 id;
+
+	if (!lists[i])
+		return;
+	id = below(10) ? usage(sessions[i]).session : value();
+	if (below(4) && at < HEAP_BYTES && !(at % 8))
+		poke64((void *)(windows[i] + at + 8),
+		       GOHEAP_DEFERRED_MARK(id, index));
+	poke64(lists[i] + index,
+	       below(10) ? (2 | below(2)) << 62 | at : value());
+}
+
 /* Objects that are there, by the count that came back. */
 static void note(const struct goheap_alloc_req *r)
 {
@@ -165,6 +229,16 @@ static void fuzz_ioctl(void)
 	} else if (cmd == GOHEAP_IOC_RESIZE) {
 		words[1] = known[below(NR_KNOWN)];
 		words[2] = below(4) ? below(1 << 20) : value();
+	} else if (cmd == GOHEAP_IOC_DEFER) {
+		struct goheap_defer *d = (void *)words;
+
+		fill_range(&d->first, &d->count);
+	} else if (cmd == GOHEAP_IOC_FLUSH) {
+		struct goheap_flush *f = (void *)words;
+
+		fill_range(&f->first, &f->count);
+	} else if (cmd == GOHEAP_IOC_PUBLISH) {
+		fill_publish((void *)words);
 	} else if (cmd == GOHEAP_IOC_ATTACH) {
 		fd = heaps[below(NR_HEAPS)];
 	}
@@ -238,13 +312,27 @@ static void fuzz_map(void)
 
 /* ---- processes ---------------------------------------------------------- */
 
+static void session_begin(unsigned int i)
+{
+	struct goheap_defer d = { .size = sizeof(d), .count = NR_ENTRIES };
+
+	sessions[i] = attach(heaps[i]);
+	lists[i] = map_at(sessions[i], 0, 4096, PROT_READ | PROT_WRITE);
+	if (lists[i] == MAP_FAILED)
+		lists[i] = NULL;
+	call(sessions[i], GOHEAP_IOC_DEFER, &d);
+}
+
 static void fuzz_session(void)
 {
 	unsigned int i = below(NR_HEAPS);
 
 	if (sessions[i] >= 0)
 		close(sessions[i]);
-	sessions[i] = attach(heaps[i]);
+	/* The list of the one before may stay mapped for a while. */
+	if (lists[i] && below(2))
+		munmap(lists[i], 4096);
+	session_begin(i);
 }
 
 static int fuzz(unsigned long calls, __u64 seed)
@@ -253,13 +341,17 @@ static int fuzz(unsigned long calls, __u64 seed)
 
 	peek_init();
 	rng = seed * 0x9e3779b97f4a7c15ULL | 1;
-	for (i = 0; i < NR_HEAPS; i++)
-		sessions[i] = attach(heaps[i]);
+	for (i = 0; i < NR_HEAPS; i++) {
+		windows[i] = window(heaps[i], HEAP_BYTES);
+		session_begin(i);
+	}
 	while (calls--) {
 		unsigned int what = below(100);
 
-		if (what < 80)
+		if (what < 75)
 			fuzz_ioctl();
+		else if (what < 80)
+			fuzz_list();
 		else if (what < 88)
 			fuzz_mmap();
 		else if (what < 99)

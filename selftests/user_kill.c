@@ -22,7 +22,7 @@
 #define NR_SLOTS	256
 #define NR_OWN		32
 #define NR_LATER	64
-#define DEFAULT_KILLS	150
+#define DEFAULT_KILLS	100
 
 /*
  * What is in a slot: offset and number of an object, which its contents tell
@@ -166,8 +166,9 @@ static void exchange_published(struct worker *w, __u64 *slot, __u64 own)
 			s.take = s.expect;
 			s.to = w->later;
 		}
-		/* It is refused if what was there is no longer given. */
-		if (publish(w->ss, &s, 1, NULL) || s.value != s.expect)
+		if (publish(w->ss, &s, 1, NULL))
+			break;
+		if (s.value != s.expect)
 			continue;
 		if (s.take)
 			free_later(w, s.take);

@@ -3,7 +3,7 @@
  * Objects that the kernel holds, by way of goheap_user_client.ko: it pins what a
  * process names, and reads and writes it for whoever asks.
  */
-#include "user_test.h"
+#include "user_side.h"
 
 #include "user_harness.h"
 
@@ -173,34 +173,44 @@ TEST_F(pin, pinned_object_is_busy)
 	close(other);
 }
 
-/* Who wants to free it later cannot; when that process ends, the last pin does. */
-TEST_F(pin, pinned_object_may_wait_in_the_list)
+/* Freed by a call, by the end of a session, or by an exchange: the last pin does it. */
+TEST_F(pin, pinned_object_is_freed_later)
 {
-	struct goheap_defer d = { .size = sizeof(d), .count = 1 };
-	struct goheap_flush f = { .size = sizeof(f), .count = 1 };
-	int other = attach(self->heap);
-	__u64 at = alloc_one(self->ss, 64), *list;
-	__u64 mark = GOHEAP_DEFERRED_MARK(usage(other).session, 0);
+	struct goheap_swap swap = {
+		.flags = GOHEAP_SWAP_ROOT | GOHEAP_SWAP_FREE,
+	};
+	unsigned int how;
 
-	ASSERT_EQ(0, call(other, GOHEAP_IOC_DEFER, &d));
-	list = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, other, 0);
-	ASSERT_NE(MAP_FAILED, list);
-	ASSERT_EQ(0, give_one(self->ss, at));
-	ASSERT_EQ(0, hold(self->heap, at, 8));
-	*(__u64 *)(self->win + at + 8) = mark;
-	list[0] = GOHEAP_DEFERRED | at;
-	EXPECT_EQ(-EBUSY, call(other, GOHEAP_IOC_FLUSH, &f));
-	EXPECT_EQ(1, usage(self->heap).given);
+	for (how = 0; how < 4; how++) {
+		__u64 at = alloc_one(self->ss, 64);
+		struct side s;
 
-	*(__u64 *)(self->win + at + 8) = mark;
-	list[0] = GOHEAP_DEFERRED | at;
-	close(other);
-	EXPECT_EQ(0, usage(self->heap).given);
-	EXPECT_EQ(1, usage(self->heap).objects);
-	EXPECT_EQ(-EBUSY, free_one(self->ss, at));
-	ASSERT_EQ(0, let_go());
-	EXPECT_EQ(0, usage(self->heap).objects);
-	munmap(list, 4096);
+		ASSERT_EQ(0, side_open(&s, self->heap));
+		ASSERT_EQ(0, give_one(self->ss, at));
+		ASSERT_EQ(0, hold(self->heap, at, 8));
+		swap.take = at;
+		switch (how) {
+		case 0:
+			enter(&s, self->win, at, 64, 0);
+			EXPECT_EQ(0, flush(s.ss, 0, 1, NULL));
+			break;
+		case 1:
+			enter(&s, self->win, at, 64, 0);
+			break;
+		case 2:
+			EXPECT_EQ(0, publish(s.ss, &swap, 1, NULL));
+			break;
+		case 3:
+			swap.flags = GOHEAP_SWAP_ROOT | GOHEAP_SWAP_HOLD;
+			EXPECT_EQ(0, publish(s.ss, &swap, 1, NULL));
+		}
+		side_close(&s);
+		EXPECT_EQ(0, usage(self->heap).given);
+		EXPECT_EQ(1, usage(self->heap).objects);
+		EXPECT_EQ(-EBUSY, free_one(self->ss, at));
+		ASSERT_EQ(0, let_go());
+		EXPECT_EQ(0, usage(self->heap).objects);
+	}
 }
 
 /* Private: freed with the last pin. Given: stays. */

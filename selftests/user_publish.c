@@ -136,6 +136,7 @@ TEST_F(publish, object_can_be_held_and_moved)
 	s.take = at;
 	s.to = 9;
 	EXPECT_EQ(0, publish(self->b.ss, &s, 1, NULL));
+	EXPECT_EQ(at, s.value);
 	EXPECT_EQ(0, self->b.list[9]);
 	s.expect = at;
 	s.value = 0;
@@ -289,6 +290,8 @@ TEST_F(publish, what_cannot_be_done_changes_nothing)
 {
 	__u64 mine = alloc_one(self->b.ss, SIZE), theirs = alloc_one(self->a.ss, SIZE);
 	__u64 old = put(self, 0), freed = alloc_one(self->b.ss, SIZE);
+	__u64 held = put(self, 4), refused = 0;
+	struct goheap_swap take = swap(self, 4, held, 0, GOHEAP_SWAP_HOLD);
 	const struct {
 		__u64 give, take;
 		__u32 flags, from, to;
@@ -313,10 +316,15 @@ TEST_F(publish, what_cannot_be_done_changes_nothing)
 		{ mine, old, GOHEAP_SWAP_GIVE | GOHEAP_SWAP_HOLD, 0,
 		  GOHEAP_NR_DEFERRED, -EINVAL },
 		{ mine, old, GOHEAP_SWAP_GIVE | GOHEAP_SWAP_HOLD, 0, ~0U, -EINVAL },
-		{ old, 0, GOHEAP_SWAP_GIVE_HELD, 0, 0, -EINVAL },
-		{ old, 0, GOHEAP_SWAP_GIVE_HELD, 5, 0, -EINVAL },
-		{ old, 0, GOHEAP_SWAP_GIVE_HELD, ~0U, 0, -EINVAL },
+		{ old, 0, GOHEAP_SWAP_GIVE_HELD, 7, 0, -EPERM },
 		{ mine, 0, GOHEAP_SWAP_GIVE_HELD, 6, 0, -EPERM },
+		{ held, 0, GOHEAP_SWAP_GIVE_HELD, 0, 0, -EINVAL },
+		{ held, 0, GOHEAP_SWAP_GIVE_HELD, 7, 0, -EINVAL },
+		{ held, 0, GOHEAP_SWAP_GIVE_HELD, ~0U, 0, -EINVAL },
+		{ held, 0, GOHEAP_SWAP_GIVE, 0, 0, -EPERM },
+		{ 0, held, GOHEAP_SWAP_FREE, 0, 0, -EPERM },
+		{ 0, held, GOHEAP_SWAP_HOLD, 0, 0, -EPERM },
+		{ held, old, GOHEAP_SWAP_GIVE_HELD | GOHEAP_SWAP_HOLD, 8, 8, -EBUSY },
 		{ old, old, GOHEAP_SWAP_GIVE_HELD | GOHEAP_SWAP_FREE, 7, 0, -EINVAL },
 		{ mine, 0, GOHEAP_SWAP_GIVE | GOHEAP_SWAP_GIVE_HELD, 0, 0, -EINVAL },
 		{ 0, old, GOHEAP_SWAP_FREE | GOHEAP_SWAP_HOLD, 0, 0, -EINVAL },
@@ -324,6 +332,9 @@ TEST_F(publish, what_cannot_be_done_changes_nothing)
 	};
 	unsigned int i, bad;
 
+	take.take = held;
+	take.to = 8;
+	ASSERT_EQ(0, publish(self->b.ss, &take, 1, NULL));
 	ASSERT_EQ(0, free_one(self->b.ss, freed));
 	self->b.list[5] = GOHEAP_DEFERRED | old;
 	self->b.list[6] = GOHEAP_DEFERRED | GOHEAP_HELD | mine;
@@ -345,14 +356,88 @@ TEST_F(publish, what_cannot_be_done_changes_nothing)
 		EXPECT_EQ(old, self->word[0]);
 		EXPECT_EQ(99, s[1].value);
 		EXPECT_EQ(0, self->word[3]);
-		EXPECT_EQ(3, objects(self));
-		EXPECT_EQ(1, given(self));
+		EXPECT_EQ(4, objects(self));
+		EXPECT_EQ(2, given(self));
 		EXPECT_EQ(0, self->b.list[4]);
 		EXPECT_EQ(GOHEAP_DEFERRED | old, self->b.list[5]);
+		EXPECT_EQ(GOHEAP_DEFERRED | GOHEAP_HELD | held, self->b.list[8]);
+		refused += wrong[i].err != -EBUSY;
 	}
-	EXPECT_EQ(i, usage(self->heap).bad);
+	EXPECT_EQ(refused, usage(self->heap).bad);
+	EXPECT_EQ(-EPERM, free_one(self->a.ss, held));
+	*mark_of(self->win, held, SIZE) = GOHEAP_DEFERRED_MARK(self->b.id, 8);
+	self->b.list[8] = GOHEAP_DEFERRED | held;
+	EXPECT_EQ(0, flush(self->b.ss, 8, 1, NULL));
 	memset(self->b.list, 0, HEAP_PAGE);
 	EXPECT_EQ(0, free_one(self->b.ss, old));
+}
+
+/* What a word led to may be gone by the time of the call. */
+TEST_F(publish, word_is_compared_first)
+{
+	__u64 at = put(self, 0);
+	struct goheap_swap s = swap(self, 0, at, 0, GOHEAP_SWAP_FREE);
+	struct goheap_swap late = s;
+
+	s.take = at;
+	late.take = at;
+	EXPECT_EQ(0, publish(self->a.ss, &s, 1, NULL));
+	EXPECT_EQ(at, s.value);
+	EXPECT_EQ(0, publish(self->b.ss, &late, 1, NULL));
+	EXPECT_EQ(0, late.value);
+	EXPECT_EQ(0, usage(self->heap).bad);
+}
+
+/*
+ * One process has entered an object in its list, another takes it, or frees it by an
+ * exchange, as after a crash: the entry must not free the next one there.
+ */
+TEST_F(publish, old_entry_frees_neither_what_is_taken_nor_the_next)
+{
+	unsigned int how;
+
+	for (how = 0; how < 3; how++) {
+		__u64 at = put(self, 0);
+		struct goheap_swap s = swap(self, 0, at, 0, how ? GOHEAP_SWAP_HOLD :
+							    GOHEAP_SWAP_FREE);
+
+		enter(&self->a, self->win, at, SIZE, 0);
+		s.take = at;
+		s.to = 3;
+		EXPECT_EQ(0, publish(self->b.ss, &s, 1, NULL));
+		EXPECT_EQ(at, s.value);
+		/* Held, or free; or freed by the end of who held it. */
+		if (how == 1) {
+			EXPECT_EQ(0, flush(self->a.ss, 0, 1, NULL));
+			EXPECT_EQ(1, given(self));
+			s = swap(self, 0, 0, at, GOHEAP_SWAP_GIVE_HELD);
+			s.give = at;
+			s.from = 3;
+			EXPECT_EQ(0, publish(self->b.ss, &s, 1, NULL));
+			EXPECT_EQ(0, free_one(self->b.ss, at));
+		} else {
+			side_close(&self->b);
+			ASSERT_EQ(0, side_open(&self->b, self->heap));
+			self->word[0] = 0;
+			ASSERT_EQ(at, put(self, 0));
+			EXPECT_EQ(0, flush(self->a.ss, 0, 1, NULL));
+			EXPECT_EQ(1, given(self));
+			EXPECT_EQ(0, free_one(self->b.ss, at));
+		}
+		self->word[0] = 0;
+	}
+}
+
+/* An entry that is false frees nothing but what is held. */
+TEST_F(publish, end_frees_only_what_is_held)
+{
+	__u64 at = put(self, 0);
+
+	self->b.list[0] = GOHEAP_DEFERRED | GOHEAP_HELD | at;
+	side_close(&self->b);
+	EXPECT_EQ(1, given(self));
+	ASSERT_EQ(0, side_open(&self->b, self->heap));
+	EXPECT_EQ(0, free_one(self->a.ss, at));
 }
 
 TEST_F(publish, calls_are_checked)

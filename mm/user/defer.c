@@ -4,13 +4,13 @@
  *
  * A library collects them, because a call for each would be slow. If it kept them
  * to itself, they would stay allocated for ever when its process dies. So the list
- * lies in memory that the process shares with the kernel: one store enters an
- * object, and the end of the session frees what is entered.
+ * lies in memory that the process shares with the kernel: a store enters an object,
+ * and the end of the session frees what is entered.
  *
  * A list that is old must not harm. Another process may have freed the object
  * since, and a third may have allocated it; so each object that is entered carries
  * a mark, see gh_uobj_free_deferred(). The kernel trusts neither list nor marks:
- * they only say which of the frees that the process could make by calls it wants.
+ * whatever they say, only objects are freed that are given, held, or the session's.
  */
 #include <linux/lockdep.h>
 #include <linux/mm.h>
@@ -39,7 +39,8 @@ static int commit_page(struct gh_usession *ss, unsigned int page)
 	LIST_HEAD(frames);
 	int err = 0;
 
-	if (READ_ONCE(*slot))
+	/* The last one: another thread may be about to put them there. */
+	if (READ_ONCE(slot[GH_UPAGE_FRAMES - 1]))
 		return 0;
 	if (!gh_ucharge_add(ss->user, 1))
 		return -ENOMEM;
@@ -123,6 +124,7 @@ void gh_udefer_release(struct gh_usession *ss)
 
 /* ---- freeing ------------------------------------------------------------ */
 
+/* NULL if it has no memory. */
 static u64 *entry_of(struct gh_usession *ss, unsigned int index)
 {
 	struct page *frame = gh_udefer_frame(ss, index / PER_FRAME);
@@ -130,53 +132,80 @@ static u64 *entry_of(struct gh_usession *ss, unsigned int index)
 	return frame ? (u64 *)page_address(frame) + index % PER_FRAME : NULL;
 }
 
-/* Take out an entry; one that is held only if the session ends. 0 if there is none. */
-static u64 entry_take(struct gh_usession *ss, unsigned int index, bool ends)
-{
-	u64 *entry = entry_of(ss, index);
-	u64 value = entry ? READ_ONCE(*entry) : 0;
-
-	do {
-		if (!(value & GOHEAP_DEFERRED) || (value & GOHEAP_HELD && !ends))
-			return 0;
-	} while (!try_cmpxchg64(entry, &value, 0));
-	return value;
-}
-
 /**
- * gh_udefer_hold() - enter an object that the process has taken
+ * gh_udefer_reserve() - keep an empty entry for an object that the process may take
  * @ss: the session
  * @index: of the entry
- * @offset: of the object
+ *
+ * What is reserved is neither empty nor an entry. gh_udefer_set() must follow.
  *
  * Context: any.
  * Return: 0; -EINVAL if the entry has no memory, -EBUSY if it is not empty.
  */
-int gh_udefer_hold(struct gh_usession *ss, unsigned int index, u64 offset)
+int gh_udefer_reserve(struct gh_usession *ss, unsigned int index)
 {
 	u64 *entry = index < GOHEAP_NR_DEFERRED ? entry_of(ss, index) : NULL;
 
 	if (!entry)
 		return -EINVAL;
-	return cmpxchg64(entry, 0, GOHEAP_DEFERRED | GOHEAP_HELD | offset) ?
-		-EBUSY : 0;
+	return cmpxchg64(entry, 0, GOHEAP_HELD) ? -EBUSY : 0;
 }
 
 /**
- * gh_udefer_unhold() - empty the entry of an object that the process holds
+ * gh_udefer_set() - use a reserved entry, or do without
+ * @ss: the session
+ * @index: of the entry
+ * @offset: of the object that the process holds now
+ * @held: whether it does
+ *
+ * Context: any.
+ */
+void gh_udefer_set(struct gh_usession *ss, unsigned int index, u64 offset,
+		   bool held)
+{
+	WRITE_ONCE(*entry_of(ss, index),
+		   held ? GOHEAP_DEFERRED | GOHEAP_HELD | offset : 0);
+}
+
+/**
+ * gh_udefer_holds() - is an object entered as held?
  * @ss: the session
  * @index: of the entry
  * @offset: of the object
  *
  * Context: any.
- * Return: 0; -EINVAL if the object is not entered there, or not as held.
+ * Return: whether it is.
  */
-int gh_udefer_unhold(struct gh_usession *ss, unsigned int index, u64 offset)
+bool gh_udefer_holds(struct gh_usession *ss, unsigned int index, u64 offset)
 {
 	u64 *entry = index < GOHEAP_NR_DEFERRED ? entry_of(ss, index) : NULL;
-	u64 held = GOHEAP_DEFERRED | GOHEAP_HELD | offset;
 
-	return entry && cmpxchg64(entry, held, 0) == held ? 0 : -EINVAL;
+	return entry && READ_ONCE(*entry) ==
+			(GOHEAP_DEFERRED | GOHEAP_HELD | offset);
+}
+
+/*
+ * Free what an entry names, and empty it. What is only held stays, unless the session
+ * @ends.
+ */
+static int free_entry(struct gh_usession *ss, unsigned int index, bool ends,
+		      u64 *offset, struct list_head *empty)
+	__must_hold(&ss->heap->lock)
+{
+	u64 *entry = entry_of(ss, index);
+	u64 value = entry ? READ_ONCE(*entry) : 0;
+	int err = 0;
+
+	if (!(value & GOHEAP_DEFERRED) || (value & GOHEAP_HELD && !ends))
+		return 0;
+	*offset = value & ~(GOHEAP_DEFERRED | GOHEAP_HELD);
+	if (value & GOHEAP_HELD)
+		gh_uobj_free_held(ss, *offset, empty);
+	else
+		err = gh_uobj_free_deferred(ss, *offset, index, ends, empty);
+	/* If the process has stored another entry meanwhile, that is a new one. */
+	cmpxchg64(entry, value, 0);
+	return err;
 }
 
 /* Free entries, up to one that is refused, or all if the session @ends. */
@@ -193,16 +222,7 @@ static int free_entries(struct gh_usession *ss, unsigned int *index,
 	else if (gh_uheap_lock_killable(h))
 		return -EINTR;
 	for (; *index < end; ++*index) {
-		u64 entry = entry_take(ss, *index, ends);
-
-		if (!entry)
-			continue;
-		*offset = entry & ~(GOHEAP_DEFERRED | GOHEAP_HELD);
-		if (entry & GOHEAP_HELD)
-			gh_uobj_free_held(ss, *offset, &empty);
-		else
-			err = gh_uobj_free_deferred(ss, *offset, *index, ends,
-						    &empty);
+		err = free_entry(ss, *index, ends, offset, &empty);
 		if (err && !ends)
 			break;
 	}

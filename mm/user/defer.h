@@ -10,8 +10,10 @@
 int gh_udefer_commit(struct gh_usession *ss, unsigned int first,
 		     unsigned int n);
 struct page *gh_udefer_frame(struct gh_usession *ss, unsigned long nr);
-int gh_udefer_hold(struct gh_usession *ss, unsigned int index, u64 offset);
-int gh_udefer_unhold(struct gh_usession *ss, unsigned int index, u64 offset);
+int gh_udefer_reserve(struct gh_usession *ss, unsigned int index);
+void gh_udefer_set(struct gh_usession *ss, unsigned int index, u64 offset,
+		   bool held);
+bool gh_udefer_holds(struct gh_usession *ss, unsigned int index, u64 offset);
 int gh_udefer_flush(struct gh_usession *ss, unsigned int first, unsigned int n,
 		    unsigned int *bad, u64 *offset);
 void gh_udefer_drain(struct gh_usession *ss);

@@ -330,6 +330,7 @@ static int obj_refusal(u8 state)
 		return -ENOENT;
 	case GH_UOBJ_PRIVATE:
 	case GH_UOBJ_GIVEN:
+	case GH_UOBJ_HELD:
 		return -EPERM;
 	default:
 		return -EBUSY;
@@ -543,8 +544,11 @@ static int any_claim_one(struct gh_usession *ss, u64 offset)
 	else if (s->state[i] == GH_UOBJ_DOOMED ||
 		 s->state[i] == GH_UOBJ_RESIZING)
 		err = -EBUSY;
+	else if (s->state[i] == GH_UOBJ_PRIVATE ||
+		 s->state[i] == GH_UOBJ_HELD)
+		err = -EPERM;
 	else	/* a claim can only be of an earlier offset of this batch */
-		err = s->state[i] == GH_UOBJ_PRIVATE ? -EPERM : -ENOENT;
+		err = -ENOENT;
 	spin_unlock(&s->owner->lock);
 	return err;
 }
@@ -656,44 +660,43 @@ int gh_uobj_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 	return err;
 }
 
-/* Free an object that carried its mark, or have its last pin free it. */
-static int deferred_free(struct gh_usession *ss, struct gh_uspan *s,
-			 unsigned int i, bool ends, struct list_head *empty)
+/* Free an object, or have its last pin do so. The process that asks may be gone. */
+static void entered_free(struct gh_uspan *s, unsigned int i, bool ends,
+		       struct list_head *empty)
 	__must_hold(&s->owner->lock)
 {
-	bool given = s->state[i] == GH_UOBJ_GIVEN;
-
-	lockdep_assert_held(&ss->heap->lock);
+	lockdep_assert_held(&s->owner->heap->lock);
 	lockdep_assert_held(&s->owner->lock);
 
-	if (!given && (s->state[i] != GH_UOBJ_PRIVATE || s->owner != ss))
-		return obj_refusal(s->state[i]);
+	if (s->state[i] != GH_UOBJ_PRIVATE)
+		obj_note_given(s, -1);
+	obj_clear_mark(s, i);
 	if (s->npins && gh_uobj_pinned(s, i)) {
-		if (!ends)
-			return -EBUSY;
 		s->state[i] = GH_UOBJ_DOOMED;
 	} else {
 		gh_uobj_set_free(s, i);
+		s->owner->count.reclaimed += ends;
 	}
-	if (given)
-		obj_note_given(s, -1);
 	span_shed(s, empty);
-	return 0;
 }
 
 /**
- * gh_uobj_free_deferred() - free an object that its session had entered in its list
+ * gh_uobj_free_deferred() - free an object that a session had entered in its list
  * @ss: the session
  * @offset: what the entry says
  * @index: of the entry
- * @ends: the session is ending, so what is pinned is freed with its last pin
+ * @ends: the session is ending
  * @empty: gets the span if no other object is left in it; it must be withdrawn
  *
  * The object must carry the mark of the entry. If it does not, another process has
- * freed it since: then there is nothing to do.
+ * freed or taken it since: then there is nothing to do. It is given; or held, by this
+ * session, as others do not mark it; or the session's own. What is pinned is freed with
+ * its last pin.
  *
  * Context: the heap's lock is held.
- * Return: 0; or, with nothing changed, as gh_uobj_free().
+ * Return: 0; or, with nothing changed but the mark, -EINVAL if no object starts there,
+ * -ENOENT if it is free, -EPERM if it is another session's, or -EBUSY if it is being
+ * resized or freed.
  */
 int gh_uobj_free_deferred(struct gh_usession *ss, u64 offset,
 			  unsigned int index, bool ends,
@@ -702,6 +705,7 @@ int gh_uobj_free_deferred(struct gh_usession *ss, u64 offset,
 	const u64 mark = GOHEAP_DEFERRED_MARK(ss->id, index);
 	struct gh_uspan *s;
 	unsigned int i;
+	u8 state;
 	int err;
 
 	lockdep_assert_held(&ss->heap->lock);
@@ -709,13 +713,20 @@ int gh_uobj_free_deferred(struct gh_usession *ss, u64 offset,
 	err = obj_find(ss->heap, offset, &s, &i, NULL);
 	if (err)
 		return err;
-	if (cmpxchg64(obj_mark(s, i), mark, 0) != mark) {
+	if (READ_ONCE(*obj_mark(s, i)) != mark) {
 		atomic64_inc(&ss->heap->late);
 		return 0;
 	}
 
 	spin_lock(&s->owner->lock);
-	err = deferred_free(ss, s, i, ends, empty);
+	state = s->state[i];
+	if (state == GH_UOBJ_GIVEN || state == GH_UOBJ_HELD ||
+	    (state == GH_UOBJ_PRIVATE && s->owner == ss)) {
+		entered_free(s, i, ends, empty);
+	} else {
+		err = obj_refusal(state);
+		obj_clear_mark(s, i);
+	}
 	spin_unlock(&s->owner->lock);
 	return err;
 }
@@ -739,7 +750,8 @@ void gh_uobj_free_held(struct gh_usession *ss, u64 offset,
 	if (obj_find(ss->heap, offset, &s, &i, NULL))
 		return;
 	spin_lock(&s->owner->lock);
-	deferred_free(ss, s, i, true, empty);
+	if (s->state[i] == GH_UOBJ_HELD)
+		entered_free(s, i, true, empty);
 	spin_unlock(&s->owner->lock);
 }
 
@@ -818,28 +830,49 @@ int gh_uobj_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 /* ---- publishing --------------------------------------------------------- */
 
 /**
- * gh_uobj_find_given() - find an object that was given
+ * gh_uobj_find_state() - find an object that is in a certain state
  * @h: the heap
  * @offset: its start
+ * @state: %GH_UOBJ_GIVEN or %GH_UOBJ_HELD
  * @sp: set to its span
  * @idx: set to its index
  *
  * Context: the heap's lock is held, and keeps the object what it is.
  * Return: 0; or -EINVAL if no object starts there, -ENOENT if it is free, -EPERM
- * if it was not given, -EBUSY if it is about to be freed.
+ * if it is in another state, -EBUSY if it is about to be freed.
  */
-int gh_uobj_find_given(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
-		       unsigned int *idx)
+int gh_uobj_find_state(struct gh_uheap *h, u64 offset, u8 state,
+		       struct gh_uspan **sp, unsigned int *idx)
 {
 	int err = obj_find(h, offset, sp, idx, NULL);
-	u8 state;
+	u8 is;
 
 	if (err)
 		return err;
 	spin_lock(&(*sp)->owner->lock);
-	state = (*sp)->state[*idx];
+	is = (*sp)->state[*idx];
 	spin_unlock(&(*sp)->owner->lock);
-	return state == GH_UOBJ_GIVEN ? 0 : obj_refusal(state);
+	return is == state ? 0 : obj_refusal(is);
+}
+
+/**
+ * gh_uobj_set_held() - let a session hold an object, or give it again
+ * @s: its span
+ * @i: its index
+ * @held: whether it is to be held
+ *
+ * A session that had entered the object in its list does not free it any more.
+ *
+ * Context: the heap's lock is held; gh_uobj_find_state() has found the object.
+ */
+void gh_uobj_set_held(struct gh_uspan *s, unsigned int i, bool held)
+{
+	lockdep_assert_held(&s->owner->heap->lock);
+
+	spin_lock(&s->owner->lock);
+	obj_clear_mark(s, i);
+	s->state[i] = held ? GH_UOBJ_HELD : GH_UOBJ_GIVEN;
+	spin_unlock(&s->owner->lock);
 }
 
 /**
@@ -869,7 +902,7 @@ int gh_uobj_word(struct gh_usession *ss, u64 at, u64 **wordp)
 	spin_lock(&s->owner->lock);
 	state = s->state[i];
 	spin_unlock(&s->owner->lock);
-	if (state != GH_UOBJ_GIVEN && !s->mmap &&
+	if (state != GH_UOBJ_GIVEN && state != GH_UOBJ_HELD && !s->mmap &&
 	    (state != GH_UOBJ_PRIVATE || s->owner != ss))
 		return obj_refusal(state);
 
@@ -914,22 +947,20 @@ int gh_uobj_give_swap(struct gh_usession *ss, u64 offset, u64 *word, u64 expect,
  * @i: its index
  * @empty: gets the span if no other object is left in it; it must be withdrawn
  *
- * Context: the heap's lock is held; gh_uobj_find_given() has found the object.
- * Return: 0, or -EBUSY if the kernel holds it.
+ * What is pinned is freed with its last pin.
+ *
+ * Context: the heap's lock is held; gh_uobj_find_state() has found the object.
  */
-int gh_uobj_free_given(struct gh_uspan *s, unsigned int i,
-		       struct list_head *empty)
+void gh_uobj_free_given(struct gh_uspan *s, unsigned int i,
+			struct list_head *empty)
 {
 	struct gh_usession *owner = s->owner;
-	int err;
 
 	lockdep_assert_held(&owner->heap->lock);
 
 	spin_lock(&owner->lock);
-	obj_clear_mark(s, i);
-	err = deferred_free(owner, s, i, false, empty);
+	entered_free(s, i, false, empty);
 	spin_unlock(&owner->lock);
-	return err;
 }
 
 /* ---- resizing ----------------------------------------------------------- */

@@ -36,13 +36,14 @@ int gh_uobj_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 		 unsigned int *bad);
 int gh_uobj_resize(struct gh_usession *ss, u64 offset, u64 length);
 
-int gh_uobj_find_given(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
-		       unsigned int *idx);
+int gh_uobj_find_state(struct gh_uheap *h, u64 offset, u8 state,
+		       struct gh_uspan **sp, unsigned int *idx);
+void gh_uobj_set_held(struct gh_uspan *s, unsigned int i, bool held);
 int gh_uobj_word(struct gh_usession *ss, u64 at, u64 **wordp);
 int gh_uobj_give_swap(struct gh_usession *ss, u64 offset, u64 *word, u64 expect,
 		      u64 *value);
-int gh_uobj_free_given(struct gh_uspan *s, unsigned int i,
-		       struct list_head *empty);
+void gh_uobj_free_given(struct gh_uspan *s, unsigned int i,
+			struct list_head *empty);
 
 void gh_uobj_take_large(struct gh_usession *ss, struct gh_uspan *s,
 			u64 *offset);

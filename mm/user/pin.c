@@ -66,6 +66,7 @@ static int pin_object(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 {
 	struct gh_uspan *s = gh_uspan_of(h, offset);
 	u64 at, i;
+	bool can;
 	u8 state;
 
 	lockdep_assert_held(&h->lock);
@@ -84,15 +85,17 @@ static int pin_object(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 
 	spin_lock(&s->owner->lock);
 	state = s->state[i];
-	if (state == GH_UOBJ_PRIVATE || state == GH_UOBJ_GIVEN) {
+	can = state == GH_UOBJ_PRIVATE || state == GH_UOBJ_GIVEN ||
+	      state == GH_UOBJ_HELD;
+	if (can) {
 		s->npins++;
 		s->owner->count.pinned++;
 	}
 	spin_unlock(&s->owner->lock);
 
-	if (state == GH_UOBJ_FREE)
-		return -ENOENT;
-	return state == GH_UOBJ_PRIVATE || state == GH_UOBJ_GIVEN ? 0 : -EBUSY;
+	if (can)
+		return 0;
+	return state == GH_UOBJ_FREE ? -ENOENT : -EBUSY;
 }
 
 /* Takes a pin that is in no list. If the span must be freed, @empty gets it. */

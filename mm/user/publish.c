@@ -6,7 +6,7 @@
  * killed in between; and one that takes an object out of a shared structure, and
  * then frees it, does. Here the kernel exchanges the word and changes the objects
  * in one step that cannot be interrupted: the word is in memory that the kernel
- * reaches, and the heap's lock keeps all objects but the session's own as they are.
+ * reaches, and the heap's lock keeps what is given, or held, as it is.
  */
 #include <linux/lockdep.h>
 #include <linux/nospec.h>
@@ -23,13 +23,17 @@
 /**
  * struct swap - an exchange that has been checked
  * @word: where
- * @taken: span of the object that is taken, or NULL
- * @idx: its index there
+ * @given: span of the held object that is given, if there is one
+ * @given_idx: its index there
+ * @taken: span of the object that is taken, if there is one
+ * @taken_idx: its index there
  */
 struct swap {
 	u64 *word;
+	struct gh_uspan *given;
+	unsigned int given_idx;
 	struct gh_uspan *taken;
-	unsigned int idx;
+	unsigned int taken_idx;
 };
 
 static int swap_word(struct gh_usession *ss, const struct goheap_swap *swap,
@@ -46,68 +50,73 @@ static int swap_word(struct gh_usession *ss, const struct goheap_swap *swap,
 	return 0;
 }
 
-/* Find out whether everything can be done, but for what the session's lock protects. */
-static int swap_check(struct gh_usession *ss, const struct goheap_swap *swap,
-		      struct swap *to)
-	__must_hold(&ss->heap->lock)
+static bool is_valid(const struct goheap_swap *swap)
 {
-	struct gh_uspan *given;
-	unsigned int i;
-	int err;
-
 	if (swap->flags & ~FLAGS || swap->reserved ||
 	    (swap->flags & GIVES) == GIVES || (swap->flags & TAKES) == TAKES)
-		return -EINVAL;
+		return false;
 	/* One cannot give what one takes by the same exchange. */
-	if (swap->flags & GIVES && swap->flags & TAKES &&
-	    swap->give == swap->take)
-		return -EINVAL;
-	err = swap_word(ss, swap, to);
-	if (!err && swap->flags & GOHEAP_SWAP_GIVE_HELD)
-		err = gh_uobj_find_given(ss->heap, swap->give, &given, &i);
+	return !(swap->flags & GIVES) || !(swap->flags & TAKES) ||
+	       swap->give != swap->take;
+}
+
+/* Find the objects, but for a private one, which only the session's lock protects. */
+static int swap_objects(struct gh_usession *ss, const struct goheap_swap *swap,
+			struct swap *to)
+	__must_hold(&ss->heap->lock)
+{
+	int err = 0;
+
+	if (swap->flags & GOHEAP_SWAP_GIVE_HELD) {
+		err = gh_uobj_find_state(ss->heap, swap->give, GH_UOBJ_HELD,
+					 &to->given, &to->given_idx);
+		if (!err && !gh_udefer_holds(ss, swap->from, swap->give))
+			err = -EINVAL;
+	}
 	if (!err && swap->flags & TAKES)
-		err = gh_uobj_find_given(ss->heap, swap->take, &to->taken,
-					 &to->idx);
-	if (!err && swap->flags & GOHEAP_SWAP_FREE && to->taken->npins &&
-	    gh_uobj_pinned(to->taken, to->idx))
-		err = -EBUSY;
+		err = gh_uobj_find_state(ss->heap, swap->take, GH_UOBJ_GIVEN,
+					 &to->taken, &to->taken_idx);
+	if (!err && swap->flags & GOHEAP_SWAP_HOLD)
+		err = gh_udefer_reserve(ss, swap->to);
 	return err;
 }
 
-/* The entries are the process's memory, so both are changed before the word, or back. */
-static int swap_held(struct gh_usession *ss, struct goheap_swap *swap, u64 *word)
+/* Exchange the word, and give a private object. */
+static int swap_word_now(struct gh_usession *ss, struct goheap_swap *swap,
+			 struct swap *to)
 	__must_hold(&ss->heap->lock)
 {
-	bool hold = swap->flags & GOHEAP_SWAP_HOLD;
-	bool unhold = swap->flags & GOHEAP_SWAP_GIVE_HELD;
 	u64 value = swap->value;
 	int err = 0;
 
-	if (unhold)
-		err = gh_udefer_unhold(ss, swap->from, swap->give);
-	if (!err && hold) {
-		err = gh_udefer_hold(ss, swap->to, swap->take);
-		if (err && unhold)
-			gh_udefer_hold(ss, swap->from, swap->give);
-	}
-	if (err)
-		return err;
-
 	if (swap->flags & GOHEAP_SWAP_GIVE)
-		err = gh_uobj_give_swap(ss, swap->give, word, swap->expect,
+		err = gh_uobj_give_swap(ss, swap->give, to->word, swap->expect,
 					&value);
 	else
-		value = cmpxchg64(word, swap->expect, value);
-
-	if (err || value != swap->expect) {
-		if (hold)
-			gh_udefer_unhold(ss, swap->to, swap->take);
-		if (unhold)
-			gh_udefer_hold(ss, swap->from, swap->give);
-	}
+		value = cmpxchg64(to->word, swap->expect, value);
 	if (!err)
 		swap->value = value;
 	return err;
+}
+
+/* What becomes of the objects; nothing of it can fail. */
+static void swap_finish(struct gh_usession *ss, const struct goheap_swap *swap,
+			struct swap *to, bool done, struct list_head *empty)
+	__must_hold(&ss->heap->lock)
+{
+	if (swap->flags & GOHEAP_SWAP_HOLD)
+		gh_udefer_set(ss, swap->to, swap->take, done);
+	if (!done)
+		return;
+
+	if (swap->flags & GOHEAP_SWAP_GIVE_HELD) {
+		gh_uobj_set_held(to->given, to->given_idx, false);
+		gh_udefer_set(ss, swap->from, 0, false);
+	}
+	if (swap->flags & GOHEAP_SWAP_HOLD)
+		gh_uobj_set_held(to->taken, to->taken_idx, true);
+	if (swap->flags & GOHEAP_SWAP_FREE)
+		gh_uobj_free_given(to->taken, to->taken_idx, empty);
 }
 
 static int swap_one(struct gh_usession *ss, struct goheap_swap *swap,
@@ -115,16 +124,31 @@ static int swap_one(struct gh_usession *ss, struct goheap_swap *swap,
 	__must_hold(&ss->heap->lock)
 {
 	struct swap to = {};
+	u64 now;
 	int err;
 
 	lockdep_assert_held(&ss->heap->lock);
 
-	err = swap_check(ss, swap, &to);
-	if (!err)
-		err = swap_held(ss, swap, to.word);
-	if (!err && swap->flags & GOHEAP_SWAP_FREE &&
-	    swap->value == swap->expect)
-		gh_uobj_free_given(to.taken, to.idx, empty);
+	if (!is_valid(swap))
+		return -EINVAL;
+	err = swap_word(ss, swap, &to);
+	if (err)
+		return err;
+	/*
+	 * First of all: what the word led to may be gone, and that is no error of a
+	 * process that found it there.
+	 */
+	now = READ_ONCE(*to.word);
+	if (now != swap->expect) {
+		swap->value = now;
+		return 0;
+	}
+
+	err = swap_objects(ss, swap, &to);
+	if (err)
+		return err;
+	err = swap_word_now(ss, swap, &to);
+	swap_finish(ss, swap, &to, !err && swap->value == swap->expect, empty);
 	return err;
 }
 
@@ -162,7 +186,8 @@ int gh_upublish(struct gh_usession *ss, struct goheap_swap *swaps,
 	mutex_unlock(&h->lock);
 
 	gh_uspan_release(h, &empty);
-	if (err && err != -EOWNERDEAD)
+	/* That an entry is not empty is not the object's fault. */
+	if (err && err != -EOWNERDEAD && err != -EBUSY)
 		atomic64_inc(&h->bad);
 	return err;
 }

@@ -3,8 +3,8 @@
  * session: a process's share of a user heap, from its beginning to its end.
  *
  * When a session ends, for whatever reason, all objects are freed that it has not
- * given, and those that it was about to free. Spans in which a given object is left go to the heap's own
- * session; from there, other sessions adopt them.
+ * given, and those that it was about to free or has taken. Spans in which a given
+ * object is left go to the heap's own session; from there, other sessions adopt them.
  */
 #include <linux/cred.h>
 #include <linux/lockdep.h>
@@ -304,6 +304,8 @@ void gh_usession_put(struct gh_usession *ss)
 	struct gh_uheap *h = ss->heap;
 
 	gh_usession_end(ss);
+	/* Who still had the list mapped may have entered more since the end. */
+	gh_udefer_drain(ss);
 	gh_udefer_release(ss);
 	free_uid(ss->user);
 	goheap_free(ss);

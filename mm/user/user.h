@@ -104,16 +104,19 @@ static_assert(GH_UWINDOW >> GH_PAGE_SHIFT <= GH_MAX_PAGES);
  * @GH_UOBJ_FREE: free
  * @GH_UOBJ_PRIVATE: its session's: only that may free it
  * @GH_UOBJ_GIVEN: the heap's: any session may free it
+ * @GH_UOBJ_HELD: was given, and a session has taken it: that has an entry for it in
+ *   its list of deferred frees. It still counts as given
  * @GH_UOBJ_CLAIMED: private, and a call that is under way will free it
  * @GH_UOBJ_CLAIMED_GIVEN: given, and a call that is under way will free it
  * @GH_UOBJ_RESIZING: private, and a call that is under way changes its length
- * @GH_UOBJ_DOOMED: its session has ended, or that of who freed it; it will be
- *   freed with its last pin
+ * @GH_UOBJ_DOOMED: its session has ended, or another has freed it by a list or an
+ *   exchange; it will be freed with its last pin
  */
 enum gh_uobj_state {
 	GH_UOBJ_FREE,
 	GH_UOBJ_PRIVATE,
 	GH_UOBJ_GIVEN,
+	GH_UOBJ_HELD,
 	GH_UOBJ_CLAIMED,
 	GH_UOBJ_CLAIMED_GIVEN,
 	GH_UOBJ_RESIZING,
@@ -245,8 +248,8 @@ struct gh_ucount {
  * @list: in the heap's list, under its lock
  * @seen: deaths that read() has reported
  * @resize: held while an object changes its length; the session cannot end then
- * @deferred: memory of the list of deferred frees, as far as the process has mapped
- *   it; under @lock, but never taken away before the session's file is gone
+ * @deferred: memory of the list of deferred frees, as far as DEFER has put it there;
+ *   under @lock, but never taken away before the session's file is gone
  */
 struct gh_usession {
 	struct gh_uheap *heap;

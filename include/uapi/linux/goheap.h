@@ -45,8 +45,8 @@
 
 /*
  * Entries of a session's list of deferred frees, a __u64 each. mmap() of the
- * session's file shows the list, or a part of it, to its process, and to no
- * children. It has memory where GOHEAP_IOC_DEFER has put it.
+ * session's file shows the list, or a part of it, to its process; children do not
+ * inherit the mapping. It has memory where GOHEAP_IOC_DEFER has put it.
  */
 #define GOHEAP_NR_DEFERRED	65536
 
@@ -58,17 +58,18 @@
  * end of the session at the latest, whatever ends it. So a process that is killed
  * loses no object that it has entered.
  *
- * The entry of an object is GOHEAP_DEFERRED | its offset; entries without that
- * bit are empty. Before the process stores the entry, it stores
+ * The entry of an object is GOHEAP_DEFERRED | its offset; others are ignored. Before the process stores the entry, it stores
  * GOHEAP_DEFERRED_MARK() of its session and of the entry's index into the object:
  * into the second 8 bytes, or the first if the object has no more. The object is
  * freed only if the mark is there: another process may have freed it meanwhile,
  * and a third may have it now. A free removes the mark.
  *
  * An entry with GOHEAP_HELD as well is of an object that the process has taken and
- * still uses, see GOHEAP_IOC_PUBLISH. Only the end of the session frees it, with or
- * without a mark. To free it earlier, store the mark, and then the entry without
- * GOHEAP_HELD.
+ * still uses, see GOHEAP_IOC_PUBLISH. Others can neither free nor take it, and the end
+ * of the session frees it, with or without a mark. To free it earlier, store the mark,
+ * and then the entry without GOHEAP_HELD.
+ *
+ * An object that a kernel module holds is freed when that unpins it.
  */
 #define GOHEAP_DEFERRED		(1ULL << 63)
 #define GOHEAP_HELD		(1ULL << 62)
@@ -252,8 +253,8 @@ struct goheap_defer {
  * @flags: 0
  * @first: index of the first entry
  * @count: how many entries, 1 to GOHEAP_MAX_BATCH
- * @bad: out, with EINVAL, EPERM, EBUSY or ENOENT: index of the entry that was
- *	refused. It is empty now; those before it are done, those behind it are not.
+ * @bad: out, with EINVAL, EPERM or ENOENT: index of the entry that was refused. It
+ *	is empty now; those before it are done, those behind it are not.
  * @reserved: 0
  * @offset: out, with the same: the object that was refused
  *
@@ -291,11 +292,11 @@ struct goheap_flush {
  * @take: given object that others do not find any more
  * @flags: GOHEAP_SWAP_*
  * @from: index of an entry of the list of deferred frees
- * @to: index of an entry
+ * @to: index of an entry that is 0
  * @reserved: 0
  *
  * What the word says is the processes' business: tags, for instance. The kernel does
- * not look for objects in it.
+ * not look for objects in it. It looks at the objects only if the word is as expected.
  */
 struct goheap_swap {
 	__u64 at;

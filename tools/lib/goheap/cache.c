@@ -15,6 +15,7 @@
 #include "kernel.h"
 #include "later.h"
 #include "lock.h"
+#include "object.h"
 #include "report.h"
 #include "stock.h"
 #include "sys.h"
@@ -67,6 +68,7 @@ static void cache_setup(struct goheap *h, struct lg_cache *c)
 	c->bytes = 0;
 	c->hand = 0;
 	c->later = NULL;
+	c->no_later = false;
 	c->nlater = 0;
 	c->later_bytes = 0;
 	c->nbig = 0;
@@ -194,6 +196,7 @@ void lg_cache_check_trims(struct goheap *h, struct lg_cache *c)
 	if (likely(c->trims == trims))
 		return;
 	c->trims = trims;
+	c->no_later = false;
 	cache_empty(h, c);
 }
 
@@ -212,7 +215,9 @@ void lg_cache_free_later(struct goheap *h, void *p, size_t bytes)
 	if (lg_held_free(h, p, bytes))
 		return;
 	if (c && bytes <= LG_MAX_SMALL) {
-		if (lg_later_has(h, p, bytes))
+		/* It is in the list, or was private and is in a magazine. */
+		if (lg_later_has(h, p, bytes) ||
+		    (bytes >= LG_ALIGN && lg_object_is_marked(h, p)))
 			return lg_report_bad_free(h, p, ENOENT);
 		lg_cache_check_trims(h, c);
 		if (lg_later_add(h, c, p, bytes))

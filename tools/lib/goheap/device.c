@@ -50,6 +50,7 @@ int lg_device_begin(struct goheap *h)
 		errno = EPROTO;
 		return -1;
 	}
+	h->version = info.version;
 	lg_class_setup(h, from);
 	return lg_window_map(h, &info);
 }

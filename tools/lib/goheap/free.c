@@ -50,7 +50,8 @@ void lg_free_other(struct goheap *h, void *p)
 	 * which the program must learn now.
 	 */
 	bytes = lg_object_size(h, p);
-	if (bytes && (entry & GOHEAP_PAGE_GIVEN || !GOHEAP_PAGE_SESSION(entry)))
+	if (bytes && !(entry & GOHEAP_PAGE_MMAP) &&
+	    (entry & GOHEAP_PAGE_GIVEN || !GOHEAP_PAGE_SESSION(entry)))
 		lg_cache_free_later(h, p, bytes);
 	else
 		lg_kernel_free(h, &p, 1);

@@ -55,7 +55,8 @@ struct goheap *goheap_open_fd(int fd, unsigned int flags);
  * goheap_close() - leave a heap
  * @h: the heap; NULL is ignored. No thread may use it any more.
  *
- * What this process allocated and did not give is freed, and the window unmapped.
+ * What this process allocated and did not give is freed, and what it holds; the window
+ * is unmapped.
  */
 void goheap_close(struct goheap *h);
 
@@ -127,8 +128,9 @@ void *goheap_realloc(struct goheap *h, void *p, size_t size);
  * @h: the heap
  * @p: start of it, or NULL: an object of this process, or one that was given
  *
- * What cannot be freed is left alone and reported, see goheap_on_bad_free();
- * small objects that were given with a delay. errno is kept.
+ * What cannot be freed is left alone and reported, see goheap_on_bad_free(); small
+ * objects that were given, with a delay. Of another process's object that was not
+ * given, the second 8 bytes may be overwritten. errno is kept.
  */
 void goheap_free(struct goheap *h, void *p);
 
@@ -191,8 +193,8 @@ struct goheap_exchange {
  * lost, whenever the process is killed.
  *
  * Return: 0 if all were tried; or -1 with EINVAL, ENOENT, EPERM, EBUSY, ENOMEM,
- * ENOSPC if this process holds too many objects, or EOWNERDEAD, at the first that
- * cannot be tried.
+ * ENOSPC if this process holds too many objects, ENOSYS if the kernel's module is too
+ * old, or EOWNERDEAD, at the first that cannot be tried.
  */
 int goheap_publish(struct goheap *h, struct goheap_exchange *x, size_t n);
 

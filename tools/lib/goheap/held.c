@@ -5,10 +5,11 @@
  * Each is in an entry of the session's list of deferred frees, so that it does not
  * stay for ever if the process is killed. The entries are a hash table: an object is
  * in one of the few entries from its own on. Only the kernel enters objects, so each
- * is there once.
+ * is there once: it must be given to be taken, and is not given while it is held.
  */
 #include "held.h"
 #include "later.h"
+#include "report.h"
 #include "session.h"
 
 /* Entries that an object may be in. */
@@ -39,7 +40,8 @@ int lg_held_begin(struct goheap *h)
 	if (lg_session_fd(h) < 0)
 		return -1;
 	if (!h->later) {
-		errno = ENOMEM;
+		/* The kernel is too old, or there was no address space. */
+		errno = h->version < 2 ? ENOSYS : ENOMEM;
 		return -1;
 	}
 	req.count = GOHEAP_MAX_BATCH;
@@ -90,6 +92,7 @@ void lg_held_flush(struct goheap *h)
 
 	if (!__atomic_load_n(&h->holds, __ATOMIC_ACQUIRE))
 		return;
+	__atomic_store_n(&h->held_freed, 0, __ATOMIC_RELAXED);
 	for (first = LG_HELD_FIRST; first < GOHEAP_NR_DEFERRED;
 	     first += GOHEAP_MAX_BATCH)
 		lg_later_flush_range(h, first, GOHEAP_MAX_BATCH);
@@ -120,7 +123,7 @@ unsigned int lg_held_room(struct goheap *h, uint64_t offset)
  * @p: the object
  * @bytes: its length
  *
- * It stays in its entry until there are enough for a call. errno is kept.
+ * A small one stays in its entry until there are many bytes. errno is kept.
  *
  * Return: whether the process holds it.
  */
@@ -128,6 +131,7 @@ bool lg_held_free(struct goheap *h, void *p, size_t bytes)
 {
 	uint64_t offset = (uintptr_t)p - h->base;
 	unsigned int index = lg_held_find(h, offset);
+	uint64_t held = HELD(offset);
 	int saved = errno;
 
 	if (likely(index == GOHEAP_NR_DEFERRED))
@@ -135,11 +139,18 @@ bool lg_held_free(struct goheap *h, void *p, size_t bytes)
 	__atomic_store_n(lg_later_mark(p, bytes),
 			 GOHEAP_DEFERRED_MARK(h->session, index),
 			 __ATOMIC_RELAXED);
-	__atomic_store_n(&h->later[index], GOHEAP_DEFERRED | offset,
-			 __ATOMIC_RELEASE);
-	if (bytes > LG_MAX_SMALL ||
-	    !(__atomic_add_fetch(&h->held_frees, 1, __ATOMIC_RELAXED) %
-	      LG_LATER))
+	/* Another thread may free it, too, or have put it back: a bad free. */
+	if (!__atomic_compare_exchange_n(&h->later[index], &held,
+					 GOHEAP_DEFERRED | offset, false,
+					 __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+		lg_report_bad_free(h, p, ENOENT);
+		return true;
+	}
+
+	if (bytes > LG_MAX_SMALL)
+		lg_later_flush_range(h, index, 1);
+	else if (__atomic_add_fetch(&h->held_freed, bytes, __ATOMIC_RELAXED) >
+		 LG_LATER_BYTES)
 		lg_held_flush(h);
 	errno = saved;
 	return true;

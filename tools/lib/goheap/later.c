@@ -129,7 +129,7 @@ bool lg_later_has(const struct goheap *h, const void *p, size_t bytes)
  * @first: index of the first
  * @n: how many, up to GOHEAP_MAX_BATCH
  *
- * Return: false if this thread may not.
+ * Return: false if this thread may not, or the session has ended.
  */
 bool lg_later_flush_range(struct goheap *h, unsigned int first, unsigned int n)
 {
@@ -144,7 +144,7 @@ bool lg_later_flush_range(struct goheap *h, unsigned int first, unsigned int n)
 		if (!lg_session_ioctl(h, GOHEAP_IOC_FLUSH, &req))
 			break;
 		if (req.bad >= end)
-			return errno == EOWNERDEAD;
+			return false;
 		lg_report_bad_free(h, (void *)(h->base + req.offset), errno);
 	}
 	return true;
@@ -182,9 +182,12 @@ bool lg_later_add(struct goheap *h, struct lg_cache *c, void *p, size_t bytes)
 	unsigned int i;
 	int saved = errno;
 
-	if (unlikely(!c->later) && !later_begin(h, c)) {
+	if (unlikely(!c->later)) {
+		/* One attempt is enough: each free would make it. */
+		c->no_later = c->no_later || !later_begin(h, c);
 		errno = saved;
-		return false;
+		if (c->no_later)
+			return false;
 	}
 	/* It is full if this thread could not flush it. */
 	if (unlikely(c->nlater == LG_LATER))
@@ -216,6 +219,8 @@ bool lg_later_add(struct goheap *h, struct lg_cache *c, void *p, size_t bytes)
 void lg_later_end(struct goheap *h, struct lg_cache *c)
 {
 	lg_later_flush(h, c);
+	if (__atomic_load_n(&h->held_freed, __ATOMIC_RELAXED))
+		lg_held_flush(h);
 	/* What could not be freed is freed with the session. */
 	if (c->later && !c->nlater)
 		list_drop(h, c->first_later / LG_LATER);

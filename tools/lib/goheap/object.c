@@ -147,7 +147,8 @@ bool lg_object_is_kept(struct goheap *h, const void *p)
 {
 	uint64_t entry = lg_object_entry(h, p);
 
-	if ((entry & LG_OWN_MASK) != h->own)
+	/* Another object of the span may have been given since. */
+	if ((entry & LG_OWN_MASK & ~GOHEAP_PAGE_GIVEN) != h->own)
 		return false;
 	if (!GOHEAP_PAGE_CLASS(entry))
 		return lg_object_starts_large(p, entry) &&

@@ -103,16 +103,23 @@ LG_EXPORT int goheap_publish(struct goheap *h, struct goheap_exchange *x,
 
 	for (i = 0; i < n; i++)
 		x[i].done = -1;
+	if (lg_session_fd(h) >= 0 && h->version < 2) {
+		errno = ENOSYS;
+		return -1;
+	}
 	while (n) {
 		unsigned int done = publish_some(h, x, n < BATCH ? n : BATCH,
 						 &err);
 
 		x += done;
 		n -= done;
-		if (done)
+		/* What could not be prepared before those that are done, may be now. */
+		if (!err || done) {
 			tries = 0;
+			continue;
+		}
 		/* Another object may have the entry by now. */
-		if (err && (err != EBUSY || !x->take || ++tries == TRIES)) {
+		if (err != EBUSY || !x->take || ++tries == TRIES) {
 			errno = err;
 			return -1;
 		}

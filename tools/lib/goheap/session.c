@@ -19,9 +19,7 @@ static int attach(struct goheap *h)
 		return -1;
 	h->session = req.session;
 	h->own = GOHEAP_PAGE_USED | req.session;
-	/* The window of a program's malloc() has no objects that are given. */
-	if (!(h->flags & GOHEAP_FORK_COPY))
-		lg_later_map(h, req.fd);
+	lg_later_map(h, req.fd);
 	__atomic_store_n(&h->session_fd, lg_sys_high_fd(req.fd),
 			 __ATOMIC_RELEASE);
 	return 0;

@@ -150,6 +150,7 @@ struct lg_big {
  * @later: this thread's part of the session's list of deferred frees; NULL if it
  *	has none yet
  * @first_later: index of its first entry in the whole list
+ * @no_later: there was none to be had
  * @slots: memory of the magazines' slots
  */
 struct lg_cache {
@@ -166,6 +167,7 @@ struct lg_cache {
 	size_t later_bytes;
 	uint64_t *later;
 	unsigned int first_later;
+	bool no_later;
 	void *slots[];
 };
 
@@ -251,7 +253,8 @@ struct lg_parked {
  * @later: the session's list of deferred frees, or NULL
  * @later_used: bit set: a thread has this part of it
  * @holds: the process has held objects, so the list has memory for them
- * @held_frees: how many of them it has freed
+ * @held_freed: bytes of those that it has freed since the last call
+ * @version: GOHEAP_ABI_VERSION of the kernel
  * @io: see above
  * @session_lock: held while @session_fd is made
  * @kept: large objects
@@ -284,7 +287,8 @@ struct goheap {
 	uint64_t *later;
 	uint64_t later_used[LG_LATER_LISTS / 64];
 	bool holds;
-	unsigned int held_frees;
+	size_t held_freed;
+	uint32_t version;
 	pthread_rwlock_t io;
 	pthread_mutex_t session_lock;
 	struct lg_kept kept;

@@ -657,6 +657,94 @@ static void test_publish(struct goheap *h)
 	goheap_trim(h);
 }
 
+/* From one word to another, in one call. */
+static void test_publish_moves(struct goheap *h)
+{
+	uint64_t *word = new_table(h);
+	void *p = goheap_malloc(h, 64);
+	struct goheap_exchange x[3] = {
+		{ .at = word, .value = goheap_ref(h, p), .give = p },
+		{ .at = word, .expect = goheap_ref(h, p), .take = p },
+		{ .at = word + 1, .value = goheap_ref(h, p), .give = p },
+	};
+
+	check(!goheap_publish(h, x, 3) && x[2].done == 1 && !word[0] &&
+	      goheap_deref(h, word[1]) == p, "an object goes from word to word");
+	goheap_free(h, p);
+	goheap_free(h, word);
+	goheap_trim(h);
+}
+
+#define NR_MOVERS	4
+
+struct mover {
+	struct goheap *h;
+	uint64_t *word;
+	bool wrong;
+};
+
+/* Takes what is in some word, and puts it into another that is empty, or frees it. */
+static void *move(void *arg)
+{
+	struct mover *m = arg;
+	unsigned int i, seed = (uintptr_t)m >> 4;
+
+	for (i = 0; i < 3000; i++) {
+		uint64_t *from = m->word + rand_r(&seed) % 64;
+		uint64_t *to = m->word + rand_r(&seed) % 64;
+		uint64_t ref = __atomic_load_n(from, __ATOMIC_ACQUIRE);
+		struct goheap_exchange x = {
+			.at = from, .expect = ref, .take = goheap_deref(m->h, ref),
+		};
+
+		if (!ref) {
+			x.give = goheap_malloc(m->h, 64);
+			x.value = goheap_ref(m->h, x.give);
+			m->wrong |= goheap_publish(m->h, &x, 1);
+			if (!x.done)
+				goheap_free(m->h, x.give);
+			continue;
+		}
+		m->wrong |= goheap_publish(m->h, &x, 1);
+		if (!x.done)
+			continue;
+		x = (struct goheap_exchange){
+			.at = to, .value = ref, .give = goheap_deref(m->h, ref),
+		};
+		m->wrong |= goheap_publish(m->h, &x, 1);
+		if (!x.done)
+			goheap_free(m->h, x.give);
+	}
+	return NULL;
+}
+
+static void test_publish_threads(struct goheap *h)
+{
+	uint64_t *word = new_table(h);
+	struct mover m[NR_MOVERS];
+	pthread_t thread[NR_MOVERS];
+	unsigned int i, there = 0;
+	bool wrong = false;
+
+	for (i = 0; i < NR_MOVERS; i++) {
+		m[i] = (struct mover){ .h = h, .word = word };
+		pthread_create(&thread[i], NULL, move, &m[i]);
+	}
+	for (i = 0; i < NR_MOVERS; i++) {
+		pthread_join(thread[i], NULL);
+		wrong |= m[i].wrong;
+	}
+	goheap_trim(h);
+	for (i = 0; i < 64; i++)
+		there += !!word[i];
+	check(!wrong && !bad_frees && usage_of(h).given == there + 1,
+	      "threads exchange, and lose nothing");
+	for (i = 0; i < 64; i++)
+		goheap_free(h, goheap_deref(h, word[i]));
+	goheap_free(h, word);
+	goheap_trim(h);
+}
+
 static void test_publish_many(struct goheap *h)
 {
 	uint64_t *word = new_table(h);
@@ -1043,7 +1131,9 @@ int main(int argc, char **argv)
 	goheap_close(h);
 	h = goheap_open(NULL, 0);
 	test_publish(h);
+	test_publish_moves(h);
 	test_publish_many(h);
+	test_publish_threads(h);
 	test_held_is_not_lost(h);
 	test_publish_refuses(h);
 	check(!usage_of(h).given && !bad_frees, "and nothing is left of all that");
