@@ -12,7 +12,7 @@
 
 #define PAGE		4096UL
 #define PER_PAGE	(HEAP_PAGE / sizeof(__u64))
-#define LARGE		(1UL << 20)
+#define LARGE		1048576UL
 
 FIXTURE(defer)
 {

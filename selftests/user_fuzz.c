@@ -129,7 +129,7 @@ static void fill_alloc(struct goheap_alloc_req *r)
 	r->length = below(4) ? below(1 << (4 + below(14))) + 1 : value();
 	r->offsets = pointer(offsets);
 	r->count = below(8) ? 1 + below(32) : value();
-	r->flags = below(8) ? below(4) : rand64();
+	r->flags = below(8) ? below(8) : rand64();
 	r->align = below(4) ? 0 : value();
 }
 

@@ -238,12 +238,32 @@ static int alloc_with(int ss, struct goheap_alloc_req r)
 #define ALLOC_WITH(ss, ...) \
 	alloc_with(ss, (struct goheap_alloc_req){ __VA_ARGS__ })
 
+TEST_F(heap, alloc_can_give_at_once)
+{
+	int other = attach(self->heap);
+	__u64 at[200], large;
+
+	ASSERT_EQ(200, alloc_many(self->ss, 64, at, 200, GOHEAP_ALLOC_GIVEN));
+	ASSERT_EQ(1, alloc_many(self->ss, 1 << 20, &large, 1,
+				GOHEAP_ALLOC_GIVEN | GOHEAP_ALLOC_ZERO |
+				GOHEAP_ALLOC_ALL));
+	EXPECT_EQ(201, usage(self->heap).given);
+	EXPECT_EQ(0, batch(other, GOHEAP_IOC_FREE, at, 200, NULL));
+	/* If the offsets cannot be told, there is nothing. */
+	EXPECT_EQ(-EFAULT, alloc_many(self->ss, 64, (void *)8, 200,
+				      GOHEAP_ALLOC_GIVEN));
+	EXPECT_EQ(1, usage(self->heap).given);
+	EXPECT_EQ(1, usage(self->heap).objects);
+	EXPECT_EQ(0, free_one(other, large));
+	close(other);
+}
+
 TEST_F(heap, alloc_refuses_what_it_does_not_know)
 {
 	__u64 offset;
 	unsigned int bit;
 
-	for (bit = 2; bit < 32; bit++)
+	for (bit = 3; bit < 32; bit++)
 		EXPECT_EQ(-EINVAL, ALLOC_WITH(self->ss, .flags = 1U << bit));
 	EXPECT_EQ(-EINVAL, ALLOC_WITH(self->ss, .reserved = 1));
 	EXPECT_EQ(-EINVAL, ALLOC_WITH(self->ss, .count = 1025));

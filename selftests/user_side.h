@@ -80,7 +80,7 @@ static inline __u64 *mark_of(__u8 *win, __u64 at, size_t length)
 
 /* Free it later, as a library would. */
 static inline void enter(struct side *s, __u8 *win, __u64 at, size_t length,
-		  unsigned int index)
+			 unsigned int index)
 {
 	*mark_of(win, at, length) = GOHEAP_DEFERRED_MARK(s->id, index);
 	__atomic_store_n(&s->list[index], GOHEAP_DEFERRED | at,

@@ -185,7 +185,7 @@ bool gh_udefer_holds(struct gh_usession *ss, unsigned int index, u64 offset)
 }
 
 /*
- * Free what an entry names, and empty it. What is only held stays, unless the session
+ * Empty an entry, and free what it names. What is only held stays, unless the session
  * @ends.
  */
 static int free_entry(struct gh_usession *ss, unsigned int index, bool ends,
@@ -198,13 +198,14 @@ static int free_entry(struct gh_usession *ss, unsigned int index, bool ends,
 
 	if (!(value & GOHEAP_DEFERRED) || (value & GOHEAP_HELD && !ends))
 		return 0;
+	/* First, because the process may take it out at the same time, and use it. */
+	if (cmpxchg64(entry, value, 0) != value)
+		return 0;
 	*offset = value & ~(GOHEAP_DEFERRED | GOHEAP_HELD);
 	if (value & GOHEAP_HELD)
 		gh_uobj_free_held(ss, *offset, empty);
 	else
 		err = gh_uobj_free_deferred(ss, *offset, index, ends, empty);
-	/* If the process has stored another entry meanwhile, that is a new one. */
-	cmpxchg64(entry, value, 0);
 	return err;
 }
 

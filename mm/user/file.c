@@ -255,9 +255,11 @@ static int ioc_alloc(struct uctx *ctx, void *arg)
 	void __user *to = u64_to_user_ptr(req->offsets);
 	unsigned int n = req->count;
 	struct ubatch b __uninitialized;
+	unsigned int bad;
 	int err;
 
-	if (req->flags & ~(GOHEAP_ALLOC_ZERO | GOHEAP_ALLOC_ALL) ||
+	if (req->flags & ~(GOHEAP_ALLOC_ZERO | GOHEAP_ALLOC_ALL |
+			   GOHEAP_ALLOC_GIVEN) ||
 	    req->reserved || !req->length || req->align > GH_UALIGN_MAX ||
 	    (req->align && !is_power_of_2(req->align)))
 		return -EINVAL;
@@ -274,6 +276,9 @@ static int ioc_alloc(struct uctx *ctx, void *arg)
 		err = 0;
 	if (!err && copy_to_user(to, b.offsets, n * sizeof(u64)))
 		err = -EFAULT;
+	/* Last: until then, the end of the session frees them. */
+	if (!err && req->flags & GOHEAP_ALLOC_GIVEN)
+		err = gh_uobj_give(ctx->ss, b.offsets, n, &bad);
 	if (!err)
 		req->count = n;
 	else

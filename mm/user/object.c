@@ -662,7 +662,7 @@ int gh_uobj_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 
 /* Free an object, or have its last pin do so. The process that asks may be gone. */
 static void entered_free(struct gh_uspan *s, unsigned int i, bool ends,
-		       struct list_head *empty)
+			 struct list_head *empty)
 	__must_hold(&s->owner->lock)
 {
 	lockdep_assert_held(&s->owner->heap->lock);

@@ -55,7 +55,7 @@ static u64 pages_to_bytes(unsigned long npages)
  * Return: 0, or -EINTR.
  */
 int gh_ustats_usage(struct gh_uheap *h, struct gh_usession *ss,
-		     struct goheap_usage *u)
+		    struct goheap_usage *u)
 {
 	struct gh_usession *each;
 

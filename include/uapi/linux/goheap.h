@@ -58,9 +58,10 @@
  * end of the session at the latest, whatever ends it. So a process that is killed
  * loses no object that it has entered.
  *
- * The entry of an object is GOHEAP_DEFERRED | its offset; others are ignored. Before the process stores the entry, it stores
- * GOHEAP_DEFERRED_MARK() of its session and of the entry's index into the object:
- * into the second 8 bytes, or the first if the object has no more. The object is
+ * The entry of an object is GOHEAP_DEFERRED | its offset; others are ignored. Before
+ * the process stores the entry, it stores GOHEAP_DEFERRED_MARK() of its session and of
+ * the entry's index into the object: into the second 8 bytes, or the first if the
+ * object has no more. The object is
  * freed only if the mark is there: another process may have freed it meanwhile,
  * and a third may have it now. A free removes the mark.
  *
@@ -171,6 +172,8 @@ struct goheap_attach {
 #define GOHEAP_ALLOC_ZERO	(1U << 0)
 /* goheap_alloc_req.flags: fail rather than allocate fewer than @count. */
 #define GOHEAP_ALLOC_ALL	(1U << 1)
+/* goheap_alloc_req.flags: the objects are given at once. */
+#define GOHEAP_ALLOC_GIVEN	(1U << 2)
 
 /**
  * struct goheap_alloc_req - GOHEAP_IOC_ALLOC: allocate objects of one length

@@ -240,6 +240,7 @@ void lg_cache_trim(struct goheap *h)
 	if (c->id == h->id)
 		cache_empty(h, c);
 	lg_later_flush_all(h);
+	lg_held_flush(h);
 	lg_stock_empty(h);
 	lg_kept_empty(h);
 	lg_kernel_trim(h);
@@ -326,6 +327,7 @@ static void thread_exit(void *unused)
 		if (h) {
 			cache_empty(h, c);
 			lg_later_end(h, c);
+			lg_held_flush(h);
 		}
 		thread_left(h);
 

@@ -19,11 +19,11 @@
 #include <unistd.h>
 
 #include "cache.h"
+#include "deferred.h"
 #include "fork.h"
 #include "inherited.h"
 #include "kept.h"
 #include "kernel.h"
-#include "later.h"
 #include "lock.h"
 #include "report.h"
 #include "session.h"
@@ -94,7 +94,7 @@ static void forget_all(struct goheap *h)
 {
 	lg_cache_forget_all(h);
 	lg_session_close(h);
-	lg_later_forget(h);
+	lg_deferred_forget(h);
 	lg_kernel_forget(h);
 	lg_stock_forget(h);
 	lg_kept_forget(h);

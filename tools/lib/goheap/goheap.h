@@ -157,7 +157,7 @@ size_t goheap_usable_size(struct goheap *h, const void *p);
 int goheap_give(struct goheap *h, void *const *objects, size_t n);
 
 /* goheap_exchange.flags: free @take, rather than have this process hold it. */
-#define GOHEAP_FREE_TAKEN	(1U << 0)
+#define GOHEAP_FREE_TAKEN	1U
 
 /**
  * struct goheap_exchange - an exchange of a word in shared memory
@@ -193,10 +193,23 @@ struct goheap_exchange {
  * lost, whenever the process is killed.
  *
  * Return: 0 if all were tried; or -1 with EINVAL, ENOENT, EPERM, EBUSY, ENOMEM,
- * ENOSPC if this process holds too many objects, ENOSYS if the kernel's module is too
- * old, or EOWNERDEAD, at the first that cannot be tried.
+ * ENOSPC if this process holds too many objects, EOPNOTSUPP if the kernel's module is
+ * too old, or EOWNERDEAD, at the first that cannot be tried.
  */
 int goheap_publish(struct goheap *h, struct goheap_exchange *x, size_t n);
+
+/**
+ * goheap_malloc_given() - allocate memory that is given at once
+ * @h: the heap
+ * @size: bytes
+ *
+ * It costs one system call for a new object, and none for one that this thread has just
+ * freed. If the process is killed before it has published the object, that is lost;
+ * goheap_publish() of an object that is not given loses none.
+ *
+ * Return: as goheap_malloc().
+ */
+void *goheap_malloc_given(struct goheap *h, size_t size);
 
 /**
  * goheap_offset() - what all processes call an object

@@ -8,8 +8,10 @@
 #include <time.h>
 
 #include "cache.h"
+#include "deferred.h"
 #include "device.h"
 #include "fork.h"
+#include "held.h"
 #include "kernel.h"
 #include "later.h"
 #include "lock.h"
@@ -161,13 +163,14 @@ LG_EXPORT void goheap_close(struct goheap *h)
 
 	/* The session's end would do it, but not tell of bad frees. */
 	lg_later_flush_all(h);
+	lg_held_flush(h);
 	lg_kernel_unpark(h);
 
 	lg_cache_lock_heap(h);
 	lg_cache_forget_all(h);
 	lg_kernel_forget(h);
 	lg_session_close(h);
-	lg_later_unmap(h);
+	lg_deferred_unmap(h);
 	lg_window_unmap(h, 0);
 	lg_stock_release(h);
 	if (h->fd >= 0)

@@ -7,6 +7,7 @@
  * in one of the few entries from its own on. Only the kernel enters objects, so each
  * is there once: it must be given to be taken, and is not given while it is held.
  */
+#include "deferred.h"
 #include "held.h"
 #include "later.h"
 #include "report.h"
@@ -41,7 +42,7 @@ int lg_held_begin(struct goheap *h)
 		return -1;
 	if (!h->later) {
 		/* The kernel is too old, or there was no address space. */
-		errno = h->version < 2 ? ENOSYS : ENOMEM;
+		errno = h->version < 2 ? EOPNOTSUPP : ENOMEM;
 		return -1;
 	}
 	req.count = GOHEAP_MAX_BATCH;
@@ -90,9 +91,8 @@ void lg_held_flush(struct goheap *h)
 {
 	unsigned int first;
 
-	if (!__atomic_load_n(&h->holds, __ATOMIC_ACQUIRE))
+	if (!__atomic_exchange_n(&h->held_freed, 0, __ATOMIC_ACQ_REL))
 		return;
-	__atomic_store_n(&h->held_freed, 0, __ATOMIC_RELAXED);
 	for (first = LG_HELD_FIRST; first < GOHEAP_NR_DEFERRED;
 	     first += GOHEAP_MAX_BATCH)
 		lg_later_flush_range(h, first, GOHEAP_MAX_BATCH);
@@ -136,7 +136,7 @@ bool lg_held_free(struct goheap *h, void *p, size_t bytes)
 
 	if (likely(index == GOHEAP_NR_DEFERRED))
 		return false;
-	__atomic_store_n(lg_later_mark(p, bytes),
+	__atomic_store_n(lg_deferred_mark(p, bytes),
 			 GOHEAP_DEFERRED_MARK(h->session, index),
 			 __ATOMIC_RELAXED);
 	/* Another thread may free it, too, or have put it back: a bad free. */

@@ -76,6 +76,28 @@ static int alloc_offsets(struct goheap *h, struct goheap_alloc_req *req)
 	return -1;
 }
 
+static unsigned int alloc(struct goheap *h, struct goheap_alloc_req *req)
+{
+	void **objects = (void **)(uintptr_t)req->offsets;
+	unsigned int got = 0;
+	int err;
+
+	if (lg_kernel_too_long(h, req->length)) {
+		errno = ENOMEM;
+		return 0;
+	}
+
+	pthread_rwlock_rdlock(&h->io);
+	err = alloc_offsets(h, req) ? errno : 0;
+	if (!err)
+		got = to_pointers(h, objects, req->count, req->length);
+	pthread_rwlock_unlock(&h->io);
+
+	if (!got)
+		errno = err ? err : ENOMEM;
+	return got;
+}
+
 /**
  * lg_kernel_alloc() - allocate objects
  * @h: the heap
@@ -97,23 +119,29 @@ unsigned int lg_kernel_alloc(struct goheap *h, size_t size, size_t align,
 		.offsets = (uintptr_t)objects,
 		.count = n,
 	};
-	unsigned int got = 0;
-	int err;
 
-	if (lg_kernel_too_long(h, size)) {
-		errno = ENOMEM;
-		return 0;
-	}
+	return alloc(h, &req);
+}
 
-	pthread_rwlock_rdlock(&h->io);
-	err = alloc_offsets(h, &req) ? errno : 0;
-	if (!err)
-		got = to_pointers(h, objects, req.count, size);
-	pthread_rwlock_unlock(&h->io);
+/**
+ * lg_kernel_alloc_given() - allocate an object that is given
+ * @h: the heap
+ * @size: bytes
+ *
+ * Return: the object; NULL with errno as lg_kernel_alloc().
+ */
+void *lg_kernel_alloc_given(struct goheap *h, size_t size)
+{
+	void *p = NULL;
+	struct goheap_alloc_req req = {
+		.size = sizeof(req),
+		.flags = GOHEAP_ALLOC_GIVEN,
+		.length = size,
+		.offsets = (uintptr_t)&p,
+		.count = 1,
+	};
 
-	if (!got)
-		errno = err ? err : ENOMEM;
-	return got;
+	return alloc(h, &req) ? p : NULL;
 }
 
 /**

@@ -7,55 +7,14 @@
  * happens. Each thread has a part of the list for itself.
  */
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
-#include "held.h"
+#include "deferred.h"
 #include "later.h"
+#include "object.h"
 #include "report.h"
 #include "session.h"
-#include "sys.h"
 
-#define LATER_BYTES	(GOHEAP_NR_DEFERRED * sizeof(uint64_t))
-
-/* ---- the list, and its parts -------------------------------------------- */
-
-/**
- * lg_later_map() - map the list of a session that has just begun
- * @h: the heap
- * @fd: the session
- *
- * Without it, objects are freed one by one.
- */
-void lg_later_map(struct goheap *h, int fd)
-{
-	void *p = mmap(NULL, LATER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       fd, 0);
-
-	h->later = p == MAP_FAILED ? NULL : p;
-}
-
-/**
- * lg_later_unmap() - unmap the list
- * @h: the heap, which no thread uses
- */
-void lg_later_unmap(struct goheap *h)
-{
-	lg_sys_unmap(h->later, LATER_BYTES);
-	lg_later_forget(h);
-}
-
-/**
- * lg_later_forget() - forget the list, in a child: it is the parent's
- * @h: the heap
- *
- * It is not mapped there, and what lies in its place may be another's.
- */
-void lg_later_forget(struct goheap *h)
-{
-	h->later = NULL;
-	h->holds = false;
-	memset(h->later_used, 0, sizeof(h->later_used));
-}
+/* ---- parts of the list -------------------------------------------------- */
 
 /* Take a list that no thread has. Returns LG_LATER_LISTS if there is none. */
 static unsigned int list_take(struct goheap *h)
@@ -117,7 +76,7 @@ static bool later_begin(struct goheap *h, struct lg_cache *c)
  */
 bool lg_later_has(const struct goheap *h, const void *p, size_t bytes)
 {
-	uint64_t mark = __atomic_load_n(lg_later_mark(p, bytes), __ATOMIC_RELAXED);
+	uint64_t mark = __atomic_load_n(lg_deferred_mark(p, bytes), __ATOMIC_RELAXED);
 	unsigned int index = mark >> 32 & 0xffff;
 
 	return h->session && mark == GOHEAP_DEFERRED_MARK(h->session, index);
@@ -196,7 +155,7 @@ bool lg_later_add(struct goheap *h, struct lg_cache *c, void *p, size_t bytes)
 	if (unlikely(i == LG_LATER))
 		return false;
 
-	__atomic_store_n(lg_later_mark(p, bytes),
+	__atomic_store_n(lg_deferred_mark(p, bytes),
 			 GOHEAP_DEFERRED_MARK(h->session, c->first_later + i),
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&c->later[i],
@@ -209,6 +168,46 @@ bool lg_later_add(struct goheap *h, struct lg_cache *c, void *p, size_t bytes)
 	return true;
 }
 
+/* Entries that are looked at for an object that can be used again. */
+#define REUSE_TRIES	8
+
+/**
+ * lg_later_reuse() - use an object again that this thread has freed
+ * @h: the heap
+ * @c: this thread's cache
+ * @bytes: length of the object
+ *
+ * Another thread may have the kernel free it at the same time: who empties the entry
+ * has the object.
+ *
+ * Return: an object that is given, or NULL.
+ */
+void *lg_later_reuse(struct goheap *h, struct lg_cache *c, size_t bytes)
+{
+	unsigned int i = c->nlater, tries = REUSE_TRIES;
+
+	while (i && tries--) {
+		uint64_t entry = __atomic_load_n(&c->later[--i],
+						 __ATOMIC_RELAXED);
+		void *p = (void *)(h->base + (entry & ~GOHEAP_DEFERRED));
+
+		if (!entry || lg_object_size(h, p) != bytes ||
+		    !__atomic_compare_exchange_n(&c->later[i], &entry, 0, false,
+						 __ATOMIC_ACQUIRE,
+						 __ATOMIC_RELAXED))
+			continue;
+		if (i == c->nlater - 1)
+			c->nlater = i;
+		/* Without its mark, another process has freed it since. */
+		if (!lg_later_has(h, p, bytes))
+			continue;
+		c->later_bytes -= bytes;
+		__atomic_store_n(lg_deferred_mark(p, bytes), 0, __ATOMIC_RELAXED);
+		return p;
+	}
+	return NULL;
+}
+
 /* ---- the ends of threads and heaps -------------------------------------- */
 
 /**
@@ -219,8 +218,6 @@ bool lg_later_add(struct goheap *h, struct lg_cache *c, void *p, size_t bytes)
 void lg_later_end(struct goheap *h, struct lg_cache *c)
 {
 	lg_later_flush(h, c);
-	if (__atomic_load_n(&h->held_freed, __ATOMIC_RELAXED))
-		lg_held_flush(h);
 	/* What could not be freed is freed with the session. */
 	if (c->later && !c->nlater)
 		list_drop(h, c->first_later / LG_LATER);
@@ -245,6 +242,5 @@ void lg_later_flush_all(struct goheap *h)
 		if (__atomic_load_n(&h->later_used[i / 64], __ATOMIC_RELAXED) &
 		    1ULL << i % 64)
 			lg_later_flush_range(h, i * LG_LATER, LG_LATER);
-	lg_held_flush(h);
 	errno = saved;
 }

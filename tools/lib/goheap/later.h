@@ -5,19 +5,11 @@
 #include "types.h"
 
 bool lg_later_add(struct goheap *h, struct lg_cache *c, void *p, size_t bytes);
+void *lg_later_reuse(struct goheap *h, struct lg_cache *c, size_t bytes);
 void lg_later_flush(struct goheap *h, struct lg_cache *c);
 void lg_later_flush_all(struct goheap *h);
 void lg_later_end(struct goheap *h, struct lg_cache *c);
-void lg_later_map(struct goheap *h, int fd);
-void lg_later_unmap(struct goheap *h);
-void lg_later_forget(struct goheap *h);
 bool lg_later_flush_range(struct goheap *h, unsigned int first, unsigned int n);
 bool lg_later_has(const struct goheap *h, const void *p, size_t bytes);
-
-/* Where an object that waits to be freed carries its mark. */
-static inline uint64_t *lg_later_mark(const void *p, size_t bytes)
-{
-	return (uint64_t *)p + (bytes > sizeof(uint64_t));
-}
 
 #endif /* LG_LATER_H */

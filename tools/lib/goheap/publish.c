@@ -16,10 +16,13 @@ static uint64_t offset_of(const struct goheap *h, const void *p)
 	return (uintptr_t)p - h->base;
 }
 
+/* These three return 0, or -1 with errno. */
 static int add_give(struct goheap *h, struct goheap_swap *swap, const void *p)
 {
-	if (lg_object_is_kept(h, p))
-		return ENOENT;
+	if (lg_object_is_kept(h, p)) {
+		errno = ENOENT;
+		return -1;
+	}
 	swap->give = offset_of(h, p);
 	swap->from = lg_held_find(h, swap->give);
 	swap->flags |= swap->from < GOHEAP_NR_DEFERRED ? GOHEAP_SWAP_GIVE_HELD :
@@ -36,13 +39,15 @@ static int add_take(struct goheap *h, struct goheap_swap *swap, const void *p,
 		return 0;
 	}
 	if (lg_held_begin(h))
-		return errno;
+		return -1;
 	swap->flags |= GOHEAP_SWAP_HOLD;
 	swap->to = lg_held_room(h, swap->take);
-	return swap->to < GOHEAP_NR_DEFERRED ? 0 : ENOSPC;
+	if (swap->to < GOHEAP_NR_DEFERRED)
+		return 0;
+	errno = ENOSPC;
+	return -1;
 }
 
-/* Returns 0, or an error number. */
 static int swap_of(struct goheap *h, const struct goheap_exchange *x,
 		   struct goheap_swap *swap)
 {
@@ -53,8 +58,10 @@ static int swap_of(struct goheap *h, const struct goheap_exchange *x,
 		.expect = x->expect,
 		.value = x->value,
 	};
-	if (x->flags & ~GOHEAP_FREE_TAKEN)
-		return EINVAL;
+	if (x->flags & ~GOHEAP_FREE_TAKEN) {
+		errno = EINVAL;
+		return -1;
+	}
 	if (x->give)
 		err = add_give(h, swap, x->give);
 	if (!err && x->take)
@@ -75,8 +82,10 @@ static unsigned int publish_some(struct goheap *h, struct goheap_exchange *x,
 
 	*err = 0;
 	while (req.count < n && !*err) {
-		*err = swap_of(h, x + req.count, swaps + req.count);
-		req.count += !*err;
+		if (swap_of(h, x + req.count, swaps + req.count))
+			*err = errno;
+		else
+			req.count++;
 	}
 	if (req.count) {
 		/* It stays 0 if the call itself is refused. */
@@ -104,7 +113,7 @@ LG_EXPORT int goheap_publish(struct goheap *h, struct goheap_exchange *x,
 	for (i = 0; i < n; i++)
 		x[i].done = -1;
 	if (lg_session_fd(h) >= 0 && h->version < 2) {
-		errno = ENOSYS;
+		errno = EOPNOTSUPP;
 		return -1;
 	}
 	while (n) {

@@ -4,8 +4,8 @@
  */
 #include <sys/ioctl.h>
 
+#include "deferred.h"
 #include "device.h"
-#include "later.h"
 #include "session.h"
 #include "sys.h"
 
@@ -19,7 +19,7 @@ static int attach(struct goheap *h)
 		return -1;
 	h->session = req.session;
 	h->own = GOHEAP_PAGE_USED | req.session;
-	lg_later_map(h, req.fd);
+	lg_deferred_map(h, req.fd);
 	__atomic_store_n(&h->session_fd, lg_sys_high_fd(req.fd),
 			 __ATOMIC_RELEASE);
 	return 0;

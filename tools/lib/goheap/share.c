@@ -4,6 +4,10 @@
  */
 #include <sys/ioctl.h>
 
+#include "cache.h"
+#include "class.h"
+#include "kernel.h"
+#include "later.h"
 #include "object.h"
 #include "session.h"
 
@@ -86,4 +90,45 @@ LG_EXPORT int goheap_give(struct goheap *h, void *const *objects, size_t n)
 		n -= some;
 	}
 	return 0;
+}
+
+/* ---- allocating what is given ------------------------------------------- */
+
+static void *alloc_given(struct goheap *h, size_t bytes)
+{
+	void *p;
+
+	if (lg_session_fd(h) < 0 || h->version >= 2)
+		return lg_kernel_alloc_given(h, bytes);
+
+	/* This kernel does it in two calls. */
+	if (!lg_kernel_alloc(h, bytes, 0, &p, 1))
+		return NULL;
+	if (!goheap_give(h, &p, 1))
+		return p;
+	lg_kernel_free(h, &p, 1);
+	return NULL;
+}
+
+LG_EXPORT void *goheap_malloc_given(struct goheap *h, size_t size)
+{
+	struct lg_cache *c = lg_cache_get(h);
+	size_t bytes;
+	void *p = NULL;
+
+	if (size > PTRDIFF_MAX) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (size > LG_MAX_SMALL)
+		bytes = (size + LG_PAGE_SIZE - 1) & -LG_PAGE_SIZE;
+	else
+		bytes = h->class[lg_class_of(h, size)].size;
+	if (c)
+		p = lg_later_reuse(h, c, bytes);
+	if (!p)
+		p = alloc_given(h, bytes);
+	if (!p && lg_cache_reclaim(h, bytes))
+		p = alloc_given(h, bytes);
+	return p;
 }

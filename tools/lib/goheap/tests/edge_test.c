@@ -47,7 +47,7 @@ static void note_bad_free(struct goheap *h, const void *p, int err)
 
 /* No batch of frees longer than this. */
 static unsigned int most_freed = ~0U;
-static unsigned int allocs, trims, publishes;
+static unsigned int allocs, trims, publishes, calls;
 /* The next call that frees waits until another thread yields. */
 static bool stays, inside;
 static unsigned int yields;
@@ -82,6 +82,7 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 		stays = false;
 		stay();
 	}
+	calls++;
 	allocs += cmd == GOHEAP_IOC_ALLOC;
 	trims += cmd == GOHEAP_IOC_TRIM;
 	publishes += cmd == GOHEAP_IOC_PUBLISH;
@@ -657,6 +658,49 @@ static void test_publish(struct goheap *h)
 	goheap_trim(h);
 }
 
+static void test_malloc_given(struct goheap *h)
+{
+	static const size_t lengths[] = { 0, 1, 100, LG_MAX_SMALL, MIB };
+	struct goheap *other = second(h);
+	unsigned int i;
+	void *p, *q;
+	bool good = true;
+
+	/* What a thread has freed of this length, it gets again. */
+	p = goheap_malloc_given(h, 64);
+	q = goheap_malloc_given(h, 1024);
+	goheap_free(h, q);
+	goheap_free(h, p);
+	calls = 0;
+	good &= goheap_malloc_given(h, 50) == p && !calls;
+	good &= goheap_malloc_given(h, 1024) == q && !calls;
+	good &= usage_of(h).given == 2;
+	check(good, "what is given can be had without a call");
+	free_as(other, h, &p, 1);
+	free_as(other, h, &q, 1);
+	/* It is another thread's now, and not had twice. */
+	p = goheap_malloc_given(h, 64);
+	goheap_free(h, p);
+	goheap_trim(h);
+	q = goheap_malloc_given(h, 64);
+	check(q && usage_of(h).given == 3, "or else by one");
+	goheap_free(h, q);
+	good = true;
+	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+		p = goheap_malloc_given(h, lengths[i]);
+		good &= p && goheap_usable_size(h, p) >= lengths[i];
+		if (p)
+			memset(p, 1, lengths[i]);
+		free_as(other, h, &p, 1);
+	}
+	errno = 0;
+	good &= !goheap_malloc_given(h, SIZE_MAX) && errno == ENOMEM;
+	goheap_close(other);
+	goheap_trim(h);
+	check(good && !usage_of(h).given && !bad_frees,
+	      "and of any length, for any process to free");
+}
+
 /* From one word to another, in one call. */
 static void test_publish_moves(struct goheap *h)
 {
@@ -1130,6 +1174,7 @@ int main(int argc, char **argv)
 	test_later_is_trimmed(h);
 	goheap_close(h);
 	h = goheap_open(NULL, 0);
+	test_malloc_given(h);
 	test_publish(h);
 	test_publish_moves(h);
 	test_publish_many(h);

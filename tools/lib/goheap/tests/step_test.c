@@ -394,14 +394,13 @@ static bool is_whole(struct goheap *h, uint64_t at, unsigned int lost)
 	good = u.objects <= lost && u.objects == u.given && u.sessions == 1 &&
 	       u.objects == u.allocs - u.frees && !u.bad &&
 	       u.spans <= u.objects;
-	if (!good)
-		printf("# objects %llu given %llu sessions %llu allocs %llu frees %llu bad %llu spans %llu\n",
-		       (unsigned long long)u.objects, (unsigned long long)u.given,
-		       (unsigned long long)u.sessions,
-		       (unsigned long long)u.allocs,
-		       (unsigned long long)u.frees, (unsigned long long)u.bad,
-		       (unsigned long long)u.spans);
-	return good;
+	if (good)
+		return true;
+	printf("# objects %llu given %llu sessions %llu\n", u.objects, u.given,
+	       u.sessions);
+	printf("# allocs %llu frees %llu bad %llu spans %llu\n", u.allocs,
+	       u.frees, u.bad, u.spans);
+	return false;
 }
 
 /* Returns whether all is well after a kill before step @k, of @n. */
