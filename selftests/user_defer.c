@@ -255,7 +255,7 @@ TEST_F(defer, what_is_refused_is_told)
 	} wrong[] = {
 		{ others, -EPERM }, { freed, -ENOENT }, { mine + 8, -EINVAL },
 		{ WINDOW - 64, -EINVAL }, { WINDOW, -EINVAL },
-		{ ~0ULL >> 2, -EINVAL }, { 1ULL << 61 | mine, -EINVAL },
+		{ ~0ULL >> 3, -EINVAL }, { 1ULL << 60 | mine, -EINVAL },
 	};
 	unsigned int i;
 	struct goheap_flush f;

@@ -185,7 +185,7 @@ static void use_published(struct side *s, __u8 *win, __u64 table)
 		x[1].to = i;
 		x[1].flags = GOHEAP_SWAP_HOLD;
 		must(!publish(s->ss, x + 1, 1, NULL), "held again");
-		enter(s, win, x[1].take, 64, i);
+		release(s, x[1].take, i);
 	}
 	must(!flush(s->ss, 0, 8, NULL), "flushed");
 }

@@ -195,7 +195,7 @@ static void fuzz_list(void)
 		poke64((void *)(windows[i] + at + 8),
 		       GOHEAP_DEFERRED_MARK(id, index));
 	poke64(lists[i] + index,
-	       below(10) ? (2 | below(2)) << 62 | at : value());
+	       below(10) ? (4 | below(4)) << 61 | at : value());
 }
 
 /* Objects that are there, by the count that came back. */

@@ -122,12 +122,15 @@ static void own_replace(struct worker *w, __u64 *slot)
 	*slot = at;
 }
 
-/* Free a given object later; it may be held already, in the same entry. */
+/* Free a given object later; if the kernel made the exchange, it is held in the entry. */
 static void free_later(struct worker *w, __u64 at)
 {
 	if (!object_good((void *)(w->win + at), at))
 		worker_wrong(w);
-	enter(&w->side, w->win, at, sizeof(struct object), w->later);
+	if (w->publishes)
+		release(&w->side, at, w->later);
+	else
+		enter(&w->side, w->win, at, sizeof(struct object), w->later);
 	if (++w->later < NR_LATER)
 		return;
 	w->later = 0;

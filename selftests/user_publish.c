@@ -178,8 +178,7 @@ TEST_F(publish, held_object_goes_with_its_session)
 	s[1].to = 1000;
 	EXPECT_EQ(0, publish(self->b.ss, s, 2, NULL));
 	/* Or before, by a call. */
-	*mark_of(self->win, at, SIZE) = GOHEAP_DEFERRED_MARK(self->b.id, 0);
-	self->b.list[0] = GOHEAP_DEFERRED | at;
+	release(&self->b, at, 0);
 	EXPECT_EQ(0, flush(self->b.ss, 0, GOHEAP_MAX_BATCH, NULL));
 	EXPECT_EQ(1, given(self));
 	side_close(&self->b);
@@ -365,9 +364,15 @@ TEST_F(publish, what_cannot_be_done_changes_nothing)
 	}
 	EXPECT_EQ(refused, usage(self->heap).bad);
 	EXPECT_EQ(-EPERM, free_one(self->a.ss, held));
-	*mark_of(self->win, held, SIZE) = GOHEAP_DEFERRED_MARK(self->b.id, 8);
-	self->b.list[8] = GOHEAP_DEFERRED | held;
+	/* Nor by a list, even that of who holds it, if it does not say so. */
+	enter(&self->a, self->win, held, SIZE, 0);
+	EXPECT_EQ(-EPERM, flush(self->a.ss, 0, 1, NULL));
+	enter(&self->b, self->win, held, SIZE, 9);
+	EXPECT_EQ(-EPERM, flush(self->b.ss, 9, 1, NULL));
+	EXPECT_EQ(2, given(self));
+	release(&self->b, held, 8);
 	EXPECT_EQ(0, flush(self->b.ss, 8, 1, NULL));
+	EXPECT_EQ(1, given(self));
 	memset(self->b.list, 0, HEAP_PAGE);
 	EXPECT_EQ(0, free_one(self->b.ss, old));
 }
@@ -428,11 +433,30 @@ TEST_F(publish, old_entry_frees_neither_what_is_taken_nor_the_next)
 	}
 }
 
+/* What looks like a mark, but is of no session, is data. */
+TEST_F(publish, data_of_what_is_taken_stay)
+{
+	__u64 at = put(self, 0), *data = mark_of(self->win, at, SIZE);
+	struct goheap_swap s = swap(self, 0, at, 0, GOHEAP_SWAP_HOLD);
+	const __u64 value = GOHEAP_DEFERRED_MARK(self->b.id + 1000, 5);
+
+	s.take = at;
+	*data = value;
+	EXPECT_EQ(0, publish(self->b.ss, &s, 1, NULL));
+	EXPECT_EQ(at, s.value);
+	EXPECT_EQ(value, *data);
+	release(&self->b, at, 0);
+	EXPECT_EQ(0, flush(self->b.ss, 0, 1, NULL));
+}
+
 /* An entry that is false frees nothing but what is held. */
 TEST_F(publish, end_frees_only_what_is_held)
 {
 	__u64 at = put(self, 0);
 
+	release(&self->b, at, 0);
+	EXPECT_EQ(0, flush(self->b.ss, 0, 1, NULL));
+	EXPECT_EQ(1, given(self));
 	self->b.list[0] = GOHEAP_DEFERRED | GOHEAP_HELD | at;
 	side_close(&self->b);
 	EXPECT_EQ(1, given(self));

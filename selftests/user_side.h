@@ -87,6 +87,14 @@ static inline void enter(struct side *s, __u8 *win, __u64 at, size_t length,
 			 __ATOMIC_RELEASE);
 }
 
+/* Free later what is held in an entry. */
+static inline void release(struct side *s, __u64 at, unsigned int index)
+{
+	__atomic_store_n(&s->list[index],
+			 GOHEAP_DEFERRED | GOHEAP_RELEASED | at,
+			 __ATOMIC_RELEASE);
+}
+
 static inline int publish(int ss, struct goheap_swap *swaps, unsigned int n,
 			  unsigned int *bad)
 {

@@ -14,6 +14,7 @@
  */
 #include <linux/lockdep.h>
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/sched/user.h>
 
 #include "charge.h"
@@ -25,6 +26,9 @@
 /* Entries of a kernel page, and of a heap page. */
 #define PER_FRAME	(PAGE_SIZE / sizeof(u64))
 #define PER_PAGE	(GH_PAGE_SIZE / sizeof(u64))
+
+/* What an entry says besides the offset. */
+#define FLAGS		(GOHEAP_DEFERRED | GOHEAP_HELD | GOHEAP_RELEASED)
 
 /* Entries that an ending session frees under one hold of the heap's lock. */
 #define DRAIN_ENTRIES	256U
@@ -99,6 +103,7 @@ struct page *gh_udefer_frame(struct gh_usession *ss, unsigned long nr)
 {
 	if (nr >= GH_UDEFER_FRAMES)
 		return NULL;
+	nr = array_index_nospec(nr, GH_UDEFER_FRAMES);
 	/* Pairs with the release in commit_page(). */
 	return smp_load_acquire(&ss->deferred[nr]);
 }
@@ -201,9 +206,9 @@ static int free_entry(struct gh_usession *ss, unsigned int index, bool ends,
 	/* First, because the process may take it out at the same time, and use it. */
 	if (cmpxchg64(entry, value, 0) != value)
 		return 0;
-	*offset = value & ~(GOHEAP_DEFERRED | GOHEAP_HELD);
-	if (value & GOHEAP_HELD)
-		gh_uobj_free_held(ss, *offset, empty);
+	*offset = value & ~FLAGS;
+	if (value & (GOHEAP_HELD | GOHEAP_RELEASED))
+		gh_uobj_free_held(ss, *offset, ends, empty);
 	else
 		err = gh_uobj_free_deferred(ss, *offset, index, ends, empty);
 	return err;

@@ -236,19 +236,6 @@ static int ioc_attach(struct uctx *ctx, void *arg)
 	return 0;
 }
 
-/*
- * One by one: another thread may have guessed an offset and freed the object,
- * and a batch with this one in it would be refused as a whole.
- */
-static void alloc_undo(struct gh_usession *ss, const u64 *offsets,
-		       unsigned int n)
-{
-	unsigned int bad;
-
-	while (n--)
-		gh_uobj_free(ss, offsets + n, 1, &bad);
-}
-
 static int ioc_alloc(struct uctx *ctx, void *arg)
 {
 	struct goheap_alloc_req *req = arg;
@@ -276,13 +263,13 @@ static int ioc_alloc(struct uctx *ctx, void *arg)
 		err = 0;
 	if (!err && copy_to_user(to, b.offsets, n * sizeof(u64)))
 		err = -EFAULT;
-	/* Last: until then, the end of the session frees them. */
+	/* Now: until then, the end of the session frees them. */
 	if (!err && req->flags & GOHEAP_ALLOC_GIVEN)
 		err = gh_uobj_give(ctx->ss, b.offsets, n, &bad);
 	if (!err)
 		req->count = n;
 	else
-		alloc_undo(ctx->ss, b.offsets, n);
+		gh_uobj_unalloc(ctx->ss, b.offsets, n);
 
 	batch_put(&b);
 	return err;

@@ -502,16 +502,19 @@ static u64 *obj_mark(const struct gh_uspan *s, unsigned int i)
 }
 
 /*
- * An object that is freed must lose its mark, whoever has entered it: who gets the
- * object next need not write there.
+ * An object that is freed or taken must lose its mark, whoever has entered it: who gets
+ * the object next need not write there. Data are no mark unless some session had that
+ * number.
  */
 static void obj_clear_mark(const struct gh_uspan *s, unsigned int i)
 	__must_hold(&s->owner->heap->lock)
 {
 	u64 *mark = obj_mark(s, i);
+	u64 value = READ_ONCE(*mark);
 
-	if (READ_ONCE(*mark) >> 48 == GOHEAP_DEFERRED_MARK(0, 0) >> 48)
-		WRITE_ONCE(*mark, 0);
+	if (value >> 48 == GOHEAP_DEFERRED_MARK(0, 0) >> 48 && (u32)value &&
+	    (u32)value <= s->owner->heap->next_id)
+		cmpxchg64(mark, value, 0);
 }
 
 /* ---- freeing what any session may free ---------------------------------- */
@@ -604,8 +607,9 @@ static void any_free_one(struct gh_uheap *h, u64 offset,
 	spin_unlock(&owner->lock);
 }
 
+/* If it @must be done, also by a task that is being killed. */
 static int any_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
-		    unsigned int *bad)
+		    unsigned int *bad, bool must)
 {
 	struct gh_uheap *h = ss->heap;
 	struct gh_uspan *s;
@@ -613,7 +617,9 @@ static int any_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 	unsigned int i;
 	int err = 0;
 
-	if (gh_uheap_lock_killable(h))
+	if (must)
+		gh_uheap_lock(h);
+	else if (gh_uheap_lock_killable(h))
 		return -EINTR;
 	for (i = 0; i < n && !err; i++)
 		err = any_claim_one(ss, offsets[i]);
@@ -654,10 +660,30 @@ int gh_uobj_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 	int err = own_free(ss, offsets, n);
 
 	if (unlikely(err == -EAGAIN))
-		err = any_free(ss, offsets, n, bad);
+		err = any_free(ss, offsets, n, bad, false);
 	if (unlikely(err && err != -EOWNERDEAD && err != -EINTR))
 		atomic64_inc(&ss->heap->bad);
 	return err;
+}
+
+/**
+ * gh_uobj_unalloc() - free objects that were allocated for a call that failed
+ * @ss: the session
+ * @offsets: the objects
+ * @n: how many
+ *
+ * One by one: another thread may have guessed an offset and freed the object, and a
+ * batch with this one in it would be refused as a whole.
+ *
+ * Context: process context, may sleep.
+ */
+void gh_uobj_unalloc(struct gh_usession *ss, const u64 *offsets, unsigned int n)
+{
+	unsigned int bad;
+
+	while (n--)
+		if (own_free(ss, offsets + n, 1) == -EAGAIN)
+			any_free(ss, offsets + n, 1, &bad, true);
 }
 
 /* Free an object, or have its last pin do so. The process that asks may be gone. */
@@ -689,9 +715,8 @@ static void entered_free(struct gh_uspan *s, unsigned int i, bool ends,
  * @empty: gets the span if no other object is left in it; it must be withdrawn
  *
  * The object must carry the mark of the entry. If it does not, another process has
- * freed or taken it since: then there is nothing to do. It is given; or held, by this
- * session, as others do not mark it; or the session's own. What is pinned is freed with
- * its last pin.
+ * freed or taken it since: then there is nothing to do. It must be given, or the
+ * session's own. What is pinned is freed with its last pin.
  *
  * Context: the heap's lock is held.
  * Return: 0; or, with nothing changed but the mark, -EINVAL if no object starts there,
@@ -720,7 +745,7 @@ int gh_uobj_free_deferred(struct gh_usession *ss, u64 offset,
 
 	spin_lock(&s->owner->lock);
 	state = s->state[i];
-	if (state == GH_UOBJ_GIVEN || state == GH_UOBJ_HELD ||
+	if (state == GH_UOBJ_GIVEN ||
 	    (state == GH_UOBJ_PRIVATE && s->owner == ss)) {
 		entered_free(s, i, ends, empty);
 	} else {
@@ -732,14 +757,15 @@ int gh_uobj_free_deferred(struct gh_usession *ss, u64 offset,
 }
 
 /**
- * gh_uobj_free_held() - free an object that an ending session has taken
+ * gh_uobj_free_held() - free an object that a session has taken
  * @ss: the session
  * @offset: what its entry says
+ * @ends: the session is ending
  * @empty: gets the span if no other object is left in it; it must be withdrawn
  *
  * Context: the heap's lock is held.
  */
-void gh_uobj_free_held(struct gh_usession *ss, u64 offset,
+void gh_uobj_free_held(struct gh_usession *ss, u64 offset, bool ends,
 		       struct list_head *empty)
 {
 	struct gh_uspan *s;
@@ -751,7 +777,7 @@ void gh_uobj_free_held(struct gh_usession *ss, u64 offset,
 		return;
 	spin_lock(&s->owner->lock);
 	if (s->state[i] == GH_UOBJ_HELD)
-		entered_free(s, i, true, empty);
+		entered_free(s, i, ends, empty);
 	spin_unlock(&s->owner->lock);
 }
 
@@ -1048,7 +1074,7 @@ bool gh_uobj_pinned(const struct gh_uspan *s, unsigned int i)
 }
 
 /**
- * gh_uobj_free_doomed() - free an object that outlived its session while pinned
+ * gh_uobj_free_doomed() - free an object that was to be freed while it was pinned
  * @h: the heap
  * @s: its span
  * @i: its index

@@ -30,7 +30,9 @@ int gh_uobj_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 int gh_uobj_free_deferred(struct gh_usession *ss, u64 offset,
 			  unsigned int index, bool ends,
 			  struct list_head *empty);
-void gh_uobj_free_held(struct gh_usession *ss, u64 offset,
+void gh_uobj_unalloc(struct gh_usession *ss, const u64 *offsets,
+		     unsigned int n);
+void gh_uobj_free_held(struct gh_usession *ss, u64 offset, bool ends,
 		       struct list_head *empty);
 int gh_uobj_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 		 unsigned int *bad);

@@ -2,8 +2,8 @@
 /*
  * upin: objects of user heaps that kernel code holds.
  *
- * A pinned object cannot be freed: a call that tries fails with EBUSY. When its
- * session ends, it is freed with its last pin.
+ * A pinned object cannot be freed: GOHEAP_IOC_FREE fails with EBUSY. When its session
+ * ends, or it is freed by a list or an exchange, it is freed with its last pin.
  */
 #include <linux/export.h>
 #include <linux/lockdep.h>

@@ -294,7 +294,7 @@ struct gh_usession {
  * @gone: counts of sessions that ended
  * @roots: root slots
  * @bad: offsets refused
- * @late: deferred frees of objects that others had freed before
+ * @late: deferred frees of objects that had lost their mark
  * @deaths: sessions that ended
  * @seen: deaths that read() has reported
  * @wait: read() and poll() wait here for the next death

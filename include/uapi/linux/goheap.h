@@ -61,19 +61,20 @@
  * The entry of an object is GOHEAP_DEFERRED | its offset; others are ignored. Before
  * the process stores the entry, it stores GOHEAP_DEFERRED_MARK() of its session and of
  * the entry's index into the object: into the second 8 bytes, or the first if the
- * object has no more. The object is
- * freed only if the mark is there: another process may have freed it meanwhile,
- * and a third may have it now. A free removes the mark.
+ * object has no more. The object is freed only if the mark is there: another process
+ * may have freed or taken it meanwhile, and a third may have it now. Who frees or takes
+ * a given object removes the mark, so no other data of an object should look like one.
  *
  * An entry with GOHEAP_HELD as well is of an object that the process has taken and
  * still uses, see GOHEAP_IOC_PUBLISH. Others can neither free nor take it, and the end
- * of the session frees it, with or without a mark. To free it earlier, store the mark,
- * and then the entry without GOHEAP_HELD.
+ * of the session frees it. To free it earlier, exchange GOHEAP_HELD for GOHEAP_RELEASED.
+ * Neither entry needs a mark.
  *
  * An object that a kernel module holds is freed when that unpins it.
  */
 #define GOHEAP_DEFERRED		(1ULL << 63)
 #define GOHEAP_HELD		(1ULL << 62)
+#define GOHEAP_RELEASED		(1ULL << 61)
 #define GOHEAP_DEFERRED_MARK(session, index)				\
 	(0xd1edULL << 48 | (__u64)(index) << 32 | (__u32)(session))
 
@@ -256,8 +257,8 @@ struct goheap_defer {
  * @flags: 0
  * @first: index of the first entry
  * @count: how many entries, 1 to GOHEAP_MAX_BATCH
- * @bad: out, with EINVAL, EPERM or ENOENT: index of the entry that was refused. It
- *	is empty now; those before it are done, those behind it are not.
+ * @bad: out, with EINVAL, EPERM, EBUSY or ENOENT: index of the entry that was
+ *	refused. It is empty now; those before it are done, those behind it are not.
  * @reserved: 0
  * @offset: out, with the same: the object that was refused
  *
@@ -394,7 +395,7 @@ struct goheap_limit {
  * @deaths: out: sessions that ended, ever
  * @allocs: out: objects allocated, ever
  * @frees: out: objects freed, ever
- * @reclaimed: out: those of them that the end of a session freed
+ * @reclaimed: out: those of them that the end of a session, or a last pin, freed
  * @pinned: out: objects that the kernel holds
  * @peak_bytes: out: largest @heap_bytes
  * @bad: out: offsets refused, ever

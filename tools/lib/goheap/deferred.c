@@ -34,6 +34,7 @@ void lg_deferred_forget(struct goheap *h)
 {
 	h->later = NULL;
 	h->holds = false;
+	h->held_freed = 0;
 	memset(h->later_used, 0, sizeof(h->later_used));
 }
 

@@ -203,8 +203,8 @@ int goheap_publish(struct goheap *h, struct goheap_exchange *x, size_t n);
  * @h: the heap
  * @size: bytes
  *
- * It costs one system call for a new object, and none for one that this thread has just
- * freed. If the process is killed before it has published the object, that is lost;
+ * It costs one system call, as goheap_malloc() does when the thread has no object at
+ * hand. If the process is killed before it has published the object, that is lost;
  * goheap_publish() of an object that is not given loses none.
  *
  * Return: as goheap_malloc().

@@ -7,7 +7,6 @@
  * in one of the few entries from its own on. Only the kernel enters objects, so each
  * is there once: it must be given to be taken, and is not given while it is held.
  */
-#include "deferred.h"
 #include "held.h"
 #include "later.h"
 #include "report.h"
@@ -17,6 +16,7 @@
 #define PROBES		32
 
 #define HELD(offset)	(GOHEAP_DEFERRED | GOHEAP_HELD | (offset))
+#define RELEASED(offset) (GOHEAP_DEFERRED | GOHEAP_RELEASED | (offset))
 
 /* The entries of an object, one after the other. */
 static unsigned int entry_of(uint64_t offset, unsigned int probe)
@@ -95,7 +95,9 @@ void lg_held_flush(struct goheap *h)
 		return;
 	for (first = LG_HELD_FIRST; first < GOHEAP_NR_DEFERRED;
 	     first += GOHEAP_MAX_BATCH)
-		lg_later_flush_range(h, first, GOHEAP_MAX_BATCH);
+		/* The count need only say that there is something left. */
+		if (!lg_later_flush_range(h, first, GOHEAP_MAX_BATCH))
+			__atomic_add_fetch(&h->held_freed, 1, __ATOMIC_RELAXED);
 }
 
 /**
@@ -125,7 +127,7 @@ unsigned int lg_held_room(struct goheap *h, uint64_t offset)
  *
  * A small one stays in its entry until there are many bytes. errno is kept.
  *
- * Return: whether the process holds it.
+ * Return: whether the process holds it, or has freed it already.
  */
 bool lg_held_free(struct goheap *h, void *p, size_t bytes)
 {
@@ -134,23 +136,24 @@ bool lg_held_free(struct goheap *h, void *p, size_t bytes)
 	uint64_t held = HELD(offset);
 	int saved = errno;
 
-	if (likely(index == GOHEAP_NR_DEFERRED))
-		return false;
-	__atomic_store_n(lg_deferred_mark(p, bytes),
-			 GOHEAP_DEFERRED_MARK(h->session, index),
-			 __ATOMIC_RELAXED);
+	if (likely(index == GOHEAP_NR_DEFERRED)) {
+		if (!__atomic_load_n(&h->holds, __ATOMIC_ACQUIRE) ||
+		    entry_with(h, offset, RELEASED(offset)) ==
+		    GOHEAP_NR_DEFERRED)
+			return false;
+		lg_report_bad_free(h, p, ENOENT);
+		return true;
+	}
 	/* Another thread may free it, too, or have put it back: a bad free. */
 	if (!__atomic_compare_exchange_n(&h->later[index], &held,
-					 GOHEAP_DEFERRED | offset, false,
+					 RELEASED(offset), false,
 					 __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
 		lg_report_bad_free(h, p, ENOENT);
 		return true;
 	}
 
-	if (bytes > LG_MAX_SMALL)
-		lg_later_flush_range(h, index, 1);
-	else if (__atomic_add_fetch(&h->held_freed, bytes, __ATOMIC_RELAXED) >
-		 LG_LATER_BYTES)
+	if (__atomic_add_fetch(&h->held_freed, bytes, __ATOMIC_RELAXED) >
+	    LG_LATER_BYTES)
 		lg_held_flush(h);
 	errno = saved;
 	return true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * later: objects that were given and are free, until there are enough for a call.
+ * later: objects that are free, and that may be given, until there are enough for a call.
  *
  * They lie in the session's list of deferred frees, which the kernel shares with
  * this process and empties when the session ends. So none is lost, however that
@@ -10,7 +10,6 @@
 
 #include "deferred.h"
 #include "later.h"
-#include "object.h"
 #include "report.h"
 #include "session.h"
 
@@ -166,46 +165,6 @@ bool lg_later_add(struct goheap *h, struct lg_cache *c, void *p, size_t bytes)
 	if (c->nlater == LG_LATER || c->later_bytes > LG_LATER_BYTES)
 		lg_later_flush(h, c);
 	return true;
-}
-
-/* Entries that are looked at for an object that can be used again. */
-#define REUSE_TRIES	8
-
-/**
- * lg_later_reuse() - use an object again that this thread has freed
- * @h: the heap
- * @c: this thread's cache
- * @bytes: length of the object
- *
- * Another thread may have the kernel free it at the same time: who empties the entry
- * has the object.
- *
- * Return: an object that is given, or NULL.
- */
-void *lg_later_reuse(struct goheap *h, struct lg_cache *c, size_t bytes)
-{
-	unsigned int i = c->nlater, tries = REUSE_TRIES;
-
-	while (i && tries--) {
-		uint64_t entry = __atomic_load_n(&c->later[--i],
-						 __ATOMIC_RELAXED);
-		void *p = (void *)(h->base + (entry & ~GOHEAP_DEFERRED));
-
-		if (!entry || lg_object_size(h, p) != bytes ||
-		    !__atomic_compare_exchange_n(&c->later[i], &entry, 0, false,
-						 __ATOMIC_ACQUIRE,
-						 __ATOMIC_RELAXED))
-			continue;
-		if (i == c->nlater - 1)
-			c->nlater = i;
-		/* Without its mark, another process has freed it since. */
-		if (!lg_later_has(h, p, bytes))
-			continue;
-		c->later_bytes -= bytes;
-		__atomic_store_n(lg_deferred_mark(p, bytes), 0, __ATOMIC_RELAXED);
-		return p;
-	}
-	return NULL;
 }
 
 /* ---- the ends of threads and heaps -------------------------------------- */

@@ -5,7 +5,6 @@
 #include "types.h"
 
 bool lg_later_add(struct goheap *h, struct lg_cache *c, void *p, size_t bytes);
-void *lg_later_reuse(struct goheap *h, struct lg_cache *c, size_t bytes);
 void lg_later_flush(struct goheap *h, struct lg_cache *c);
 void lg_later_flush_all(struct goheap *h);
 void lg_later_end(struct goheap *h, struct lg_cache *c);

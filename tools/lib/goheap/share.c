@@ -7,7 +7,6 @@
 #include "cache.h"
 #include "class.h"
 #include "kernel.h"
-#include "later.h"
 #include "object.h"
 #include "session.h"
 
@@ -98,12 +97,18 @@ static void *alloc_given(struct goheap *h, size_t bytes)
 {
 	void *p;
 
-	if (lg_session_fd(h) < 0 || h->version >= 2)
-		return lg_kernel_alloc_given(h, bytes);
+	if (lg_session_fd(h) < 0 || h->version >= 2) {
+		p = lg_kernel_alloc_given(h, bytes);
+		if (p && bytes <= LG_MAX_SMALL)
+			lg_object_unmark(p);
+		return p;
+	}
 
 	/* This kernel does it in two calls. */
 	if (!lg_kernel_alloc(h, bytes, 0, &p, 1))
 		return NULL;
+	if (bytes <= LG_MAX_SMALL)
+		lg_object_unmark(p);
 	if (!goheap_give(h, &p, 1))
 		return p;
 	lg_kernel_free(h, &p, 1);
@@ -112,9 +117,8 @@ static void *alloc_given(struct goheap *h, size_t bytes)
 
 LG_EXPORT void *goheap_malloc_given(struct goheap *h, size_t size)
 {
-	struct lg_cache *c = lg_cache_get(h);
 	size_t bytes;
-	void *p = NULL;
+	void *p;
 
 	if (size > PTRDIFF_MAX) {
 		errno = ENOMEM;
@@ -124,10 +128,7 @@ LG_EXPORT void *goheap_malloc_given(struct goheap *h, size_t size)
 		bytes = (size + LG_PAGE_SIZE - 1) & -LG_PAGE_SIZE;
 	else
 		bytes = h->class[lg_class_of(h, size)].size;
-	if (c)
-		p = lg_later_reuse(h, c, bytes);
-	if (!p)
-		p = alloc_given(h, bytes);
+	p = alloc_given(h, bytes);
 	if (!p && lg_cache_reclaim(h, bytes))
 		p = alloc_given(h, bytes);
 	return p;

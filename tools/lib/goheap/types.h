@@ -253,7 +253,7 @@ struct lg_parked {
  * @later: the session's list of deferred frees, or NULL
  * @later_used: bit set: a thread has this part of it
  * @holds: the process has held objects, so the list has memory for them
- * @held_freed: bytes of those that it has freed since the last call
+ * @held_freed: bytes of those that it has freed since the last call, about
  * @version: GOHEAP_ABI_VERSION of the kernel
  * @io: see above
  * @session_lock: held while @session_fd is made
