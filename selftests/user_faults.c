@@ -36,6 +36,7 @@ static const struct {
 	{ 8, "having the lock of a heap", false },
 };
 
+#define USER		4
 #define LOCKED		8
 
 /* As enum gh_fault_action. */
@@ -477,6 +478,39 @@ static void kill_waiters(void)
 	ksft_test_result(!wrong, "who waits for the lock of a heap can be killed\n");
 }
 
+static __u64 to_pin;
+
+/* Its third step that can fail is that the kernel maps the object. */
+static void stay_mapping(int heap)
+{
+	char words[64];
+
+	fault = open(FAULT, O_RDWR | O_CLOEXEC);
+	arm(USER, 3, STAY);
+	snprintf(words, sizeof(words), "%d %llu %lu", heap, to_pin, LARGE);
+	if (write_text(PIN, words))
+		_exit(1);
+}
+
+/* If the lock were held, this would not come back. */
+static void map_slowly(void)
+{
+	int heap = heap_open(), ss = attach(heap);
+	pid_t pid;
+
+	wrong = 0;
+	to_pin = alloc_one(ss, LARGE);
+	pid = waiter(stay_mapping, heap);
+	must(usage(heap).pinned == 1, "it is pinned already");
+	must(free_one(ss, to_pin) == -EBUSY, "and cannot be freed");
+	close(ss);
+	must(usage(heap).objects == 1, "not even by the end of the session");
+	must(write(fault, "go", 2) == 2 && !wait_for(pid), "let go");
+	must(!write_text(PIN, "none") && !usage(heap).objects, "unpinned");
+	close(heap);
+	ksft_test_result(!wrong, "an object is mapped for the kernel without the lock\n");
+}
+
 static int load(const char *module)
 {
 	int fd = open(module, O_RDONLY | O_CLOEXEC);
@@ -509,13 +543,14 @@ int main(void)
 	fault = open(FAULT, O_RDWR | O_CLOEXEC);
 	if (fault < 0)
 		ksft_exit_fail_msg("no " FAULT "\n");
-	ksft_set_plan(4 + ARRAY_SIZE(points) + 2);
+	ksft_set_plan(4 + ARRAY_SIZE(points) + 3);
 	peek_init();
 	for (i = 0; i < ARRAY_SIZE(points); i++)
 		try_all(i);
 	for (i = 0; i < ARRAY_SIZE(points); i++)
 		kill_all(i);
 	kill_waiters();
+	map_slowly();
 	ksft_test_result(no_heaps(), "no heap is left\n");
 	close(fault);
 	syscall(SYS_delete_module, "goheap_user_client", O_NONBLOCK);

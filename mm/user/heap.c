@@ -97,7 +97,7 @@ static void heap_init(struct gh_uheap *h)
 	kref_init(&h->ref);
 	mutex_init(&h->lock);
 	INIT_LIST_HEAD(&h->sessions);
-	INIT_LIST_HEAD(&h->pins);
+	hash_init(h->pins);
 	init_waitqueue_head(&h->wait);
 	h->limit = ULONG_MAX;
 	h->creator = current_fsuid();

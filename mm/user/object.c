@@ -1062,13 +1062,12 @@ int gh_uobj_resize(struct gh_usession *ss, u64 offset, u64 length)
  */
 bool gh_uobj_pinned(const struct gh_uspan *s, unsigned int i)
 {
-	const struct gh_uheap *h = s->owner->heap;
 	struct gh_upin *pin;
 
-	lockdep_assert_held(&h->lock);
+	lockdep_assert_held(&s->owner->heap->lock);
 
-	list_for_each_entry(pin, &h->pins, list)
-		if (pin->span == s && pin->idx == i)
+	list_for_each_entry(pin, &s->pins, list)
+		if (pin->idx == i)
 			return true;
 	return false;
 }

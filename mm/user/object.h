@@ -9,7 +9,8 @@
 
 /**
  * struct gh_upin - a pin: kernel code holds an object
- * @list: in the heap's list, under its lock
+ * @list: in the span's list, under the heap's lock
+ * @node: in the heap's table, under its lock, once @addr is known
  * @span: the object's span
  * @idx: which object of it
  * @addr: what the holder was given
@@ -17,6 +18,7 @@
  */
 struct gh_upin {
 	struct list_head list;
+	struct hlist_node node;
 	struct gh_uspan *span;
 	unsigned int idx;
 	void *addr;

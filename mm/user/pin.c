@@ -24,17 +24,17 @@ static unsigned long pin_npages(u64 offset, size_t len)
 	return ((offset + len - 1) >> PAGE_SHIFT) - (offset >> PAGE_SHIFT) + 1;
 }
 
-/* Allocates the array of pin_map() before the heap's lock is taken. */
-static struct page **pin_pages(unsigned long n)
+/* Allocates the array of pin_pages() before the heap's lock is taken. */
+static struct page **pin_room(unsigned long n)
 {
 	if (gh_fault(GH_FAULT_USER))
 		return NULL;
 	return goheap_alloc(array_size(n, sizeof(struct page *)), GH_UOBJ_GFP);
 }
 
-/* Find or make the kernel's mapping of pages of the window. */
-static int pin_map(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
-		   unsigned long n, struct page **pages)
+/* The pages of an object that has been pinned, which stay as long as that. */
+static void pin_pages(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
+		      unsigned long n, struct page **pages)
 	__must_hold(&h->lock)
 {
 	unsigned long first = offset >> PAGE_SHIFT;
@@ -43,20 +43,11 @@ static int pin_map(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 	lockdep_assert_held(&h->lock);
 
 	/* The kernel has every single page mapped already. */
-	if (n == 1) {
+	if (n == 1)
 		pin->addr = page_address(gh_upages_frame(h, first)) +
 			    offset_in_page(offset);
-		return 0;
-	}
-
-	for (i = 0; i < n; i++)
+	for (i = 0; n > 1 && i < n; i++)
 		pages[i] = gh_upages_frame(h, first + i);
-	if (!gh_fault(GH_FAULT_USER))
-		pin->mapped = vmap(pages, n, VM_MAP, PAGE_KERNEL);
-	if (!pin->mapped)
-		return -ENOMEM;
-	pin->addr = pin->mapped + offset_in_page(offset);
-	return 0;
 }
 
 /* Find the object that some bytes are in, and count a pin of it. */
@@ -90,6 +81,7 @@ static int pin_object(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 	if (can) {
 		s->npins++;
 		s->owner->count.pinned++;
+		list_add(&pin->list, &s->pins);
 	}
 	spin_unlock(&s->owner->lock);
 
@@ -98,7 +90,7 @@ static int pin_object(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 	return state == GH_UOBJ_FREE ? -ENOENT : -EBUSY;
 }
 
-/* Takes a pin that is in no list. If the span must be freed, @empty gets it. */
+/* If the span must be freed, @empty gets it. */
 static void unpin_object(struct gh_uheap *h, struct gh_upin *pin,
 			 struct list_head *empty)
 	__must_hold(&h->lock)
@@ -107,6 +99,7 @@ static void unpin_object(struct gh_uheap *h, struct gh_upin *pin,
 
 	lockdep_assert_held(&h->lock);
 
+	list_del(&pin->list);
 	spin_lock(&s->owner->lock);
 	s->npins--;
 	s->owner->count.pinned--;
@@ -115,6 +108,43 @@ static void unpin_object(struct gh_uheap *h, struct gh_upin *pin,
 	if (s->state[pin->idx] == GH_UOBJ_DOOMED &&
 	    !gh_uobj_pinned(s, pin->idx))
 		gh_uobj_free_doomed(h, s, pin->idx, empty);
+}
+
+/*
+ * Have the kernel map an object that has been pinned. Without the heap's lock, because
+ * vmap() may wait for memory.
+ */
+static int pin_map(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
+		   unsigned long n, struct page **pages)
+{
+	LIST_HEAD(empty);
+
+	if (!gh_fault(GH_FAULT_USER))
+		pin->mapped = vmap(pages, n, VM_MAP, PAGE_KERNEL);
+	if (pin->mapped) {
+		pin->addr = pin->mapped + offset_in_page(offset);
+		return 0;
+	}
+
+	/* The session may have ended meanwhile. */
+	gh_uheap_lock(h);
+	unpin_object(h, pin, &empty);
+	mutex_unlock(&h->lock);
+	gh_uspan_release(h, &empty);
+	return -ENOMEM;
+}
+
+/*
+ * Returns the address. Another thread may have pinned the same bytes, and have the same
+ * address; when it unpins, it may find, and free, this record.
+ */
+static void *pin_publish(struct gh_uheap *h, struct gh_upin *pin)
+	__must_hold(&h->lock)
+{
+	lockdep_assert_held(&h->lock);
+
+	hash_add(h->pins, &pin->node, (unsigned long)pin->addr);
+	return pin->addr;
 }
 
 /**
@@ -137,9 +167,8 @@ void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 	struct gh_uheap *h = (struct gh_uheap *)heap;
 	struct page **pages = NULL;
 	struct gh_upin *pin = NULL;
+	void *addr = NULL;
 	unsigned long n;
-	void *addr;
-	LIST_HEAD(empty);
 	int err;
 
 	if (!len || offset >= GH_UWINDOW || len > GH_UWINDOW - offset)
@@ -150,7 +179,7 @@ void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 
 	n = pin_npages(offset, len);
 	if (n > 1)
-		pages = pin_pages(n);
+		pages = pin_room(n);
 	if (n > 1 && !pages)
 		return ERR_PTR(-ENOMEM);
 	if (!gh_fault(GH_FAULT_USER))
@@ -162,32 +191,30 @@ void *goheap_user_pin(struct goheap_user *heap, u64 offset, size_t len)
 
 	gh_uheap_lock(h);
 	err = pin_object(h, pin, offset, len);
-	if (!err) {
-		err = pin_map(h, pin, offset, n, pages);
-		/*
-		 * No session ends while the lock is held, so the object is not
-		 * doomed here, and @empty stays empty.
-		 */
-		if (err)
-			unpin_object(h, pin, &empty);
-		else
-			list_add(&pin->list, &h->pins);
-	}
-
-	/*
-	 * Another thread may have pinned the same bytes, and have the same
-	 * address. When it unpins, it may find, and free, this record.
-	 */
-	addr = pin->addr;
+	if (!err)
+		pin_pages(h, pin, offset, n, pages);
+	if (!err && n == 1)
+		addr = pin_publish(h, pin);
 	mutex_unlock(&h->lock);
 
-	goheap_free(pages);
-	if (err) {
-		goheap_free(pin);
-		return ERR_PTR(err);
+	if (!err && n > 1)
+		err = pin_map(h, pin, offset, n, pages);
+	if (err)
+		goto no_object;
+	if (n > 1) {
+		gh_uheap_lock(h);
+		addr = pin_publish(h, pin);
+		mutex_unlock(&h->lock);
 	}
+
+	goheap_free(pages);
 	kref_get(&h->ref);
 	return addr;
+
+no_object:
+	goheap_free(pages);
+	goheap_free(pin);
+	return ERR_PTR(err);
 }
 EXPORT_SYMBOL_GPL(goheap_user_pin);
 
@@ -205,21 +232,24 @@ void goheap_user_unpin(struct goheap_user *heap, void *addr)
 	LIST_HEAD(empty);
 
 	gh_uheap_lock(h);
-	list_for_each_entry(pin, &h->pins, list) {
+	hash_for_each_possible(h->pins, pin, node, (unsigned long)addr) {
 		if (pin->addr == addr) {
 			found = pin;
 			break;
 		}
 	}
-	if (found) {
-		list_del(&found->list);
-		vunmap(found->mapped);
-		unpin_object(h, found, &empty);
-	}
+	if (found)
+		hash_del(&found->node);
 	mutex_unlock(&h->lock);
 
 	if (WARN_ONCE(!found, "goheap: unpin of an address without a pin\n"))
 		return;
+	/* Before the object can be freed, and without the lock. */
+	vunmap(found->mapped);
+
+	gh_uheap_lock(h);
+	unpin_object(h, found, &empty);
+	mutex_unlock(&h->lock);
 	gh_uspan_release(h, &empty);
 	goheap_free(found);
 	gh_uheap_put(h);

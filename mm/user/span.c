@@ -91,6 +91,7 @@ static void record_init(struct gh_uspan *s, const struct gh_ushape *shape,
 	s->nfree = s->nelems;
 	s->ngiven = 0;
 	s->npins = 0;
+	INIT_LIST_HEAD(&s->pins);
 	s->partial = false;
 	atomic_set(&s->nmaps, 0);
 	INIT_LIST_HEAD(&s->list);

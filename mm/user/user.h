@@ -39,6 +39,7 @@
 
 #include <linux/atomic.h>
 #include <linux/fs.h>
+#include <linux/hashtable.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -92,6 +93,9 @@ struct user_struct;
 	DIV_ROUND_UP(GOHEAP_NR_DEFERRED * sizeof(u64), GH_PAGE_SIZE)
 #define GH_UDEFER_FRAMES	(GH_UDEFER_PAGES * GH_UPAGE_FRAMES)
 
+/* Of the table of pins. */
+#define GH_UPIN_BITS		6
+
 /* Largest alignment, bytes. */
 #define GH_UALIGN_MAX		(GH_CHUNK_PAGES << GH_PAGE_SHIFT)
 
@@ -144,6 +148,7 @@ enum gh_uobj_state {
  * @user: who pays
  * @nmaps: VMAs of a span for mmap()
  * @npins: pins of objects
+ * @pins: these pins, under the heap's lock
  * @one_state: @state of a span of one object
  * @one_free: @free of such a span
  *
@@ -174,6 +179,7 @@ struct gh_uspan {
 	struct user_struct *user;
 	atomic_t nmaps;
 	u32 npins;
+	struct list_head pins;
 	u8 one_state;
 	u64 one_free;
 };
@@ -298,7 +304,7 @@ struct gh_usession {
  * @deaths: sessions that ended
  * @seen: deaths that read() has reported
  * @wait: read() and poll() wait here for the next death
- * @pins: objects that kernel code holds, under @lock
+ * @pins: pins by address, under @lock
  * @span_recs: records of spans
  * @meta: @free and @state of spans, by number of objects
  */
@@ -330,7 +336,7 @@ struct gh_uheap {
 	atomic64_t deaths;
 	u64 seen;
 	wait_queue_head_t wait;
-	struct list_head pins;
+	DECLARE_HASHTABLE(pins, GH_UPIN_BITS);
 	struct gh_fixalloc span_recs;
 	struct gh_fixalloc meta[GH_NUM_META];
 };
