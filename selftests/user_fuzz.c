@@ -33,6 +33,7 @@ static const struct {
 	{ GOHEAP_IOC_ROOT, sizeof(struct goheap_root) },
 	{ GOHEAP_IOC_STATS, sizeof(struct goheap_usage) },
 	{ GOHEAP_IOC_TRIM, sizeof(struct goheap_trim) },
+	{ GOHEAP_IOC_DEATH, sizeof(struct goheap_death) },
 	{ GOHEAP_IOC_ATTACH, sizeof(struct goheap_attach) },
 	{ GOHEAP_IOC_ALLOC, sizeof(struct goheap_alloc_req) },
 	{ GOHEAP_IOC_ALLOC, sizeof(struct goheap_alloc_req) },

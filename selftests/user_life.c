@@ -734,6 +734,83 @@ static bool use(int ss, __u64 length, unsigned int n, unsigned int given,
 	       !batch(ss, GOHEAP_IOC_FREE, at + n - freed, freed, NULL);
 }
 
+/* ---- who has ended, and how --------------------------------------------- */
+
+static struct goheap_death death_of(int fd, __u64 number, int *err)
+{
+	struct goheap_death d = { .size = sizeof(d), .number = number };
+
+	*err = call(fd, GOHEAP_IOC_DEATH, &d);
+	return d;
+}
+
+/* A process that has a session, and ends. */
+static pid_t with_session(int heap, int signal)
+{
+	pid_t pid = fork_bound();
+
+	if (pid)
+		return pid;
+	attach(heap);
+	if (signal)
+		raise(signal);
+	_exit(0);
+}
+
+TEST_F(life, deaths_say_who_and_how)
+{
+	static const struct {
+		int signal;
+		__u32 how;
+	} ends[] = {
+		{ 0, GOHEAP_DEATH_EXITED }, { SIGKILL, GOHEAP_DEATH_KILLED },
+		{ SIGTERM, GOHEAP_DEATH_KILLED },
+	};
+	__u64 first = usage(self->heap).deaths, n = first;
+	struct goheap_death d;
+	unsigned int i;
+	int err, ss;
+	__u32 id;
+
+	death_of(self->heap, 0, &err);
+	EXPECT_EQ(-ENOENT, err);
+	death_of(self->heap, first + 1, &err);
+	EXPECT_EQ(-ENOENT, err);
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		pid_t pid = with_session(self->heap, ends[i].signal);
+
+		wait_for(pid);
+		d = death_of(self->ss, ++n, &err);
+		EXPECT_EQ(0, err);
+		EXPECT_EQ(ends[i].how, d.how);
+		EXPECT_EQ(ends[i].signal, d.signal);
+		/* Its number is free again. */
+		EXPECT_TRUE(d.pid == pid || !d.pid);
+		EXPECT_LT(0, d.session);
+	}
+	ss = attach(self->heap);
+	id = usage(ss).session;
+	close(ss);
+	d = death_of(self->heap, ++n, &err);
+	EXPECT_EQ(0, err);
+	EXPECT_EQ(id, d.session);
+	EXPECT_EQ(getpid(), d.pid);
+	EXPECT_EQ(GOHEAP_DEATH_CLOSED, d.how);
+	EXPECT_EQ(0, d.signal);
+
+	/* 64 are remembered. */
+	for (i = 0; i < 63; i++)
+		close(attach(self->heap));
+	d = death_of(self->heap, n, &err);
+	EXPECT_EQ(0, err);
+	EXPECT_EQ(id, d.session);
+	close(attach(self->heap));
+	death_of(self->heap, n, &err);
+	EXPECT_EQ(-ESTALE, err);
+	death_of(self->heap, ~0ULL, &err);
+	EXPECT_EQ(-ENOENT, err);
+}
+
 /* Deferred frees of an object that does not carry their mark. */
 static bool free_late(int ss, __u64 at, unsigned int n)
 {

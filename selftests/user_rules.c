@@ -23,6 +23,7 @@ union any {
 	struct goheap_defer defer;
 	struct goheap_flush flush;
 	struct goheap_publish publish;
+	struct goheap_death death;
 	__u8 bytes[4096];
 };
 
@@ -84,6 +85,14 @@ FIXTURE_VARIANT_ADD(cmd, trim)
 	.on_heap = true,
 	.on_session = true,
 	.by_owner = true,
+};
+
+FIXTURE_VARIANT_ADD(cmd, death)
+{
+	.cmd = GOHEAP_IOC_DEATH,
+	.size = sizeof(struct goheap_death),
+	.on_heap = true,
+	.on_session = true,
 };
 
 FIXTURE_VARIANT_ADD(cmd, attach)
@@ -172,6 +181,11 @@ static union any *valid(FIXTURE_DATA(cmd) *self,
 	case GOHEAP_IOC_RESIZE:
 		arg->resize.offset = alloc_one(self->ss, LARGE);
 		arg->resize.length = LARGE / 2;
+		break;
+	case GOHEAP_IOC_DEATH:
+		if (!usage(self->heap).deaths)
+			close(attach(self->heap));
+		arg->death.number = 1;
 		break;
 	case GOHEAP_IOC_DEFER:
 		arg->defer.count = 1;
@@ -344,7 +358,12 @@ TEST_F(cmd, read_only_heap_is_only_looked_at)
 	ASSERT_LE(0, fd);
 	if (!variant->on_heap)
 		return;
-	EXPECT_EQ(changes ? -EBADF : 0, call(fd, variant->cmd, arg));
+	/* No session of this heap has ended. */
+	if (variant->cmd == GOHEAP_IOC_DEATH) {
+		EXPECT_EQ(-ENOENT, call(fd, variant->cmd, arg));
+	} else {
+		EXPECT_EQ(changes ? -EBADF : 0, call(fd, variant->cmd, arg));
+	}
 	arg->root.flags = 1;
 	if (variant->cmd == GOHEAP_IOC_ROOT ||
 	    variant->cmd == GOHEAP_IOC_LIMIT) {

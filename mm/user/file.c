@@ -199,6 +199,13 @@ static int ioc_trim(struct uctx *ctx, void *arg)
 	return 0;
 }
 
+static int ioc_death(struct uctx *ctx, void *arg)
+{
+	struct goheap_death *death = arg;
+
+	return death->flags ? -EINVAL : gh_usession_death(ctx->h, death);
+}
+
 static int ioc_attach(struct uctx *ctx, void *arg)
 {
 	struct goheap_attach *attach = arg;
@@ -394,6 +401,7 @@ static const struct uioc iocs[] = {
 	IOC(GOHEAP_IOC_STATS, goheap_usage, ioc_stats, ON_HEAP | ON_SESSION),
 	IOC(GOHEAP_IOC_TRIM, goheap_trim, ioc_trim,
 	    ON_HEAP | ON_SESSION | BY_OWNER),
+	IOC(GOHEAP_IOC_DEATH, goheap_death, ioc_death, ON_HEAP | ON_SESSION),
 	IOC(GOHEAP_IOC_ATTACH, goheap_attach, ioc_attach, ON_HEAP),
 	IOC(GOHEAP_IOC_ALLOC, goheap_alloc_req, ioc_alloc,
 	    ON_SESSION | BY_OWNER),
@@ -415,6 +423,7 @@ union uarg {
 	struct goheap_limit limit;
 	struct goheap_usage usage;
 	struct goheap_trim trim;
+	struct goheap_death death;
 	struct goheap_attach attach;
 	struct goheap_alloc_req alloc;
 	struct goheap_batch batch;
@@ -431,6 +440,7 @@ static_assert(sizeof(struct goheap_root) == 32);
 static_assert(sizeof(struct goheap_limit) == 24);
 static_assert(sizeof(struct goheap_usage) == 136);
 static_assert(sizeof(struct goheap_trim) == 16);
+static_assert(sizeof(struct goheap_death) == 32);
 static_assert(sizeof(struct goheap_attach) == 24);
 static_assert(sizeof(struct goheap_alloc_req) == 40);
 static_assert(sizeof(struct goheap_batch) == 24);

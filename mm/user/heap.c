@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mount.h>
+#include <linux/pid.h>
 #include <linux/pseudo_fs.h>
 #include <linux/random.h>
 #include <linux/vmalloc.h>
@@ -159,6 +160,7 @@ static void heap_free(struct kref *ref)
 {
 	struct gh_uheap *h = container_of(ref, struct gh_uheap, ref);
 	unsigned long left;
+	unsigned int i;
 
 	mutex_lock(&gh_uheaps_lock);
 	list_del(&h->list);
@@ -171,6 +173,8 @@ static void heap_free(struct kref *ref)
 		  "goheap: user heap freed while %lu pages are in spans\n",
 		  h->npages);
 	gh_upages_destroy(h);
+	for (i = 0; i < GH_UDEATHS; i++)
+		put_pid(h->death[i].tgid);
 	ufs_put_inode(h->inode);
 	vfree(h);
 }

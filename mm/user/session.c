@@ -8,6 +8,7 @@
  */
 #include <linux/cred.h>
 #include <linux/lockdep.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
@@ -140,6 +141,7 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 	gh_uheap_init_session(h, ss, 0, limit);
 	ss->files = current->files;
 	ss->user = get_uid(current_user());
+	ss->tgid = get_pid(task_tgid(current));
 	ss->pid = task_tgid_nr(current);
 	get_task_comm(ss->comm, current);
 
@@ -163,6 +165,7 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 	return ss;
 
 no_session:
+	put_pid(ss->tgid);
 	free_uid(ss->user);
 	goheap_free(ss);
 	return ERR_PTR(err);
@@ -232,10 +235,27 @@ static bool session_reap_some(struct gh_usession *ss, struct list_head *empty)
 	return true;
 }
 
+/* A process that ends closes its descriptors itself. */
+static void death_note(struct gh_udeath *death, const struct gh_usession *ss)
+{
+	bool exits = current->flags & PF_EXITING;
+
+	put_pid(death->tgid);
+	death->tgid = get_pid(ss->tgid);
+	death->session = ss->id;
+	death->signal = exits ? current->exit_code & 0x7f : 0;
+	if (!exits)
+		death->how = GOHEAP_DEATH_CLOSED;
+	else
+		death->how = death->signal ? GOHEAP_DEATH_KILLED :
+					     GOHEAP_DEATH_EXITED;
+}
+
 /* Take a session out of the heap's list, and report its death. */
 static void session_leave(struct gh_usession *ss)
 {
 	struct gh_uheap *h = ss->heap;
+	u64 n;
 
 	gh_uheap_lock(h);
 	list_del_init(&ss->list);
@@ -243,9 +263,11 @@ static void session_leave(struct gh_usession *ss)
 	h->gone.allocs += ss->count.allocs;
 	h->gone.frees += ss->count.frees;
 	h->gone.reclaimed += ss->count.reclaimed;
+	n = atomic64_read(&h->deaths);
+	death_note(&h->death[n % GH_UDEATHS], ss);
+	atomic64_set(&h->deaths, n + 1);
 	mutex_unlock(&h->lock);
 
-	atomic64_inc(&h->deaths);
 	wake_up_interruptible_all(&h->wait);
 }
 
@@ -307,7 +329,40 @@ void gh_usession_put(struct gh_usession *ss)
 	/* Who still had the list mapped may have entered more since the end. */
 	gh_udefer_drain(ss);
 	gh_udefer_release(ss);
+	put_pid(ss->tgid);
 	free_uid(ss->user);
 	goheap_free(ss);
 	gh_uheap_put(h);
+}
+
+/**
+ * gh_usession_death() - which session has ended, and how
+ * @h: the heap
+ * @d: @number says which; the rest is set
+ *
+ * Context: process context, may sleep.
+ * Return: 0; -ENOENT if it has not happened, -ESTALE if it is forgotten, or -EINTR.
+ */
+int gh_usession_death(struct gh_uheap *h, struct goheap_death *d)
+{
+	const struct gh_udeath *death;
+	u64 deaths;
+	int err = gh_uheap_lock_killable(h);
+
+	if (err)
+		return err;
+	deaths = atomic64_read(&h->deaths);
+	if (!d->number || d->number > deaths) {
+		err = -ENOENT;
+	} else if (deaths - d->number >= GH_UDEATHS) {
+		err = -ESTALE;
+	} else {
+		death = &h->death[(d->number - 1) % GH_UDEATHS];
+		d->session = death->session;
+		d->pid = pid_vnr(death->tgid);
+		d->how = death->how;
+		d->signal = death->signal;
+	}
+	mutex_unlock(&h->lock);
+	return err;
 }

@@ -11,6 +11,8 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit);
 void gh_usession_end(struct gh_usession *ss);
 void gh_usession_put(struct gh_usession *ss);
 
+int gh_usession_death(struct gh_uheap *h, struct goheap_death *d);
+
 long gh_usession_trim(struct gh_usession *ss);
 long gh_usession_trim_all(struct gh_uheap *h);
 

@@ -56,6 +56,7 @@
 #include "../pagealloc.h"
 #include "../sizeclass.h"
 
+struct pid;
 struct user_struct;
 
 /* The window: 64 GiB. */
@@ -92,6 +93,9 @@ struct user_struct;
 #define GH_UDEFER_PAGES							\
 	DIV_ROUND_UP(GOHEAP_NR_DEFERRED * sizeof(u64), GH_PAGE_SIZE)
 #define GH_UDEFER_FRAMES	(GH_UDEFER_PAGES * GH_UPAGE_FRAMES)
+
+/* Ends of sessions that a heap remembers. */
+#define GH_UDEATHS		64
 
 /* Of the table of pins. */
 #define GH_UPIN_BITS		6
@@ -216,6 +220,20 @@ struct gh_uarena {
 };
 
 /**
+ * struct gh_udeath - the end of a session
+ * @session: its number
+ * @how: GOHEAP_DEATH_*
+ * @signal: which, or 0
+ * @tgid: the process, or NULL
+ */
+struct gh_udeath {
+	u32 session;
+	u32 how;
+	u32 signal;
+	struct pid *tgid;
+};
+
+/**
  * struct gh_ucount - counts of a session's objects; under its lock
  * @objects: allocated now
  * @bytes: their bytes
@@ -242,7 +260,8 @@ struct gh_ucount {
  *   session
  * @files: the process, as fl_owner_t
  * @user: who attached, and pays for @deferred
- * @pid: the process when it attached, for people only
+ * @tgid: the process when it attached
+ * @pid: its number, for people only
  * @comm: its name then
  * @lock: protects what follows up to @list, and the objects of @spans
  * @dead: owns nothing any more, and never will
@@ -262,6 +281,7 @@ struct gh_usession {
 	u32 id;
 	fl_owner_t files;
 	struct user_struct *user;
+	struct pid *tgid;
 	pid_t pid;
 	char comm[TASK_COMM_LEN];
 	spinlock_t lock;	/* protects what follows, and @spans' objects */
@@ -298,6 +318,7 @@ struct gh_usession {
  * @next_id: number of the last session that began
  * @own: owns what outlived its session, and mappings of GOHEAP_MMAP_ALLOC
  * @gone: counts of sessions that ended
+ * @death: the last ends of sessions, by number; under @lock
  * @roots: root slots
  * @bad: offsets refused
  * @late: deferred frees of objects that had lost their mark
@@ -329,6 +350,8 @@ struct gh_uheap {
 	u32 next_id;
 	struct gh_usession own;
 	struct gh_ucount gone;
+
+	struct gh_udeath death[GH_UDEATHS];
 
 	u64 roots[GOHEAP_NR_ROOTS];
 	atomic64_t bad;

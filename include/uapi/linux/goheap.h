@@ -433,6 +433,34 @@ struct goheap_trim {
 	__u64 bytes;
 };
 
+/* goheap_death.how: closed, or left behind by exec(); exited; ended by a signal. */
+#define GOHEAP_DEATH_CLOSED	1
+#define GOHEAP_DEATH_EXITED	2
+#define GOHEAP_DEATH_KILLED	3
+
+/**
+ * struct goheap_death - GOHEAP_IOC_DEATH: which session has ended, and how
+ * @size: sizeof(struct goheap_death)
+ * @flags: 0
+ * @number: which, counted from 1 in the order of the ends, as read() counts them
+ * @session: out: its number
+ * @pid: out: the process, as the caller's pid namespace knows it; 0 if it does not
+ * @how: out: GOHEAP_DEATH_*
+ * @signal: out: which signal, with GOHEAP_DEATH_KILLED; else 0
+ *
+ * The last 64 are known; ENOENT for one that has not happened yet, ESTALE for an
+ * older one.
+ */
+struct goheap_death {
+	__u32 size;
+	__u32 flags;
+	__u64 number;
+	__u32 session;
+	__s32 pid;
+	__u32 how;
+	__u32 signal;
+};
+
 #define GOHEAP_IOC_MAGIC	0xB9
 
 /* On the heap's file and on a session's. */
@@ -441,6 +469,7 @@ struct goheap_trim {
 #define GOHEAP_IOC_LIMIT	_IOWR(GOHEAP_IOC_MAGIC, 2, struct goheap_limit)
 #define GOHEAP_IOC_STATS	_IOWR(GOHEAP_IOC_MAGIC, 3, struct goheap_usage)
 #define GOHEAP_IOC_TRIM		_IOWR(GOHEAP_IOC_MAGIC, 4, struct goheap_trim)
+#define GOHEAP_IOC_DEATH	_IOWR(GOHEAP_IOC_MAGIC, 5, struct goheap_death)
 /* On the heap's file. */
 #define GOHEAP_IOC_ATTACH	_IOWR(GOHEAP_IOC_MAGIC, 16, struct goheap_attach)
 /* On a session's file, by the process that attached. */
