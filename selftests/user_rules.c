@@ -354,16 +354,14 @@ TEST_F(cmd, read_only_heap_is_only_looked_at)
 	union any *arg = valid(self, variant);
 	bool changes = variant->cmd == GOHEAP_IOC_ATTACH ||
 		       variant->cmd == GOHEAP_IOC_TRIM;
+	int none;
 
 	ASSERT_LE(0, fd);
 	if (!variant->on_heap)
 		return;
 	/* No session of this heap has ended. */
-	if (variant->cmd == GOHEAP_IOC_DEATH) {
-		EXPECT_EQ(-ENOENT, call(fd, variant->cmd, arg));
-	} else {
-		EXPECT_EQ(changes ? -EBADF : 0, call(fd, variant->cmd, arg));
-	}
+	none = variant->cmd == GOHEAP_IOC_DEATH ? -ENOENT : 0;
+	EXPECT_EQ(changes ? -EBADF : none, call(fd, variant->cmd, arg));
 	arg->root.flags = 1;
 	if (variant->cmd == GOHEAP_IOC_ROOT ||
 	    variant->cmd == GOHEAP_IOC_LIMIT) {
