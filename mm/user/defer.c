@@ -9,7 +9,7 @@
  *
  * A list that is old must not harm. Another process may have freed the object
  * since, and a third may have allocated it; so each object that is entered carries
- * a mark, see gh_uobj_free_deferred(). The kernel trusts neither list nor marks:
+ * a mark, see gh_ugiven_free_deferred(). The kernel trusts neither list nor marks:
  * whatever they say, only objects are freed that are given, held, or the session's.
  */
 #include <linux/lockdep.h>
@@ -19,7 +19,7 @@
 
 #include "charge.h"
 #include "defer.h"
-#include "object.h"
+#include "given.h"
 #include "pages.h"
 #include "span.h"
 
@@ -142,7 +142,7 @@ static u64 *entry_of(struct gh_usession *ss, unsigned int index)
  * @ss: the session
  * @index: of the entry
  *
- * What is reserved is neither empty nor an entry. gh_udefer_set() must follow.
+ * A reserved entry is not empty, and names no object. gh_udefer_set() must follow.
  *
  * Context: any.
  * Return: 0; -EINVAL if the entry has no memory, -EBUSY if it is not empty.
@@ -208,9 +208,9 @@ static int free_entry(struct gh_usession *ss, unsigned int index, bool ends,
 		return 0;
 	*offset = value & ~FLAGS;
 	if (value & (GOHEAP_HELD | GOHEAP_RELEASED))
-		gh_uobj_free_held(ss, *offset, ends, empty);
+		gh_ugiven_free_held(ss, *offset, ends, empty);
 	else
-		err = gh_uobj_free_deferred(ss, *offset, index, ends, empty);
+		err = gh_ugiven_free_deferred(ss, *offset, index, ends, empty);
 	return err;
 }
 

@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 
+#include "mark.h"
 #include "object.h"
 #include "owner.h"
 #include "pages.h"
@@ -122,9 +123,16 @@ static void obj_unset_free(struct gh_uspan *s, unsigned int i, u8 state)
 	span_note_free(s, -1);
 }
 
-/* The page map says whether a span has given objects. */
-static void obj_note_given(struct gh_uspan *s, int n)
-	__must_hold(&s->owner->lock)
+/**
+ * gh_uobj_note_given() - count given objects
+ * @s: their span
+ * @n: how many more there are; negative if there are fewer
+ *
+ * The page map says whether a span has given objects.
+ *
+ * Context: the owner's lock is held.
+ */
+void gh_uobj_note_given(struct gh_uspan *s, int n)
 {
 	lockdep_assert_held(&s->owner->lock);
 
@@ -322,8 +330,13 @@ int gh_uobj_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
 
 /* ---- looking up --------------------------------------------------------- */
 
-/* The error for an object that is neither the session's nor given. */
-static int obj_refusal(u8 state)
+/**
+ * gh_uobj_refusal() - the error for an object that is not in the right state
+ * @state: the state that it is in
+ *
+ * Return: -ENOENT, -EPERM or -EBUSY.
+ */
+int gh_uobj_refusal(u8 state)
 {
 	switch (state) {
 	case GH_UOBJ_FREE:
@@ -337,12 +350,19 @@ static int obj_refusal(u8 state)
 	}
 }
 
-/*
- * Find an object by its offset. With @owner, it must be this session's, whose
- * lock is held; without, the heap's lock is held.
+/**
+ * gh_uobj_find() - find an object by its offset
+ * @h: the heap
+ * @offset: its start
+ * @sp: set to its span
+ * @idx: set to its index
+ * @owner: the session that must own it, or NULL for any
+ *
+ * Context: with @owner, the lock of that session is held, else the heap's.
+ * Return: 0, -EINVAL if no object starts there, or -EPERM.
  */
-static int obj_find(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
-		    unsigned int *idx, struct gh_usession *owner)
+int gh_uobj_find(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
+		 unsigned int *idx, struct gh_usession *owner)
 {
 	struct gh_uspan *s = gh_uspan_of(h, offset);
 	u64 i;
@@ -431,7 +451,7 @@ static void own_undo_frees(struct gh_usession *ss, const u64 *offsets,
 
 	list_splice_init(empty, &ss->spans);
 	while (n--)
-		if (!obj_find(ss->heap, offsets[n], &s, &i, ss))
+		if (!gh_uobj_find(ss->heap, offsets[n], &s, &i, ss))
 			obj_unset_free(s, i, GH_UOBJ_PRIVATE);
 }
 
@@ -484,39 +504,6 @@ static int own_free(struct gh_usession *ss, const u64 *offsets, unsigned int n)
 	return err;
 }
 
-/* ---- marks of deferred frees -------------------------------------------- */
-
-/* Where an object that waits to be freed carries its mark. */
-static u64 *obj_mark(const struct gh_uspan *s, unsigned int i)
-	__must_hold(&s->owner->heap->lock)
-{
-	u64 at = s->base + (u64)i * s->elemsize;
-	struct page *page;
-
-	lockdep_assert_held(&s->owner->heap->lock);
-
-	if (s->elemsize > sizeof(u64))
-		at += sizeof(u64);
-	page = gh_upages_frame(s->owner->heap, at >> PAGE_SHIFT);
-	return page_address(page) + offset_in_page(at);
-}
-
-/*
- * An object that is freed or taken must lose its mark, whoever has entered it: who gets
- * the object next need not write there. Data are no mark unless some session had that
- * number.
- */
-static void obj_clear_mark(const struct gh_uspan *s, unsigned int i)
-	__must_hold(&s->owner->heap->lock)
-{
-	u64 *mark = obj_mark(s, i);
-	u64 value = READ_ONCE(*mark);
-
-	if (value >> 48 == GOHEAP_DEFERRED_MARK(0, 0) >> 48 && (u32)value &&
-	    (u32)value <= s->owner->heap->next_id)
-		cmpxchg64(mark, value, 0);
-}
-
 /* ---- freeing what any session may free ---------------------------------- */
 
 /*
@@ -533,7 +520,7 @@ static int any_claim_one(struct gh_usession *ss, u64 offset)
 
 	lockdep_assert_held(&ss->heap->lock);
 
-	err = obj_find(ss->heap, offset, &s, &i, NULL);
+	err = gh_uobj_find(ss->heap, offset, &s, &i, NULL);
 	if (err)
 		return err;
 	if (s->npins && gh_uobj_pinned(s, i))
@@ -564,7 +551,7 @@ static void any_unclaim_one(struct gh_uheap *h, u64 offset)
 
 	lockdep_assert_held(&h->lock);
 
-	if (obj_find(h, offset, &s, &i, NULL))
+	if (gh_uobj_find(h, offset, &s, &i, NULL))
 		return;
 	spin_lock(&s->owner->lock);
 	s->state[i] = s->state[i] == GH_UOBJ_CLAIMED ? GH_UOBJ_PRIVATE :
@@ -572,9 +559,14 @@ static void any_unclaim_one(struct gh_uheap *h, u64 offset)
 	spin_unlock(&s->owner->lock);
 }
 
-/* Move a span to @empty if all its objects are free and it can be spared. */
-static void span_shed(struct gh_uspan *s, struct list_head *empty)
-	__must_hold(&s->owner->lock)
+/**
+ * gh_uobj_shed() - take a span out of use if all its objects are free
+ * @s: the span
+ * @empty: gets it, if it can be spared; it must be withdrawn then
+ *
+ * Context: the owner's lock is held.
+ */
+void gh_uobj_shed(struct gh_uspan *s, struct list_head *empty)
 {
 	lockdep_assert_held(&s->owner->lock);
 
@@ -594,16 +586,16 @@ static void any_free_one(struct gh_uheap *h, u64 offset,
 
 	lockdep_assert_held(&h->lock);
 
-	if (obj_find(h, offset, &s, &i, NULL))
+	if (gh_uobj_find(h, offset, &s, &i, NULL))
 		return;
 	owner = s->owner;
 	spin_lock(&owner->lock);
 	if (s->state[i] == GH_UOBJ_CLAIMED_GIVEN) {
-		obj_note_given(s, -1);
-		obj_clear_mark(s, i);
+		gh_uobj_note_given(s, -1);
+		gh_umark_clear(s, i);
 	}
 	gh_uobj_set_free(s, i);
-	span_shed(s, empty);
+	gh_uobj_shed(s, empty);
 	spin_unlock(&owner->lock);
 }
 
@@ -686,105 +678,17 @@ void gh_uobj_unalloc(struct gh_usession *ss, const u64 *offsets, unsigned int n)
 			any_free(ss, offsets + n, 1, &bad, true);
 }
 
-/* Free an object, or have its last pin do so. The process that asks may be gone. */
-static void entered_free(struct gh_uspan *s, unsigned int i, bool ends,
-			 struct list_head *empty)
-	__must_hold(&s->owner->lock)
-{
-	lockdep_assert_held(&s->owner->heap->lock);
-	lockdep_assert_held(&s->owner->lock);
-
-	if (s->state[i] != GH_UOBJ_PRIVATE)
-		obj_note_given(s, -1);
-	obj_clear_mark(s, i);
-	if (s->npins && gh_uobj_pinned(s, i)) {
-		s->state[i] = GH_UOBJ_DOOMED;
-	} else {
-		gh_uobj_set_free(s, i);
-		s->owner->count.reclaimed += ends;
-	}
-	span_shed(s, empty);
-}
-
-/**
- * gh_uobj_free_deferred() - free an object that a session had entered in its list
- * @ss: the session
- * @offset: what the entry says
- * @index: of the entry
- * @ends: the session is ending
- * @empty: gets the span if no other object is left in it; it must be withdrawn
- *
- * The object must carry the mark of the entry. If it does not, another process has
- * freed or taken it since: then there is nothing to do. It must be given, or the
- * session's own. What is pinned is freed with its last pin.
- *
- * Context: the heap's lock is held.
- * Return: 0; or, with nothing changed but the mark, -EINVAL if no object starts there,
- * -ENOENT if it is free, -EPERM if it is another session's, or -EBUSY if it is being
- * resized or freed.
- */
-int gh_uobj_free_deferred(struct gh_usession *ss, u64 offset,
-			  unsigned int index, bool ends,
-			  struct list_head *empty)
-{
-	const u64 mark = GOHEAP_DEFERRED_MARK(ss->id, index);
-	struct gh_uspan *s;
-	unsigned int i;
-	u8 state;
-	int err;
-
-	lockdep_assert_held(&ss->heap->lock);
-
-	err = obj_find(ss->heap, offset, &s, &i, NULL);
-	if (err)
-		return err;
-	if (READ_ONCE(*obj_mark(s, i)) != mark) {
-		atomic64_inc(&ss->heap->late);
-		return 0;
-	}
-
-	spin_lock(&s->owner->lock);
-	state = s->state[i];
-	if (state == GH_UOBJ_GIVEN ||
-	    (state == GH_UOBJ_PRIVATE && s->owner == ss)) {
-		entered_free(s, i, ends, empty);
-	} else {
-		err = obj_refusal(state);
-		obj_clear_mark(s, i);
-	}
-	spin_unlock(&s->owner->lock);
-	return err;
-}
-
-/**
- * gh_uobj_free_held() - free an object that a session has taken
- * @ss: the session
- * @offset: what its entry says
- * @ends: the session is ending
- * @empty: gets the span if no other object is left in it; it must be withdrawn
- *
- * Context: the heap's lock is held.
- */
-void gh_uobj_free_held(struct gh_usession *ss, u64 offset, bool ends,
-		       struct list_head *empty)
-{
-	struct gh_uspan *s;
-	unsigned int i;
-
-	lockdep_assert_held(&ss->heap->lock);
-
-	if (obj_find(ss->heap, offset, &s, &i, NULL))
-		return;
-	spin_lock(&s->owner->lock);
-	if (s->state[i] == GH_UOBJ_HELD)
-		entered_free(s, i, ends, empty);
-	spin_unlock(&s->owner->lock);
-}
-
 /* ---- giving ------------------------------------------------------------- */
 
-static int give_one(struct gh_usession *ss, u64 offset)
-	__must_hold(&ss->lock)
+/**
+ * gh_uobj_give_one() - give an object
+ * @ss: the session, which owns it
+ * @offset: its start
+ *
+ * Context: the session's lock is held.
+ * Return: 0 or, with nothing changed, as gh_uobj_give().
+ */
+int gh_uobj_give_one(struct gh_usession *ss, u64 offset)
 {
 	struct gh_uspan *s;
 	unsigned int i;
@@ -792,28 +696,34 @@ static int give_one(struct gh_usession *ss, u64 offset)
 
 	lockdep_assert_held(&ss->lock);
 
-	err = obj_find(ss->heap, offset, &s, &i, ss);
+	err = gh_uobj_find(ss->heap, offset, &s, &i, ss);
 	if (err)
 		return err;
 	if (s->state[i] != GH_UOBJ_PRIVATE)
-		return obj_refusal(s->state[i]);
+		return gh_uobj_refusal(s->state[i]);
 	s->state[i] = GH_UOBJ_GIVEN;
-	obj_note_given(s, 1);
+	gh_uobj_note_given(s, 1);
 	return 0;
 }
 
-static void ungive_one(struct gh_usession *ss, u64 offset)
-	__must_hold(&ss->lock)
+/**
+ * gh_uobj_ungive_one() - undo gh_uobj_give_one() under the same hold of the lock
+ * @ss: the session
+ * @offset: start of the object
+ *
+ * Context: the session's lock is held.
+ */
+void gh_uobj_ungive_one(struct gh_usession *ss, u64 offset)
 {
 	struct gh_uspan *s;
 	unsigned int i;
 
 	lockdep_assert_held(&ss->lock);
 
-	if (obj_find(ss->heap, offset, &s, &i, ss))
+	if (gh_uobj_find(ss->heap, offset, &s, &i, ss))
 		return;
 	s->state[i] = GH_UOBJ_PRIVATE;
-	obj_note_given(s, -1);
+	gh_uobj_note_given(s, -1);
 }
 
 /**
@@ -839,154 +749,18 @@ int gh_uobj_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 	if (ss->dead)
 		err = -EOWNERDEAD;
 	for (i = 0; i < n && !err; i++)
-		err = give_one(ss, offsets[i]);
+		err = gh_uobj_give_one(ss, offsets[i]);
 
 	if (err && i) {
 		*bad = --i;
 		while (i--)
-			ungive_one(ss, offsets[i]);
+			gh_uobj_ungive_one(ss, offsets[i]);
 	}
 	spin_unlock(&ss->lock);
 
 	if (err && err != -EOWNERDEAD)
 		atomic64_inc(&ss->heap->bad);
 	return err;
-}
-
-/* ---- publishing --------------------------------------------------------- */
-
-/**
- * gh_uobj_find_state() - find an object that is in a certain state
- * @h: the heap
- * @offset: its start
- * @state: %GH_UOBJ_GIVEN or %GH_UOBJ_HELD
- * @sp: set to its span
- * @idx: set to its index
- *
- * Context: the heap's lock is held, and keeps the object what it is.
- * Return: 0; or -EINVAL if no object starts there, -ENOENT if it is free, -EPERM
- * if it is in another state, -EBUSY if it is about to be freed.
- */
-int gh_uobj_find_state(struct gh_uheap *h, u64 offset, u8 state,
-		       struct gh_uspan **sp, unsigned int *idx)
-{
-	int err = obj_find(h, offset, sp, idx, NULL);
-	u8 is;
-
-	if (err)
-		return err;
-	spin_lock(&(*sp)->owner->lock);
-	is = (*sp)->state[*idx];
-	spin_unlock(&(*sp)->owner->lock);
-	return is == state ? 0 : obj_refusal(is);
-}
-
-/**
- * gh_uobj_set_held() - let a session hold an object, or give it again
- * @s: its span
- * @i: its index
- * @held: whether it is to be held
- *
- * A session that had entered the object in its list does not free it any more.
- *
- * Context: the heap's lock is held; gh_uobj_find_state() has found the object.
- */
-void gh_uobj_set_held(struct gh_uspan *s, unsigned int i, bool held)
-{
-	lockdep_assert_held(&s->owner->heap->lock);
-
-	spin_lock(&s->owner->lock);
-	obj_clear_mark(s, i);
-	s->state[i] = held ? GH_UOBJ_HELD : GH_UOBJ_GIVEN;
-	spin_unlock(&s->owner->lock);
-}
-
-/**
- * gh_uobj_word() - find a word in an object that the session may change
- * @ss: the session
- * @at: offset of the word, aligned
- * @wordp: set to its address in the kernel
- *
- * Context: the heap's lock is held, and keeps the memory.
- * Return: 0; or -EINVAL if it is in no object, -ENOENT if that is free, -EPERM if it
- * is another session's, -EBUSY if it is about to be freed.
- */
-int gh_uobj_word(struct gh_usession *ss, u64 at, u64 **wordp)
-{
-	struct gh_uspan *s = gh_uspan_of(ss->heap, at);
-	u64 i;
-	u8 state;
-
-	lockdep_assert_held(&ss->heap->lock);
-
-	if (!s)
-		return -EINVAL;
-	/* The word may be inside the object: no exact division. */
-	i = div64_u64(at - s->base, s->elemsize);
-	if (i >= s->nelems)
-		return -EINVAL;
-	spin_lock(&s->owner->lock);
-	state = s->state[i];
-	spin_unlock(&s->owner->lock);
-	if (state != GH_UOBJ_GIVEN && state != GH_UOBJ_HELD && !s->mmap &&
-	    (state != GH_UOBJ_PRIVATE || s->owner != ss))
-		return obj_refusal(state);
-
-	*wordp = page_address(gh_upages_frame(ss->heap, at >> PAGE_SHIFT)) +
-		 offset_in_page(at);
-	return 0;
-}
-
-/**
- * gh_uobj_give_swap() - give an object if a word is what it should be
- * @ss: the session, which owns the object
- * @offset: its start
- * @word: the word
- * @expect: what it should be
- * @value: in: what it should become; out: what it was
- *
- * Context: the heap's lock is held.
- * Return: 0 if the object could be given, whether the word was exchanged or not; or,
- * with nothing changed, as gh_uobj_give().
- */
-int gh_uobj_give_swap(struct gh_usession *ss, u64 offset, u64 *word, u64 expect,
-		      u64 *value)
-{
-	int err;
-
-	lockdep_assert_held(&ss->heap->lock);
-
-	spin_lock(&ss->lock);
-	err = ss->dead ? -EOWNERDEAD : give_one(ss, offset);
-	if (!err) {
-		*value = cmpxchg64(word, expect, *value);
-		if (*value != expect)
-			ungive_one(ss, offset);
-	}
-	spin_unlock(&ss->lock);
-	return err;
-}
-
-/**
- * gh_uobj_free_given() - free an object that was given
- * @s: its span
- * @i: its index
- * @empty: gets the span if no other object is left in it; it must be withdrawn
- *
- * What is pinned is freed with its last pin.
- *
- * Context: the heap's lock is held; gh_uobj_find_state() has found the object.
- */
-void gh_uobj_free_given(struct gh_uspan *s, unsigned int i,
-			struct list_head *empty)
-{
-	struct gh_usession *owner = s->owner;
-
-	lockdep_assert_held(&owner->heap->lock);
-
-	spin_lock(&owner->lock);
-	entered_free(s, i, false, empty);
-	spin_unlock(&owner->lock);
 }
 
 /* ---- resizing ----------------------------------------------------------- */
@@ -1000,7 +774,7 @@ static int large_claim(struct gh_usession *ss, u64 offset, struct gh_uspan **sp)
 
 	lockdep_assert_held(&ss->lock);
 
-	err = obj_find(ss->heap, offset, sp, &i, ss);
+	err = gh_uobj_find(ss->heap, offset, sp, &i, ss);
 	if (err)
 		return err;
 	if ((*sp)->class)
@@ -1008,7 +782,7 @@ static int large_claim(struct gh_usession *ss, u64 offset, struct gh_uspan **sp)
 	if ((*sp)->npins)
 		return -EBUSY;
 	if ((*sp)->state[0] != GH_UOBJ_PRIVATE)
-		return obj_refusal((*sp)->state[0]);
+		return gh_uobj_refusal((*sp)->state[0]);
 	(*sp)->state[0] = GH_UOBJ_RESIZING;
 	return 0;
 }
@@ -1093,7 +867,7 @@ void gh_uobj_free_doomed(struct gh_uheap *h, struct gh_uspan *s, unsigned int i,
 	gh_uobj_set_free(s, i);
 	owner->count.reclaimed++;
 	before = list_empty(empty);
-	span_shed(s, empty);
+	gh_uobj_shed(s, empty);
 	spin_unlock(&owner->lock);
 
 	if (before && !list_empty(empty))

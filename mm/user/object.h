@@ -29,26 +29,19 @@ int gh_uobj_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
 		  u64 *offsets, unsigned int *n);
 int gh_uobj_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 		 unsigned int *bad);
-int gh_uobj_free_deferred(struct gh_usession *ss, u64 offset,
-			  unsigned int index, bool ends,
-			  struct list_head *empty);
 void gh_uobj_unalloc(struct gh_usession *ss, const u64 *offsets,
 		     unsigned int n);
-void gh_uobj_free_held(struct gh_usession *ss, u64 offset, bool ends,
-		       struct list_head *empty);
 int gh_uobj_give(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 		 unsigned int *bad);
 int gh_uobj_resize(struct gh_usession *ss, u64 offset, u64 length);
 
-int gh_uobj_find_state(struct gh_uheap *h, u64 offset, u8 state,
-		       struct gh_uspan **sp, unsigned int *idx);
-void gh_uobj_set_held(struct gh_uspan *s, unsigned int i, bool held);
-int gh_uobj_word(struct gh_usession *ss, u64 at, u64 **wordp);
-int gh_uobj_give_swap(struct gh_usession *ss, u64 offset, u64 *word, u64 expect,
-		      u64 *value);
-void gh_uobj_free_given(struct gh_uspan *s, unsigned int i,
-			struct list_head *empty);
-
+int gh_uobj_find(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
+		 unsigned int *idx, struct gh_usession *owner);
+int gh_uobj_refusal(u8 state);
+void gh_uobj_note_given(struct gh_uspan *s, int n);
+int gh_uobj_give_one(struct gh_usession *ss, u64 offset);
+void gh_uobj_ungive_one(struct gh_usession *ss, u64 offset);
+void gh_uobj_shed(struct gh_uspan *s, struct list_head *empty);
 void gh_uobj_take_large(struct gh_usession *ss, struct gh_uspan *s,
 			u64 *offset);
 void gh_uobj_set_free(struct gh_uspan *s, unsigned int i);

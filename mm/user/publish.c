@@ -12,7 +12,7 @@
 #include <linux/nospec.h>
 
 #include "defer.h"
-#include "object.h"
+#include "given.h"
 #include "publish.h"
 #include "span.h"
 
@@ -43,7 +43,7 @@ static int swap_word(struct gh_usession *ss, const struct goheap_swap *swap,
 
 	if (!(swap->flags & GOHEAP_SWAP_ROOT))
 		return at % sizeof(u64) ? -EINVAL :
-					  gh_uobj_word(ss, at, &to->word);
+					  gh_ugiven_word(ss, at, &to->word);
 	if (at >= GOHEAP_NR_ROOTS)
 		return -EINVAL;
 	to->word = &ss->heap->roots[array_index_nospec(at, GOHEAP_NR_ROOTS)];
@@ -68,14 +68,14 @@ static int swap_objects(struct gh_usession *ss, const struct goheap_swap *swap,
 	int err = 0;
 
 	if (swap->flags & GOHEAP_SWAP_GIVE_HELD) {
-		err = gh_uobj_find_state(ss->heap, swap->give, GH_UOBJ_HELD,
-					 &to->given, &to->given_idx);
+		err = gh_ugiven_find(ss->heap, swap->give, GH_UOBJ_HELD,
+				     &to->given, &to->given_idx);
 		if (!err && !gh_udefer_holds(ss, swap->from, swap->give))
 			err = -EINVAL;
 	}
 	if (!err && swap->flags & TAKES)
-		err = gh_uobj_find_state(ss->heap, swap->take, GH_UOBJ_GIVEN,
-					 &to->taken, &to->taken_idx);
+		err = gh_ugiven_find(ss->heap, swap->take, GH_UOBJ_GIVEN,
+				     &to->taken, &to->taken_idx);
 	if (!err && swap->flags & GOHEAP_SWAP_HOLD)
 		err = gh_udefer_reserve(ss, swap->to);
 	return err;
@@ -90,7 +90,7 @@ static int swap_word_now(struct gh_usession *ss, struct goheap_swap *swap,
 	int err = 0;
 
 	if (swap->flags & GOHEAP_SWAP_GIVE)
-		err = gh_uobj_give_swap(ss, swap->give, to->word, swap->expect,
+		err = gh_ugiven_give_if(ss, swap->give, to->word, swap->expect,
 					&value);
 	else
 		value = cmpxchg64(to->word, swap->expect, value);
@@ -110,13 +110,13 @@ static void swap_finish(struct gh_usession *ss, const struct goheap_swap *swap,
 		return;
 
 	if (swap->flags & GOHEAP_SWAP_GIVE_HELD) {
-		gh_uobj_set_held(to->given, to->given_idx, false);
+		gh_ugiven_set_held(to->given, to->given_idx, false);
 		gh_udefer_set(ss, swap->from, 0, false);
 	}
 	if (swap->flags & GOHEAP_SWAP_HOLD)
-		gh_uobj_set_held(to->taken, to->taken_idx, true);
+		gh_ugiven_set_held(to->taken, to->taken_idx, true);
 	if (swap->flags & GOHEAP_SWAP_FREE)
-		gh_uobj_free_given(to->taken, to->taken_idx, empty);
+		gh_ugiven_free(to->taken, to->taken_idx, empty);
 }
 
 static int swap_one(struct gh_usession *ss, struct goheap_swap *swap,

@@ -383,8 +383,8 @@ static inline void gh_uheap_lock(struct gh_uheap *h)
  * gh_uheap_lock_killable() - take the lock of a heap, unless the task is killed
  * @h: the heap
  *
- * Where a call has done nothing yet. Who holds the lock may be another user's process,
- * which may have little time to run.
+ * For calls that have done nothing yet. The holder of the lock may be a process of
+ * another user's that gets little time to run.
  *
  * Context: process context, may sleep.
  * Return: 0, or -EINTR without the lock.

@@ -62,8 +62,8 @@
  * the process stores the entry, it stores GOHEAP_DEFERRED_MARK() of its session and of
  * the entry's index into the object: into the second 8 bytes, or the first if the
  * object has no more. The object is freed only if the mark is there: another process
- * may have freed or taken it meanwhile, and a third may have it now. Who frees or takes
- * a given object removes the mark, so no other data of an object should look like one.
+ * may have freed or taken it meanwhile, and a third may have it now. The kernel removes
+ * the mark of a given object that is freed or taken, so no data should look like one.
  *
  * An entry with GOHEAP_HELD as well is of an object that the process has taken and
  * still uses, see GOHEAP_IOC_PUBLISH. Others can neither free nor take it, and the end
