@@ -132,13 +132,15 @@ unsigned int lg_held_room(struct goheap *h, uint64_t offset)
 bool lg_held_free(struct goheap *h, void *p, size_t bytes)
 {
 	uint64_t offset = (uintptr_t)p - h->base;
-	unsigned int index = lg_held_find(h, offset);
 	uint64_t held = HELD(offset);
 	int saved = errno;
+	unsigned int index;
 
-	if (likely(index == GOHEAP_NR_DEFERRED)) {
-		if (!__atomic_load_n(&h->holds, __ATOMIC_ACQUIRE) ||
-		    entry_with(h, offset, RELEASED(offset)) ==
+	if (likely(!__atomic_load_n(&h->holds, __ATOMIC_ACQUIRE)))
+		return false;
+	index = entry_with(h, offset, held);
+	if (index == GOHEAP_NR_DEFERRED) {
+		if (entry_with(h, offset, RELEASED(offset)) ==
 		    GOHEAP_NR_DEFERRED)
 			return false;
 		lg_report_bad_free(h, p, ENOENT);
