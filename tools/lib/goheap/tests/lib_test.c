@@ -15,6 +15,8 @@
 
 #include "tap.h"
 
+int tap_results, tap_failures;
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MIB		1048576UL
 

@@ -21,6 +21,8 @@
 
 #include "tap.h"
 
+int tap_results, tap_failures;
+
 #define NR_THREADS	4
 
 /* Whether memory must be a heap's. */

@@ -23,6 +23,8 @@
 #include "types.h"
 #include "tap.h"
 
+int tap_results, tap_failures;
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MOST_STEPS	200000
 #define INT3		0xccUL

@@ -15,7 +15,8 @@ long __real_syscall(long nr, ...);
 int __wrap_sched_yield(void);
 int __real_sched_yield(void);
 
-static int tap_results, tap_failures;
+/* Defined where main() is. */
+extern int tap_results, tap_failures;
 
 static inline void check(bool good, const char *what)
 {
