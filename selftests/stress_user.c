@@ -3,10 +3,10 @@
  * Lets something happen at a step of a process's own calls, in debugfs
  * goheap_stress/fault.
  *
- * Who writes "POINT NTH ACTION" arms, for itself: POINT is an enum gh_fault_point,
- * ACTION an enum gh_fault_action, or left out if the step is to fail. Who writes "go"
- * lets a process go on that stays at its step. Who reads disarms, and gets "1" if the
- * step was reached, else "0".
+ * Writing "POINT NTH ACTION" arms, for the process that writes: POINT is an enum
+ * gh_fault_point, ACTION an enum gh_fault_action, or left out if the step is to fail.
+ * Writing "go" lets a process go on that stays at its step. Reading disarms, and gives
+ * "1" if the step was reached, else "0".
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>

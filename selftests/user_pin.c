@@ -181,14 +181,16 @@ TEST_F(pin, pinned_object_is_freed_later)
 	};
 	unsigned int how;
 
-	for (how = 0; how < 4; how++) {
+	for (how = 0; how < 5; how++) {
 		__u64 at = alloc_one(self->ss, 64);
 		struct side s;
 
 		ASSERT_EQ(0, side_open(&s, self->heap));
 		ASSERT_EQ(0, give_one(self->ss, at));
-		ASSERT_EQ(0, hold(self->heap, at, 8));
 		swap.take = at;
+		/* What is held can be pinned, too. */
+		if (how < 4)
+			ASSERT_EQ(0, hold(self->heap, at, 8));
 		switch (how) {
 		case 0:
 			enter(&s, self->win, at, 64, 0);
@@ -200,10 +202,12 @@ TEST_F(pin, pinned_object_is_freed_later)
 		case 2:
 			EXPECT_EQ(0, publish(s.ss, &swap, 1, NULL));
 			break;
-		case 3:
+		default:
 			swap.flags = GOHEAP_SWAP_ROOT | GOHEAP_SWAP_HOLD;
 			EXPECT_EQ(0, publish(s.ss, &swap, 1, NULL));
 		}
+		if (how == 4)
+			ASSERT_EQ(0, hold(self->heap, at, 8));
 		side_close(&s);
 		EXPECT_EQ(0, usage(self->heap).given);
 		EXPECT_EQ(1, usage(self->heap).objects);
