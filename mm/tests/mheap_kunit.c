@@ -665,7 +665,6 @@ static struct gh_arena *an_arena_was_at(struct kunit *test, unsigned long base)
 /* The system gives away the lowest address, so mostly that which was freed last. */
 static void a_huge_span_is_not_where_an_arena_was(struct kunit *test)
 {
-	struct gh_heap *h = gh_test_heap(test);
 	unsigned long npages = (40 * SZ_1M) >> GH_PAGE_SHIFT;
 	unsigned int tries = 0;
 	bool met = false;
@@ -677,7 +676,7 @@ static void a_huge_span_is_not_where_an_arena_was(struct kunit *test)
 		struct gh_arena *arena;
 
 		put_span(test, s);
-		gh_huge_reap(h);
+		reap_huge(test);
 		vm_unmap_aliases();
 		if (gh_arena_of(base))
 			continue;
@@ -687,7 +686,7 @@ static void a_huge_span_is_not_where_an_arena_was(struct kunit *test)
 		for (base = s->base; base - s->base < span_bytes(s); base += SZ_1M)
 			KUNIT_EXPECT_PTR_NE(test, gh_arena_of(base), arena);
 		put_span(test, s);
-		gh_huge_reap(h);
+		reap_huge(test);
 		gh_arena_unpublish(arena);
 		synchronize_rcu();
 		gh_arena_free(arena);
