@@ -133,7 +133,7 @@ static const struct kernel_param_ops user_mb_ops = {
 	.get = user_mb_get,
 };
 module_param_cb(user_mb, &user_mb_ops, NULL, 0644);
-MODULE_PARM_DESC(user_mb, "MiB that all heaps of /dev/goheap may hold, 0 for no bound (default 0)");
+MODULE_PARM_DESC(user_mb, "MiB that all heaps of /dev/goheap may hold, 0 for no bound (default half of the memory)");
 
 /* ---- init and exit ------------------------------------------------------ */
 
@@ -149,6 +149,7 @@ static int __init heap_start(void)
 	if (err)
 		goto no_stats;
 	gh_ustats_init(gh_stats_dir());
+	gh_ucharge_init();
 	err = gh_ufile_init();
 	if (err)
 		goto no_device;

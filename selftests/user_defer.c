@@ -159,8 +159,9 @@ static int defer_as_nobody(int heap, size_t bytes)
 
 TEST_F(defer, its_memory_is_paid_for)
 {
-	EXPECT_EQ(0, IN_CHILD(defer_as_nobody(self->heap, 2 * HEAP_PAGE)));
-	EXPECT_EQ(ENOMEM, IN_CHILD(defer_as_nobody(self->heap, HEAP_PAGE)));
+	/* A page for the session, and two for its list. */
+	EXPECT_EQ(0, IN_CHILD(defer_as_nobody(self->heap, 3 * HEAP_PAGE)));
+	EXPECT_EQ(ENOMEM, IN_CHILD(defer_as_nobody(self->heap, 2 * HEAP_PAGE)));
 	EXPECT_EQ(ENOMEM, IN_CHILD(defer_as_nobody(self->heap, 0)));
 }
 

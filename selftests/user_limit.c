@@ -14,6 +14,8 @@
 #define MIB		(1024UL * 1024)
 /* What the tables of each 64 MiB of the window take, once they are used. */
 #define TABLES		(33 * HEAP_PAGE)
+/* What a heap and a session of it take. */
+#define RECORDS		(5 * HEAP_PAGE)
 #define USER_MB		"/sys/module/goheap/parameters/user_mb"
 #define CGROUPS		"/tmp/user_limit.cgroup"
 #define GROUP		CGROUPS "/test"
@@ -92,10 +94,10 @@ TEST_F(limit, session_has_a_bound_of_its_own)
 
 /* ---- users -------------------------------------------------------------- */
 
-/* 0, or what was not as it should be. */
+/* 0, or what was not as it should be; with two sessions, which take a page each. */
 static int within_memlock(int heap, size_t bytes)
 {
-	struct rlimit r = { bytes, bytes };
+	struct rlimit r = { bytes + 2 * HEAP_PAGE, bytes + 2 * HEAP_PAGE };
 	size_t length = 8 * HEAP_PAGE;
 	int err, ss;
 	__s64 first;
@@ -103,14 +105,14 @@ static int within_memlock(int heap, size_t bytes)
 	if (setrlimit(RLIMIT_MEMLOCK, &r) || become_nobody())
 		return 1;
 	ss = attach(heap);
-	if (alloc_one(ss, bytes + HEAP_PAGE) != -ENOMEM)
+	if (alloc_one(ss, bytes + 2 * HEAP_PAGE) != -ENOMEM)
 		return 2;
 	first = alloc_one(ss, length);
 	if (alloc_until(ss, length, &err) != bytes / length - 1)
 		return 3;
 	if (err != -ENOMEM)
 		return 4;
-	/* Of the user, whatever session. */
+	/* Of the user, whatever session. The page that is left is for that. */
 	if (alloc_one(attach(heap), 8) != -ENOMEM)
 		return 5;
 	if (map_at(heap, GOHEAP_MMAP_ALLOC, 4096, PROT_READ | PROT_WRITE) !=
@@ -207,7 +209,7 @@ TEST_F(limit, user_mb_bounds_all_heaps)
 {
 	int heap = heap_open(), ss = attach(heap), err;
 
-	ASSERT_LE(0, alloc_one(self->ss, 3 * MIB - 2 * TABLES));
+	ASSERT_LE(0, alloc_one(self->ss, 3 * MIB - 2 * (TABLES + RECORDS)));
 	ASSERT_EQ(0, write_text(USER_MB, "4"));
 	EXPECT_EQ(MIB / (4 * HEAP_PAGE), alloc_until(ss, 4 * HEAP_PAGE, &err));
 	EXPECT_EQ(-ENOMEM, err);

@@ -5,16 +5,22 @@
  * Pages count for the user whose process caused them to be taken, as locked
  * memory within RLIMIT_MEMLOCK, and for the bound on all user heaps. Pages of
  * spans count for the limits of heap and session as well.
+ *
+ * A user of a user namespace counts for who made the namespace as well, and so on
+ * outwards, as with the kernel's other limits of this kind (inc_rlimit_ucounts(),
+ * which modules cannot call). Otherwise 65536 users of a namespace, which anybody
+ * may have, were 65536 limits.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/lockdep.h>
+#include <linux/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/user.h>
+#include <linux/user_namespace.h>
 
 #include "charge.h"
 
-unsigned long gh_user_max_pages = ULONG_MAX;
+unsigned long gh_user_max_pages;
 
 /* Heap pages of all user heaps. */
 static atomic_long_t total_pages;
@@ -35,38 +41,72 @@ static bool counter_add(atomic_long_t *counter, unsigned long n,
 	return true;
 }
 
-static bool user_charge(struct user_struct *user, unsigned long npages)
+static atomic_long_t *locked(struct ucounts *u)
 {
-	unsigned long max = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	long frames = npages * GH_UPAGE_FRAMES;
+	return &u->rlimit[UCOUNT_RLIMIT_MEMLOCK];
+}
 
-	if (counter_add(&user->locked_vm, frames, max))
-		return true;
-	if (!ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK))
+/* From the user itself outwards, up to @end. */
+static void payer_uncharge_until(const struct cred *payer, struct ucounts *end,
+				 unsigned long npages)
+{
+	struct ucounts *u;
+
+	for (u = payer->ucounts; u != end; u = u->ns->ucounts)
+		atomic_long_sub(npages * GH_UPAGE_FRAMES, locked(u));
+}
+
+static void payer_uncharge(const struct cred *payer, unsigned long npages)
+{
+	payer_uncharge_until(payer, NULL, npages);
+}
+
+static bool payer_charge(const struct cred *payer, unsigned long npages)
+{
+	unsigned long max = rlimit(RLIMIT_MEMLOCK);
+	long frames = npages * GH_UPAGE_FRAMES;
+	struct ucounts *u;
+
+	for (u = payer->ucounts; u; u = u->ns->ucounts) {
+		if (!counter_add(locked(u), frames, max >> PAGE_SHIFT))
+			break;
+		/* What who made it had as a limit then, in bytes. */
+		max = get_userns_rlimit_max(u->ns, UCOUNT_RLIMIT_MEMLOCK);
+	}
+	if (u && !ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK)) {
+		payer_uncharge_until(payer, u, npages);
 		return false;
-	atomic_long_add(frames, &user->locked_vm);
+	}
+	for (; u; u = u->ns->ucounts)
+		atomic_long_add(frames, locked(u));
 	return true;
 }
 
-static void user_uncharge(struct user_struct *user, unsigned long npages)
+/**
+ * gh_ucharge_init() - bound all user heaps to half of the memory, by default
+ *
+ * Context: before there are any.
+ */
+void gh_ucharge_init(void)
 {
-	atomic_long_sub(npages * GH_UPAGE_FRAMES, &user->locked_vm);
+	if (!gh_user_max_pages)
+		gh_user_max_pages = totalram_pages() / 2 / GH_UPAGE_FRAMES;
 }
 
 /**
  * gh_ucharge_add() - charge a user for pages that the calling process needs
- * @user: who pays
+ * @payer: who pays
  * @npages: heap pages, whatever they are for
  *
  * Context: any.
  * Return: false if that is more than RLIMIT_MEMLOCK of the process, or the
  * bound on all heaps, allows; nothing is counted then.
  */
-bool gh_ucharge_add(struct user_struct *user, unsigned long npages)
+bool gh_ucharge_add(const struct cred *payer, unsigned long npages)
 {
 	if (!counter_add(&total_pages, npages, READ_ONCE(gh_user_max_pages)))
 		return false;
-	if (user_charge(user, npages))
+	if (payer_charge(payer, npages))
 		return true;
 	atomic_long_sub(npages, &total_pages);
 	return false;
@@ -74,27 +114,27 @@ bool gh_ucharge_add(struct user_struct *user, unsigned long npages)
 
 /**
  * gh_ucharge_sub() - undo gh_ucharge_add(), when pages are freed
- * @user: who paid
+ * @payer: who paid
  * @npages: heap pages
  *
  * Context: any.
  */
-void gh_ucharge_sub(struct user_struct *user, unsigned long npages)
+void gh_ucharge_sub(const struct cred *payer, unsigned long npages)
 {
-	user_uncharge(user, npages);
+	payer_uncharge(payer, npages);
 	atomic_long_sub(npages, &total_pages);
 }
 
 /**
  * gh_ucharge_add_span() - charge heap, session and user for pages of a span
  * @owner: the session that will own the span
- * @user: who pays
+ * @payer: who pays
  * @npages: heap pages
  *
  * Context: the heap's lock is held: it protects the counts of heap and session.
  * Return: 0; or -EDQUOT or -ENOMEM, with nothing counted.
  */
-int gh_ucharge_add_span(struct gh_usession *owner, struct user_struct *user,
+int gh_ucharge_add_span(struct gh_usession *owner, const struct cred *payer,
 			unsigned long npages)
 {
 	struct gh_uheap *h = owner->heap;
@@ -104,7 +144,7 @@ int gh_ucharge_add_span(struct gh_usession *owner, struct user_struct *user,
 	if (npages > h->limit || h->npages > h->limit - npages ||
 	    npages > owner->limit || owner->npages > owner->limit - npages)
 		return -EDQUOT;
-	if (!gh_ucharge_add(user, npages))
+	if (!gh_ucharge_add(payer, npages))
 		return -ENOMEM;
 
 	h->npages += npages;
@@ -116,62 +156,65 @@ int gh_ucharge_add_span(struct gh_usession *owner, struct user_struct *user,
 /**
  * gh_ucharge_sub_span() - pages of a span were freed
  * @h: the heap
- * @user: who paid
+ * @payer: who paid
  * @npages: heap pages; the owner's count went down when the span was withdrawn
  *
  * Context: the heap's lock is held.
  */
-void gh_ucharge_sub_span(struct gh_uheap *h, struct user_struct *user,
+void gh_ucharge_sub_span(struct gh_uheap *h, const struct cred *payer,
 			 unsigned long npages)
 {
 	lockdep_assert_held(&h->lock);
 
 	h->npages -= npages;
-	gh_ucharge_sub(user, npages);
+	gh_ucharge_sub(payer, npages);
 }
 
 /**
- * gh_ucharge_set_payer() - make the caller's user pay for a span
+ * gh_ucharge_is_payer() - does the calling process's user pay for a span?
  * @s: the span
+ *
+ * Context: the heap's lock is held.
+ * Return: whether it does.
+ */
+bool gh_ucharge_is_payer(const struct gh_uspan *s)
+{
+	return s->payer->ucounts == current_ucounts();
+}
+
+/**
+ * gh_ucharge_set_payer() - have another user pay for a span
+ * @s: the span
+ * @payer: who is to pay; this takes over a reference, and leaves one of who paid
  *
  * Context: the heap's lock is held.
  * Return: 0, or -ENOMEM with nothing changed.
  */
-int gh_ucharge_set_payer(struct gh_uspan *s)
+int gh_ucharge_set_payer(struct gh_uspan *s, const struct cred **payer)
 {
-	struct user_struct *user = current_user();
-
 	lockdep_assert_held(&s->owner->heap->lock);
 
-	if (s->user == user)
-		return 0;
-	if (!user_charge(user, s->npages))
+	if (!payer_charge(*payer, s->npages))
 		return -ENOMEM;
-	user_uncharge(s->user, s->npages);
-	free_uid(s->user);
-	s->user = get_uid(user);
+	payer_uncharge(s->payer, s->npages);
+	swap(s->payer, *payer);
 	return 0;
 }
 
 /**
  * gh_ucharge_move_span() - charge another session for a span
  * @s: the span, of the heap's own session
- * @to: the session, of the calling process
+ * @to: the session
  *
  * Context: the heap's lock is held.
- * Return: 0, or -EDQUOT or -ENOMEM with nothing changed.
+ * Return: 0, or -EDQUOT with nothing changed.
  */
 int gh_ucharge_move_span(struct gh_uspan *s, struct gh_usession *to)
 {
-	int err;
-
 	lockdep_assert_held(&to->heap->lock);
 
 	if (to->npages + s->npages > to->limit)
 		return -EDQUOT;
-	err = gh_ucharge_set_payer(s);
-	if (err)
-		return err;
 	s->owner->npages -= s->npages;
 	to->npages += s->npages;
 	return 0;

@@ -10,13 +10,15 @@
 /* Bound on the heap pages of all user heaps, ULONG_MAX for none. */
 extern unsigned long gh_user_max_pages;
 
-bool gh_ucharge_add(struct user_struct *user, unsigned long npages);
-void gh_ucharge_sub(struct user_struct *user, unsigned long npages);
-int gh_ucharge_add_span(struct gh_usession *owner, struct user_struct *user,
+void gh_ucharge_init(void);
+bool gh_ucharge_add(const struct cred *payer, unsigned long npages);
+void gh_ucharge_sub(const struct cred *payer, unsigned long npages);
+int gh_ucharge_add_span(struct gh_usession *owner, const struct cred *payer,
 			unsigned long npages);
-void gh_ucharge_sub_span(struct gh_uheap *h, struct user_struct *user,
+void gh_ucharge_sub_span(struct gh_uheap *h, const struct cred *payer,
 			 unsigned long npages);
-int gh_ucharge_set_payer(struct gh_uspan *s);
+bool gh_ucharge_is_payer(const struct gh_uspan *s);
+int gh_ucharge_set_payer(struct gh_uspan *s, const struct cred **payer);
 int gh_ucharge_move_span(struct gh_uspan *s, struct gh_usession *to);
 
 #endif /* _GOHEAP_USER_CHARGE_H */

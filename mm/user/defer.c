@@ -46,7 +46,7 @@ static int commit_page(struct gh_usession *ss, unsigned int page)
 	/* The last one: another thread may be about to put them there. */
 	if (READ_ONCE(slot[GH_UPAGE_FRAMES - 1]))
 		return 0;
-	if (!gh_ucharge_add(ss->user, 1))
+	if (!gh_ucharge_add(ss->payer, 1))
 		return -ENOMEM;
 	err = gh_upages_alloc_frames(&frames, GH_UPAGE_FRAMES);
 	if (err)
@@ -68,7 +68,7 @@ static int commit_page(struct gh_usession *ss, unsigned int page)
 		return 0;
 	gh_upages_free_frames(&frames);
 uncharge:
-	gh_ucharge_sub(ss->user, 1);
+	gh_ucharge_sub(ss->payer, 1);
 	return err;
 }
 
@@ -123,7 +123,7 @@ void gh_udefer_release(struct gh_usession *ss)
 			continue;
 		__free_page(ss->deferred[i]);
 		if (!(i % GH_UPAGE_FRAMES))
-			gh_ucharge_sub(ss->user, 1);
+			gh_ucharge_sub(ss->payer, 1);
 	}
 }
 

@@ -10,12 +10,18 @@
 #include <linux/pid.h>
 #include <linux/pseudo_fs.h>
 #include <linux/random.h>
+#include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
 #include "../fault.h"
+#include "charge.h"
 #include "heap.h"
 #include "pages.h"
 #include "span.h"
+
+/* Heap pages that a heap counts as: its record, its inode and its file. */
+#define HEAP_COST	DIV_ROUND_UP(SZ_32K, GH_PAGE_SIZE)
+static_assert(sizeof(struct gh_uheap) + SZ_2K <= SZ_32K);
 
 /* The suggested address of a heap's window is one of these TiB, at random. */
 #define UBASE_FIRST	16
@@ -115,6 +121,14 @@ static void heap_publish(struct gh_uheap *h)
 	mutex_unlock(&gh_uheaps_lock);
 }
 
+static void heap_free_record(struct gh_uheap *h)
+{
+	gh_upages_destroy(h);
+	gh_ucharge_sub(h->payer, HEAP_COST);
+	put_cred(h->payer);
+	vfree(h);
+}
+
 /**
  * gh_uheap_create() - make a heap
  *
@@ -126,16 +140,20 @@ struct gh_uheap *gh_uheap_create(void)
 	struct gh_uheap *h = NULL;
 	int err;
 
+	if (!gh_ucharge_add(current_cred(), HEAP_COST))
+		return ERR_PTR(-ENOMEM);
 	if (!gh_fault(GH_FAULT_USER))
 		h = __vmalloc(sizeof(*h), GH_UMETA_GFP | __GFP_ZERO);
-	if (!h)
+	if (!h) {
+		gh_ucharge_sub(current_cred(), HEAP_COST);
 		return ERR_PTR(-ENOMEM);
+	}
+	h->payer = get_current_cred();
 	gh_upages_init(h);
 	h->inode = ufs_get_inode();
 	if (IS_ERR(h->inode)) {
 		err = PTR_ERR(h->inode);
-		gh_upages_destroy(h);
-		vfree(h);
+		heap_free_record(h);
 		return ERR_PTR(err);
 	}
 
@@ -172,11 +190,10 @@ static void heap_free(struct kref *ref)
 	WARN_ONCE(left || h->npages,
 		  "goheap: user heap freed while %lu pages are in spans\n",
 		  h->npages);
-	gh_upages_destroy(h);
 	for (i = 0; i < GH_UDEATHS; i++)
 		put_pid(h->death[i].tgid);
 	ufs_put_inode(h->inode);
-	vfree(h);
+	heap_free_record(h);
 }
 
 /**

@@ -179,6 +179,15 @@ static bool span_is_held(struct gh_uheap *h, const struct gh_uspan *s)
 	return false;
 }
 
+/*
+ * Whoever adopts a span is billed for all of it. So it must get half of it at least, as
+ * if it made one and used a half. Nobody pays for what another user's process has left.
+ */
+static bool may_adopt(const struct gh_uspan *s)
+{
+	return s->nfree >= s->nelems - s->nfree && gh_ucharge_is_payer(s);
+}
+
 /**
  * gh_uowner_adopt() - take over a span that outlived its session
  * @ss: the new owner
@@ -204,7 +213,7 @@ bool gh_uowner_adopt(struct gh_usession *ss, unsigned int class)
 	list_for_each_entry(s, &own->partial[class], plist) {
 		if (READ_ONCE(ss->dead) || !tries--)
 			break;
-		if (span_is_held(h, s))
+		if (!may_adopt(s) || span_is_held(h, s))
 			continue;
 
 		/* The other spans of the class would be refused as well. */

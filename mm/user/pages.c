@@ -11,7 +11,6 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/user.h>
 #include <linux/vmalloc.h>
 
 #include "../compat.h"
@@ -242,28 +241,27 @@ static void arena_free(struct gh_uarena *arena)
 	for (i = 0; i < GH_UMAP_FRAMES; i++)
 		if (arena->map[i])
 			__free_page(arena->map[i]);
-	gh_ucharge_sub(arena->user, UARENA_COST);
-	free_uid(arena->user);
+	gh_ucharge_sub(arena->payer, UARENA_COST);
+	put_cred(arena->payer);
 	vfree(arena);
 }
 
 static struct gh_uarena *arena_new(void)
 {
-	struct user_struct *user = current_user();
 	struct gh_uarena *arena = NULL;
 	unsigned int i;
 
-	if (!gh_ucharge_add(user, UARENA_COST))
+	if (!gh_ucharge_add(current_cred(), UARENA_COST))
 		return NULL;
 	if (!gh_fault(GH_FAULT_META))
 		arena = __vmalloc(sizeof(*arena), GH_UMETA_GFP | __GFP_ZERO);
 	if (!arena) {
-		gh_ucharge_sub(user, UARENA_COST);
+		gh_ucharge_sub(current_cred(), UARENA_COST);
 		return NULL;
 	}
 
 	/* From here on, arena_free() can undo everything. */
-	arena->user = get_uid(user);
+	arena->payer = get_current_cred();
 	for (i = 0; i < GH_UMAP_FRAMES; i++) {
 		arena->map[i] = alloc_page(GH_UMETA_GFP | __GFP_ZERO);
 		if (!arena->map[i]) {

@@ -11,17 +11,22 @@
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/user.h>
+#include <linux/sizes.h>
 
 #include <linux/goheap.h>
 
 #include "../fault.h"
+#include "charge.h"
 #include "defer.h"
 #include "heap.h"
 #include "object.h"
 #include "owner.h"
 #include "session.h"
 #include "span.h"
+
+/* Heap pages that a session counts as: its record and its file. */
+#define SESSION_COST	DIV_ROUND_UP(SZ_8K, GH_PAGE_SIZE)
+static_assert(sizeof(struct gh_usession) + SZ_2K <= SZ_8K);
 
 /* Spans that an ending session frees under one hold of the heap's lock. */
 #define REAP_SPANS	256
@@ -120,6 +125,14 @@ static u32 session_new_id(struct gh_uheap *h)
 	return h->next_id;
 }
 
+static void session_free(struct gh_usession *ss)
+{
+	gh_ucharge_sub(ss->payer, SESSION_COST);
+	put_cred(ss->payer);
+	put_pid(ss->tgid);
+	goheap_free(ss);
+}
+
 /**
  * gh_usession_begin() - attach this process to a heap
  * @h: the heap
@@ -133,14 +146,18 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 	struct gh_usession *ss = NULL;
 	int err = 0;
 
+	if (!gh_ucharge_add(current_cred(), SESSION_COST))
+		return ERR_PTR(-ENOMEM);
 	if (!gh_fault(GH_FAULT_USER))
 		ss = goheap_zalloc(sizeof(*ss), GH_UOBJ_GFP);
-	if (!ss)
+	if (!ss) {
+		gh_ucharge_sub(current_cred(), SESSION_COST);
 		return ERR_PTR(-ENOMEM);
+	}
 
 	gh_uheap_init_session(h, ss, 0, limit);
 	ss->files = current->files;
-	ss->user = get_uid(current_user());
+	ss->payer = get_current_cred();
 	ss->tgid = get_pid(task_tgid(current));
 	ss->pid = task_tgid_nr(current);
 	get_task_comm(ss->comm, current);
@@ -165,9 +182,7 @@ struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
 	return ss;
 
 no_session:
-	put_pid(ss->tgid);
-	free_uid(ss->user);
-	goheap_free(ss);
+	session_free(ss);
 	return ERR_PTR(err);
 }
 
@@ -329,9 +344,7 @@ void gh_usession_put(struct gh_usession *ss)
 	/* Who still had the list mapped may have entered more since the end. */
 	gh_udefer_drain(ss);
 	gh_udefer_release(ss);
-	put_pid(ss->tgid);
-	free_uid(ss->user);
-	goheap_free(ss);
+	session_free(ss);
 	gh_uheap_put(h);
 }
 

@@ -62,7 +62,7 @@ static void record_free(struct gh_uheap *h, struct gh_uspan *s)
 {
 	if (s->nelems > 1)
 		gh_fixalloc_free(&h->meta[gh_meta_index(s->nelems)], s->free);
-	free_uid(s->user);
+	put_cred(s->payer);
 	gh_fixalloc_free_rcu(&h->span_recs, s);
 }
 
@@ -117,7 +117,7 @@ static struct gh_uspan *record_alloc(struct gh_uheap *h,
 	}
 	s->nelems = nelems;
 	record_init(s, shape, meta);
-	s->user = get_uid(current_user());
+	s->payer = get_current_cred();
 	return s;
 }
 
@@ -215,14 +215,14 @@ static int span_reserve(struct gh_uspan *s, struct gh_usession *owner,
 
 	if (err)
 		return err;
-	err = gh_ucharge_add_span(owner, s->user, shape->npages);
+	err = gh_ucharge_add_span(owner, s->payer, shape->npages);
 	if (err)
 		goto out;
 
 	err = gh_upages_take(h, shape, &page);
 	if (err) {
 		owner->npages -= shape->npages;
-		gh_ucharge_sub_span(h, s->user, shape->npages);
+		gh_ucharge_sub_span(h, s->payer, shape->npages);
 		goto out;
 	}
 	s->base = (u64)page << GH_PAGE_SHIFT;
@@ -238,7 +238,7 @@ static void span_unreserve(struct gh_uheap *h, struct gh_uspan *s)
 	lockdep_assert_held(&h->lock);
 
 	gh_upages_put(h, s->base >> GH_PAGE_SHIFT, s->npages);
-	gh_ucharge_sub_span(h, s->user, s->npages);
+	gh_ucharge_sub_span(h, s->payer, s->npages);
 }
 
 /* Enter a span, which has its memory, in the tables where others find it. */
@@ -423,7 +423,8 @@ void gh_uspan_free(struct gh_uheap *h, struct gh_uspan *s)
 /* ---- resizing ----------------------------------------------------------- */
 
 /* Charge for the pages behind a span, and take them. */
-static int span_reserve_more(struct gh_uspan *s, unsigned long npages)
+static int span_reserve_more(struct gh_uspan *s, const struct cred *payer,
+			     unsigned long npages)
 	__must_hold(&s->owner->heap->lock)
 {
 	struct gh_usession *owner = s->owner;
@@ -436,30 +437,28 @@ static int span_reserve_more(struct gh_uspan *s, unsigned long npages)
 	if (npages > (GH_UWINDOW >> GH_PAGE_SHIFT) - page)
 		return -ENOSPC;
 
-	/* The calling process pays for the pages that the span has, too. */
-	err = gh_ucharge_set_payer(s);
-	if (!err)
-		err = gh_ucharge_add_span(owner, s->user, npages);
+	err = gh_ucharge_add_span(owner, payer, npages);
 	if (err)
 		return err;
 
 	err = gh_upages_take_at(h, page, npages);
 	if (err) {
 		owner->npages -= npages;
-		gh_ucharge_sub_span(h, s->user, npages);
+		gh_ucharge_sub_span(h, payer, npages);
 	}
 	return err;
 }
 
 static void span_unreserve_some(struct gh_uheap *h, struct gh_uspan *s,
-				unsigned long page, unsigned long npages)
+				const struct cred *payer, unsigned long page,
+				unsigned long npages)
 	__must_hold(&h->lock)
 {
 	lockdep_assert_held(&h->lock);
 
 	gh_upages_put(h, page, npages);
 	s->owner->npages -= npages;
-	gh_ucharge_sub_span(h, s->user, npages);
+	gh_ucharge_sub_span(h, payer, npages);
 }
 
 static void span_set_length(struct gh_uspan *s, unsigned long npages)
@@ -478,34 +477,59 @@ static void span_set_length(struct gh_uspan *s, unsigned long npages)
 	spin_unlock(&owner->lock);
 }
 
+/* Pages were reserved for the span: get memory for them, and pay for them. */
+static int span_equip(struct gh_uheap *h, struct gh_uspan *s,
+		      const struct cred **payer, unsigned long page,
+		      unsigned long npages)
+{
+	LIST_HEAD(frames);
+	int err;
+
+	/* Without the heap's lock: memory can take long to come. */
+	err = gh_upages_alloc_frames(&frames, npages * GH_UPAGE_FRAMES);
+	if (err)
+		return err;
+
+	/* The calling process pays for the pages that the span has, too. */
+	gh_uheap_lock(h);
+	if (!gh_ucharge_is_payer(s))
+		err = gh_ucharge_set_payer(s, payer);
+	mutex_unlock(&h->lock);
+
+	if (err)
+		gh_upages_free_frames(&frames);
+	else
+		gh_upages_install(h, &frames, page * GH_UPAGE_FRAMES);
+	return err;
+}
+
 static int span_extend(struct gh_uheap *h, struct gh_uspan *s,
 		       unsigned long npages)
 {
 	unsigned long page = (s->base >> GH_PAGE_SHIFT) + s->npages;
-	LIST_HEAD(frames);
+	const struct cred *payer;
 	int err = gh_uheap_lock_killable(h);
 
 	if (err)
 		return err;
-	err = span_reserve_more(s, npages);
+	payer = get_current_cred();
+	err = span_reserve_more(s, payer, npages);
 	mutex_unlock(&h->lock);
 	if (err)
-		return err;
+		goto out;
 
-	/* Without the heap's lock: memory can take long to come. */
-	err = gh_upages_alloc_frames(&frames, npages * GH_UPAGE_FRAMES);
-	if (!err)
-		gh_upages_install(h, &frames, page * GH_UPAGE_FRAMES);
-
+	err = span_equip(h, s, &payer, page, npages);
 	gh_uheap_lock(h);
 	if (err) {
-		span_unreserve_some(h, s, page, npages);
+		span_unreserve_some(h, s, payer, page, npages);
 	} else {
 		span_set_table(h, page, npages, s);
 		span_set_length(s, s->npages + npages);
 		gh_uspan_show_rest(s);
 	}
 	mutex_unlock(&h->lock);
+out:
+	put_cred(payer);
 	return err;
 }
 
@@ -527,7 +551,7 @@ static void span_shorten(struct gh_uheap *h, struct gh_uspan *s,
 
 	/* Only now may others take the pages of the window. */
 	gh_uheap_lock(h);
-	span_unreserve_some(h, s, page, npages);
+	span_unreserve_some(h, s, s->payer, page, npages);
 	mutex_unlock(&h->lock);
 }
 
@@ -539,7 +563,7 @@ static void span_shorten(struct gh_uheap *h, struct gh_uspan *s,
  *
  * Context: process context, may sleep; no lock of the heap's is held.
  * Return: 0; or -ENOSPC if the pages behind it are not free, -ENOMEM, -EDQUOT
- * or -EINTR, with nothing changed but who pays for it.
+ * or -EINTR, with nothing changed.
  */
 int gh_uspan_resize(struct gh_uheap *h, struct gh_uspan *s,
 		    unsigned long npages)

@@ -56,8 +56,8 @@
 #include "../pagealloc.h"
 #include "../sizeclass.h"
 
+struct cred;
 struct pid;
-struct user_struct;
 
 /* The window: 64 GiB. */
 #define GH_UWINDOW_SHIFT	36
@@ -149,7 +149,7 @@ enum gh_uobj_state {
  * @npages: heap pages
  * @list: in its owner's list
  * @plist: in its owner's list of spans with free objects
- * @user: who pays
+ * @payer: whose user pays
  * @nmaps: VMAs of a span for mmap()
  * @npins: pins of objects
  * @pins: these pins, under the heap's lock
@@ -180,7 +180,7 @@ struct gh_uspan {
 	unsigned long npages;
 	struct list_head list;
 	struct list_head plist;
-	struct user_struct *user;
+	const struct cred *payer;
 	atomic_t nmaps;
 	u32 npins;
 	struct list_head pins;
@@ -207,7 +207,7 @@ struct gh_ushape {
  * @frame: the memory of each kernel page, or NULL
  * @span: the span of each heap page, or NULL
  * @map: the page map, for mmap()
- * @user: who pays for these tables
+ * @payer: whose user pays for these tables
  *
  * @frame changes under the mapping's invalidate_lock, the others under the
  * heap's lock.
@@ -216,7 +216,7 @@ struct gh_uarena {
 	struct page *frame[GH_UARENA_FRAMES];
 	struct gh_uspan *span[GH_ARENA_PAGES];
 	struct page *map[GH_UMAP_FRAMES];
-	struct user_struct *user;
+	const struct cred *payer;
 };
 
 /**
@@ -259,7 +259,7 @@ struct gh_ucount {
  * @id: number; 0 is the heap's own session, which owns what outlived its
  *   session
  * @files: the process, as fl_owner_t
- * @user: who attached, and pays for @deferred
+ * @payer: who attached, and pays for it and for @deferred
  * @tgid: the process when it attached
  * @pid: its number, for people only
  * @comm: its name then
@@ -280,7 +280,7 @@ struct gh_usession {
 	struct gh_uheap *heap;
 	u32 id;
 	fl_owner_t files;
-	struct user_struct *user;
+	const struct cred *payer;
 	struct pid *tgid;
 	pid_t pid;
 	char comm[TASK_COMM_LEN];
@@ -305,6 +305,7 @@ struct gh_usession {
  * @inode: has the mapping that all VMAs of the window are in
  * @base: where processes should map the window
  * @creator: user that opened it
+ * @payer: who opened it, and pays for it
  * @lock: protects what follows up to @roots
  * @pa: free pages
  * @narenas: arenas that @pa knows
@@ -336,6 +337,7 @@ struct gh_uheap {
 	struct inode *inode;
 	u64 base;
 	kuid_t creator;
+	const struct cred *payer;
 
 	struct mutex lock;	/* protects what follows up to @roots */
 	struct gh_pagealloc pa;
