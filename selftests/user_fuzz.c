@@ -35,6 +35,7 @@ static const struct {
 	{ GOHEAP_IOC_TRIM, sizeof(struct goheap_trim) },
 	{ GOHEAP_IOC_DEATH, sizeof(struct goheap_death) },
 	{ GOHEAP_IOC_ATTACH, sizeof(struct goheap_attach) },
+	{ GOHEAP_IOC_VIEW, sizeof(struct goheap_view) },
 	{ GOHEAP_IOC_ALLOC, sizeof(struct goheap_alloc_req) },
 	{ GOHEAP_IOC_ALLOC, sizeof(struct goheap_alloc_req) },
 	{ GOHEAP_IOC_FREE, sizeof(struct goheap_batch) },
@@ -50,6 +51,7 @@ static const struct {
 static __u64 rng;
 static int heaps[NR_HEAPS];
 static int sessions[NR_HEAPS];
+static int views[NR_HEAPS];
 static __u64 known[NR_KNOWN];
 static __u64 offsets[GOHEAP_MAX_BATCH];
 static struct goheap_swap swaps[NR_SWAPS];
@@ -212,7 +214,19 @@ static void note(const struct goheap_alloc_req *r)
 
 static int random_file(void)
 {
+	if (!below(20))
+		return views[below(NR_HEAPS)];
 	return below(5) ? sessions[below(NR_HEAPS)] : heaps[below(NR_HEAPS)];
+}
+
+/* In the place of another. */
+static void keep_view(int fd)
+{
+	int *view = &views[below(NR_HEAPS)];
+
+	if (*view >= 0)
+		close(*view);
+	*view = fd;
 }
 
 static void fuzz_ioctl(void)
@@ -240,8 +254,8 @@ static void fuzz_ioctl(void)
 		fill_range(&f->first, &f->count);
 	} else if (cmd == GOHEAP_IOC_PUBLISH) {
 		fill_publish((void *)words);
-	} else if (cmd == GOHEAP_IOC_ATTACH) {
-		fd = heaps[below(NR_HEAPS)];
+	} else if (cmd == GOHEAP_IOC_ATTACH || cmd == GOHEAP_IOC_VIEW) {
+		fd = (below(2) ? heaps : views)[below(NR_HEAPS)];
 	}
 	/* Now and then a word, the size or the command is not what it was. */
 	if (!below(6))
@@ -257,6 +271,8 @@ static void fuzz_ioctl(void)
 		note((void *)words);
 	if (!err && cmd == GOHEAP_IOC_ATTACH)
 		close(((struct goheap_attach *)words)->fd);
+	if (!err && cmd == GOHEAP_IOC_VIEW)
+		keep_view(((struct goheap_view *)words)->fd);
 }
 
 /* ---- mappings ----------------------------------------------------------- */
@@ -279,7 +295,8 @@ static void fuzz_mmap(void)
 		munmap(maps[i], map_lens[i]);
 		maps[i] = NULL;
 	}
-	maps[i] = mmap(NULL, len, prot, flags, heaps[below(NR_HEAPS)], offset);
+	maps[i] = mmap(NULL, len, prot, flags,
+		       (below(8) ? heaps : views)[below(NR_HEAPS)], offset);
 	map_lens[i] = len;
 	if (maps[i] == MAP_FAILED)
 		maps[i] = NULL;
@@ -424,6 +441,8 @@ static void check_heap(unsigned int i)
 	ksft_print_msg("heap %u: %llu allocations, %llu refused, peak %llu\n",
 		       i, u.allocs, u.bad, u.peak_bytes);
 	close(heaps[i]);
+	if (views[i] >= 0)
+		close(views[i]);
 }
 
 static void open_heaps(void)
@@ -432,6 +451,7 @@ static void open_heaps(void)
 
 	for (i = 0; i < NR_HEAPS; i++) {
 		heaps[i] = heap_open();
+		views[i] = -1;
 		if (set_limit(heaps[i], HEAP_BYTES))
 			ksft_exit_fail_msg("no heap\n");
 	}

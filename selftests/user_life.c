@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 
 #include <pthread.h>
+#include "user_text.h"
 #include "user_harness.h"
 
 #define LARGE		(100UL << 10)
@@ -690,39 +691,6 @@ TEST_F(life, a_session_may_be_any_descriptor)
 
 #define HEAPS		"/sys/kernel/debug/goheap/heaps"
 
-static char text[65536];
-
-static const char *contents(const char *name)
-{
-	FILE *f = fopen(name, "r");
-	size_t len = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-
-	text[len] = '\0';
-	if (f)
-		fclose(f);
-	return text;
-}
-
-static const char *read_fdinfo(int fd)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
-	return contents(name);
-}
-
-static __u64 fdinfo_value(int fd, const char *field)
-{
-	const char *at = strstr(read_fdinfo(fd), field);
-
-	return at ? strtoull(at + strlen(field), NULL, 0) : ~0ULL;
-}
-
-static bool fdinfo_has(int fd, const char *line)
-{
-	return strstr(read_fdinfo(fd), line);
-}
-
 /* Allocates objects, gives the first ones, and frees the last ones. */
 static bool use(int ss, __u64 length, unsigned int n, unsigned int given,
 		unsigned int freed)
@@ -860,6 +828,8 @@ TEST_F(life, fdinfo_tells_what_is_held)
 	EXPECT_EQ(3, fdinfo_value(self->heap, "goheap-given:"));
 	EXPECT_EQ(2, fdinfo_value(self->heap, "goheap-sessions:"));
 	EXPECT_EQ(1, fdinfo_value(self->heap, "goheap-deaths:"));
+	EXPECT_EQ(1024, fdinfo_value(self->heap, "goheap-max-sessions:"));
+	EXPECT_FALSE(fdinfo_has(self->heap, "goheap-view-bytes:"));
 	EXPECT_FALSE(fdinfo_has(self->heap, "goheap-session:"));
 
 	EXPECT_EQ(u.session, fdinfo_value(self->ss, "goheap-session:"));
@@ -891,7 +861,7 @@ TEST_F(life, debugfs_tells_what_is_held)
 		 fdinfo_value(self->heap, "goheap-heap:"), u.heap_bytes, u.peak_bytes, "",
 		 u.session, pid, u.session_bytes, usage(other).session, pid);
 	EXPECT_TRUE(strstr(contents(HEAPS), expect))
-		printf("# expected:\n%sis:\n%s", expect, text);
+		printf("# expected:\n%sis:\n%s", expect, contents(HEAPS));
 	close(other);
 }
 

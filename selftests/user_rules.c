@@ -4,6 +4,8 @@
  */
 #include "user_test.h"
 
+#include <stddef.h>
+
 #include "user_harness.h"
 
 #define LARGE	(100UL << 10)
@@ -17,6 +19,7 @@ union any {
 	struct goheap_usage usage;
 	struct goheap_trim trim;
 	struct goheap_attach attach;
+	struct goheap_view view;
 	struct goheap_alloc_req alloc;
 	struct goheap_batch batch;
 	struct goheap_resize resize;
@@ -40,6 +43,7 @@ FIXTURE_VARIANT(cmd)
 {
 	unsigned long cmd;
 	size_t size;
+	size_t least;	/* bytes; 0 if all of it must be there */
 	bool on_heap;
 	bool on_session;
 	bool by_owner;
@@ -65,6 +69,7 @@ FIXTURE_VARIANT_ADD(cmd, limit)
 {
 	.cmd = GOHEAP_IOC_LIMIT,
 	.size = sizeof(struct goheap_limit),
+	.least = offsetof(struct goheap_limit, max_sessions),
 	.on_heap = true,
 	.on_session = true,
 	.by_owner = true,
@@ -99,6 +104,13 @@ FIXTURE_VARIANT_ADD(cmd, attach)
 {
 	.cmd = GOHEAP_IOC_ATTACH,
 	.size = sizeof(struct goheap_attach),
+	.on_heap = true,
+};
+
+FIXTURE_VARIANT_ADD(cmd, view)
+{
+	.cmd = GOHEAP_IOC_VIEW,
+	.size = sizeof(struct goheap_view),
 	.on_heap = true,
 };
 
@@ -240,7 +252,8 @@ TEST_F(cmd, works)
 
 TEST_F(cmd, smaller_structure_is_refused)
 {
-	size_t sizes[] = { 0, 1, 4, variant->size - 8, variant->size - 1 };
+	size_t least = variant->least ?: variant->size;
+	size_t sizes[] = { 0, 1, 4, least - 8, least - 1 };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -250,6 +263,19 @@ TEST_F(cmd, smaller_structure_is_refused)
 		EXPECT_EQ(-EINVAL, call(file_of(self, variant), variant->cmd,
 					arg));
 	}
+}
+
+TEST_F(cmd, structure_of_old_works)
+{
+	union any *arg = valid(self, variant);
+
+	if (!variant->least)
+		return;
+	memset(arg->bytes + variant->least, 0x5a, 8);
+	arg->size = variant->least;
+	EXPECT_EQ(0, call(file_of(self, variant), variant->cmd, arg));
+	EXPECT_EQ(variant->least, arg->size);
+	EXPECT_TRUE(all_are(arg->bytes + variant->least, 0x5a, 8));
 }
 
 TEST_F(cmd, larger_structure_works_if_the_rest_is_zero)
@@ -353,6 +379,7 @@ TEST_F(cmd, read_only_heap_is_only_looked_at)
 	int fd = open(DEVICE, O_RDONLY | O_CLOEXEC);
 	union any *arg = valid(self, variant);
 	bool changes = variant->cmd == GOHEAP_IOC_ATTACH ||
+		       variant->cmd == GOHEAP_IOC_VIEW ||
 		       variant->cmd == GOHEAP_IOC_TRIM;
 	int none;
 

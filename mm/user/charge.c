@@ -126,6 +126,30 @@ void gh_ucharge_sub(const struct cred *payer, unsigned long npages)
 }
 
 /**
+ * gh_ucharge_owner() - count pages of spans for a session, and its view
+ * @ss: the session
+ * @npages: heap pages; less than 0 if it does not own them any more
+ *
+ * Context: the heap's lock is held.
+ */
+void gh_ucharge_owner(struct gh_usession *ss, long npages)
+{
+	lockdep_assert_held(&ss->heap->lock);
+
+	ss->npages += npages;
+	ss->view->npages += npages;
+}
+
+/* May a session, and its view, own so many pages more? */
+static bool owner_may(const struct gh_usession *ss, unsigned long npages)
+{
+	const struct gh_uview *view = ss->view;
+
+	return npages <= ss->limit && ss->npages <= ss->limit - npages &&
+	       npages <= view->limit && view->npages <= view->limit - npages;
+}
+
+/**
  * gh_ucharge_add_span() - charge heap, session and user for pages of a span
  * @owner: the session that will own the span
  * @payer: who pays
@@ -142,14 +166,14 @@ int gh_ucharge_add_span(struct gh_usession *owner, const struct cred *payer,
 	lockdep_assert_held(&h->lock);
 
 	if (npages > h->limit || h->npages > h->limit - npages ||
-	    npages > owner->limit || owner->npages > owner->limit - npages)
+	    !owner_may(owner, npages))
 		return -EDQUOT;
 	if (!gh_ucharge_add(payer, npages))
 		return -ENOMEM;
 
 	h->npages += npages;
 	h->peak = max(h->peak, h->npages);
-	owner->npages += npages;
+	gh_ucharge_owner(owner, npages);
 	return 0;
 }
 
@@ -213,9 +237,9 @@ int gh_ucharge_move_span(struct gh_uspan *s, struct gh_usession *to)
 {
 	lockdep_assert_held(&to->heap->lock);
 
-	if (to->npages + s->npages > to->limit)
+	if (!owner_may(to, s->npages))
 		return -EDQUOT;
-	s->owner->npages -= s->npages;
-	to->npages += s->npages;
+	gh_ucharge_owner(s->owner, -s->npages);
+	gh_ucharge_owner(to, s->npages);
 	return 0;
 }

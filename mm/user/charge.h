@@ -19,6 +19,7 @@ void gh_ucharge_sub_span(struct gh_uheap *h, const struct cred *payer,
 			 unsigned long npages);
 bool gh_ucharge_is_payer(const struct gh_uspan *s);
 int gh_ucharge_set_payer(struct gh_uspan *s, const struct cred **payer);
+void gh_ucharge_owner(struct gh_usession *ss, long npages);
 int gh_ucharge_move_span(struct gh_uspan *s, struct gh_usession *to);
 
 #endif /* _GOHEAP_USER_CHARGE_H */

@@ -28,6 +28,7 @@
 #include "publish.h"
 #include "session.h"
 #include "stats.h"
+#include "view.h"
 
 /* Offsets of small batches are kept on the stack. */
 #define STACK_BATCH	64
@@ -37,6 +38,7 @@
 /**
  * struct uctx - a call
  * @h: the heap
+ * @view: on the heap's own file, what that allows
  * @ss: the session, NULL on the heap's own file
  * @refusal: what a call that changes something returns, 0 if it may
  * @file: to be installed as @fd once the result has reached the program
@@ -44,12 +46,14 @@
  */
 struct uctx {
 	struct gh_uheap *h;
+	struct gh_uview *view;
 	struct gh_usession *ss;
 	int refusal;
 	struct file *file;
 	int fd;
 };
 
+static const struct file_operations heap_fops;
 static const struct file_operations session_fops;
 
 /* ---- batches ------------------------------------------------------------ */
@@ -149,17 +153,39 @@ static u64 limit_bytes(unsigned long pages)
 
 static bool limit_may_set(const struct uctx *ctx)
 {
-	return ctx->ss || uid_eq(current_fsuid(), ctx->h->creator) ||
+	if (ctx->ss)
+		return true;
+	/* Nobody has to obey a bound that he may lift. */
+	if (!gh_uview_is_full(ctx->view))
+		return false;
+	return uid_eq(current_fsuid(), ctx->h->creator) ||
 	       capable(CAP_SYS_RESOURCE);
+}
+
+static bool limit_is_valid(const struct uctx *ctx, const struct goheap_limit *l)
+{
+	if (l->flags & ~(GOHEAP_LIMIT_SET | GOHEAP_LIMIT_SESSIONS))
+		return false;
+	if (!(l->flags & GOHEAP_LIMIT_SESSIONS))
+		return true;
+	return !ctx->ss && l->max_sessions &&
+	       l->max_sessions <= GH_USESSIONS_MAX;
+}
+
+static void limit_report(struct goheap_limit *l, unsigned long limit,
+			 unsigned long used)
+{
+	l->limit = limit_bytes(limit);
+	l->used = (u64)used << GH_PAGE_SHIFT;
 }
 
 static int ioc_limit(struct uctx *ctx, void *arg)
 {
 	unsigned long *limit = ctx->ss ? &ctx->ss->limit : &ctx->h->limit;
 	struct goheap_limit *l = arg;
-	u64 used;
+	struct gh_uview *view = ctx->view;
 
-	if (l->flags & ~GOHEAP_LIMIT_SET)
+	if (!limit_is_valid(ctx, l))
 		return -EINVAL;
 	if (l->flags && ctx->refusal)
 		return ctx->refusal;
@@ -168,11 +194,21 @@ static int ioc_limit(struct uctx *ctx, void *arg)
 
 	if (gh_uheap_lock_killable(ctx->h))
 		return -EINTR;
-	if (l->flags)
+	if (l->flags & GOHEAP_LIMIT_SET)
 		*limit = limit_pages(l->limit);
-	l->limit = limit_bytes(*limit);
-	used = ctx->ss ? ctx->ss->npages : ctx->h->npages;
-	l->used = used << GH_PAGE_SHIFT;
+	if (l->flags & GOHEAP_LIMIT_SESSIONS)
+		view->max_sessions = l->max_sessions;
+
+	if (ctx->ss)
+		limit_report(l, ctx->ss->limit, ctx->ss->npages);
+	else if (gh_uview_is_full(view))
+		limit_report(l, ctx->h->limit, ctx->h->npages);
+	else
+		limit_report(l, view->limit, view->npages);
+	l->max_sessions = ctx->ss ? 0 : view->max_sessions;
+	l->sessions = ctx->ss ? 0 : view->nsessions;
+	if (!ctx->ss && gh_uview_is_full(view))
+		l->sessions = ctx->h->nsessions;
 	mutex_unlock(&ctx->h->lock);
 	return 0;
 }
@@ -206,11 +242,26 @@ static int ioc_death(struct uctx *ctx, void *arg)
 	return death->flags ? -EINVAL : gh_usession_death(ctx->h, death);
 }
 
+/* A file that uctx_finish() installs. On failure, the descriptor is free again. */
+static int uctx_make_file(struct uctx *ctx, int fd, const char *name,
+			  const struct file_operations *fops, void *data)
+{
+	struct file *file = anon_inode_getfile(name, fops, data, O_RDWR);
+
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	ctx->file = file;
+	ctx->fd = fd;
+	return 0;
+}
+
 static int ioc_attach(struct uctx *ctx, void *arg)
 {
 	struct goheap_attach *attach = arg;
 	struct gh_usession *ss;
-	int fd;
+	int fd, err;
 
 	if (attach->flags)
 		return -EINVAL;
@@ -220,26 +271,53 @@ static int ioc_attach(struct uctx *ctx, void *arg)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	ss = gh_usession_begin(ctx->h, limit_pages(attach->quota));
+	ss = gh_usession_begin(ctx->view, limit_pages(attach->quota));
 	if (IS_ERR(ss)) {
 		put_unused_fd(fd);
 		return PTR_ERR(ss);
 	}
 
-	ctx->file = anon_inode_getfile("[goheap-session]", &session_fops, ss,
-				       O_RDWR);
-	if (IS_ERR(ctx->file)) {
-		int err = PTR_ERR(ctx->file);
-
-		ctx->file = NULL;
-		put_unused_fd(fd);
+	err = uctx_make_file(ctx, fd, "[goheap-session]", &session_fops, ss);
+	if (err) {
 		gh_usession_put(ss);
 		return err;
 	}
-
-	ctx->fd = fd;
 	attach->fd = fd;
 	attach->session = ss->id;
+	return 0;
+}
+
+static int ioc_view(struct uctx *ctx, void *arg)
+{
+	struct goheap_view *req = arg;
+	struct gh_uview *view;
+	int fd, err;
+
+	if (req->flags || req->max_sessions > GH_USESSIONS_MAX)
+		return -EINVAL;
+	if (ctx->refusal)
+		return ctx->refusal;
+	/* Of what a view allows, its holder cannot allow more. */
+	if (!gh_uview_is_full(ctx->view))
+		return -EPERM;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	view = gh_uview_make(ctx->h, limit_pages(req->quota),
+			     req->max_sessions ?: GH_USESSIONS_MAX);
+	if (!view) {
+		put_unused_fd(fd);
+		return -ENOMEM;
+	}
+
+	err = uctx_make_file(ctx, fd, "[goheap]", &heap_fops, view);
+	if (err) {
+		gh_uview_put(view);
+		return err;
+	}
+	ctx->file->f_mapping = ctx->h->inode->i_mapping;
+	req->fd = fd;
 	return 0;
 }
 
@@ -385,24 +463,38 @@ static int ioc_publish(struct uctx *ctx, void *arg)
 /* On a session: only its own process may; others may look. */
 #define BY_OWNER	BIT(2)
 
+/**
+ * struct uioc - an ioctl
+ * @fn: what it does
+ * @size: bytes of its argument
+ * @least: bytes that programs must pass: what there was when it was new
+ * @flags: where it may be called
+ */
 struct uioc {
 	int (*fn)(struct uctx *ctx, void *arg);
 	unsigned int size;
+	unsigned int least;
 	unsigned int flags;
 };
 
 static const struct uioc iocs[] = {
 #define IOC(cmd, type, func, how)					\
-	[_IOC_NR(cmd)] = { func, sizeof(struct type), how }
+	[_IOC_NR(cmd)] = { func, sizeof(struct type), sizeof(struct type), how }
+/* Fields were added after @last. */
+#define IOC_GREW(cmd, type, last, func, how)				\
+	[_IOC_NR(cmd)] = {						\
+		func, sizeof(struct type), offsetofend(struct type, last), how	\
+	}
 	IOC(GOHEAP_IOC_INFO, goheap_info, ioc_info, ON_HEAP | ON_SESSION),
 	IOC(GOHEAP_IOC_ROOT, goheap_root, ioc_root, ON_HEAP | ON_SESSION),
-	IOC(GOHEAP_IOC_LIMIT, goheap_limit, ioc_limit,
-	    ON_HEAP | ON_SESSION | BY_OWNER),
+	IOC_GREW(GOHEAP_IOC_LIMIT, goheap_limit, used, ioc_limit,
+		 ON_HEAP | ON_SESSION | BY_OWNER),
 	IOC(GOHEAP_IOC_STATS, goheap_usage, ioc_stats, ON_HEAP | ON_SESSION),
 	IOC(GOHEAP_IOC_TRIM, goheap_trim, ioc_trim,
 	    ON_HEAP | ON_SESSION | BY_OWNER),
 	IOC(GOHEAP_IOC_DEATH, goheap_death, ioc_death, ON_HEAP | ON_SESSION),
 	IOC(GOHEAP_IOC_ATTACH, goheap_attach, ioc_attach, ON_HEAP),
+	IOC(GOHEAP_IOC_VIEW, goheap_view, ioc_view, ON_HEAP),
 	IOC(GOHEAP_IOC_ALLOC, goheap_alloc_req, ioc_alloc,
 	    ON_SESSION | BY_OWNER),
 	IOC(GOHEAP_IOC_FREE, goheap_batch, ioc_free, ON_SESSION | BY_OWNER),
@@ -414,6 +506,7 @@ static const struct uioc iocs[] = {
 	IOC(GOHEAP_IOC_PUBLISH, goheap_publish, ioc_publish,
 	    ON_SESSION | BY_OWNER),
 #undef IOC
+#undef IOC_GREW
 };
 
 union uarg {
@@ -425,6 +518,7 @@ union uarg {
 	struct goheap_trim trim;
 	struct goheap_death death;
 	struct goheap_attach attach;
+	struct goheap_view view;
 	struct goheap_alloc_req alloc;
 	struct goheap_batch batch;
 	struct goheap_resize resize;
@@ -437,11 +531,12 @@ union uarg {
 static_assert(sizeof(struct goheap_info) == 64);
 static_assert(sizeof(struct goheap_class) == 16);
 static_assert(sizeof(struct goheap_root) == 32);
-static_assert(sizeof(struct goheap_limit) == 24);
+static_assert(sizeof(struct goheap_limit) == 32);
 static_assert(sizeof(struct goheap_usage) == 136);
 static_assert(sizeof(struct goheap_trim) == 16);
 static_assert(sizeof(struct goheap_death) == 32);
 static_assert(sizeof(struct goheap_attach) == 24);
+static_assert(sizeof(struct goheap_view) == 24);
 static_assert(sizeof(struct goheap_alloc_req) == 40);
 static_assert(sizeof(struct goheap_batch) == 24);
 static_assert(sizeof(struct goheap_resize) == 24);
@@ -491,7 +586,7 @@ static long do_ioctl(struct uctx *ctx, unsigned int cmd, void __user *uarg)
 		return ctx->refusal;
 	if (get_user(size, (u32 __user *)uarg))
 		return -EFAULT;
-	if (size < ioc->size)
+	if (size < ioc->least)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
@@ -502,7 +597,7 @@ static long do_ioctl(struct uctx *ctx, unsigned int cmd, void __user *uarg)
 
 	err = ioc->fn(ctx, &arg);
 	arg.size = size;
-	if (err != -EFAULT && copy_to_user(uarg, &arg, ioc->size))
+	if (err != -EFAULT && copy_to_user(uarg, &arg, min(size, ioc->size)))
 		err = -EFAULT;
 	return uctx_finish(ctx, err);
 }
@@ -553,7 +648,7 @@ static int heap_open(struct inode *inode, struct file *file)
 
 	if (IS_ERR(h))
 		return PTR_ERR(h);
-	file->private_data = h;
+	file->private_data = &h->all;
 	/* Not the device's mapping: each heap has a window of its own. */
 	file->f_mapping = h->inode->i_mapping;
 	return nonseekable_open(inode, file);
@@ -561,14 +656,16 @@ static int heap_open(struct inode *inode, struct file *file)
 
 static int heap_release(struct inode *inode, struct file *file)
 {
-	gh_uheap_put(file->private_data);
+	gh_uview_put(file->private_data);
 	return 0;
 }
 
 static long heap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
+	struct gh_uview *view = file->private_data;
 	struct uctx ctx = {
-		.h = file->private_data,
+		.h = view->heap,
+		.view = view,
 		.refusal = file->f_mode & FMODE_WRITE ? 0 : -EBADF,
 	};
 
@@ -577,22 +674,24 @@ static long heap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 static __poll_t heap_poll(struct file *file, poll_table *wait)
 {
-	struct gh_uheap *h = file->private_data;
+	struct gh_uview *view = file->private_data;
 
-	return deaths_poll(h, &h->seen, file, wait);
+	return deaths_poll(view->heap, &view->seen, file, wait);
 }
 
 static ssize_t heap_read(struct file *file, char __user *buf, size_t len,
 			 loff_t *pos)
 {
-	struct gh_uheap *h = file->private_data;
+	struct gh_uview *view = file->private_data;
 
-	return deaths_read(h, &h->seen, file, buf, len);
+	return deaths_read(view->heap, &view->seen, file, buf, len);
 }
 
 static void heap_fdinfo(struct seq_file *m, struct file *file)
 {
-	gh_ustats_fdinfo(m, file->private_data, NULL);
+	struct gh_uview *view = file->private_data;
+
+	gh_ustats_fdinfo(m, view, NULL);
 }
 
 static const struct file_operations heap_fops = {
@@ -676,7 +775,7 @@ static void session_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct gh_usession *ss = file->private_data;
 
-	gh_ustats_fdinfo(m, ss->heap, ss);
+	gh_ustats_fdinfo(m, ss->view, ss);
 }
 
 static const struct file_operations session_fops = {
@@ -705,6 +804,7 @@ static const struct file_operations session_fops = {
 struct goheap_user *goheap_user_get(int fd)
 {
 	struct file *file = fget(fd);
+	struct gh_uview *view;
 	struct gh_uheap *h;
 
 	if (!file)
@@ -715,7 +815,8 @@ struct goheap_user *goheap_user_get(int fd)
 	} else if (!(file->f_mode & FMODE_WRITE)) {
 		h = ERR_PTR(-EACCES);
 	} else {
-		h = file->private_data;
+		view = file->private_data;
+		h = view->heap;
 		kref_get(&h->ref);
 	}
 	fput(file);

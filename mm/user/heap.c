@@ -76,20 +76,20 @@ static void ufs_put_inode(struct inode *inode)
  * gh_uheap_init_session() - make a session ready for use
  * @h: its heap
  * @ss: the session, zeroed
- * @id: its number
+ * @view: the descriptor that it is attached through
  * @limit: bound on its heap pages, ULONG_MAX for none
  *
  * It is here, not in session.c, because a heap has a session of its own.
  *
  * Context: any.
  */
-void gh_uheap_init_session(struct gh_uheap *h, struct gh_usession *ss, u32 id,
-			   unsigned long limit)
+void gh_uheap_init_session(struct gh_uheap *h, struct gh_usession *ss,
+			   struct gh_uview *view, unsigned long limit)
 {
 	unsigned int i;
 
 	ss->heap = h;
-	ss->id = id;
+	ss->view = view;
 	ss->limit = limit;
 	spin_lock_init(&ss->lock);
 	mutex_init(&ss->resize);
@@ -109,7 +109,11 @@ static void heap_init(struct gh_uheap *h)
 	h->limit = ULONG_MAX;
 	h->creator = current_fsuid();
 	h->base = (UBASE_FIRST + (u64)get_random_u32() % UBASE_NR) << 40;
-	gh_uheap_init_session(h, &h->own, 0, ULONG_MAX);
+	xa_init_flags(&h->ids, XA_FLAGS_ALLOC1);
+	h->all.heap = h;
+	h->all.limit = ULONG_MAX;
+	h->all.max_sessions = GH_USESSIONS;
+	gh_uheap_init_session(h, &h->own, &h->all, ULONG_MAX);
 	gh_uspan_init_records(h);
 }
 
@@ -193,6 +197,7 @@ static void heap_free(struct kref *ref)
 	for (i = 0; i < GH_UDEATHS; i++)
 		put_pid(h->death[i].tgid);
 	ufs_put_inode(h->inode);
+	xa_destroy(&h->ids);
 	heap_free_record(h);
 }
 

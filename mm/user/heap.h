@@ -13,7 +13,7 @@ extern struct mutex gh_uheaps_lock;
 
 struct gh_uheap *gh_uheap_create(void);
 void gh_uheap_put(struct gh_uheap *h);
-void gh_uheap_init_session(struct gh_uheap *h, struct gh_usession *ss, u32 id,
-			   unsigned long limit);
+void gh_uheap_init_session(struct gh_uheap *h, struct gh_usession *ss,
+			   struct gh_uview *view, unsigned long limit);
 
 #endif /* _GOHEAP_USER_HEAP_H */

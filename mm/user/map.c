@@ -2,7 +2,7 @@
 /*
  * map: windows of user heaps in processes: mmap() and page faults.
  *
- * In VMAs of a heap's file, vma->vm_file->private_data is the heap; in those of a
+ * In VMAs of a heap's file, vma->vm_file->private_data is the view; in those of a
  * session's file, it is the session.
  */
 #include <linux/mm.h>
@@ -15,13 +15,16 @@
 #include "owner.h"
 #include "pages.h"
 #include "span.h"
+#include "view.h"
 
 /* Kernel pages that one fault maps, at most. */
 #define FAULT_AROUND	16
 
 static struct gh_uheap *heap_of(const struct vm_area_struct *vma)
 {
-	return vma->vm_file->private_data;
+	const struct gh_uview *view = vma->vm_file->private_data;
+
+	return view->heap;
 }
 
 /* ---- faults ------------------------------------------------------------- */
@@ -188,14 +191,17 @@ static const struct vm_operations_struct mmap_span_ops = {
 	.fault = window_fault,
 };
 
-static int map_new_span(struct gh_uheap *h, struct vm_area_struct *vma)
+static int map_new_span(struct gh_uview *view, struct vm_area_struct *vma)
 {
 	unsigned long len = vma->vm_end - vma->vm_start;
 	struct gh_uspan *s;
 
+	/* No session would have a bound for it. */
+	if (!gh_uview_is_full(view))
+		return -EPERM;
 	if (!(vma->vm_flags & VM_MAYWRITE))
 		return -EACCES;
-	s = mmap_span_make(h, len);
+	s = mmap_span_make(view->heap, len);
 	if (IS_ERR(s))
 		return PTR_ERR(s);
 
@@ -229,11 +235,12 @@ static int map_page_map(struct vm_area_struct *vma, u64 offset, u64 len)
  *
  * Context: process context, may sleep; the process's mmap_lock is held.
  * Return: 0; -EINVAL if it is private or not within the window, -EPERM if it is
- * executable, or a writable one of the page map; or an error of the allocation.
+ * executable, a writable one of the page map, or if the view may not allocate by
+ * mmap(); or an error of the allocation.
  */
 int gh_umap_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct gh_uheap *h = file->private_data;
+	struct gh_uview *view = file->private_data;
 	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
 	u64 len = vma->vm_end - vma->vm_start;
 
@@ -245,7 +252,7 @@ int gh_umap_mmap(struct file *file, struct vm_area_struct *vma)
 	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP);
 
 	if (offset == GOHEAP_MMAP_ALLOC)
-		return map_new_span(h, vma);
+		return map_new_span(view, vma);
 	if (offset >= GOHEAP_MMAP_MAP)
 		return map_page_map(vma, offset - GOHEAP_MMAP_MAP, len);
 	if (offset >= GH_UWINDOW || len > GH_UWINDOW - offset)

@@ -47,7 +47,7 @@ static inline void gh_umark_clear(const struct gh_uspan *s, unsigned int i)
 	u64 value = READ_ONCE(*mark);
 
 	if (value >> 48 == GOHEAP_DEFERRED_MARK(0, 0) >> 48 && (u32)value &&
-	    (u32)value <= s->owner->heap->next_id)
+	    (u32)value <= s->owner->heap->max_id)
 		cmpxchg64(mark, value, 0);
 }
 

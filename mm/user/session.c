@@ -11,7 +11,6 @@
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/sizes.h>
 
 #include <linux/goheap.h>
 
@@ -23,10 +22,10 @@
 #include "owner.h"
 #include "session.h"
 #include "span.h"
+#include "view.h"
 
-/* Heap pages that a session counts as: its record and its file. */
-#define SESSION_COST	DIV_ROUND_UP(SZ_8K, GH_PAGE_SIZE)
-static_assert(sizeof(struct gh_usession) + SZ_2K <= SZ_8K);
+static_assert(sizeof(struct gh_usession) + SZ_2K <=
+	      GH_URECORD_COST * GH_PAGE_SIZE);
 
 /* Spans that an ending session frees under one hold of the heap's lock. */
 #define REAP_SPANS	256
@@ -109,79 +108,104 @@ long gh_usession_trim_all(struct gh_uheap *h)
 /* ---- the life of a session ---------------------------------------------- */
 
 /* Numbers come around after 2^32 sessions; 0 is the heap's own session. */
-static u32 session_new_id(struct gh_uheap *h)
-	__must_hold(&h->lock)
+static int session_number(struct gh_usession *ss)
 {
-	struct gh_usession *ss;
-	bool taken;
+	struct gh_uheap *h = ss->heap;
+	int err = -ENOMEM;
 
-	lockdep_assert_held(&h->lock);
-
-	do {
-		taken = !++h->next_id;
-		list_for_each_entry(ss, &h->sessions, list)
-			taken |= ss->id == h->next_id;
-	} while (taken);
-	return h->next_id;
+	if (!gh_fault(GH_FAULT_USER))
+		err = xa_alloc_cyclic(&h->ids, &ss->id, ss,
+				      XA_LIMIT(1, UINT_MAX), &h->next_id,
+				      GH_UMETA_GFP);
+	return min(err, 0);
 }
 
-static void session_free(struct gh_usession *ss)
-{
-	gh_ucharge_sub(ss->payer, SESSION_COST);
-	put_cred(ss->payer);
-	put_pid(ss->tgid);
-	goheap_free(ss);
-}
-
-/**
- * gh_usession_begin() - attach this process to a heap
- * @h: the heap
- * @limit: bound on its heap pages
- *
- * Context: process context, may sleep.
- * Return: the session, or -ENOMEM, -EINTR, or -EUSERS if there are too many.
- */
-struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit)
+static struct gh_usession *session_new(struct gh_uview *view,
+				       unsigned long limit)
 {
 	struct gh_usession *ss = NULL;
-	int err = 0;
 
-	if (!gh_ucharge_add(current_cred(), SESSION_COST))
-		return ERR_PTR(-ENOMEM);
+	if (!gh_ucharge_add(current_cred(), GH_URECORD_COST))
+		return NULL;
 	if (!gh_fault(GH_FAULT_USER))
 		ss = goheap_zalloc(sizeof(*ss), GH_UOBJ_GFP);
 	if (!ss) {
-		gh_ucharge_sub(current_cred(), SESSION_COST);
-		return ERR_PTR(-ENOMEM);
+		gh_ucharge_sub(current_cred(), GH_URECORD_COST);
+		return NULL;
 	}
 
-	gh_uheap_init_session(h, ss, 0, limit);
+	gh_uheap_init_session(view->heap, ss, view, limit);
 	ss->files = current->files;
 	ss->payer = get_current_cred();
 	ss->tgid = get_pid(task_tgid(current));
 	ss->pid = task_tgid_nr(current);
 	get_task_comm(ss->comm, current);
+	return ss;
+}
+
+static void session_free(struct gh_usession *ss)
+{
+	gh_ucharge_sub(ss->payer, GH_URECORD_COST);
+	put_cred(ss->payer);
+	put_pid(ss->tgid);
+	goheap_free(ss);
+}
+
+static int session_join(struct gh_usession *ss)
+	__must_hold(&ss->heap->lock)
+{
+	struct gh_uview *view = ss->view;
+	struct gh_uheap *h = ss->heap;
+
+	lockdep_assert_held(&h->lock);
+
+	if (h->nsessions >= h->all.max_sessions ||
+	    view->nsessions >= view->max_sessions)
+		return -EUSERS;
+	h->nsessions++;
+	view->nsessions++;
+	h->max_id = max(h->max_id, ss->id);
+	ss->seen = atomic64_read(&h->deaths);
+	list_add_tail(&ss->list, &h->sessions);
+	return 0;
+}
+
+/**
+ * gh_usession_begin() - attach this process to a heap
+ * @view: what its descriptor of the heap allows
+ * @limit: bound on its heap pages
+ *
+ * Context: process context, may sleep.
+ * Return: the session, or -ENOMEM, -EINTR, or -EUSERS if there are too many.
+ */
+struct gh_usession *gh_usession_begin(struct gh_uview *view,
+				      unsigned long limit)
+{
+	struct gh_usession *ss = session_new(view, limit);
+	struct gh_uheap *h = view->heap;
+	int err;
+
+	if (!ss)
+		return ERR_PTR(-ENOMEM);
+	err = session_number(ss);
+	if (err)
+		goto no_number;
 
 	err = gh_uheap_lock_killable(h);
 	if (err)
-		goto no_session;
-	if (h->nsessions == GH_USESSIONS_MAX) {
-		err = -EUSERS;
-	} else {
-		h->nsessions++;
-		ss->id = session_new_id(h);
-		ss->seen = atomic64_read(&h->deaths);
-		list_add_tail(&ss->list, &h->sessions);
-	}
+		goto not_in;
+	err = session_join(ss);
 	mutex_unlock(&h->lock);
 	if (err)
-		goto no_session;
+		goto not_in;
 
-	/* Until now, the caller's file has kept the heap alive. */
-	kref_get(&h->ref);
+	/* Until now, the caller's file has kept heap and view alive. */
+	gh_uview_get(view);
 	return ss;
 
-no_session:
+not_in:
+	xa_erase(&h->ids, ss->id);
+no_number:
 	session_free(ss);
 	return ERR_PTR(err);
 }
@@ -213,8 +237,8 @@ static void span_disown(struct gh_usession *ss, struct gh_uspan *s)
 {
 	lockdep_assert_held(&ss->heap->lock);
 
-	ss->npages -= s->npages;
-	ss->heap->own.npages += s->npages;
+	gh_ucharge_owner(ss, -s->npages);
+	gh_ucharge_owner(&ss->heap->own, s->npages);
 	gh_uowner_move(s, &ss->heap->own);
 }
 
@@ -266,24 +290,35 @@ static void death_note(struct gh_udeath *death, const struct gh_usession *ss)
 					     GOHEAP_DEATH_EXITED;
 }
 
-/* Take a session out of the heap's list, and report its death. */
-static void session_leave(struct gh_usession *ss)
+static void session_announce(struct gh_usession *ss)
 {
 	struct gh_uheap *h = ss->heap;
 	u64 n;
 
 	gh_uheap_lock(h);
-	list_del_init(&ss->list);
-	h->nsessions--;
-	h->gone.allocs += ss->count.allocs;
-	h->gone.frees += ss->count.frees;
-	h->gone.reclaimed += ss->count.reclaimed;
 	n = atomic64_read(&h->deaths);
 	death_note(&h->death[n % GH_UDEATHS], ss);
 	atomic64_set(&h->deaths, n + 1);
 	mutex_unlock(&h->lock);
 
 	wake_up_interruptible_all(&h->wait);
+}
+
+/* Its number can be another's from now on. */
+static void session_leave(struct gh_usession *ss)
+{
+	struct gh_uheap *h = ss->heap;
+
+	gh_uheap_lock(h);
+	list_del_init(&ss->list);
+	h->nsessions--;
+	ss->view->nsessions--;
+	h->gone.allocs += ss->count.allocs;
+	h->gone.frees += ss->count.frees;
+	h->gone.reclaimed += ss->count.reclaimed;
+	mutex_unlock(&h->lock);
+
+	xa_erase(&h->ids, ss->id);
 }
 
 /**
@@ -314,6 +349,8 @@ void gh_usession_end(struct gh_usession *ss)
 	mutex_unlock(&ss->resize);
 
 	gh_udefer_drain(ss);
+	/* Who waits for it need not wait until all memory is freed. */
+	session_announce(ss);
 
 	/*
 	 * The session gets no more spans: a thread that has made one finds it
@@ -338,14 +375,14 @@ void gh_usession_end(struct gh_usession *ss)
  */
 void gh_usession_put(struct gh_usession *ss)
 {
-	struct gh_uheap *h = ss->heap;
+	struct gh_uview *view = ss->view;
 
 	gh_usession_end(ss);
 	/* Who still had the list mapped may have entered more since the end. */
 	gh_udefer_drain(ss);
 	gh_udefer_release(ss);
 	session_free(ss);
-	gh_uheap_put(h);
+	gh_uview_put(view);
 }
 
 /**

@@ -7,7 +7,8 @@
 
 #include "user.h"
 
-struct gh_usession *gh_usession_begin(struct gh_uheap *h, unsigned long limit);
+struct gh_usession *gh_usession_begin(struct gh_uview *view,
+				      unsigned long limit);
 void gh_usession_end(struct gh_usession *ss);
 void gh_usession_put(struct gh_usession *ss);
 

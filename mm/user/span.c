@@ -221,7 +221,7 @@ static int span_reserve(struct gh_uspan *s, struct gh_usession *owner,
 
 	err = gh_upages_take(h, shape, &page);
 	if (err) {
-		owner->npages -= shape->npages;
+		gh_ucharge_owner(owner, -shape->npages);
 		gh_ucharge_sub_span(h, s->payer, shape->npages);
 		goto out;
 	}
@@ -294,7 +294,7 @@ struct gh_uspan *gh_uspan_make(struct gh_usession *owner,
 
 no_frames:
 	gh_uheap_lock(h);
-	owner->npages -= s->npages;
+	gh_ucharge_owner(owner, -s->npages);
 	span_unreserve(h, s);
 	mutex_unlock(&h->lock);
 no_pages:
@@ -319,7 +319,7 @@ void gh_uspan_withdraw(struct gh_uheap *h, struct gh_uspan *s)
 
 	span_set_table(h, s->base >> GH_PAGE_SHIFT, s->npages, NULL);
 	h->nspans--;
-	owner->npages -= s->npages;
+	gh_ucharge_owner(owner, -s->npages);
 
 	/*
 	 * own_free_run() looks spans up with only the owner's lock, and may
@@ -443,7 +443,7 @@ static int span_reserve_more(struct gh_uspan *s, const struct cred *payer,
 
 	err = gh_upages_take_at(h, page, npages);
 	if (err) {
-		owner->npages -= npages;
+		gh_ucharge_owner(owner, -npages);
 		gh_ucharge_sub_span(h, payer, npages);
 	}
 	return err;
@@ -457,7 +457,7 @@ static void span_unreserve_some(struct gh_uheap *h, struct gh_uspan *s,
 	lockdep_assert_held(&h->lock);
 
 	gh_upages_put(h, page, npages);
-	s->owner->npages -= npages;
+	gh_ucharge_owner(s->owner, -npages);
 	gh_ucharge_sub_span(h, payer, npages);
 }
 

@@ -7,8 +7,10 @@
 #include <linux/seq_file.h>
 #include <linux/user_namespace.h>
 
+#include "../peek.h"
 #include "heap.h"
 #include "stats.h"
+#include "view.h"
 
 static struct gh_ucount count_of(struct gh_usession *ss)
 {
@@ -91,14 +93,15 @@ int gh_ustats_usage(struct gh_uheap *h, struct gh_usession *ss,
 /**
  * gh_ustats_fdinfo() - lines of /proc/<pid>/fdinfo/<fd>
  * @m: where they go
- * @h: the heap
+ * @view: what the file allows, or what the session was attached through
  * @ss: the session, or NULL for the heap's own file
  *
  * Context: process context, may sleep.
  */
-void gh_ustats_fdinfo(struct seq_file *m, struct gh_uheap *h,
+void gh_ustats_fdinfo(struct seq_file *m, struct gh_uview *view,
 		      struct gh_usession *ss)
 {
+	struct gh_uheap *h = view->heap;
 	struct goheap_usage u;
 
 	if (gh_ustats_usage(h, ss, &u))
@@ -111,6 +114,18 @@ void gh_ustats_fdinfo(struct seq_file *m, struct gh_uheap *h,
 	seq_printf(m, "goheap-given:\t%llu\n", u.given);
 	seq_printf(m, "goheap-sessions:\t%llu\n", u.sessions);
 	seq_printf(m, "goheap-deaths:\t%llu\n", u.deaths);
+	seq_printf(m, "goheap-max-sessions:\t%u\n",
+		   gh_peek(h->all.max_sessions));
+	if (!gh_uview_is_full(view)) {
+		seq_printf(m, "goheap-view-bytes:\t%llu\n",
+			   pages_to_bytes(gh_peek(view->npages)));
+		seq_printf(m, "goheap-view-limit:\t%llu\n",
+			   pages_to_bytes(view->limit));
+		seq_printf(m, "goheap-view-sessions:\t%u\n",
+			   gh_peek(view->nsessions));
+		seq_printf(m, "goheap-view-max-sessions:\t%u\n",
+			   view->max_sessions);
+	}
 	if (!ss)
 		return;
 

@@ -12,7 +12,7 @@ struct seq_file;
 
 int gh_ustats_usage(struct gh_uheap *h, struct gh_usession *ss,
 		    struct goheap_usage *u);
-void gh_ustats_fdinfo(struct seq_file *m, struct gh_uheap *h,
+void gh_ustats_fdinfo(struct seq_file *m, struct gh_uview *view,
 		      struct gh_usession *ss);
 void gh_ustats_init(struct dentry *dir);
 

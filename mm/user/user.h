@@ -44,9 +44,11 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
+#include <linux/xarray.h>
 
 #include <uapi/linux/goheap.h>
 
@@ -86,8 +88,12 @@ struct pid;
  */
 #define GH_UOBJ_GFP	(GH_UMETA_GFP & ~__GFP_ACCOUNT)
 
-/* Sessions of a heap. */
+/* Sessions that a heap may have, unless who made it says otherwise, and at most. */
+#define GH_USESSIONS		1024
 #define GH_USESSIONS_MAX	65536
+
+/* Heap pages that a session, or a view, counts as: its record and its file. */
+#define GH_URECORD_COST		DIV_ROUND_UP(SZ_8K, GH_PAGE_SIZE)
 
 /* Heap pages, and kernel pages, of a session's list of deferred frees. */
 #define GH_UDEFER_PAGES							\
@@ -254,8 +260,31 @@ struct gh_ucount {
 };
 
 /**
+ * struct gh_uview - what a descriptor of a heap allows
+ * @heap: the heap
+ * @ref: descriptors and sessions; not of &gh_uheap.all, which lives with the heap
+ * @payer: whose user pays for it; likewise
+ * @npages: heap pages of the spans of its sessions, under the heap's lock
+ * @limit: bound on @npages, ULONG_MAX for none
+ * @nsessions: sessions that were attached through it, under the heap's lock
+ * @max_sessions: bound on @nsessions
+ * @seen: deaths that read() has reported
+ */
+struct gh_uview {
+	struct gh_uheap *heap;
+	struct kref ref;
+	const struct cred *payer;
+	unsigned long npages;
+	unsigned long limit;
+	unsigned int nsessions;
+	unsigned int max_sessions;
+	u64 seen;
+};
+
+/**
  * struct gh_usession - an owner of spans: a process's share of a heap
  * @heap: the heap
+ * @view: the descriptor that it was attached through
  * @id: number; 0 is the heap's own session, which owns what outlived its
  *   session
  * @files: the process, as fl_owner_t
@@ -278,6 +307,7 @@ struct gh_ucount {
  */
 struct gh_usession {
 	struct gh_uheap *heap;
+	struct gh_uview *view;
 	u32 id;
 	fl_owner_t files;
 	const struct cred *payer;
@@ -316,7 +346,10 @@ struct gh_usession {
  * @nspans: spans
  * @sessions: sessions alive
  * @nsessions: how many
- * @next_id: number of the last session that began
+ * @ids: their numbers; it has a lock of its own
+ * @next_id: number of the next session, under the lock of @ids
+ * @max_id: largest number that a session has had
+ * @all: of who opened the heap; its bound on sessions is the heap's
  * @own: owns what outlived its session, and mappings of GOHEAP_MMAP_ALLOC
  * @gone: counts of sessions that ended
  * @death: the last ends of sessions, by number; under @lock
@@ -324,7 +357,6 @@ struct gh_usession {
  * @bad: offsets refused
  * @late: deferred frees of objects that had lost their mark
  * @deaths: sessions that ended
- * @seen: deaths that read() has reported
  * @wait: read() and poll() wait here for the next death
  * @pins: pins by address, under @lock
  * @span_recs: records of spans
@@ -349,7 +381,10 @@ struct gh_uheap {
 	unsigned long nspans;
 	struct list_head sessions;
 	unsigned int nsessions;
+	struct xarray ids;
 	u32 next_id;
+	u32 max_id;
+	struct gh_uview all;
 	struct gh_usession own;
 	struct gh_ucount gone;
 
@@ -359,7 +394,6 @@ struct gh_uheap {
 	atomic64_t bad;
 	atomic64_t late;
 	atomic64_t deaths;
-	u64 seen;
 	wait_queue_head_t wait;
 	DECLARE_HASHTABLE(pins, GH_UPIN_BITS);
 	struct gh_fixalloc span_recs;

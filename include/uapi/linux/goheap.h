@@ -169,6 +169,29 @@ struct goheap_attach {
 	__u32 session;
 };
 
+/**
+ * struct goheap_view - GOHEAP_IOC_VIEW: make a descriptor of the heap for members
+ * @size: sizeof(struct goheap_view)
+ * @flags: 0
+ * @quota: bytes that all sessions which are attached through it may hold together,
+ *	or 0 for no bound
+ * @max_sessions: how many of them there may be, 1 to 65536, or 0 for no bound of
+ *	its own
+ * @fd: out: the descriptor
+ *
+ * It is a descriptor of the same heap, but nothing lifts its bounds: through it, neither
+ * GOHEAP_IOC_LIMIT can set anything, nor can GOHEAP_IOC_VIEW or GOHEAP_MMAP_ALLOC be
+ * used. They fail with EPERM. GOHEAP_IOC_LIMIT reads the bounds, and what is held
+ * against them. exec() closes it, unless fcntl() cleared close-on-exec.
+ */
+struct goheap_view {
+	__u32 size;
+	__u32 flags;
+	__u64 quota;
+	__u32 max_sessions;
+	__s32 fd;
+};
+
 /* goheap_alloc_req.flags: the objects are zero. */
 #define GOHEAP_ALLOC_ZERO	(1U << 0)
 /* goheap_alloc_req.flags: fail rather than allocate fewer than @count. */
@@ -359,6 +382,8 @@ struct goheap_root {
 
 /* goheap_limit.flags: set the bound; without it, it is only read. */
 #define GOHEAP_LIMIT_SET	(1U << 0)
+/* goheap_limit.flags: set the bound on sessions; on the heap's own file only. */
+#define GOHEAP_LIMIT_SESSIONS	(1U << 1)
 
 /**
  * struct goheap_limit - GOHEAP_IOC_LIMIT: the bound of a heap or a session
@@ -366,17 +391,23 @@ struct goheap_root {
  * @flags: GOHEAP_LIMIT_*
  * @limit: in: bytes, 0 for none; out: the bound as it is now
  * @used: out: bytes held against it
+ * @max_sessions: in: sessions that the heap may have, 1 to 65536, at first 1024; out:
+ *	the bound as it is now; 0 on a session's file
+ * @sessions: out: sessions there are; likewise
  *
- * On the heap's file it is the heap's bound, which the user that opened the heap
- * may set, or a process with CAP_SYS_RESOURCE; on a session's file it is the
- * session's, which its process may set. A bound below what is held only prevents
- * that more is allocated.
+ * On the heap's file they are the heap's bounds, which the user that opened the heap
+ * may set, or a process with CAP_SYS_RESOURCE; on the file of a view they are those of
+ * all its sessions, which nobody may set; on a session's file it is the session's, which
+ * its process may set. A bound below what there is only prevents that there is more.
+ * Programs may pass the structure without its last two fields.
  */
 struct goheap_limit {
 	__u32 size;
 	__u32 flags;
 	__u64 limit;
 	__u64 used;
+	__u32 max_sessions;
+	__u32 sessions;
 };
 
 /**
@@ -472,6 +503,7 @@ struct goheap_death {
 #define GOHEAP_IOC_DEATH	_IOWR(GOHEAP_IOC_MAGIC, 5, struct goheap_death)
 /* On the heap's file. */
 #define GOHEAP_IOC_ATTACH	_IOWR(GOHEAP_IOC_MAGIC, 16, struct goheap_attach)
+#define GOHEAP_IOC_VIEW		_IOWR(GOHEAP_IOC_MAGIC, 17, struct goheap_view)
 /* On a session's file, by the process that attached. */
 #define GOHEAP_IOC_ALLOC	_IOWR(GOHEAP_IOC_MAGIC, 32, struct goheap_alloc_req)
 #define GOHEAP_IOC_FREE		_IOWR(GOHEAP_IOC_MAGIC, 33, struct goheap_batch)

@@ -71,6 +71,20 @@ void goheap_close(struct goheap *h);
 int goheap_fd(const struct goheap *h);
 
 /**
+ * goheap_view() - a descriptor for processes that are not to have all of the heap
+ * @h: the heap
+ * @quota: bytes that all sessions of its holders may have together, 0 for no bound
+ * @max_sessions: how many sessions they may have, 1 to 65536, or 0 for no bound
+ *
+ * Its holders call goheap_open_fd(). They cannot lift these bounds.
+ *
+ * Return: the descriptor, which is the caller's; -1 with errno: EINVAL if there cannot be
+ * so many sessions, EPERM if @h was opened by such a descriptor itself, EMFILE or ENFILE
+ * if there are too many files, or ENOMEM.
+ */
+int goheap_view(struct goheap *h, uint64_t quota, unsigned int max_sessions);
+
+/**
  * goheap_session() - attach to the heap, if that has not happened
  * @h: the heap
  *

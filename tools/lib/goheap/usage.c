@@ -2,6 +2,8 @@
 /*
  * usage: quota, statistics and trimming.
  */
+#include <sys/ioctl.h>
+
 #include "cache.h"
 #include "session.h"
 
@@ -14,6 +16,21 @@ LG_EXPORT int goheap_set_quota(struct goheap *h, uint64_t bytes)
 	};
 
 	return lg_session_ioctl(h, GOHEAP_IOC_LIMIT, &req);
+}
+
+LG_EXPORT int goheap_view(struct goheap *h, uint64_t quota,
+			  unsigned int max_sessions)
+{
+	struct goheap_view req = {
+		.size = sizeof(req),
+		.quota = quota,
+		.max_sessions = max_sessions,
+	};
+
+	/* A child of GOHEAP_FORK_COPY has its heap from then on. */
+	if (lg_session_attach(h) < 0)
+		return -1;
+	return ioctl(h->fd, GOHEAP_IOC_VIEW, &req) ? -1 : req.fd;
 }
 
 LG_EXPORT int goheap_usage(struct goheap *h, struct goheap_usage *usage)

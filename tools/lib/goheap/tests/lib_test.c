@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -405,6 +406,32 @@ static bool child_opens_fd(struct goheap *h, void *arg)
 	return true;
 }
 
+/* With a view of 1 MiB and one session. */
+static bool child_is_bound(struct goheap *unused, void *arg)
+{
+	struct goheap *mine = goheap_open_fd(*(int *)arg, 0);
+	size_t bytes = 0;
+
+	if (!mine || goheap_set_quota(mine, 0))
+		return false;
+	while (bytes < 2 * MIB && goheap_malloc(mine, 64 << 10))
+		bytes += 64 << 10;
+	return bytes == MIB && errno == ENOMEM &&
+	       goheap_view(mine, 0, 0) == -1 && errno == EPERM;
+}
+
+static void test_views(struct goheap *h)
+{
+	int fd = goheap_view(h, MIB, 1);
+
+	check(fd >= 0 && fcntl(fd, F_GETFD) == FD_CLOEXEC,
+	      "a view is a descriptor");
+	check(in_child(child_is_bound, h, &fd), "which binds who has it");
+	close(fd);
+	check(goheap_view(h, 0, 65537) == -1 && errno == EINVAL,
+	      "and has no more sessions than a heap can have");
+}
+
 static void test_processes(struct goheap *h)
 {
 	uint32_t *mine = goheap_malloc(h, 100);
@@ -616,6 +643,7 @@ int main(void)
 	test_bad_frees(h);
 	test_roots(h);
 	test_processes(h);
+	test_views(h);
 	test_open();
 	goheap_close(h);
 	test_quota();
