@@ -277,6 +277,12 @@ static void chunk_free(struct gh_fixalloc_chunk *chunk)
 	free_pages((unsigned long)chunk, get_order(chunk->bytes));
 }
 
+/* A page, unless no record would fit. */
+static unsigned long chunk_least(const struct gh_fixalloc *f)
+{
+	return PAGE_SIZE << get_order(chunk_start(f) + f->size);
+}
+
 /*
  * Half of what there is already, from a page to 16 KiB. A heap has some twenty of
  * these allocators, and most serve few records, so none may take much more than it
@@ -284,9 +290,9 @@ static void chunk_free(struct gh_fixalloc_chunk *chunk)
  */
 static unsigned int chunk_order(const struct gh_fixalloc *f)
 {
-	unsigned long half = gh_peek(f->sys) / 2;
+	unsigned long half = gh_peek(f->sys) / 2, least = chunk_least(f);
 
-	return ilog2(clamp(half, PAGE_SIZE, max(PAGE_SIZE, GH_FIXALLOC_CHUNK)) /
+	return ilog2(clamp(half, least, max(least, GH_FIXALLOC_CHUNK)) /
 		     PAGE_SIZE);
 }
 
@@ -303,7 +309,7 @@ static struct gh_fixalloc_chunk *chunk_new(struct gh_fixalloc *f, gfp_t gfp)
 	chunk = (void *)__get_free_pages(gfp | __GFP_COMP | __GFP_NOWARN |
 					 __GFP_NORETRY, order);
 	if (!chunk) {
-		order = 0;
+		order = get_order(chunk_least(f));
 		chunk = (void *)__get_free_pages(gfp, order);
 	}
 	if (!chunk)

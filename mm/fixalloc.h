@@ -24,14 +24,20 @@
 #include <linux/gfp.h>
 #include <linux/list.h>
 #include <linux/llist.h>
+#include <linux/minmax.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+
+#include "sizeclass.h"
 
 /* Bytes asked of the page allocator at a time, at most. */
 #define GH_FIXALLOC_CHUNK	16384UL
 
-/* Largest record, in bytes: it must fit in one page, after a chunk's header. */
-#define GH_FIXALLOC_MAX_SIZE	(PAGE_SIZE - 256)
+/*
+ * Largest record, in bytes: it must fit in one page, after a chunk's header. But bitmaps
+ * of spans are as long as the heap's page asks for, which a test may have chosen.
+ */
+#define GH_FIXALLOC_MAX_SIZE	(max(PAGE_SIZE, GH_PAGE_SIZE / 2) - 256)
 
 /*
  * Batches of records that wait for grace periods. Records can be waiting for

@@ -26,7 +26,9 @@
 #include <asm/page.h>
 
 /* The heap's page: 8 KiB, or the kernel's page where that is larger. */
-#if PAGE_SHIFT > 13
+#ifdef GH_PAGE_SHIFT
+/* A test has chosen. */
+#elif PAGE_SHIFT > 13
 #define GH_PAGE_SHIFT		PAGE_SHIFT
 #else
 #define GH_PAGE_SHIFT		13

@@ -355,6 +355,18 @@ TEST_F(view, members_work_with_it)
 	EXPECT_EQ(0, free_one(self->ss, root - 1));
 }
 
+TEST_F(view, what_is_freed_is_no_longer_mapped_by_it)
+{
+	__u8 *win = window(self->view, ARENA);
+	__s64 at = alloc_one(self->ss, LENGTH);
+
+	ASSERT_NE(MAP_FAILED, win);
+	ASSERT_EQ(0, poke(win + at, 1));
+	EXPECT_EQ(0, free_one(self->ss, at));
+	EXPECT_EQ(SIGBUS, peek(win + at));
+	munmap(win, ARENA);
+}
+
 TEST_F(view, it_keeps_the_heap)
 {
 	int heap = heap_open(), view = view_make(heap, 0, 0), ss = attach(heap);
@@ -388,6 +400,11 @@ TEST_F(view, it_tells_of_deaths_by_itself)
 	/* What was read from one, the other still has to tell. */
 	EXPECT_EQ(1, poll(p, 2, 0));
 	EXPECT_EQ(POLLIN, p[1].revents);
+
+	/* What was before is no news for a new one. */
+	p[0].fd = view_make(self->heap, 0, 0);
+	EXPECT_EQ(0, poll(p, 1, 0));
+	close(p[0].fd);
 }
 
 TEST_F(view, fdinfo_tells_its_bounds)

@@ -194,10 +194,11 @@ static void heap_free(struct kref *ref)
 	WARN_ONCE(left || h->npages,
 		  "goheap: user heap freed while %lu pages are in spans\n",
 		  h->npages);
+	WARN_ONCE(!xa_empty(&h->ids),
+		  "goheap: user heap freed while sessions have numbers\n");
 	for (i = 0; i < GH_UDEATHS; i++)
 		put_pid(h->death[i].tgid);
 	ufs_put_inode(h->inode);
-	xa_destroy(&h->ids);
 	heap_free_record(h);
 }
 

@@ -21,7 +21,7 @@
 #include <linux/types.h>
 
 /* Counts up when something is added. */
-#define GOHEAP_ABI_VERSION	2
+#define GOHEAP_ABI_VERSION	3
 
 /* Offsets for a batch, at most. */
 #define GOHEAP_MAX_BATCH	1024
@@ -29,7 +29,10 @@
 /* Root slots of a heap. */
 #define GOHEAP_NR_ROOTS		64
 
-/* Size classes, with class 0, which stands for large objects. */
+/*
+ * Size classes, with class 0, which stands for large objects. Kernels may come to have
+ * others: GOHEAP_IOC_INFO tells, also how long a heap page is.
+ */
 #define GOHEAP_NR_CLASSES	68
 
 /*

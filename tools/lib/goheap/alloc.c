@@ -36,7 +36,7 @@ static unsigned int aligned_class(struct goheap *h, size_t align, size_t size)
 
 	if (size > LG_MAX_SMALL || align > LG_PAGE_SIZE)
 		return 0;
-	for (class = lg_class_of(h, size); class < GOHEAP_NR_CLASSES; class++)
+	for (class = lg_class_of(h, size); class < h->nr_classes; class++)
 		if (!(h->class[class].size % align))
 			return class;
 	return 0;

@@ -46,7 +46,7 @@ static size_t cache_size(const struct goheap *h)
 	size_t n = 0;
 	unsigned int i;
 
-	for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+	for (i = 1; i < h->nr_classes; i++)
 		n += h->class[i].max;
 	return sizeof(struct lg_cache) + n * sizeof(void *);
 }
@@ -75,7 +75,7 @@ static void cache_setup(struct goheap *h, struct lg_cache *c)
 	c->big_bytes = 0;
 	c->trims = h->trims;
 
-	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
+	for (i = 1; i < h->nr_classes; i++) {
 		const struct lg_class *k = &h->class[i];
 
 		c->mag[i] = (struct lg_mag){
@@ -164,7 +164,7 @@ static void cache_empty(struct goheap *h, struct lg_cache *c)
 {
 	unsigned int i;
 
-	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
+	for (i = 1; i < h->nr_classes; i++) {
 		struct lg_mag *m = &c->mag[i];
 		unsigned int n = m->n;
 
@@ -399,7 +399,7 @@ size_t lg_cache_bytes_all(struct goheap *h)
 	for (c = all_caches; c; c = c->next) {
 		if (c->id != h->id)
 			continue;
-		for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+		for (i = 1; i < h->nr_classes; i++)
 			bytes += (size_t)__atomic_load_n(&c->mag[i].n,
 							 __ATOMIC_RELAXED) *
 				 h->class[i].size;

@@ -52,13 +52,13 @@ static void setup_lookup(struct goheap *h)
 /**
  * lg_class_setup() - set up the size classes of a heap
  * @h: the heap
- * @from: GOHEAP_NR_CLASSES classes, as the kernel told them
+ * @from: as many as the heap has, as the kernel told them
  */
 void lg_class_setup(struct goheap *h, const struct goheap_class *from)
 {
 	unsigned int i;
 
-	for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+	for (i = 1; i < h->nr_classes; i++)
 		setup_one(&h->class[i], &from[i]);
 	setup_lookup(h);
 }

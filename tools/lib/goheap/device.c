@@ -10,6 +10,10 @@
 #include "sys.h"
 #include "window.h"
 
+#ifdef LG_PAGE_VARIES
+unsigned int lg_page_shift, lg_map_shift;
+#endif
+
 /**
  * lg_device_open() - make a heap
  * @path: of the device
@@ -21,14 +25,31 @@ int lg_device_open(const char *path)
 	return lg_sys_high_fd(open(path, O_RDWR | O_CLOEXEC));
 }
 
-/* Whether the kernel's heaps have the constants that this library relies on. */
+static bool is_power_of_two(uint32_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* All heaps of a kernel have the same pages. */
+static bool set_pages(const struct goheap_info *info)
+{
+	uint32_t entries = info->map_stride / sizeof(uint64_t);
+
+	if (!is_power_of_two(info->page_size) || !is_power_of_two(entries) ||
+	    (uint64_t)info->page_size * entries < LG_ARENA_SIZE)
+		return false;
+#ifdef LG_PAGE_VARIES
+	lg_page_shift = __builtin_ctz(info->page_size);
+	lg_map_shift = __builtin_ctz(entries);
+#endif
+	return info->page_size == LG_PAGE_SIZE && entries == 1U << LG_MAP_SHIFT;
+}
+
+/* Whether this library can do with what the kernel says of its heaps. */
 static bool is_known(const struct goheap_info *info)
 {
-	return info->nr_classes == GOHEAP_NR_CLASSES &&
-	       info->page_size == LG_PAGE_SIZE &&
-	       info->max_small == LG_MAX_SMALL &&
-	       info->map_stride ==
-		       (LG_ARENA_SIZE >> LG_PAGE_SHIFT) * sizeof(uint64_t);
+	return info->nr_classes > 1 && info->nr_classes <= LG_CLASSES &&
+	       info->max_small == LG_MAX_SMALL && set_pages(info);
 }
 
 /**
@@ -39,10 +60,10 @@ static bool is_known(const struct goheap_info *info)
  */
 int lg_device_begin(struct goheap *h)
 {
-	struct goheap_class from[GOHEAP_NR_CLASSES] = { 0 };
+	struct goheap_class from[LG_CLASSES] = { 0 };
 	struct goheap_info info = {
 		.size = sizeof(info),
-		.nr_classes = GOHEAP_NR_CLASSES,
+		.nr_classes = LG_CLASSES,
 		.classes = (uintptr_t)from,
 	};
 
@@ -51,6 +72,7 @@ int lg_device_begin(struct goheap *h)
 		return -1;
 	}
 	h->version = info.version;
+	h->nr_classes = info.nr_classes;
 	lg_class_setup(h, from);
 	return lg_window_map(h, &info);
 }

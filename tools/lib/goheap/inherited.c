@@ -85,31 +85,30 @@ void lg_inherited_free(void *p)
 /* ---- the copy ----------------------------------------------------------- */
 
 /* Whether a page may have content. Kept large objects have none that matters. */
-static bool has_content(const struct goheap *h, uint64_t page)
+static bool has_content(const struct goheap *h, const void *p)
 {
-	uint64_t entry = h->map[page], index = GOHEAP_PAGE_INDEX(entry);
+	uint64_t entry = *lg_object_slot(h, p);
+	uint64_t index = GOHEAP_PAGE_INDEX(entry);
 
 	if (!entry)
 		return false;
 	return (entry & LG_OWN_MASK) != h->own || GOHEAP_PAGE_CLASS(entry) ||
 	       index == GOHEAP_PAGE_INDEX_MAX ||
-	       !(h->npages[page - index] & LG_KEPT);
+	       !(lg_object_npages(h, p)[-(long)index] & LG_KEPT);
 }
 
 /* Copy an arena's used pages, and put the copy in its place. */
 static void copy_arena(struct goheap *h, uintptr_t from)
 {
-	uint64_t page, first = (from - h->base) >> LG_PAGE_SHIFT;
 	char *to = lg_sys_map(LG_ARENA_SIZE);
+	size_t at;
 
 	if (!to)
 		lg_report_fork("no memory for a copy of the heap");
 
-	for (page = 0; page < LG_ARENA_SIZE >> LG_PAGE_SHIFT; page++)
-		if (has_content(h, first + page))
-			memcpy(to + (page << LG_PAGE_SHIFT),
-			       (void *)(from + (page << LG_PAGE_SHIFT)),
-			       LG_PAGE_SIZE);
+	for (at = 0; at < LG_ARENA_SIZE; at += LG_PAGE_SIZE)
+		if (has_content(h, (void *)(from + at)))
+			memcpy(to + at, (void *)(from + at), LG_PAGE_SIZE);
 
 	if (mremap(to, LG_ARENA_SIZE, LG_ARENA_SIZE,
 		   MREMAP_MAYMOVE | MREMAP_FIXED, (void *)from) == MAP_FAILED)
@@ -118,7 +117,8 @@ static void copy_arena(struct goheap *h, uintptr_t from)
 
 static const uint64_t *copy_map(struct goheap *h)
 {
-	size_t bytes = (h->known >> LG_PAGE_SHIFT) * sizeof(uint64_t);
+	size_t bytes = (h->known >> LG_ARENA_SHIFT << LG_MAP_SHIFT) *
+		       sizeof(uint64_t);
 	uint64_t *map = lg_sys_map(bytes);
 
 	if (!map)
@@ -147,7 +147,7 @@ void lg_inherited_copy(struct goheap *h)
 	in->heap.base = h->base;
 	in->heap.known = h->known;
 	in->heap.window = h->known;
-	in->heap.map = copy_map(h);
+	lg_object_set_map(&in->heap, copy_map(h));
 	memcpy(in->heap.class, h->class, sizeof(h->class));
 	in->end = end;
 	in->next = inherited;

@@ -28,7 +28,7 @@ void lg_lock_init(struct goheap *h)
 
 	pthread_mutex_init(&h->session_lock, NULL);
 	pthread_mutex_init(&h->kept.lock, NULL);
-	for (i = 0; i < GOHEAP_NR_CLASSES; i++)
+	for (i = 0; i < LG_CLASSES; i++)
 		pthread_mutex_init(&h->stock[i].lock, NULL);
 }
 
@@ -44,7 +44,7 @@ void lg_lock_all(struct goheap *h)
 
 	pthread_rwlock_wrlock(&h->io);
 	pthread_mutex_lock(&h->session_lock);
-	for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+	for (i = 1; i < LG_CLASSES; i++)
 		pthread_mutex_lock(&h->stock[i].lock);
 	pthread_mutex_lock(&h->kept.lock);
 }
@@ -58,7 +58,7 @@ void lg_lock_release_all(struct goheap *h)
 	unsigned int i;
 
 	pthread_mutex_unlock(&h->kept.lock);
-	for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+	for (i = 1; i < LG_CLASSES; i++)
 		pthread_mutex_unlock(&h->stock[i].lock);
 	pthread_mutex_unlock(&h->session_lock);
 	pthread_rwlock_unlock(&h->io);

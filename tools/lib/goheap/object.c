@@ -33,7 +33,7 @@ void lg_object_note_known(struct goheap *h, uint64_t end)
  */
 static bool is_readable(struct goheap *h, uint64_t offset)
 {
-	const uint64_t *at = &h->map[offset >> LG_PAGE_SHIFT];
+	const uint64_t *at = lg_object_slot(h, (void *)(h->base + offset));
 	uint64_t known = __atomic_load_n(&h->known, __ATOMIC_RELAXED);
 	int saved = errno;
 	bool ok;
@@ -64,21 +64,22 @@ uint64_t lg_object_entry(struct goheap *h, const void *p)
 
 	if (offset >= h->window || !is_readable(h, offset))
 		return 0;
-	return __atomic_load_n(&h->map[offset >> LG_PAGE_SHIFT],
-			       __ATOMIC_RELAXED);
+	return __atomic_load_n(lg_object_slot(h, p), __ATOMIC_RELAXED);
 }
 
-/* Whether page @page + @i is page @i of the large object that starts at @page. */
-static bool is_part(struct goheap *h, uint64_t page, uint64_t i)
+/* Whether page @i after @p belongs to the large object that starts at @p. */
+static bool is_part(struct goheap *h, const char *p, uint64_t i)
 {
-	uint64_t entry, offset = (page + i) << LG_PAGE_SHIFT;
+	const char *at = p + (i << LG_PAGE_SHIFT);
+	uint64_t entry;
 
 	/* Objects of this process end before the map does. */
-	if (offset >= __atomic_load_n(&h->known, __ATOMIC_RELAXED) &&
-	    (h->map[page] & LG_OWN_MASK) == h->own)
+	if ((uintptr_t)at - h->base >=
+		    __atomic_load_n(&h->known, __ATOMIC_RELAXED) &&
+	    (*lg_object_slot(h, p) & LG_OWN_MASK) == h->own)
 		return false;
 
-	entry = lg_object_entry(h, (void *)(h->base + offset));
+	entry = lg_object_entry(h, at);
 	if (i > GOHEAP_PAGE_INDEX_MAX)
 		i = GOHEAP_PAGE_INDEX_MAX;
 	return entry && GOHEAP_PAGE_INDEX(entry) == i;
@@ -90,22 +91,22 @@ static bool is_part(struct goheap *h, uint64_t page, uint64_t i)
  * that it would have there. From GOHEAP_PAGE_INDEX_MAX on all entries say that
  * number; steps of this length cannot miss the start of another object.
  */
-static uint64_t large_pages(struct goheap *h, uint64_t page)
+static uint64_t large_pages(struct goheap *h, const char *p)
 {
 	const uint64_t most = GOHEAP_PAGE_INDEX_MAX;
 	uint64_t step, lo = 0;
 
 	for (;;) {
-		for (step = 1; step < most && is_part(h, page, lo + step);)
+		for (step = 1; step < most && is_part(h, p, lo + step);)
 			step *= 2;
-		if (step < most || !is_part(h, page, lo + most))
+		if (step < most || !is_part(h, p, lo + most))
 			break;
 		lo += most;
 	}
 
 	/* All steps that follow are less than most in total. */
 	while (step /= 2)
-		if (is_part(h, page, lo + step))
+		if (is_part(h, p, lo + step))
 			lo += step;
 	return lo + 1;
 }
@@ -130,7 +131,7 @@ size_t lg_object_size(struct goheap *h, const void *p)
 		return lg_class_has(k, entry, offset) ? k->size : 0;
 	if (!lg_object_starts_large(p, entry))
 		return 0;
-	return large_pages(h, offset >> LG_PAGE_SHIFT) << LG_PAGE_SHIFT;
+	return large_pages(h, p) << LG_PAGE_SHIFT;
 }
 
 /**

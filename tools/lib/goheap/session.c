@@ -50,7 +50,7 @@ static bool has_pages(const struct goheap *h)
 {
 	uint64_t i, known = __atomic_load_n(&h->known, __ATOMIC_RELAXED);
 
-	for (i = 0; i < known >> LG_PAGE_SHIFT; i++)
+	for (i = 0; i < known >> LG_ARENA_SHIFT << LG_MAP_SHIFT; i++)
 		if ((__atomic_load_n(&h->map[i], __ATOMIC_RELAXED) &
 		     LG_OWN_MASK) == h->own)
 			return true;

@@ -33,12 +33,12 @@ static void spill(struct goheap *h, struct lg_mag *m, unsigned int class,
 static bool make_room(struct goheap *h, struct lg_cache *c, unsigned int class,
 		      size_t need)
 {
-	unsigned int tries = GOHEAP_NR_CLASSES;
+	unsigned int tries = h->nr_classes;
 
 	while (c->bytes + need > CACHE_BYTES && tries--) {
 		struct lg_mag *m;
 
-		c->hand = c->hand % (GOHEAP_NR_CLASSES - 1) + 1;
+		c->hand = c->hand % (h->nr_classes - 1) + 1;
 		m = &c->mag[c->hand];
 		if (c->hand == class || m->cap < 2)
 			continue;

@@ -20,7 +20,7 @@ static size_t slot_bytes(const struct goheap *h)
 	size_t n = 0;
 	unsigned int i;
 
-	for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+	for (i = 1; i < h->nr_classes; i++)
 		n += stock_cap(&h->class[i]);
 	return n * sizeof(void *);
 }
@@ -39,7 +39,7 @@ int lg_stock_setup(struct goheap *h)
 	if (!slot)
 		return -1;
 	h->stock_slots = slot;
-	for (i = 1; i < GOHEAP_NR_CLASSES; i++) {
+	for (i = 1; i < h->nr_classes; i++) {
 		h->stock[i].slot = slot;
 		h->stock[i].cap = stock_cap(&h->class[i]);
 		slot += h->stock[i].cap;
@@ -65,7 +65,7 @@ void lg_stock_forget(struct goheap *h)
 	unsigned int i;
 
 	h->stock_bytes = 0;
-	for (i = 0; i < GOHEAP_NR_CLASSES; i++)
+	for (i = 0; i < h->nr_classes; i++)
 		h->stock[i].n = 0;
 }
 
@@ -159,6 +159,6 @@ void lg_stock_empty(struct goheap *h)
 {
 	unsigned int i;
 
-	for (i = 1; i < GOHEAP_NR_CLASSES; i++)
+	for (i = 1; i < h->nr_classes; i++)
 		empty_class(h, i);
 }

@@ -43,9 +43,30 @@
 static_assert(sizeof(void *) == sizeof(uint64_t), "64-bit systems only");
 
 #define LG_HEAPS		16
+#define LG_ARENA_SHIFT		26
+#define LG_ARENA_SIZE		(1UL << LG_ARENA_SHIFT)
+
+/*
+ * A heap's pages are the kernel's, if those are larger than 8 KiB. Where they never are,
+ * this is known when the library is compiled. LG_PAGES_VARY is for tests.
+ *
+ * LG_MAP_SHIFT: the page map has 1 << LG_MAP_SHIFT entries for each 64 MiB, or room for
+ * them.
+ */
+#if (defined(__x86_64__) || defined(__s390x__) || defined(__riscv)) &&	\
+	!defined(LG_PAGES_VARY)
 #define LG_PAGE_SHIFT		13
-#define LG_PAGE_SIZE		8192UL
-#define LG_ARENA_SIZE		(64UL << 20)
+#define LG_MAP_SHIFT		(LG_ARENA_SHIFT - LG_PAGE_SHIFT)
+#else
+#define LG_PAGE_VARIES
+#define LG_PAGE_SHIFT		lg_page_shift
+#define LG_MAP_SHIFT		lg_map_shift
+extern unsigned int lg_page_shift, lg_map_shift;
+#endif
+
+#define LG_PAGE_SIZE		(1UL << LG_PAGE_SHIFT)
+/* Size classes that there is room for. */
+#define LG_CLASSES		96
 #define LG_MAX_SMALL		32768
 #define LG_ALIGN		16
 /* The largest alignment that the kernel knows; windows are aligned to it. */
@@ -154,7 +175,7 @@ struct lg_big {
  * @slots: memory of the magazines' slots
  */
 struct lg_cache {
-	struct lg_mag mag[GOHEAP_NR_CLASSES];
+	struct lg_mag mag[LG_CLASSES];
 	uint64_t id;
 	size_t bytes;
 	unsigned int hand;
@@ -233,7 +254,8 @@ struct lg_parked {
  * @base: address of offset 0
  * @known: bytes of the window that certainly have a page map
  * @own: what LG_OWN_MASK of a page map entry is for objects of this process
- * @map_at: where the page map would be if the window were at address 0
+ * @map_at: where the page map would be if the window were at address 0; only for
+ *   lg_object_slot()
  * @cookie: second word of a free object, before the address is added
  * @slot: index of the heap, and of its cache in each thread
  * @id: a number that no other heap of this process ever had; 0: not open
@@ -255,6 +277,7 @@ struct lg_parked {
  * @holds: the process has held objects, so the list has memory for them
  * @held_freed: bytes of those that it has freed since the last call, about
  * @version: GOHEAP_ABI_VERSION of the kernel
+ * @nr_classes: size classes, with 0 for large objects
  * @io: see above
  * @session_lock: held while @session_fd is made
  * @kept: large objects
@@ -289,11 +312,12 @@ struct goheap {
 	bool holds;
 	size_t held_freed;
 	uint32_t version;
+	unsigned int nr_classes;
 	pthread_rwlock_t io;
 	pthread_mutex_t session_lock;
 	struct lg_kept kept;
-	struct lg_class class[GOHEAP_NR_CLASSES];
-	struct lg_stock stock[GOHEAP_NR_CLASSES];
+	struct lg_class class[LG_CLASSES];
+	struct lg_stock stock[LG_CLASSES];
 	void *stock_slots;
 	uint8_t class_of[LG_MAX_SMALL / LG_QUANTUM + 1];
 };

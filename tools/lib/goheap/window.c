@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
+#include "object.h"
 #include "sys.h"
 #include "window.h"
 
@@ -18,7 +19,7 @@
 
 static uint64_t map_bytes(uint64_t window)
 {
-	return (window >> LG_PAGE_SHIFT) * sizeof(uint64_t);
+	return (window >> LG_ARENA_SHIFT << LG_MAP_SHIFT) * sizeof(uint64_t);
 }
 
 static uint64_t npages_bytes(uint64_t window)
@@ -111,10 +112,8 @@ int lg_window_map(struct goheap *h, const struct goheap_info *info)
 	if (!h->npages)
 		goto no_npages;
 
-	h->map = map;
-	h->map_at = (uintptr_t)map -
-		    ((uintptr_t)base >> LG_PAGE_SHIFT) * sizeof(*h->map);
 	__atomic_store_n(&h->base, (uintptr_t)base, __ATOMIC_RELEASE);
+	lg_object_set_map(h, map);
 	__atomic_store_n(&h->window, window, __ATOMIC_RELEASE);
 	return 0;
 

@@ -65,10 +65,22 @@ static void stay(void)
 		__real_sched_yield();
 }
 
+/* What another kernel would say of its heaps: this is added to what is true. */
+static struct goheap_info other;
+
+static void tell_other(struct goheap_info *info)
+{
+	info->nr_classes += other.nr_classes;
+	info->page_size += other.page_size;
+	info->map_stride += other.map_stride;
+	info->max_small += other.max_small;
+}
+
 int __wrap_ioctl(int fd, unsigned long cmd, ...)
 {
 	va_list args;
 	void *req;
+	int ret;
 
 	va_start(args, cmd);
 	req = va_arg(args, void *);
@@ -86,7 +98,10 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	allocs += cmd == GOHEAP_IOC_ALLOC;
 	trims += cmd == GOHEAP_IOC_TRIM;
 	publishes += cmd == GOHEAP_IOC_PUBLISH;
-	return __real_ioctl(fd, cmd, req);
+	ret = __real_ioctl(fd, cmd, req);
+	if (cmd == GOHEAP_IOC_INFO && !ret)
+		tell_other(req);
+	return ret;
 }
 
 /* Of the map, for how far it goes. */
@@ -406,7 +421,7 @@ static void test_threads_share(void)
 	size_t bytes = 0;
 	void *p[EACH];
 
-	for (class = 1; class < GOHEAP_NR_CLASSES; class++) {
+	for (class = 1; class < h->nr_classes; class++) {
 		for (i = 0; i < EACH; i++)
 			p[i] = goheap_malloc(h, h->class[class].size);
 		while (i--)
@@ -591,6 +606,39 @@ static void test_high(struct goheap *h)
 	goheap_close(other);
 }
 
+static bool is_refused(const struct goheap_info *told)
+{
+	struct goheap *h;
+
+	other = *told;
+	errno = 0;
+	h = goheap_open(NULL, 0);
+	other = (struct goheap_info){ 0 };
+	goheap_close(h);
+	return !h && errno == EPROTO;
+}
+
+/* Another number of classes is no reason to refuse; nor are larger pages, if they vary. */
+static void test_other_kernels(void)
+{
+	const struct goheap_info wrong[] = {
+		{ .nr_classes = LG_CLASSES },
+		{ .nr_classes = 1 - GOHEAP_NR_CLASSES },
+		{ .page_size = 1 },
+		{ .page_size = -LG_PAGE_SIZE },
+		{ .map_stride = 8 },
+		{ .map_stride = -4096 },
+		{ .max_small = 1024 },
+	};
+	const struct goheap_info fewer = { .nr_classes = -1 };
+	unsigned int i, n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++)
+		n += is_refused(&wrong[i]);
+	check(n == ARRAY_SIZE(wrong), "what the library cannot do with is refused");
+	check(!is_refused(&fewer), "and no more than that");
+}
+
 int main(int argc, char **argv)
 {
 	struct goheap *h;
@@ -630,6 +678,7 @@ int main(int argc, char **argv)
 	test_stranger();
 	test_stranger_leaves_nothing();
 	test_no_window();
+	test_other_kernels();
 	check(in_child(says_that_it_ended), "a session that ended says so");
 	check(in_child(fails_cleanly), "a heap that did not open leaves nothing");
 	check(!wrong_locks, "no lock is taken twice, nor let go of by who has not got it");

@@ -100,7 +100,8 @@ def check_unit(unit, plans, args):
 
 
 def run_unit(unit, plans, args, total):
-    workspace = Workspace(args.src, get_kernel(unit.kernel, plans), args.work)
+    workspace = Workspace(args.src, get_kernel(unit.kernel, plans), args.work,
+                          page_shift=unit.machine.page_shift)
     guest.require_qemu(workspace.kernel)
     start = plans.limit.spent()
     workspace.build()

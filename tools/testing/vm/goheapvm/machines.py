@@ -4,8 +4,9 @@ The guests that tests ask for: how many CPUs, how much memory, in which nodes.
 
 A line "machine cpus=16 nodes=4 bare=1" in selftests/tests.list puts the tests
 that follow it into a guest like that; "mem" is in MiB, and "bare" is how many
-of the nodes, the last ones, have no memory. What a line does not name is as in
-the default guest.
+of the nodes, the last ones, have no memory. "page_shift" is for modules that are
+built with larger heap pages, as a kernel with larger pages has them. What a line
+does not name is as in the default guest.
 """
 
 from dataclasses import dataclass, fields
@@ -20,6 +21,7 @@ class Machine:
     mem: int = 4096
     nodes: int = 2
     bare: int = 0
+    page_shift: int = 0
 
     def __post_init__(self):
         if min(self.cpus, self.mem, self.nodes) < 1 or not 0 <= self.bare < self.nodes:
@@ -46,8 +48,13 @@ class Machine:
         return {"cpus": self.cpus, "memory": self.mem, "nodes": self.nodes, "bare": self.bare}
 
     def suits(self, kernel):
-        """User-mode Linux has one node, and its own number of CPUs, whatever is asked for."""
+        """
+        User-mode Linux has one node, and its own number of CPUs, whatever is asked for.
+        Heap pages need not be tried on more than one kernel.
+        """
         default = Machine()
+        if self.page_shift and kernel != "um":
+            return False
         return (not kernel.startswith("um")
                 or (self.cpus, self.nodes) == (default.cpus, default.nodes))
 

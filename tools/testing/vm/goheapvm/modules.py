@@ -37,11 +37,14 @@ FLAVOURS = {
 class Workspace:
     """Everything that belongs to one kernel and flavour: build/vm/NAME or NAME-bench."""
 
-    def __init__(self, src, kernel, work=None, flavour="test"):
+    def __init__(self, src, kernel, work=None, flavour="test", page_shift=0):
         self.repo = Path(src).resolve()
         self.kernel = kernel
         self.flavour = flavour
+        self.page_shift = page_shift
         name = kernel.name if flavour == "test" else f"{kernel.name}-{flavour}"
+        if page_shift:
+            name += f"-page{page_shift}"
         self.dir = Path(work or self.repo / "build/vm").resolve() / name
         self.src = self.dir / "src"
         self.programs = self.dir / "programs"
@@ -58,7 +61,8 @@ class Workspace:
         with locked_file(self.dir / "build.lock", self.dir):
             self.copy()
             run_logged(["make", "-C", self.kernel.kdir, f"M={self.src}", f"-j{jobs()}",
-                        *self.kernel.make_args, *FLAVOURS[self.flavour], *extra, "modules"],
+                        *self.kernel.make_args, *FLAVOURS[self.flavour],
+                        *self.page_args(), *extra, "modules"],
                        self.dir / "modules.log", f"modules for {self.dir.name}")
             if self.flavour == "test":
                 self.build_programs()
@@ -66,10 +70,15 @@ class Workspace:
                     self.build_tests()
         return self.built_modules()
 
+    def page_args(self):
+        return [f"GOHEAP_PAGE_SHIFT={self.page_shift}"] if self.page_shift else []
+
     def build_programs(self):
+        args = ["CPPFLAGS=-DLG_PAGES_VARY"] if self.page_shift else []
         for name in PROGRAM_DIRS:
             if (self.src / name / "Makefile").exists():
-                run(["make", "-s", "-C", self.src / name, f"O={self.programs}", "LDFLAGS=-static"])
+                run(["make", "-s", "-C", self.src / name, f"O={self.programs}", "LDFLAGS=-static",
+                     *args])
 
     def build_tests(self):
         """The self tests that are C programs, with the kernel's own harness for such."""
