@@ -19,7 +19,7 @@ static inline void lg_free_to(struct goheap *h, struct lg_cache *c, void *p)
 
 	if (unlikely(offset >= h->known))
 		return lg_free_other(h, p);
-	entry = __atomic_load_n(lg_object_slot(h, p), __ATOMIC_RELAXED);
+	entry = __atomic_load_n(lg_window_slot(h, p), __ATOMIC_RELAXED);
 	if (unlikely((entry & LG_OWN_MASK) != h->own))
 		return lg_free_other(h, p);
 

@@ -87,7 +87,7 @@ void lg_inherited_free(void *p)
 /* Whether a page may have content. Kept large objects have none that matters. */
 static bool has_content(const struct goheap *h, const void *p)
 {
-	uint64_t entry = *lg_object_slot(h, p);
+	uint64_t entry = *lg_window_slot(h, p);
 	uint64_t index = GOHEAP_PAGE_INDEX(entry);
 
 	if (!entry)
@@ -147,7 +147,7 @@ void lg_inherited_copy(struct goheap *h)
 	in->heap.base = h->base;
 	in->heap.known = h->known;
 	in->heap.window = h->known;
-	lg_object_set_map(&in->heap, copy_map(h));
+	lg_window_set_map(&in->heap, copy_map(h));
 	memcpy(in->heap.class, h->class, sizeof(h->class));
 	in->end = end;
 	in->next = inherited;

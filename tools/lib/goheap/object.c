@@ -33,7 +33,7 @@ void lg_object_note_known(struct goheap *h, uint64_t end)
  */
 static bool is_readable(struct goheap *h, uint64_t offset)
 {
-	const uint64_t *at = lg_object_slot(h, (void *)(h->base + offset));
+	const uint64_t *at = lg_window_slot(h, (void *)(h->base + offset));
 	uint64_t known = __atomic_load_n(&h->known, __ATOMIC_RELAXED);
 	int saved = errno;
 	bool ok;
@@ -64,7 +64,7 @@ uint64_t lg_object_entry(struct goheap *h, const void *p)
 
 	if (offset >= h->window || !is_readable(h, offset))
 		return 0;
-	return __atomic_load_n(lg_object_slot(h, p), __ATOMIC_RELAXED);
+	return __atomic_load_n(lg_window_slot(h, p), __ATOMIC_RELAXED);
 }
 
 /* Whether page @i after @p belongs to the large object that starts at @p. */
@@ -76,7 +76,7 @@ static bool is_part(struct goheap *h, const char *p, uint64_t i)
 	/* Objects of this process end before the map does. */
 	if ((uintptr_t)at - h->base >=
 		    __atomic_load_n(&h->known, __ATOMIC_RELAXED) &&
-	    (*lg_object_slot(h, p) & LG_OWN_MASK) == h->own)
+	    (*lg_window_slot(h, p) & LG_OWN_MASK) == h->own)
 		return false;
 
 	entry = lg_object_entry(h, at);

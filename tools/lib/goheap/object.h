@@ -3,34 +3,12 @@
 #define LG_OBJECT_H
 
 #include "types.h"
+#include "window.h"
 
 void lg_object_note_known(struct goheap *h, uint64_t end);
 uint64_t lg_object_entry(struct goheap *h, const void *p);
 size_t lg_object_size(struct goheap *h, const void *p);
 bool lg_object_is_kept(struct goheap *h, const void *p);
-
-/* The page map is at @map; the heap's base is known. */
-static inline void lg_object_set_map(struct goheap *h, const uint64_t *map)
-{
-	h->map = map;
-	h->map_at = (uintptr_t)map -
-		    (h->base >> LG_PAGE_SHIFT) * sizeof(*map);
-}
-
-/* The page map's entry for an address in the part that @h->known covers. */
-static inline const uint64_t *lg_object_slot(const struct goheap *h,
-					     const void *p)
-{
-#ifdef LG_PAGE_VARIES
-	uint64_t offset = (uintptr_t)p - h->base;
-
-	return &h->map[(offset >> LG_ARENA_SHIFT << LG_MAP_SHIFT) +
-		       (offset % LG_ARENA_SIZE >> LG_PAGE_SHIFT)];
-#else
-	return (uint64_t *)(h->map_at + ((uintptr_t)p >> LG_PAGE_SHIFT) *
-			    sizeof(uint64_t));
-#endif
-}
 
 /*
  * The cookie of a free small object. Another process may write there at any time:

@@ -44,18 +44,16 @@ static_assert(sizeof(void *) == sizeof(uint64_t), "64-bit systems only");
 
 #define LG_HEAPS		16
 #define LG_ARENA_SHIFT		26
-#define LG_ARENA_SIZE		(1UL << LG_ARENA_SHIFT)
+#define LG_ARENA_SIZE		(64UL << 20)
 
 /*
  * A heap's pages are the kernel's, if those are larger than 8 KiB. Where they never are,
- * this is known when the library is compiled. LG_PAGES_VARY is for tests.
+ * machine.mk defines LG_PAGE_SHIFT.
  *
  * LG_MAP_SHIFT: the page map has 1 << LG_MAP_SHIFT entries for each 64 MiB, or room for
  * them.
  */
-#if (defined(__x86_64__) || defined(__s390x__) || defined(__riscv)) &&	\
-	!defined(LG_PAGES_VARY)
-#define LG_PAGE_SHIFT		13
+#ifdef LG_PAGE_SHIFT
 #define LG_MAP_SHIFT		(LG_ARENA_SHIFT - LG_PAGE_SHIFT)
 #else
 #define LG_PAGE_VARIES
@@ -64,7 +62,7 @@ static_assert(sizeof(void *) == sizeof(uint64_t), "64-bit systems only");
 extern unsigned int lg_page_shift, lg_map_shift;
 #endif
 
-#define LG_PAGE_SIZE		(1UL << LG_PAGE_SHIFT)
+#define LG_PAGE_SIZE		((size_t)1 << LG_PAGE_SHIFT)
 /* Size classes that there is room for. */
 #define LG_CLASSES		96
 #define LG_MAX_SMALL		32768
@@ -255,7 +253,7 @@ struct lg_parked {
  * @known: bytes of the window that certainly have a page map
  * @own: what LG_OWN_MASK of a page map entry is for objects of this process
  * @map_at: where the page map would be if the window were at address 0; only for
- *   lg_object_slot()
+ *   lg_window_slot()
  * @cookie: second word of a free object, before the address is added
  * @slot: index of the heap, and of its cache in each thread
  * @id: a number that no other heap of this process ever had; 0: not open

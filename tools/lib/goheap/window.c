@@ -9,7 +9,6 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
-#include "object.h"
 #include "sys.h"
 #include "window.h"
 
@@ -113,7 +112,7 @@ int lg_window_map(struct goheap *h, const struct goheap_info *info)
 		goto no_npages;
 
 	__atomic_store_n(&h->base, (uintptr_t)base, __ATOMIC_RELEASE);
-	lg_object_set_map(h, map);
+	lg_window_set_map(h, map);
 	__atomic_store_n(&h->window, window, __ATOMIC_RELEASE);
 	return 0;
 

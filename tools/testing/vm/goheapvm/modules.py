@@ -74,7 +74,7 @@ class Workspace:
         return [f"GOHEAP_PAGE_SHIFT={self.page_shift}"] if self.page_shift else []
 
     def build_programs(self):
-        args = ["CPPFLAGS=-DLG_PAGES_VARY"] if self.page_shift else []
+        args = ["PAGES=vary"] if self.page_shift else []
         for name in PROGRAM_DIRS:
             if (self.src / name / "Makefile").exists():
                 run(["make", "-s", "-C", self.src / name, f"O={self.programs}", "LDFLAGS=-static",
