@@ -563,6 +563,80 @@ TEST_F_TIMEOUT(life, many_deaths_leave_nothing, 600)
 	EXPECT_EQ(20 * NR_DEATHS, u.reclaimed);
 }
 
+/* ---- idle spans --------------------------------------------------------- */
+
+/* Objects of 64 bytes that fill a span, and spans that a session keeps. */
+#define SPAN_OBJECTS	(HEAP_PAGE / 64)
+#define KEPT		64
+
+/* Fill @n spans, free all of it, and touch the first page in between. */
+static int fill_and_free(int ss, __u8 *win, unsigned int n)
+{
+	static __u64 at[4 * KEPT][SPAN_OBJECTS];
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < n && !err; i++)
+		err = alloc_many(ss, 64, at[i], SPAN_OBJECTS, 0) != SPAN_OBJECTS;
+	for (i = 0; i < n && !err; i++)
+		err = poke(win + at[i][0], 1) ?:
+		      batch(ss, GOHEAP_IOC_FREE, at[i], SPAN_OBJECTS, NULL);
+	return err;
+}
+
+TEST_F(life, some_idle_spans_stay)
+{
+	__u64 first = usage(self->heap).spans;
+
+	ASSERT_EQ(0, fill_and_free(self->ss, self->win, KEPT));
+	EXPECT_EQ(KEPT * HEAP_PAGE, usage(self->ss).session_bytes);
+	/* They are mapped, and serve the next burst. */
+	EXPECT_EQ(0, peek(self->win));
+	ASSERT_EQ(0, fill_and_free(self->ss, self->win, KEPT));
+	EXPECT_EQ(first + KEPT, usage(self->heap).spans);
+	EXPECT_EQ(KEPT * HEAP_PAGE, trim(self->ss));
+	EXPECT_EQ(0, usage(self->ss).session_bytes);
+}
+
+TEST_F(life, not_all_idle_spans_stay)
+{
+	ASSERT_EQ(0, fill_and_free(self->ss, self->win, 4 * KEPT));
+	EXPECT_EQ(KEPT * HEAP_PAGE, usage(self->ss).session_bytes);
+}
+
+TEST_F(life, of_much_memory_an_eighth_may_be_idle)
+{
+	__s64 large = alloc_one(self->ss, 16 * KEPT * HEAP_PAGE);
+	__u64 bytes;
+
+	ASSERT_LE(0, large);
+	ASSERT_EQ(0, fill_and_free(self->ss, self->win, 4 * KEPT));
+	bytes = usage(self->ss).session_bytes - 16 * KEPT * HEAP_PAGE;
+	EXPECT_LT(2 * KEPT * HEAP_PAGE, bytes);
+	EXPECT_GT(3 * KEPT * HEAP_PAGE, bytes);
+}
+
+/* They never are why there is not enough. */
+TEST_F(life, idle_spans_give_way)
+{
+	int other = attach(self->heap);
+	void *map;
+
+	ASSERT_EQ(0, fill_and_free(self->ss, self->win, KEPT));
+	/* In the session's quota, and in the heap's limit, of who has them or not. */
+	ASSERT_EQ(0, set_limit(self->ss, KEPT * HEAP_PAGE));
+	EXPECT_LE(0, alloc_one(self->ss, 1500));
+	ASSERT_EQ(0, fill_and_free(self->ss, self->win, KEPT - 2));
+	ASSERT_EQ(0, set_limit(self->heap, KEPT * HEAP_PAGE));
+	EXPECT_LE(0, alloc_one(other, KEPT / 2 * HEAP_PAGE));
+	ASSERT_EQ(0, fill_and_free(self->ss, self->win, KEPT / 4));
+	map = map_at(self->heap, GOHEAP_MMAP_ALLOC, KEPT / 4 * HEAP_PAGE,
+		     PROT_READ | PROT_WRITE);
+	EXPECT_NE(MAP_FAILED, map);
+	munmap(map, KEPT / 4 * HEAP_PAGE);
+	close(other);
+}
+
 /* Spans that outlived their session serve the next one. */
 TEST_F(life, spans_of_the_dead_are_adopted)
 {

@@ -367,6 +367,30 @@ TEST_F(view, what_is_freed_is_no_longer_mapped_by_it)
 	munmap(win, ARENA);
 }
 
+/* Each makes it slower for all to unmap what is freed. */
+TEST_F(view, it_has_so_many_mappings)
+{
+	int most = 4 * 2 + 64, n;
+	void *p[80];
+
+	for (n = 0; n < 80; n++) {
+		p[n] = map_at(self->view, n * HEAP_PAGE, HEAP_PAGE, PROT_READ);
+		if (p[n] == MAP_FAILED)
+			break;
+	}
+	EXPECT_EQ(most, n);
+	EXPECT_EQ(ENOMEM, errno);
+	EXPECT_EQ(-1, munmap(p[0], HEAP_PAGE / 2));
+	EXPECT_EQ(ENOMEM, errno);
+	EXPECT_NE(MAP_FAILED, window(self->heap, HEAP_PAGE));
+	while (n--)
+		EXPECT_EQ(0, munmap(p[n], HEAP_PAGE));
+	p[0] = window(self->view, ARENA);
+	EXPECT_NE(MAP_FAILED, p[0]);
+	EXPECT_EQ(0, munmap(p[0], ARENA / 2));
+	EXPECT_EQ(0, munmap(p[0] + ARENA / 2, ARENA / 2));
+}
+
 TEST_F(view, it_keeps_the_heap)
 {
 	int heap = heap_open(), view = view_make(heap, 0, 0), ss = attach(heap);

@@ -48,7 +48,7 @@ static int commit_page(struct gh_usession *ss, unsigned int page)
 		return 0;
 	if (!gh_ucharge_add(ss->payer, 1))
 		return -ENOMEM;
-	err = gh_upages_alloc_frames(&frames, GH_UPAGE_FRAMES);
+	err = gh_upages_alloc_frames(&frames, GH_UPAGE_FRAMES, GH_UMETA_GFP);
 	if (err)
 		goto uncharge;
 

@@ -28,6 +28,7 @@
 #include "publish.h"
 #include "session.h"
 #include "stats.h"
+#include "trim.h"
 #include "view.h"
 
 /* Offsets of small batches are kept on the stack. */
@@ -227,8 +228,7 @@ static int ioc_trim(struct uctx *ctx, void *arg)
 		return -EINVAL;
 	if (ctx->refusal)
 		return ctx->refusal;
-	bytes = ctx->ss ? gh_usession_trim(ctx->ss) :
-			  gh_usession_trim_all(ctx->h);
+	bytes = ctx->ss ? gh_utrim_session(ctx->ss) : gh_utrim_heap(ctx->h);
 	if (bytes < 0)
 		return bytes;
 	trim->bytes = bytes;

@@ -15,7 +15,12 @@
 #include "owner.h"
 #include "pages.h"
 #include "span.h"
+#include "trim.h"
 #include "view.h"
+
+/* VMAs of the window by a view, for each session that it may have, and besides. */
+#define SESSION_MAPS	4
+#define OTHER_MAPS	64
 
 /* Kernel pages that one fault maps, at most. */
 #define FAULT_AROUND	16
@@ -124,7 +129,50 @@ static vm_fault_t deferred_fault(struct vm_fault *vmf)
 	return fault_on(vmf, gh_udefer_frame(ss, vmf->pgoff));
 }
 
+/*
+ * To unmap pages looks at all VMAs that they may be in. So who has only a view cannot
+ * have as many as he likes. Each of its sessions may have some, and other processes.
+ */
+static bool view_has_room(const struct gh_uview *view, int nmaps)
+{
+	return gh_uview_is_full(view) ||
+	       nmaps <= SESSION_MAPS * (int)view->max_sessions + OTHER_MAPS;
+}
+
+static int window_map(struct gh_uview *view)
+{
+	if (view_has_room(view, atomic_inc_return(&view->nmaps)))
+		return 0;
+	atomic_dec(&view->nmaps);
+	return -ENOMEM;
+}
+
+static void window_open(struct vm_area_struct *vma)
+{
+	struct gh_uview *view = vma->vm_file->private_data;
+
+	atomic_inc(&view->nmaps);
+}
+
+static void window_close(struct vm_area_struct *vma)
+{
+	struct gh_uview *view = vma->vm_file->private_data;
+
+	atomic_dec(&view->nmaps);
+}
+
+static int window_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct gh_uview *view = vma->vm_file->private_data;
+	int nmaps = atomic_read(&view->nmaps);
+
+	return view_has_room(view, nmaps + 1) ? 0 : -ENOMEM;
+}
+
 static const struct vm_operations_struct window_ops = {
+	.open = window_open,
+	.close = window_close,
+	.may_split = window_may_split,
 	.fault = window_fault,
 };
 
@@ -149,9 +197,10 @@ static struct gh_uspan *mmap_span_make(struct gh_uheap *h, u64 len)
 	struct gh_uspan *s;
 	u64 offset;
 
-	if (len > GH_UWINDOW)
-		return ERR_PTR(-ENOMEM);
-	s = gh_uspan_make(&h->own, &shape);
+	/* The process's mmap_lock is held. */
+	if (len > GOHEAP_MMAP_ALLOC_MAX)
+		return ERR_PTR(-EINVAL);
+	s = gh_utrim_make_span(&h->own, &shape);
 	if (IS_ERR(s))
 		return s;
 
@@ -234,9 +283,9 @@ static int map_page_map(struct vm_area_struct *vma, u64 offset, u64 len)
  * @vma: the new mapping
  *
  * Context: process context, may sleep; the process's mmap_lock is held.
- * Return: 0; -EINVAL if it is private or not within the window, -EPERM if it is
+ * Return: 0; -EINVAL if it is private, not within the window, or too long, -EPERM if it is
  * executable, a writable one of the page map, or if the view may not allocate by
- * mmap(); or an error of the allocation.
+ * mmap(); -ENOMEM if it has too many mappings; or an error of the allocation.
  */
 int gh_umap_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -258,7 +307,7 @@ int gh_umap_mmap(struct file *file, struct vm_area_struct *vma)
 	if (offset >= GH_UWINDOW || len > GH_UWINDOW - offset)
 		return -EINVAL;
 	vma->vm_ops = &window_ops;
-	return 0;
+	return window_map(view);
 }
 
 /**

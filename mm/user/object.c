@@ -18,6 +18,7 @@
 #include "owner.h"
 #include "pages.h"
 #include "span.h"
+#include "trim.h"
 
 /* Bytes that are zeroed under one hold of a session's lock, or one object. */
 #define ZERO_BYTES	16384U
@@ -71,8 +72,7 @@ static unsigned int span_pick(struct gh_uspan *s, u64 *offsets, unsigned int n)
 			got += word_pick(s, w, offsets + got, n - got);
 
 	s->nfree -= got;
-	if (!s->nfree)
-		gh_uowner_del_partial(s);
+	gh_uowner_sort(s);
 	obj_count(s, got);
 	s->owner->count.allocs += got;
 	return got;
@@ -85,10 +85,7 @@ static void span_note_free(struct gh_uspan *s, int n)
 	lockdep_assert_held(&s->owner->lock);
 
 	s->nfree += n;
-	if (s->nfree)
-		gh_uowner_add_partial(s);
-	else
-		gh_uowner_del_partial(s);
+	gh_uowner_sort(s);
 	obj_count(s, -n);
 	s->owner->count.frees += n;
 }
@@ -189,7 +186,7 @@ static int session_refill(struct gh_usession *ss, const struct gh_ushape *shape)
 
 	if (shape->class && gh_uowner_adopt(ss, shape->class))
 		return 0;
-	s = gh_uspan_make(ss, shape);
+	s = gh_utrim_make_span(ss, shape);
 	if (IS_ERR(s))
 		return PTR_ERR(s);
 
@@ -279,7 +276,7 @@ static int alloc_large(struct gh_usession *ss, u64 length, u64 align,
 	int err = 0;
 
 	for (got = 0; got < *n; got++) {
-		struct gh_uspan *s = gh_uspan_make(ss, &shape);
+		struct gh_uspan *s = gh_utrim_make_span(ss, &shape);
 
 		if (IS_ERR(s)) {
 			err = PTR_ERR(s);

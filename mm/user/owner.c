@@ -3,45 +3,64 @@
  * owner: which spans a session owns, and how spans change their owner.
  *
  * A session has a list of all its spans, and for each size class a list of
- * those in which an object is free, its partial spans. A span whose session has
+ * those in which an object is free, its partial spans. Those in which all are free are
+ * idle. A span whose session has
  * ended goes to the heap's own session while something in it is given, and from
  * there to a session that needs a span of the class: it is adopted.
  */
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 
+#include "../peek.h"
 #include "charge.h"
 #include "owner.h"
 #include "pages.h"
 #include "span.h"
+
+/* Heap pages in idle spans that a session keeps, or an eighth of all. */
+#define KEEP_PAGES	64UL
 
 /* Spans of ended sessions that are tried before a new span is made. */
 #define ADOPT_TRIES	8
 
 /* ---- a session's lists -------------------------------------------------- */
 
+static void owner_set_idle(struct gh_uspan *s, bool idle)
+{
+	if (s->idle == idle)
+		return;
+	s->idle = idle;
+	s->owner->nidle += idle ? s->npages : -s->npages;
+}
+
 /**
- * gh_uowner_add_partial() - note that an object of a span is free
+ * gh_uowner_sort() - put a span where it belongs by its number of free objects
  * @s: the span
  *
- * Spans without allocated objects come last in their list, so that they stay
- * unused and can be freed.
+ * Idle spans come last in their list, so that they stay idle and can be freed.
  *
  * Context: the owner's lock is held.
  */
-void gh_uowner_add_partial(struct gh_uspan *s)
+void gh_uowner_sort(struct gh_uspan *s)
 {
 	struct list_head *list = &s->owner->partial[s->class];
+	bool idle = s->nfree == s->nelems;
 
 	lockdep_assert_held(&s->owner->lock);
 
 	if (!s->class)
 		return;
-	if (s->nfree == s->nelems)
+	if (!s->nfree) {
+		gh_uowner_del_partial(s);
+		return;
+	}
+
+	if (idle)
 		list_move_tail(&s->plist, list);
 	else if (!s->partial)
 		list_add(&s->plist, list);
 	s->partial = true;
+	owner_set_idle(s, idle);
 }
 
 /**
@@ -57,6 +76,7 @@ void gh_uowner_del_partial(struct gh_uspan *s)
 	if (s->partial) {
 		list_del_init(&s->plist);
 		s->partial = false;
+		owner_set_idle(s, false);
 	}
 }
 
@@ -73,8 +93,7 @@ void gh_uowner_add(struct gh_usession *ss, struct gh_uspan *s)
 
 	WRITE_ONCE(s->owner, ss);
 	list_add_tail(&s->list, &ss->spans);
-	if (s->nfree)
-		gh_uowner_add_partial(s);
+	gh_uowner_sort(s);
 }
 
 /**
@@ -95,9 +114,8 @@ void gh_uowner_del(struct gh_uspan *s)
  * gh_uowner_can_spare() - should a span without allocated objects be freed?
  * @s: the span
  *
- * A session keeps its only partial span of a class, so that a program that
- * allocates and frees one object over and over does not make and free a span
- * each time.
+ * To unmap a span interrupts all processors that run a process with the window. So a
+ * session keeps some idle spans, and most bursts of frees free none.
  *
  * Context: the owner's lock is held.
  * Return: whether it should be freed.
@@ -109,7 +127,7 @@ bool gh_uowner_can_spare(const struct gh_uspan *s)
 	lockdep_assert_held(&owner->lock);
 
 	return !s->class || owner == &owner->heap->own ||
-	       !list_is_singular(&owner->partial[s->class]);
+	       owner->nidle > max(KEEP_PAGES, gh_peek(owner->npages) / 8);
 }
 
 /* ---- changes of the owner ----------------------------------------------- */

@@ -9,7 +9,7 @@
 
 void gh_uowner_add(struct gh_usession *ss, struct gh_uspan *s);
 void gh_uowner_del(struct gh_uspan *s);
-void gh_uowner_add_partial(struct gh_uspan *s);
+void gh_uowner_sort(struct gh_uspan *s);
 void gh_uowner_del_partial(struct gh_uspan *s);
 bool gh_uowner_can_spare(const struct gh_uspan *s);
 

@@ -57,17 +57,18 @@ void gh_upages_free_frames(struct list_head *frames)
  * gh_upages_alloc_frames() - take zeroed kernel pages from the system
  * @frames: empty; gets the pages
  * @n: how many
+ * @gfp: GH_UMETA_GFP, or the same without effort
  *
  * Context: process context, may sleep.
  * Return: 0; or -ENOMEM or -EINTR, and @frames is empty.
  */
-int gh_upages_alloc_frames(struct list_head *frames, unsigned long n)
+int gh_upages_alloc_frames(struct list_head *frames, unsigned long n, gfp_t gfp)
 {
 	while (n--) {
 		struct page *page = NULL;
 
 		if (!gh_fault(GH_FAULT_PAGE) && !fatal_signal_pending(current))
-			page = alloc_page(GH_UMETA_GFP | __GFP_ZERO);
+			page = alloc_page(gfp | __GFP_ZERO);
 		if (!page) {
 			gh_upages_free_frames(frames);
 			return fatal_signal_pending(current) ? -EINTR : -ENOMEM;

@@ -31,7 +31,8 @@ int gh_upages_take_at(struct gh_uheap *h, unsigned long page,
 void gh_upages_put(struct gh_uheap *h, unsigned long page,
 		   unsigned long npages);
 
-int gh_upages_alloc_frames(struct list_head *frames, unsigned long n);
+int gh_upages_alloc_frames(struct list_head *frames, unsigned long n,
+			   gfp_t gfp);
 void gh_upages_free_frames(struct list_head *frames);
 void gh_upages_install(struct gh_uheap *h, struct list_head *frames,
 		       unsigned long nr);

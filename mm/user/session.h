@@ -14,7 +14,4 @@ void gh_usession_put(struct gh_usession *ss);
 
 int gh_usession_death(struct gh_uheap *h, struct goheap_death *d);
 
-long gh_usession_trim(struct gh_usession *ss);
-long gh_usession_trim_all(struct gh_uheap *h);
-
 #endif /* _GOHEAP_USER_SESSION_H */

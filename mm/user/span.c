@@ -93,6 +93,7 @@ static void record_init(struct gh_uspan *s, const struct gh_ushape *shape,
 	s->npins = 0;
 	INIT_LIST_HEAD(&s->pins);
 	s->partial = false;
+	s->idle = false;
 	atomic_set(&s->nmaps, 0);
 	INIT_LIST_HEAD(&s->list);
 	INIT_LIST_HEAD(&s->plist);
@@ -284,7 +285,8 @@ struct gh_uspan *gh_uspan_make(struct gh_usession *owner,
 		goto no_pages;
 
 	/* Without the heap's lock: memory can take long to come. */
-	err = gh_upages_alloc_frames(&frames, s->npages * GH_UPAGE_FRAMES);
+	err = gh_upages_alloc_frames(&frames, s->npages * GH_UPAGE_FRAMES,
+				     s->mmap ? GH_UEASY_GFP : GH_UMETA_GFP);
 	if (err)
 		goto no_frames;
 	gh_upages_install(h, &frames, s->base >> PAGE_SHIFT);
@@ -486,7 +488,8 @@ static int span_equip(struct gh_uheap *h, struct gh_uspan *s,
 	int err;
 
 	/* Without the heap's lock: memory can take long to come. */
-	err = gh_upages_alloc_frames(&frames, npages * GH_UPAGE_FRAMES);
+	err = gh_upages_alloc_frames(&frames, npages * GH_UPAGE_FRAMES,
+				     GH_UMETA_GFP);
 	if (err)
 		return err;
 

@@ -82,6 +82,10 @@ struct pid;
 #define GH_UMETA_GFP							\
 	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
+/* For mmap(), which other threads wait for: what can be had without much reclaim. */
+#define GH_UEASY_GFP							\
+	((GH_UMETA_GFP & ~__GFP_RETRY_MAYFAIL) | __GFP_NORETRY)
+
 /*
  * For objects of the kernel's heap, which charges nothing to cgroups. There are few
  * and small ones: a session has a file, and a pin has pages of a user heap, which
@@ -151,6 +155,7 @@ enum gh_uobj_state {
  * @class: size class, 0 for a large object
  * @mmap: a mapping of GOHEAP_MMAP_ALLOC; it has no objects that can be freed
  * @partial: @plist is on its owner's list
+ * @idle: all its objects are free, and its pages count for @nidle of its owner
  * @free: bit set: the object is free
  * @elemsize: bytes of an object
  * @npages: heap pages
@@ -181,6 +186,7 @@ struct gh_uspan {
 	u8 class;
 	bool mmap;
 	bool partial;
+	bool idle;
 	u64 *free;
 
 	size_t elemsize;
@@ -269,6 +275,7 @@ struct gh_ucount {
  * @limit: bound on @npages, ULONG_MAX for none
  * @nsessions: sessions that were attached through it, under the heap's lock
  * @max_sessions: bound on @nsessions
+ * @nmaps: VMAs of the window
  * @seen: deaths that read() has reported
  */
 struct gh_uview {
@@ -279,6 +286,7 @@ struct gh_uview {
 	unsigned long limit;
 	unsigned int nsessions;
 	unsigned int max_sessions;
+	atomic_t nmaps;
 	u64 seen;
 };
 
@@ -299,6 +307,7 @@ struct gh_uview {
  * @npages: heap pages of @spans, under the heap's lock
  * @limit: bound on @npages, under the heap's lock; ULONG_MAX for none
  * @partial: spans with free objects, by class
+ * @nidle: heap pages of those of them that are idle
  * @count: statistics
  * @list: in the heap's list, under its lock
  * @seen: deaths that read() has reported
@@ -321,6 +330,7 @@ struct gh_usession {
 	unsigned long npages;
 	unsigned long limit;
 	struct list_head partial[GH_NUM_CLASSES];
+	unsigned long nidle;
 	struct gh_ucount count;
 	struct list_head list;
 	u64 seen;

@@ -41,10 +41,13 @@
  * GOHEAP_MMAP_MAP: the page map, read-only: a __u64 for each heap page, see
  * GOHEAP_PAGE_CLASS() and so on. Any part of it can be mapped.
  * GOHEAP_MMAP_ALLOC: allocates as many bytes as are mapped, zeroed, and maps
- * them. The last munmap() frees them.
+ * them, up to GOHEAP_MMAP_ALLOC_MAX. The last munmap() frees them.
  */
 #define GOHEAP_MMAP_MAP		(1ULL << 41)
 #define GOHEAP_MMAP_ALLOC	(1ULL << 42)
+
+/* Other threads cannot map or fault meanwhile. What is longer: GOHEAP_IOC_ALLOC. */
+#define GOHEAP_MMAP_ALLOC_MAX	(16UL << 20)
 
 /*
  * Entries of a session's list of deferred frees, a __u64 each. mmap() of the
