@@ -187,24 +187,75 @@ TEST_F(mmap, new_pages_are_zero)
 
 /* As many as mm/user/map.c says. */
 #define AROUND	16
-/* What a page table maps on x86-64; with larger pages, it maps more. */
-#define PAGE_TABLE	(2UL << 20)
 
+/* Is there a page table entry? It is all that mincore() does not say. */
+static bool is_mapped(const __u8 *p)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	__u64 entry = 0;
+
+	if (pread(fd, &entry, sizeof(entry), (uintptr_t)p / FRAME * sizeof(entry)) !=
+	    sizeof(entry))
+		entry = 0;
+	close(fd);
+	return entry >> 63;
+}
+
+static unsigned int count_mapped(const __u8 *p, unsigned int n)
+{
+	unsigned int mapped = 0;
+
+	while (n--)
+		mapped += is_mapped(p + n * FRAME);
+	return mapped;
+}
+
+/* Blocks are of addresses, as page tables are. */
 TEST_F(mmap, a_fault_maps_the_pages_around_it)
 {
-	__u64 at, block = AROUND * FRAME;
-	unsigned char mapped[2 * AROUND];
-	unsigned int i;
+	__u64 block = AROUND * FRAME;
+	__u8 *p = self->win + alloc_one(self->ss, 8 * block);
 
-	at = alloc_one(self->ss, 4 * block) + block - 1;
-	at -= at % block;
-	/* Where a page table ends, so do the pages around. */
-	if (((uintptr_t)self->win + at) % PAGE_TABLE > PAGE_TABLE - block)
-		at += block;
-	ASSERT_EQ(0, poke(self->win + at, 1));
-	ASSERT_EQ(0, mincore(self->win + at, 2 * block, mapped));
-	for (i = 0; i < 2 * AROUND; i++)
-		EXPECT_EQ(i < AROUND, mapped[i] & 1);
+	p += block - (uintptr_t)p % block;
+	ASSERT_EQ(0, peek(p + 5 * FRAME));
+	EXPECT_EQ(AROUND, count_mapped(p, AROUND));
+	EXPECT_EQ(0, count_mapped(p + block, AROUND));
+	p += 2 * block;
+	ASSERT_EQ(0, poke(p + 5 * FRAME, 1));
+	EXPECT_EQ(AROUND, count_mapped(p, AROUND));
+	EXPECT_EQ(0, count_mapped(p + block, AROUND));
+}
+
+/* They would have to be unmapped when their own process frees them. */
+TEST_F(mmap, a_fault_maps_no_other_span)
+{
+	__s64 a = alloc_one(self->ss, FRAME), b = alloc_one(self->ss, LARGE);
+	unsigned int n;
+
+	ASSERT_EQ(0, poke(self->win + a, 1));
+	n = count_mapped(self->win, AROUND);
+	EXPECT_LE(1, n);
+	EXPECT_GE(HEAP_PAGE / FRAME, n);
+	ASSERT_EQ(0, poke(self->win + b, 1));
+	EXPECT_EQ(n, count_mapped(self->win + a, HEAP_PAGE / FRAME));
+}
+
+/* A child has what it touches: fork() copies no page tables of the window. */
+static int starts_without(__u8 *p, unsigned int n)
+{
+	if (count_mapped(p, n))
+		return 1;
+	return all_are(p, 0x77, n * FRAME) ? 0 : 2;
+}
+
+TEST_F(mmap, fork_copies_no_page_tables)
+{
+	__u8 *p = self->win + alloc_one(self->ss, LARGE);
+	unsigned int n = LARGE / FRAME;
+
+	memset(p, 0x77, LARGE);
+	ASSERT_EQ(n, count_mapped(p, n));
+	EXPECT_EQ(0, IN_CHILD(starts_without(p, n)));
 }
 
 TEST_F(mmap, end_of_a_session_unmaps_what_it_had)
@@ -575,8 +626,6 @@ TEST_F(mmap, advice_is_harmless)
 		madvise(self->win, ARENA, advice);
 	msync(p, len, MS_SYNC | MS_INVALIDATE);
 	EXPECT_TRUE(all_are(p, 0x66, len));
-	/* Core dumps are not to have it after all. */
-	EXPECT_EQ(-1, madvise(p, len, MADV_DODUMP));
 }
 
 /* ---- core dumps --------------------------------------------------------- */
@@ -595,25 +644,50 @@ static void dump_core(const __u8 *win)
 	_exit(win[0]);
 }
 
-TEST_F(mmap, core_dumps_leave_it_out)
-{
-	__u8 *p = map_new(self->heap, ARENA / 4);
-	struct stat st = { 0 };
-	pid_t child;
+#define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
+#define CORE_FILE	"/tmp/user_mmap.core"
 
-	if (write_text("/proc/sys/kernel/core_pattern", "/tmp/user_mmap.core"))
-		SKIP(return, "no core dumps");
-	ASSERT_NE(MAP_FAILED, p);
-	memset(p, 1, ARENA / 4);
-	child = fork();
-	if (!child)
+/* How many pages of the core of a child begin with @word; or less than 0. */
+static int count_in_core(struct __test_metadata *_metadata, const __u8 *p,
+			 size_t len, bool dodump, __u64 word)
+{
+	pid_t child = fork();
+	int fd, n = 0;
+	__u64 at;
+
+	if (!child) {
+		if (dodump && madvise((void *)p, len, MADV_DODUMP))
+			_exit(1);
 		dump_core(p);
+	}
 	EXPECT_EQ(128 + SIGSEGV, wait_for(child));
-	write_text("/proc/sys/kernel/core_pattern", "core");
-	if (stat("/tmp/user_mmap.core", &st))
+	fd = open(CORE_FILE, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	for (off_t pos = 0; pread(fd, &at, sizeof(at), pos) == sizeof(at); pos += FRAME)
+		n += at == word;
+	close(fd);
+	unlink(CORE_FILE);
+	return n;
+}
+
+TEST_F_TIMEOUT(mmap, core_dumps_have_what_is_asked_for, 60)
+{
+	unsigned int i, frames = LARGE / FRAME;
+	__u64 word = 0x676f686561700000ULL | getpid();
+	__u8 *p = self->win + alloc_one(self->ss, LARGE);
+	int n;
+
+	if (write_text(CORE_PATTERN, CORE_FILE))
+		SKIP(return, "no core dumps");
+	for (i = 0; i < frames; i++)
+		memcpy(p + i * FRAME, &word, sizeof(word));
+	n = count_in_core(_metadata, p, LARGE, false, word);
+	if (n < 0)
 		SKIP(return, "no core file");
-	unlink("/tmp/user_mmap.core");
-	EXPECT_GT(ARENA / 8, st.st_size);
+	EXPECT_EQ(0, n);
+	EXPECT_EQ(frames, count_in_core(_metadata, p, frames * FRAME, true, word));
+	write_text(CORE_PATTERN, "core");
 }
 
 TEST_HARNESS_MAIN

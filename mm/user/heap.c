@@ -61,6 +61,8 @@ static struct inode *ufs_get_inode(void)
 					  alloc_anon_inode(ufs_mnt->mnt_sb);
 	if (IS_ERR(inode))
 		simple_release_fs(&ufs_mnt, &ufs_count);
+	else
+		i_size_write(inode, GH_UWINDOW);
 	return inode;
 }
 

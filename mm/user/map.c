@@ -9,6 +9,7 @@
 #include <linux/pagemap.h>
 
 #include "../compat.h"
+#include "../peek.h"
 #include "defer.h"
 #include "map.h"
 #include "object.h"
@@ -23,7 +24,7 @@
 #define OTHER_MAPS	64
 
 /* Kernel pages that one fault maps, at most. */
-#define FAULT_AROUND	16
+#define FAULT_AROUND	16UL
 
 static struct gh_uheap *heap_of(const struct vm_area_struct *vma)
 {
@@ -35,84 +36,61 @@ static struct gh_uheap *heap_of(const struct vm_area_struct *vma)
 /* ---- faults ------------------------------------------------------------- */
 
 /*
- * Map the pages that follow as well, as far as the VMA, the page table and the
- * span go. Not pages of other spans: they may be of another process alone, and
- * would then have to be unmapped from this one when they are freed.
+ * Map those of a range of pages that are in the span of the page @nr. Not pages of other
+ * spans: they may be of another process alone, and would then have to be unmapped from
+ * this one when they are freed.
  */
-static void fault_around(struct gh_uheap *h, struct vm_area_struct *vma,
-			 unsigned long addr, unsigned long nr)
+static vm_fault_t map_in_span(struct vm_fault *vmf, unsigned long first,
+			      unsigned long last)
 {
-	const struct gh_uspan *s = gh_uspan_of(h, (u64)nr << PAGE_SHIFT);
-	unsigned int i;
+	const struct gh_uheap *h = heap_of(vmf->vma);
+	const struct gh_uspan *s;
+	unsigned long start, end;
 
-	if (!s)
-		return;
-	for (i = 1; i < FAULT_AROUND && (nr + i) % FAULT_AROUND; i++) {
-		struct page *page = gh_upages_frame(h, nr + i);
+	rcu_read_lock();
+	s = gh_uspan_of(h, (u64)vmf->pgoff << PAGE_SHIFT);
+	start = s ? s->base >> PAGE_SHIFT : 0;
+	end = s ? start + gh_peek(s->npages) * GH_UPAGE_FRAMES : 0;
+	rcu_read_unlock();
 
-		addr += PAGE_SIZE;
-		if (gh_uspan_of(h, (u64)(nr + i) << PAGE_SHIFT) != s)
-			break;
-		if (!page || addr >= vma->vm_end ||
-		    IS_ALIGNED(addr, PMD_SIZE) ||
-		    vm_insert_page(vma, addr, page))
-			break;
-	}
+	/* The span may have gone, and others may have come. */
+	if (vmf->pgoff < start || vmf->pgoff >= end)
+		return 0;
+	return filemap_map_pages(vmf, max(first, start), min(last, end - 1));
 }
 
-/*
- * Allocate the page table before the lock is taken: its memory can take long to
- * come, and a process that frees pages of the heap must not wait for that.
- */
-static int fault_prepare(struct gh_uheap *h, struct vm_fault *vmf)
+/* The block that a page is in, as far as the VMA and the page table go. */
+static vm_fault_t fault_around(struct vm_fault *vmf)
 {
-	if (!pmd_none(*vmf->pmd) || !gh_upages_frame(h, vmf->pgoff))
-		return 0;
-	return apply_to_page_range(vmf->vma->vm_mm, vmf->address & PAGE_MASK,
-				   PAGE_SIZE, NULL, NULL);
+	const struct vm_area_struct *vma = vmf->vma;
+	unsigned long at = pte_index(vmf->address) % FAULT_AROUND;
+	unsigned long before = vmf->pgoff - vma->vm_pgoff;
+	unsigned long after = vma_pages(vma) - 1 - before;
+
+	BUILD_BUG_ON(PTRS_PER_PTE % FAULT_AROUND);
+	return map_in_span(vmf, vmf->pgoff - min(at, before),
+			   vmf->pgoff + min(FAULT_AROUND - 1 - at, after));
 }
 
 static vm_fault_t window_fault(struct vm_fault *vmf)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	struct gh_uheap *h = heap_of(vma);
-	struct address_space *mapping = h->inode->i_mapping;
-	unsigned long addr = vmf->address & PAGE_MASK;
-	struct page *page;
-	int err = -EFAULT;
+	vm_fault_t ret = fault_around(vmf);
 
-	if (fault_prepare(h, vmf))
-		return VM_FAULT_OOM;
-
-	/*
-	 * Pairs with gh_upages_unmap(): either the page is mapped before that
-	 * looks for mappings, or it is not found here.
-	 */
-	filemap_invalidate_lock_shared(mapping);
-	page = gh_upages_frame(h, vmf->pgoff);
-	if (page) {
-		err = vm_insert_page(vma, addr, page);
-		if (!err)
-			fault_around(h, vma, addr, vmf->pgoff);
-	}
-	filemap_invalidate_unlock_shared(mapping);
-
-	if (!err || err == -EBUSY)
-		return VM_FAULT_NOPAGE;
-	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	if (ret)
+		return ret;
+	/* It is not there, or locked. */
+	vmf->page = gh_upages_get_frame(heap_of(vmf->vma), vmf->pgoff);
+	return vmf->page ? VM_FAULT_LOCKED : VM_FAULT_SIGBUS;
 }
 
 /* For a page that stays as long as the mapping. */
 static vm_fault_t fault_on(struct vm_fault *vmf, struct page *page)
 {
-	int err;
-
 	if (!page)
 		return VM_FAULT_SIGBUS;
-	err = vm_insert_page(vmf->vma, vmf->address & PAGE_MASK, page);
-	if (!err || err == -EBUSY)
-		return VM_FAULT_NOPAGE;
-	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	get_page(page);
+	vmf->page = page;
+	return 0;
 }
 
 static vm_fault_t page_map_fault(struct vm_fault *vmf)
@@ -174,6 +152,7 @@ static const struct vm_operations_struct window_ops = {
 	.close = window_close,
 	.may_split = window_may_split,
 	.fault = window_fault,
+	.map_pages = map_in_span,
 };
 
 static const struct vm_operations_struct page_map_ops = {
@@ -238,6 +217,7 @@ static const struct vm_operations_struct mmap_span_ops = {
 	.open = mmap_span_open,
 	.close = mmap_span_close,
 	.fault = window_fault,
+	.map_pages = map_in_span,
 };
 
 static int map_new_span(struct gh_uview *view, struct vm_area_struct *vma)
@@ -257,6 +237,7 @@ static int map_new_span(struct gh_uview *view, struct vm_area_struct *vma)
 	/* The offset in the window, where other processes find it, too. */
 	vma->vm_pgoff = s->base >> PAGE_SHIFT;
 	vma->vm_private_data = s;
+	vm_flags_set(vma, VM_DONTEXPAND);
 	vma->vm_ops = &mmap_span_ops;
 	mmap_span_open(vma);
 	return 0;
@@ -273,6 +254,7 @@ static int map_page_map(struct vm_area_struct *vma, u64 offset, u64 len)
 	if (offset > end || len > end - offset)
 		return -EINVAL;
 	vm_flags_clear(vma, VM_MAYWRITE);
+	vm_flags_set(vma, VM_DONTEXPAND);
 	vma->vm_ops = &page_map_ops;
 	return 0;
 }
@@ -298,7 +280,8 @@ int gh_umap_mmap(struct file *file, struct vm_area_struct *vma)
 	if (vma->vm_flags & VM_EXEC)
 		return -EPERM;
 	vm_flags_clear(vma, VM_MAYEXEC);
-	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	/* Unless the program asks for it: the window is long. */
+	vm_flags_set(vma, VM_DONTDUMP);
 
 	if (offset == GOHEAP_MMAP_ALLOC)
 		return map_new_span(view, vma);
@@ -335,8 +318,7 @@ int gh_umap_mmap_deferred(struct file *file, struct vm_area_struct *vma)
 	if (vma->vm_flags & VM_EXEC || ss->files != current->files)
 		return -EPERM;
 	vm_flags_clear(vma, VM_MAYEXEC);
-	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP |
-			  VM_DONTCOPY);
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_DONTCOPY);
 	vma->vm_ops = &deferred_ops;
 	return 0;
 }

@@ -4,7 +4,9 @@
  *
  * The window grows by arenas of 64 MiB, each of which has tables of its own.
  * Memory comes zeroed from the system and goes back to it, so that no heap can
- * see what was in another.
+ * see what was in another. It lies in the page cache of the heap's inode, where faults
+ * find it by filemap_map_pages(); but not in an LRU list, as nothing may reclaim it, and
+ * a list's references would seem to be a device's.
  */
 #include <linux/cred.h>
 #include <linux/lockdep.h>
@@ -12,6 +14,7 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/vmalloc.h>
+#include <linux/xarray.h>
 
 #include "../compat.h"
 #include "../fault.h"
@@ -36,19 +39,8 @@ void gh_upages_free_frames(struct list_head *frames)
 	struct page *page, *next;
 
 	list_for_each_entry_safe(page, next, frames, lru) {
-		struct folio *folio = page_folio(page);
-
 		list_del(&page->lru);
-
-		/*
-		 * A device that still has a reference may mark the page dirty
-		 * at this moment, and then looks at the mapping under the
-		 * folio's lock.
-		 */
-		folio_lock(folio);
-		folio->mapping = NULL;
-		folio_unlock(folio);
-		folio_put(folio);
+		put_page(page);
 		cond_resched();
 	}
 }
@@ -79,37 +71,73 @@ int gh_upages_alloc_frames(struct list_head *frames, unsigned long n, gfp_t gfp)
 	return 0;
 }
 
-static struct page **frame_slot(struct gh_uheap *h, unsigned long nr)
+/*
+ * What filemap_map_pages() wants of a page: that it is up to date, and says where it is.
+ * That is also how the kernel identifies a futex that processes share. A page that is
+ * dirty is never taken for one that could be read from a disk again.
+ */
+static void frame_prepare(struct address_space *mapping, struct page *page,
+			  unsigned long nr)
 {
-	return &h->arena[nr / GH_UARENA_FRAMES]->frame[nr % GH_UARENA_FRAMES];
+	struct folio *folio = page_folio(page);
+
+	folio->index = nr;
+	folio->mapping = mapping;
+	__folio_mark_uptodate(folio);
+	folio_set_dirty(folio);
+}
+
+/*
+ * Whoever has locked the page before has mapped it by now, and whoever does so later
+ * sees that it is not the mapping's any more. That holds for faults, and for a device
+ * that has a reference and marks the page dirty.
+ */
+static struct page *frame_remove(struct address_space *mapping, unsigned long nr)
+{
+	struct page *page = xa_erase_irq(&mapping->i_pages, nr);
+	struct folio *folio = page_folio(page);
+
+	folio_lock(folio);
+	folio->mapping = NULL;
+	folio_unlock(folio);
+	return page;
 }
 
 /**
  * gh_upages_install() - put memory behind pages, which have none
  * @h: the heap
- * @frames: the memory; empty afterwards
+ * @frames: the memory; empty afterwards, but if it fails
  * @nr: the first page, in kernel pages of the window
  *
  * Context: process context, may sleep; the pages are the caller's.
+ * Return: 0, or -ENOMEM with nothing changed.
  */
-void gh_upages_install(struct gh_uheap *h, struct list_head *frames,
-		       unsigned long nr)
+int gh_upages_install(struct gh_uheap *h, struct list_head *frames,
+		      unsigned long nr)
 {
 	struct address_space *mapping = h->inode->i_mapping;
-	struct page *page, *next;
+	unsigned long next = nr;
+	struct page *page;
+	void *err;
 
-	list_for_each_entry_safe(page, next, frames, lru) {
-		struct folio *folio = page_folio(page);
-
-		list_del_init(&page->lru);
-
-		/* A futex that processes share is identified by these two. */
-		folio->index = nr;
-		folio->mapping = mapping;
-		/* Pairs with the acquire in gh_upages_frame(). */
-		smp_store_release(frame_slot(h, nr++), page);
+	list_for_each_entry(page, frames, lru) {
+		frame_prepare(mapping, page, next);
+		err = gh_fault(GH_FAULT_META) ? XA_ERROR(-ENOMEM) :
+		      xa_store_irq(&mapping->i_pages, next, page, GH_UMETA_GFP);
+		if (xa_is_err(err))
+			goto undo;
+		next++;
 		cond_resched();
 	}
+	INIT_LIST_HEAD(frames);
+	return 0;
+
+undo:
+	page_folio(page)->mapping = NULL;
+	while (next > nr)
+		frame_remove(mapping, --next);
+	gh_upages_unmap(h, frames);
+	return -ENOMEM;
 }
 
 /**
@@ -124,11 +152,12 @@ void gh_upages_install(struct gh_uheap *h, struct list_head *frames,
 void gh_upages_detach(struct gh_uheap *h, struct list_head *frames,
 		      unsigned long nr, unsigned long n)
 {
-	while (n--) {
-		struct page **slot = frame_slot(h, nr++);
+	struct address_space *mapping = h->inode->i_mapping;
 
-		list_add_tail(&(*slot)->lru, frames);
-		WRITE_ONCE(*slot, NULL);
+	while (n--) {
+		struct page *page = frame_remove(mapping, nr++);
+
+		list_add_tail(&page->lru, frames);
 		cond_resched();
 	}
 }
@@ -157,16 +186,8 @@ static void unmap_run(struct gh_uheap *h, unsigned long nr, unsigned long n)
  */
 void gh_upages_unmap(struct gh_uheap *h, struct list_head *frames)
 {
-	struct address_space *mapping = h->inode->i_mapping;
 	unsigned long nr = 0, n = 0, next = 0;
 	struct page *page;
-
-	/*
-	 * New faults do not find the pages. Wait for those that have found one
-	 * already and are about to map it: they hold the lock shared.
-	 */
-	filemap_invalidate_lock(mapping);
-	filemap_invalidate_unlock(mapping);
 
 	list_for_each_entry(page, frames, lru) {
 		unsigned long at = page_folio(page)->index;
@@ -195,23 +216,45 @@ void gh_upages_unmap(struct gh_uheap *h, struct list_head *frames)
  * @h: the heap
  * @nr: offset of the page in the window, in kernel pages
  *
- * Context: the mapping's invalidate_lock is held, or an object of the page is.
- * Without either, the page may be freed at any time: only compare the result
- * with NULL.
+ * Context: any; an object of the page is held. Without that, the page may be freed at
+ * any time: see gh_upages_get_frame().
  * Return: the page, or NULL.
  */
 struct page *gh_upages_frame(struct gh_uheap *h, unsigned long nr)
 {
-	struct gh_uarena *arena;
+	return xa_load(&h->inode->i_mapping->i_pages, nr);
+}
 
-	if (nr >= GH_UARENAS * GH_UARENA_FRAMES)
+/**
+ * gh_upages_get_frame() - lock the memory of a kernel page, and take a reference
+ * @h: the heap
+ * @nr: offset of the page in the window, in kernel pages
+ *
+ * Context: process context, may sleep.
+ * Return: the page, which stays the heap's until it is unlocked; or NULL.
+ */
+struct page *gh_upages_get_frame(struct gh_uheap *h, unsigned long nr)
+{
+	struct address_space *mapping = h->inode->i_mapping;
+	struct folio *folio;
+	struct page *page;
+
+	rcu_read_lock();
+	page = gh_upages_frame(h, nr);
+	/* If it has been freed meanwhile, it may be somebody else's. */
+	folio = page ? page_folio(page) : NULL;
+	if (folio && !folio_try_get(folio))
+		folio = NULL;
+	rcu_read_unlock();
+	if (!folio)
 		return NULL;
-	/* Pairs with the release in publish_arena(). */
-	arena = smp_load_acquire(&h->arena[nr / GH_UARENA_FRAMES]);
-	if (!arena)
-		return NULL;
-	/* Pairs with the release in gh_upages_install(). */
-	return smp_load_acquire(&arena->frame[nr % GH_UARENA_FRAMES]);
+
+	folio_lock(folio);
+	if (folio->mapping == mapping && folio->index == nr)
+		return page;
+	folio_unlock(folio);
+	folio_put(folio);
+	return NULL;
 }
 
 /**
@@ -281,8 +324,8 @@ static void publish_arena(struct gh_uheap *h, struct gh_uarena *arena)
 	lockdep_assert_held(&h->lock);
 
 	/*
-	 * Pairs with the acquire in gh_upages_frame(), gh_upages_map_frame()
-	 * and gh_uspan_of(), which look without the lock.
+	 * Pairs with the acquire in gh_upages_map_frame() and gh_uspan_of(), which
+	 * look without the lock.
 	 */
 	smp_store_release(&h->arena[h->narenas], arena);
 	h->narenas++;

@@ -34,13 +34,14 @@ void gh_upages_put(struct gh_uheap *h, unsigned long page,
 int gh_upages_alloc_frames(struct list_head *frames, unsigned long n,
 			   gfp_t gfp);
 void gh_upages_free_frames(struct list_head *frames);
-void gh_upages_install(struct gh_uheap *h, struct list_head *frames,
-		       unsigned long nr);
+int gh_upages_install(struct gh_uheap *h, struct list_head *frames,
+		      unsigned long nr);
 void gh_upages_detach(struct gh_uheap *h, struct list_head *frames,
 		      unsigned long nr, unsigned long n);
 void gh_upages_unmap(struct gh_uheap *h, struct list_head *frames);
 
 struct page *gh_upages_frame(struct gh_uheap *h, unsigned long nr);
+struct page *gh_upages_get_frame(struct gh_uheap *h, unsigned long nr);
 struct page *gh_upages_map_frame(struct gh_uheap *h, unsigned long nr);
 
 #endif /* _GOHEAP_USER_PAGES_H */

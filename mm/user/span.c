@@ -289,12 +289,15 @@ struct gh_uspan *gh_uspan_make(struct gh_usession *owner,
 				     s->mmap ? GH_UEASY_GFP : GH_UMETA_GFP);
 	if (err)
 		goto no_frames;
-	gh_upages_install(h, &frames, s->base >> PAGE_SHIFT);
+	err = gh_upages_install(h, &frames, s->base >> PAGE_SHIFT);
+	if (err)
+		goto no_frames;
 
 	span_publish(s, owner);
 	return s;
 
 no_frames:
+	gh_upages_free_frames(&frames);
 	gh_uheap_lock(h);
 	gh_ucharge_owner(owner, -s->npages);
 	span_unreserve(h, s);
@@ -493,16 +496,23 @@ static int span_equip(struct gh_uheap *h, struct gh_uspan *s,
 	if (err)
 		return err;
 
+	err = gh_upages_install(h, &frames, page * GH_UPAGE_FRAMES);
+	if (err)
+		goto out;
+
 	/* The calling process pays for the pages that the span has, too. */
 	gh_uheap_lock(h);
 	if (!gh_ucharge_is_payer(s))
 		err = gh_ucharge_set_payer(s, payer);
 	mutex_unlock(&h->lock);
 
-	if (err)
-		gh_upages_free_frames(&frames);
-	else
-		gh_upages_install(h, &frames, page * GH_UPAGE_FRAMES);
+	if (err) {
+		gh_upages_detach(h, &frames, page * GH_UPAGE_FRAMES,
+				 npages * GH_UPAGE_FRAMES);
+		gh_upages_unmap(h, &frames);
+	}
+out:
+	gh_upages_free_frames(&frames);
 	return err;
 }
 

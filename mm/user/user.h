@@ -23,7 +23,7 @@
  *   gh_uheaps_lock       the list of user heaps
  *   gh_usession.resize   one object of a session that changes its length
  *   gh_uheap.lock        page allocator, span tables, owners, sessions, pins
- *   invalidate_lock      of the heap's mapping: pages against faults
+ *   folio lock           of a page: that it leaves, against faults
  *   gh_usession.lock     objects of the spans that a session owns; never two
  *
  * No user's memory may be touched under any but the first, because a page fault
@@ -66,8 +66,7 @@ struct pid;
 #define GH_UWINDOW		BIT(GH_UWINDOW_SHIFT)
 #define GH_UARENAS		(GH_UWINDOW >> GH_ARENA_SHIFT)
 
-/* Kernel pages of an arena, of a heap page, and of an arena's page map. */
-#define GH_UARENA_FRAMES	(GH_ARENA_SIZE >> PAGE_SHIFT)
+/* Kernel pages of a heap page, and of an arena's page map. */
 #define GH_UPAGE_FRAMES		(GH_PAGE_SIZE >> PAGE_SHIFT)
 #define GH_UMAP_FRAMES							\
 	(DIV_ROUND_UP(GH_ARENA_PAGES * sizeof(u64), GH_PAGE_SIZE) *	\
@@ -217,16 +216,13 @@ struct gh_ushape {
 
 /**
  * struct gh_uarena - 64 MiB of a user heap
- * @frame: the memory of each kernel page, or NULL
  * @span: the span of each heap page, or NULL
  * @map: the page map, for mmap()
  * @payer: whose user pays for these tables
  *
- * @frame changes under the mapping's invalidate_lock, the others under the
- * heap's lock.
+ * They change under the heap's lock.
  */
 struct gh_uarena {
-	struct page *frame[GH_UARENA_FRAMES];
 	struct gh_uspan *span[GH_ARENA_PAGES];
 	struct page *map[GH_UMAP_FRAMES];
 	const struct cred *payer;
