@@ -8,6 +8,7 @@
  * opened. The address of a pointer tells which of the two it belongs to.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -35,6 +36,9 @@ static enum state state;
 
 /* ---- opening ------------------------------------------------------------ */
 
+/*
+ * Only if somebody asks for it: descriptor 2 may be anything, such as the program's data.
+ */
 static void say(const char *what, const char *which, const char *why)
 {
 	const char *const says[] = {
@@ -42,6 +46,8 @@ static void say(const char *what, const char *which, const char *why)
 	};
 	unsigned int i;
 
+	if (!secure_getenv("GOHEAP_VERBOSE"))
+		return;
 	for (i = 0; i < sizeof(says) / sizeof(*says); i++)
 		if (says[i] && write(STDERR_FILENO, says[i],
 				     strlen(says[i])) < 0)
@@ -111,26 +117,50 @@ static bool is_ours(const void *p)
 
 /*
  * After an allocation failed, this number of calls do not try again, because each
- * attempt empties all magazines first. Small and large objects are counted apart:
- * there may be room for small ones when there is none for large ones.
+ * attempt empties all magazines first; and twice as many, if the next one fails too.
+ * Small and large objects are counted apart: there may be room for small ones when there
+ * is none for large ones.
  */
-#define CALLS_SPARED	256
+#define SPARED_FIRST	256
+#define SPARED_MOST	65536
 
-static unsigned int spared[2];
-
-static unsigned int *spared_of(size_t size)
-{
-	return &spared[size > LG_MAX_SMALL];
-}
+static struct {
+	unsigned int left;
+	unsigned int next;
+} spared[2] = {
+	{ 0, SPARED_FIRST },
+	{ 0, SPARED_FIRST },
+};
 
 static bool is_spared(size_t size)
 {
-	unsigned int n = __atomic_load_n(spared_of(size), __ATOMIC_RELAXED);
+	unsigned int *left = &spared[size > LG_MAX_SMALL].left;
+	unsigned int n = __atomic_load_n(left, __ATOMIC_RELAXED);
 
 	if (likely(!n))
 		return false;
-	__atomic_store_n(spared_of(size), n - 1, __ATOMIC_RELAXED);
+	__atomic_store_n(left, n - 1, __ATOMIC_RELAXED);
 	return true;
+}
+
+/* Threads may race here: the numbers need not be exact. */
+static void note_failure(size_t size)
+{
+	unsigned int *left = &spared[size > LG_MAX_SMALL].left;
+	unsigned int *next = &spared[size > LG_MAX_SMALL].next;
+	unsigned int n = __atomic_load_n(next, __ATOMIC_RELAXED);
+
+	__atomic_store_n(left, n, __ATOMIC_RELAXED);
+	if (n < SPARED_MOST)
+		__atomic_store_n(next, 2 * n, __ATOMIC_RELAXED);
+}
+
+static void note_success(size_t size)
+{
+	unsigned int *next = &spared[size > LG_MAX_SMALL].next;
+
+	if (unlikely(__atomic_load_n(next, __ATOMIC_RELAXED) != SPARED_FIRST))
+		__atomic_store_n(next, SPARED_FIRST, __ATOMIC_RELAXED);
 }
 
 static bool usable(size_t size)
@@ -152,8 +182,7 @@ static void *instead(void *p, size_t size, int err, int saved)
 
 	/* An object that is longer than the window says nothing about the next. */
 	if (err == ENOMEM && size <= HEAP->window)
-		__atomic_store_n(spared_of(size), CALLS_SPARED,
-				 __ATOMIC_RELAXED);
+		note_failure(size);
 	if (err != EOWNERDEAD)
 		return p;
 
@@ -173,8 +202,10 @@ static noinline void *malloc_slow(size_t size)
 	if (!usable(size))
 		return __libc_malloc(size);
 	p = lg_alloc(HEAP, size);
-	if (likely(p))
+	if (likely(p)) {
+		note_success(size);
 		return p;
+	}
 	err = errno;
 	return instead(size > PTRDIFF_MAX ? NULL : __libc_malloc(size), size,
 		       err, saved);
@@ -331,12 +362,17 @@ LG_EXPORT void *pvalloc(size_t size)
 	return memalign(page, (size + page - 1) & -page);
 }
 
-/* glibc has an object's length in the word before it. */
-static size_t libc_usable_size(const void *p)
+/* The only one of glibc's functions that has no other name. */
+static size_t libc_usable_size(void *p)
 {
-	size_t head = ((const size_t *)p)[-1];
+	static size_t (*real)(void *p);
+	size_t (*fn)(void *p) = __atomic_load_n(&real, __ATOMIC_RELAXED);
 
-	return (head & ~7UL) - (head & 2 ? 16 : 8);
+	if (!fn) {
+		fn = (size_t (*)(void *))dlsym(RTLD_NEXT, "malloc_usable_size");
+		__atomic_store_n(&real, fn, __ATOMIC_RELAXED);
+	}
+	return fn ? fn(p) : 0;
 }
 
 LG_EXPORT size_t malloc_usable_size(void *p)

@@ -71,7 +71,8 @@ static void *map_anywhere(const struct goheap *h, uint64_t window)
 
 /*
  * At the suggested address if that is free, else at any, else as much as there is
- * room for: this process then cannot use what lies beyond.
+ * room for: this process then cannot use what lies beyond. A heap that no other process
+ * is to have needs no address that others know, and nobody should guess it.
  */
 static void *map_heap(const struct goheap *h, const struct goheap_info *info,
 		      uint64_t *window)
@@ -79,7 +80,7 @@ static void *map_heap(const struct goheap *h, const struct goheap_info *info,
 	void *p = MAP_FAILED;
 
 	*window = info->window;
-	if (info->base && !(info->base % LG_MAX_ALIGN))
+	if (!(h->flags & GOHEAP_FORK_COPY) && !(info->base % LG_MAX_ALIGN))
 		p = map_suggested(h, info->base, *window);
 	while (p == MAP_FAILED && *window >= LG_ARENA_SIZE) {
 		p = map_anywhere(h, *window);

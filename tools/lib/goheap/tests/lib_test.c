@@ -518,6 +518,8 @@ static void test_fork_copy(void)
 		p[i] = goheap_malloc(h, 1000 * i);
 		memset(p[i], i, 1000 * i);
 	}
+	check(((uintptr_t)p[1] - goheap_offset(h, p[1])) % (1UL << 40),
+	      "a heap of one process is not where others are");
 	check(in_child(child_has_copy, h, p), "a child may have a copy");
 	for (i = 0; i < 100; i++)
 		good &= is_all((unsigned char *)p[i], i, 1000 * i);
