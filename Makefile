@@ -76,7 +76,7 @@ dkms-remove:
 
 # ---- virtual machines; nothing is ever loaded into this machine's kernel -----
 
-.PHONY: setup demo demo-crash check check-all check-interrupts check-programs check-style
+.PHONY: setup demo demo-crash check check-all check-interrupts check-kills check-programs check-style
 .PHONY: bench bench-check mutate docs
 setup:
 	tools/setup
@@ -102,6 +102,12 @@ check-interrupts:
 	tools/setup
 	tools/testing/vm/vm check --list interrupts.list \
 		$(if $(filter file,$(origin KERNEL)),stock,$(KERNEL))
+
+# Processes that share a heap are killed, 10,000 times in each of two ways.
+check-kills:
+	tools/setup
+	tools/testing/vm/vm check --guests-only --list kills.list \
+		$(if $(filter file,$(origin KERNEL)),um-debug,$(KERNEL))
 
 # QUICK=1 measures less, in a minute. Without matplotlib there are no plots.
 bench:
@@ -148,6 +154,7 @@ help:
 	@echo '  make check            all tests in virtual machines (KERNEL="$(KERNEL)")'
 	@echo '  make check-all        the same on all kernels, however long it takes'
 	@echo '  make check-interrupts goheap, interrupted before each of its instructions (KERNEL=stock)'
+	@echo '  make check-kills      10,000 kills of processes that share a heap (KERNEL=um-debug)'
 	@echo '  make check-programs   lua, sqlite3, python3 and others with malloc() of libgoheap'
 	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc, layers, documents, ...'
 	@echo '  make bench            goheap beside SLUB and others in virtual machines (QUICK=1)'
