@@ -310,7 +310,7 @@ static struct gh_fixalloc_chunk *chunk_new(struct gh_fixalloc *f, gfp_t gfp)
 					 __GFP_NORETRY, order);
 	if (!chunk) {
 		order = get_order(chunk_least(f));
-		chunk = (void *)__get_free_pages(gfp, order);
+		chunk = (void *)__get_free_pages(gfp | __GFP_COMP, order);
 	}
 	if (!chunk)
 		return NULL;

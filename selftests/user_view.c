@@ -7,9 +7,11 @@
 
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include "user_harness.h"
 #include "user_text.h"
 
+#define HEAPS		"/sys/kernel/debug/goheap/heaps"
 #define QUOTA		(64 * HEAP_PAGE)
 #define LENGTH		(8 * HEAP_PAGE)
 /* Without a bound of its own, a heap has so many sessions. */
@@ -120,25 +122,61 @@ TEST_F(view, a_session_is_bound_by_its_own_quota_too)
 	close(a);
 }
 
-/* What is given, and left, is the heap's. Who adopts it has it in his quota again. */
-TEST_F(view, what_is_left_is_not_in_the_quota)
+/* Give all, leave, and come again: the quota is no bound if that works. */
+TEST_F(view, what_is_left_stays_in_its_quota)
 {
-	int a = attach(self->view);
+	int a, err, round;
+	__u64 at, bytes = 0;
+
+	for (round = 0; round < 3; round++) {
+		a = attach(self->view);
+		while ((err = alloc_many(a, LENGTH, &at, 1, 0)) == 1) {
+			ASSERT_EQ(0, give_one(a, at));
+			bytes += LENGTH;
+		}
+		EXPECT_EQ(-EDQUOT, err);
+		close(a);
+		EXPECT_EQ(QUOTA, bytes);
+		EXPECT_EQ(QUOTA, limit_of(self->view).used);
+	}
+	/* Until somebody frees it. */
+	EXPECT_EQ(0, free_one(self->ss, at));
+	EXPECT_EQ(QUOTA - LENGTH, limit_of(self->view).used);
+}
+
+/* Who adopts it has it in his. */
+TEST_F(view, what_others_adopt_leaves_its_quota)
+{
+	int a = attach(self->view), b;
 	__s64 at = alloc_one(a, 64);
 
-	ASSERT_LE(0, at);
-	EXPECT_EQ(0, give_one(a, at));
-	EXPECT_EQ(HEAP_PAGE, limit_of(self->view).used);
+	ASSERT_EQ(0, give_one(a, at));
 	close(a);
+	EXPECT_EQ(HEAP_PAGE, limit_of(self->view).used);
+	b = attach(self->view);
+	EXPECT_LE(0, alloc_one(b, 64));
+	EXPECT_EQ(HEAP_PAGE, limit_of(self->view).used);
+	close(b);
+	EXPECT_LE(0, alloc_one(self->ss, 64));
 	EXPECT_EQ(0, limit_of(self->view).used);
 	EXPECT_EQ(HEAP_PAGE, limit_of(self->heap).used);
-
-	a = attach(self->view);
-	EXPECT_LE(0, alloc_one(a, 64));
-	EXPECT_EQ(HEAP_PAGE, limit_of(self->heap).used);
-	EXPECT_EQ(HEAP_PAGE, limit_of(self->view).used);
-	close(a);
 	EXPECT_EQ(0, free_one(self->ss, at));
+}
+
+/* Neither the objects nor their count need the descriptor. */
+TEST_F(view, what_is_left_outlives_it)
+{
+	int view = view_make(self->heap, 0, 0), a = attach(view);
+	__s64 at = alloc_one(a, LENGTH), other = alloc_one(a, 64);
+
+	ASSERT_EQ(0, give_one(a, at));
+	ASSERT_EQ(0, give_one(a, other));
+	close(view);
+	close(a);
+	EXPECT_EQ(2, usage(self->heap).given);
+	EXPECT_EQ(0, free_one(self->ss, at));
+	EXPECT_LE(0, alloc_one(self->ss, 64));
+	EXPECT_EQ(0, free_one(self->ss, other));
 }
 
 TEST_F(view, adoption_keeps_to_its_quota)
@@ -189,7 +227,9 @@ TEST_F(view, wrong_arguments_are_refused)
 
 TEST_F(view, none_is_left_when_the_result_cannot_be_told)
 {
-	int before = dup(0), after;
+	int before = dup(0), after, heap;
+	char line[40];
+	__u64 id;
 	struct goheap_view *v = map_at(self->heap, GOHEAP_MMAP_MAP, 4096,
 				       PROT_READ);
 
@@ -206,6 +246,16 @@ TEST_F(view, none_is_left_when_the_result_cannot_be_told)
 	EXPECT_EQ(before + 1, after);
 	close(before);
 	close(after);
+	/* Nor does what was made for it keep a heap. */
+	heap = heap_open();
+	id = fdinfo_value(heap, "goheap-heap:");
+	EXPECT_EQ(-EFAULT, call(heap, GOHEAP_IOC_VIEW, v));
+	close(heap);
+	if (!access(HEAPS, R_OK)) {
+		snprintf(line, sizeof(line), "heap %llu uid", id);
+		EXPECT_FALSE(strstr(contents(HEAPS), line));
+	}
+	munmap(v, 4096);
 }
 
 /* ---- sessions ----------------------------------------------------------- */
@@ -225,6 +275,30 @@ TEST_F(view, it_has_so_many_sessions_at_a_time)
 	EXPECT_LE(0, a);
 	close(a);
 	close(b);
+}
+
+/* Who hears of a death can take the place at once. */
+TEST_F(view, a_death_makes_room)
+{
+	int view = view_make(self->heap, QUOTA, 1), round, ss;
+	__u64 n;
+
+	for (round = 1; round <= 20; round++) {
+		if (!fork_bound()) {
+			ss = attach(view);
+			while (alloc_one(ss, 64) >= 0)
+				;
+			_exit(0);
+		}
+		ASSERT_EQ(sizeof(n), read(view, &n, sizeof(n)));
+		EXPECT_EQ(2 * round - 1, n);
+		ss = attach(view);
+		ASSERT_LE(0, ss);
+		close(ss);
+		ASSERT_EQ(sizeof(n), read(view, &n, sizeof(n)));
+		wait(NULL);
+	}
+	close(view);
 }
 
 TEST_F(view, the_heap_has_so_many_sessions_at_a_time)
@@ -370,7 +444,7 @@ TEST_F(view, what_is_freed_is_no_longer_mapped_by_it)
 /* Each makes it slower for all to unmap what is freed. */
 TEST_F(view, it_has_so_many_mappings)
 {
-	int most = 4 * 2 + 64, n;
+	int most = 4 * 2 + 64, n, more;
 	void *p[80];
 
 	for (n = 0; n < 80; n++) {
@@ -383,6 +457,12 @@ TEST_F(view, it_has_so_many_mappings)
 	EXPECT_EQ(-1, munmap(p[0], HEAP_PAGE / 2));
 	EXPECT_EQ(ENOMEM, errno);
 	EXPECT_NE(MAP_FAILED, window(self->heap, HEAP_PAGE));
+	/* Nor by another way; but one may move. */
+	for (more = 0; more < 3; more++)
+		if (mremap(p[1], 0, HEAP_PAGE, MREMAP_MAYMOVE) == MAP_FAILED)
+			break;
+	EXPECT_GE(1, more);
+	EXPECT_EQ(ENOMEM, errno);
 	while (n--)
 		EXPECT_EQ(0, munmap(p[n], HEAP_PAGE));
 	p[0] = window(self->view, ARENA);

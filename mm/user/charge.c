@@ -18,6 +18,8 @@
 #include <linux/sched/signal.h>
 #include <linux/user_namespace.h>
 
+#include <linux/goheap.h>
+
 #include "charge.h"
 
 unsigned long gh_user_max_pages;
@@ -126,7 +128,7 @@ void gh_ucharge_sub(const struct cred *payer, unsigned long npages)
 }
 
 /**
- * gh_ucharge_owner() - count pages of spans for a session, and its view
+ * gh_ucharge_owner() - count pages of spans for a session
  * @ss: the session
  * @npages: heap pages; less than 0 if it does not own them any more
  *
@@ -137,20 +139,63 @@ void gh_ucharge_owner(struct gh_usession *ss, long npages)
 	lockdep_assert_held(&ss->heap->lock);
 
 	ss->npages += npages;
-	ss->view->npages += npages;
-}
-
-/* May a session, and its view, own so many pages more? */
-static bool owner_may(const struct gh_usession *ss, unsigned long npages)
-{
-	const struct gh_uview *view = ss->view;
-
-	return npages <= ss->limit && ss->npages <= ss->limit - npages &&
-	       npages <= view->limit && view->npages <= view->limit - npages;
 }
 
 /**
- * gh_ucharge_add_span() - charge heap, session and user for pages of a span
+ * gh_ucharge_view() - count pages for a view, or no longer
+ * @view: the view; if nobody needs it any more, it is freed
+ * @npages: heap pages; less than 0 if they are freed, or adopted by others
+ *
+ * Context: the heap's lock is held.
+ */
+void gh_ucharge_view(struct gh_uview *view, long npages)
+{
+	lockdep_assert_held(&view->heap->lock);
+
+	view->npages += npages;
+	if (view->files || view->npages || gh_uview_is_full(view))
+		return;
+	gh_ucharge_sub(view->payer, GH_URECORD_COST);
+	put_cred(view->payer);
+	goheap_free(view);
+}
+
+static bool has_room(unsigned long used, unsigned long limit,
+		     unsigned long npages)
+{
+	return npages <= limit && used <= limit - npages;
+}
+
+/* May a session, and its view, have so many pages more? */
+static bool owner_may(const struct gh_usession *ss, unsigned long npages)
+{
+	return has_room(ss->npages, ss->limit, npages) &&
+	       has_room(ss->view->npages, ss->view->limit, npages);
+}
+
+/**
+ * gh_ucharge_heap_is_full() - is it the heap's limit alone that refuses pages?
+ * @owner: the session that wants them
+ * @npages: heap pages
+ *
+ * Context: process context, may sleep.
+ * Return: whether it is.
+ */
+bool gh_ucharge_heap_is_full(struct gh_usession *owner, unsigned long npages)
+{
+	struct gh_uheap *h = owner->heap;
+	bool full;
+
+	if (gh_uheap_lock_killable(h))
+		return false;
+	full = owner_may(owner, npages) &&
+	       !has_room(h->npages, h->limit, npages);
+	mutex_unlock(&h->lock);
+	return full;
+}
+
+/**
+ * gh_ucharge_add_span() - charge heap, view, session and user for pages of a span
  * @owner: the session that will own the span
  * @payer: who pays
  * @npages: heap pages
@@ -165,8 +210,7 @@ int gh_ucharge_add_span(struct gh_usession *owner, const struct cred *payer,
 
 	lockdep_assert_held(&h->lock);
 
-	if (npages > h->limit || h->npages > h->limit - npages ||
-	    !owner_may(owner, npages))
+	if (!has_room(h->npages, h->limit, npages) || !owner_may(owner, npages))
 		return -EDQUOT;
 	if (!gh_ucharge_add(payer, npages))
 		return -ENOMEM;
@@ -174,6 +218,7 @@ int gh_ucharge_add_span(struct gh_usession *owner, const struct cred *payer,
 	h->npages += npages;
 	h->peak = max(h->peak, h->npages);
 	gh_ucharge_owner(owner, npages);
+	gh_ucharge_view(owner->view, npages);
 	return 0;
 }
 
@@ -226,7 +271,7 @@ int gh_ucharge_set_payer(struct gh_uspan *s, const struct cred **payer)
 }
 
 /**
- * gh_ucharge_move_span() - charge another session for a span
+ * gh_ucharge_move_span() - charge another session, and its view, for a span
  * @s: the span, of the heap's own session
  * @to: the session
  *
@@ -237,9 +282,16 @@ int gh_ucharge_move_span(struct gh_uspan *s, struct gh_usession *to)
 {
 	lockdep_assert_held(&to->heap->lock);
 
-	if (!owner_may(to, s->npages))
+	if (!has_room(to->npages, to->limit, s->npages))
 		return -EDQUOT;
+	if (s->view != to->view &&
+	    !has_room(to->view->npages, to->view->limit, s->npages))
+		return -EDQUOT;
+
 	gh_ucharge_owner(s->owner, -s->npages);
 	gh_ucharge_owner(to, s->npages);
+	gh_ucharge_view(to->view, s->npages);
+	gh_ucharge_view(s->view, -s->npages);
+	s->view = to->view;
 	return 0;
 }

@@ -20,6 +20,8 @@ void gh_ucharge_sub_span(struct gh_uheap *h, const struct cred *payer,
 bool gh_ucharge_is_payer(const struct gh_uspan *s);
 int gh_ucharge_set_payer(struct gh_uspan *s, const struct cred **payer);
 void gh_ucharge_owner(struct gh_usession *ss, long npages);
+void gh_ucharge_view(struct gh_uview *view, long npages);
+bool gh_ucharge_heap_is_full(struct gh_usession *owner, unsigned long npages);
 int gh_ucharge_move_span(struct gh_uspan *s, struct gh_usession *to);
 
 #endif /* _GOHEAP_USER_CHARGE_H */

@@ -313,7 +313,7 @@ static int ioc_view(struct uctx *ctx, void *arg)
 
 	err = uctx_make_file(ctx, fd, "[goheap]", &heap_fops, view);
 	if (err) {
-		gh_uview_put(view);
+		gh_uview_close(view);
 		return err;
 	}
 	ctx->file->f_mapping = ctx->h->inode->i_mapping;
@@ -656,7 +656,7 @@ static int heap_open(struct inode *inode, struct file *file)
 
 static int heap_release(struct inode *inode, struct file *file)
 {
-	gh_uview_put(file->private_data);
+	gh_uview_close(file->private_data);
 	return 0;
 }
 

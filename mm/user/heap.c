@@ -113,6 +113,7 @@ static void heap_init(struct gh_uheap *h)
 	h->base = (UBASE_FIRST + (u64)get_random_u32() % UBASE_NR) << 40;
 	xa_init_flags(&h->ids, XA_FLAGS_ALLOC1);
 	h->all.heap = h;
+	h->all.files = 1;
 	h->all.limit = ULONG_MAX;
 	h->all.max_sessions = GH_USESSIONS;
 	gh_uheap_init_session(h, &h->own, &h->all, ULONG_MAX);

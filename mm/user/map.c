@@ -16,8 +16,6 @@
 #include "owner.h"
 #include "pages.h"
 #include "span.h"
-#include "trim.h"
-#include "view.h"
 
 /* VMAs of the window by a view, for each session that it may have, and besides. */
 #define SESSION_MAPS	4
@@ -49,8 +47,11 @@ static vm_fault_t map_in_span(struct vm_fault *vmf, unsigned long first,
 
 	rcu_read_lock();
 	s = gh_uspan_of(h, (u64)vmf->pgoff << PAGE_SHIFT);
-	start = s ? s->base >> PAGE_SHIFT : 0;
+	start = s ? gh_peek(s->base) >> PAGE_SHIFT : 0;
 	end = s ? start + gh_peek(s->npages) * GH_UPAGE_FRAMES : 0;
+	/* A record that is freed says nothing. */
+	if (s != gh_uspan_of(h, (u64)vmf->pgoff << PAGE_SHIFT))
+		end = 0;
 	rcu_read_unlock();
 
 	/* The span may have gone, and others may have come. */
@@ -147,10 +148,20 @@ static int window_may_split(struct vm_area_struct *vma, unsigned long addr)
 	return view_has_room(view, nmaps + 1) ? 0 : -ENOMEM;
 }
 
+/* It was copied; if it is to move, the old one goes afterwards. */
+static int window_mremap(struct vm_area_struct *vma)
+{
+	struct gh_uview *view = vma->vm_file->private_data;
+	int nmaps = atomic_read(&view->nmaps);
+
+	return view_has_room(view, nmaps - 1) ? 0 : -ENOMEM;
+}
+
 static const struct vm_operations_struct window_ops = {
 	.open = window_open,
 	.close = window_close,
 	.may_split = window_may_split,
+	.mremap = window_mremap,
 	.fault = window_fault,
 	.map_pages = map_in_span,
 };
@@ -179,7 +190,7 @@ static struct gh_uspan *mmap_span_make(struct gh_uheap *h, u64 len)
 	/* The process's mmap_lock is held. */
 	if (len > GOHEAP_MMAP_ALLOC_MAX)
 		return ERR_PTR(-EINVAL);
-	s = gh_utrim_make_span(&h->own, &shape);
+	s = gh_uspan_make(&h->own, &shape);
 	if (IS_ERR(s))
 		return s;
 

@@ -17,10 +17,12 @@
 #include "pages.h"
 #include "span.h"
 
-/* Heap pages in idle spans that a session keeps, or an eighth of all. */
-#define KEEP_PAGES	64UL
+/* Heap pages in idle spans that a session keeps: a quarter of all, within bounds. */
+#define KEEP_LEAST	64UL
+#define KEEP_MOST	1024UL
 
-/* Spans of ended sessions that are tried before a new span is made. */
+/* Spans of ended sessions that are looked at, and whose pages are, before one is made. */
+#define ADOPT_LOOKS	256
 #define ADOPT_TRIES	8
 
 /* ---- a session's lists -------------------------------------------------- */
@@ -57,8 +59,8 @@ void gh_uowner_sort(struct gh_uspan *s)
 
 	if (idle)
 		list_move_tail(&s->plist, list);
-	else if (!s->partial)
-		list_add(&s->plist, list);
+	else if (!s->partial || s->idle)
+		list_move(&s->plist, list);
 	s->partial = true;
 	owner_set_idle(s, idle);
 }
@@ -127,7 +129,8 @@ bool gh_uowner_can_spare(const struct gh_uspan *s)
 	lockdep_assert_held(&owner->lock);
 
 	return !s->class || owner == &owner->heap->own ||
-	       owner->nidle > max(KEEP_PAGES, gh_peek(owner->npages) / 8);
+	       owner->nidle > clamp(gh_peek(owner->npages) / 4, KEEP_LEAST,
+				    KEEP_MOST);
 }
 
 /* ---- changes of the owner ----------------------------------------------- */
@@ -218,7 +221,7 @@ bool gh_uowner_adopt(struct gh_usession *ss, unsigned int class)
 {
 	struct gh_uheap *h = ss->heap;
 	struct gh_usession *own = &h->own;
-	unsigned int tries = ADOPT_TRIES;
+	unsigned int tries = ADOPT_TRIES, looks = ADOPT_LOOKS;
 	struct gh_uspan *s;
 	bool done = false;
 
@@ -229,9 +232,12 @@ bool gh_uowner_adopt(struct gh_usession *ss, unsigned int class)
 	if (gh_uheap_lock_killable(h))
 		return false;
 	list_for_each_entry(s, &own->partial[class], plist) {
-		if (READ_ONCE(ss->dead) || !tries--)
+		if (READ_ONCE(ss->dead) || !tries || !looks--)
 			break;
-		if (!may_adopt(s) || span_is_held(h, s))
+		if (!may_adopt(s))
+			continue;
+		tries--;
+		if (span_is_held(h, s))
 			continue;
 
 		/* The other spans of the class would be refused as well. */

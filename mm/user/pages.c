@@ -241,10 +241,14 @@ struct page *gh_upages_get_frame(struct gh_uheap *h, unsigned long nr)
 
 	rcu_read_lock();
 	page = gh_upages_frame(h, nr);
-	/* If it has been freed meanwhile, it may be somebody else's. */
 	folio = page ? page_folio(page) : NULL;
 	if (folio && !folio_try_get(folio))
 		folio = NULL;
+	/* If it has been freed meanwhile, it may be somebody else's, who has locked it. */
+	if (folio && gh_upages_frame(h, nr) != page) {
+		folio_put(folio);
+		folio = NULL;
+	}
 	rcu_read_unlock();
 	if (!folio)
 		return NULL;

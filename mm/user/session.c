@@ -76,6 +76,29 @@ static void session_free(struct gh_usession *ss)
 	goheap_free(ss);
 }
 
+static bool view_is_full(const struct gh_uview *view)
+	__must_hold(&view->heap->lock)
+{
+	const struct gh_uheap *h = view->heap;
+
+	lockdep_assert_held(&h->lock);
+
+	return h->nsessions >= h->all.max_sessions ||
+	       view->nsessions >= view->max_sessions;
+}
+
+/* A call that will be refused should take no number. */
+static int session_may_begin(const struct gh_uview *view)
+{
+	int err = gh_uheap_lock_killable(view->heap);
+
+	if (err)
+		return err;
+	err = view_is_full(view) ? -EUSERS : 0;
+	mutex_unlock(&view->heap->lock);
+	return err;
+}
+
 static int session_join(struct gh_usession *ss)
 	__must_hold(&ss->heap->lock)
 {
@@ -84,11 +107,13 @@ static int session_join(struct gh_usession *ss)
 
 	lockdep_assert_held(&h->lock);
 
-	if (h->nsessions >= h->all.max_sessions ||
-	    view->nsessions >= view->max_sessions)
+	if (view_is_full(view))
 		return -EUSERS;
 	h->nsessions++;
 	view->nsessions++;
+	/* Until now, the caller's file has kept heap and view alive. */
+	view->files++;
+	kref_get(&h->ref);
 	h->max_id = max(h->max_id, ss->id);
 	ss->seen = atomic64_read(&h->deaths);
 	list_add_tail(&ss->list, &h->sessions);
@@ -106,10 +131,13 @@ static int session_join(struct gh_usession *ss)
 struct gh_usession *gh_usession_begin(struct gh_uview *view,
 				      unsigned long limit)
 {
-	struct gh_usession *ss = session_new(view, limit);
 	struct gh_uheap *h = view->heap;
-	int err;
+	struct gh_usession *ss;
+	int err = session_may_begin(view);
 
+	if (err)
+		return ERR_PTR(err);
+	ss = session_new(view, limit);
 	if (!ss)
 		return ERR_PTR(-ENOMEM);
 	err = session_number(ss);
@@ -121,12 +149,8 @@ struct gh_usession *gh_usession_begin(struct gh_uview *view,
 		goto not_in;
 	err = session_join(ss);
 	mutex_unlock(&h->lock);
-	if (err)
-		goto not_in;
-
-	/* Until now, the caller's file has kept heap and view alive. */
-	gh_uview_get(view);
-	return ss;
+	if (!err)
+		return ss;
 
 not_in:
 	xa_erase(&h->ids, ss->id);
@@ -224,6 +248,9 @@ static void session_announce(struct gh_usession *ss)
 	n = atomic64_read(&h->deaths);
 	death_note(&h->death[n % GH_UDEATHS], ss);
 	atomic64_set(&h->deaths, n + 1);
+	/* Who takes its place may begin. */
+	h->nsessions--;
+	ss->view->nsessions--;
 	mutex_unlock(&h->lock);
 
 	wake_up_interruptible_all(&h->wait);
@@ -236,8 +263,6 @@ static void session_leave(struct gh_usession *ss)
 
 	gh_uheap_lock(h);
 	list_del_init(&ss->list);
-	h->nsessions--;
-	ss->view->nsessions--;
 	h->gone.allocs += ss->count.allocs;
 	h->gone.frees += ss->count.frees;
 	h->gone.reclaimed += ss->count.reclaimed;
@@ -307,7 +332,7 @@ void gh_usession_put(struct gh_usession *ss)
 	gh_udefer_drain(ss);
 	gh_udefer_release(ss);
 	session_free(ss);
-	gh_uview_put(view);
+	gh_uview_close(view);
 }
 
 /**

@@ -223,10 +223,12 @@ static int span_reserve(struct gh_uspan *s, struct gh_usession *owner,
 	err = gh_upages_take(h, shape, &page);
 	if (err) {
 		gh_ucharge_owner(owner, -shape->npages);
+		gh_ucharge_view(owner->view, -shape->npages);
 		gh_ucharge_sub_span(h, s->payer, shape->npages);
 		goto out;
 	}
 	s->base = (u64)page << GH_PAGE_SHIFT;
+	s->view = owner->view;
 out:
 	mutex_unlock(&h->lock);
 	return err;
@@ -300,6 +302,7 @@ no_frames:
 	gh_upages_free_frames(&frames);
 	gh_uheap_lock(h);
 	gh_ucharge_owner(owner, -s->npages);
+	gh_ucharge_view(s->view, -s->npages);
 	span_unreserve(h, s);
 	mutex_unlock(&h->lock);
 no_pages:
@@ -325,6 +328,7 @@ void gh_uspan_withdraw(struct gh_uheap *h, struct gh_uspan *s)
 	span_set_table(h, s->base >> GH_PAGE_SHIFT, s->npages, NULL);
 	h->nspans--;
 	gh_ucharge_owner(owner, -s->npages);
+	gh_ucharge_view(s->view, -s->npages);
 
 	/*
 	 * own_free_run() looks spans up with only the owner's lock, and may
@@ -449,6 +453,7 @@ static int span_reserve_more(struct gh_uspan *s, const struct cred *payer,
 	err = gh_upages_take_at(h, page, npages);
 	if (err) {
 		gh_ucharge_owner(owner, -npages);
+		gh_ucharge_view(owner->view, -npages);
 		gh_ucharge_sub_span(h, payer, npages);
 	}
 	return err;
@@ -463,6 +468,7 @@ static void span_unreserve_some(struct gh_uheap *h, struct gh_uspan *s,
 
 	gh_upages_put(h, page, npages);
 	gh_ucharge_owner(s->owner, -npages);
+	gh_ucharge_view(s->view, -npages);
 	gh_ucharge_sub_span(h, payer, npages);
 }
 

@@ -10,7 +10,6 @@
 #include "../peek.h"
 #include "heap.h"
 #include "stats.h"
-#include "view.h"
 
 static struct gh_ucount count_of(struct gh_usession *ss)
 {

@@ -5,37 +5,55 @@
 #include <linux/lockdep.h>
 #include <linux/sched/signal.h>
 
+#include "charge.h"
 #include "owner.h"
 #include "span.h"
 #include "trim.h"
+
+/* Spans that are taken out of lists under one hold of a spinlock. */
+#define TRIM_SPANS	256
+
+/* Take idle spans out of a session's lists. Returns false if none is left. */
+static bool session_shed_some(struct gh_usession *ss, struct list_head *mine)
+{
+	unsigned int i, n = TRIM_SPANS;
+	struct gh_uspan *s;
+
+	/* Each list has them at its end. */
+	spin_lock(&ss->lock);
+	for (i = 1; n && i < GH_NUM_CLASSES; i++) {
+		while (n && !list_empty(&ss->partial[i])) {
+			s = list_last_entry(&ss->partial[i], struct gh_uspan,
+					    plist);
+			if (!s->idle)
+				break;
+			gh_uowner_del(s);
+			list_add(&s->list, mine);
+			n--;
+		}
+	}
+	spin_unlock(&ss->lock);
+	return !n;
+}
 
 /* Withdraw all spans without allocated objects. */
 static void session_shed_all(struct gh_usession *ss, struct list_head *empty)
 	__must_hold(&ss->heap->lock)
 {
 	struct gh_uspan *s;
-	LIST_HEAD(mine);
-	unsigned int i;
+	bool more = true;
 
 	lockdep_assert_held(&ss->heap->lock);
 
-	/* Each list has them at its end. */
-	spin_lock(&ss->lock);
-	for (i = 1; i < GH_NUM_CLASSES; i++) {
-		while (!list_empty(&ss->partial[i])) {
-			s = list_last_entry(&ss->partial[i], struct gh_uspan,
-					    plist);
-			if (!s->idle)
-				break;
-			gh_uowner_del(s);
-			list_add(&s->list, &mine);
-		}
-	}
-	spin_unlock(&ss->lock);
+	while (more) {
+		LIST_HEAD(mine);
 
-	list_for_each_entry(s, &mine, list)
-		gh_uspan_withdraw(ss->heap, s);
-	list_splice(&mine, empty);
+		more = session_shed_some(ss, &mine);
+		list_for_each_entry(s, &mine, list)
+			gh_uspan_withdraw(ss->heap, s);
+		list_splice(&mine, empty);
+		cond_resched();
+	}
 }
 
 /**
@@ -102,7 +120,9 @@ struct gh_uspan *gh_utrim_make_span(struct gh_usession *owner,
 
 	if (is_full(s) && gh_utrim_session(owner) > 0)
 		s = gh_uspan_make(owner, shape);
-	if (is_full(s) && gh_utrim_heap(owner->heap) > 0)
+	/* Who is at a bound of his own must not bother the others. */
+	if (is_full(s) && gh_ucharge_heap_is_full(owner, shape->npages) &&
+	    gh_utrim_heap(owner->heap) > 0)
 		s = gh_uspan_make(owner, shape);
 	return s;
 }

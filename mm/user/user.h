@@ -161,6 +161,7 @@ enum gh_uobj_state {
  * @list: in its owner's list
  * @plist: in its owner's list of spans with free objects
  * @payer: whose user pays
+ * @view: whose quota it is in; it stays when its session ends
  * @nmaps: VMAs of a span for mmap()
  * @npins: pins of objects
  * @pins: these pins, under the heap's lock
@@ -193,6 +194,7 @@ struct gh_uspan {
 	struct list_head list;
 	struct list_head plist;
 	const struct cred *payer;
+	struct gh_uview *view;
 	atomic_t nmaps;
 	u32 npins;
 	struct list_head pins;
@@ -265,18 +267,19 @@ struct gh_ucount {
 /**
  * struct gh_uview - what a descriptor of a heap allows
  * @heap: the heap
- * @ref: descriptors and sessions; not of &gh_uheap.all, which lives with the heap
- * @payer: whose user pays for it; likewise
- * @npages: heap pages of the spans of its sessions, under the heap's lock
+ * @files: files of it, and of its sessions, under the heap's lock
+ * @payer: whose user pays for it; NULL in &gh_uheap.all, which lives with the heap
+ * @npages: heap pages of the spans that its sessions made or adopted, and that are not
+ *   adopted by others, under the heap's lock
  * @limit: bound on @npages, ULONG_MAX for none
- * @nsessions: sessions that were attached through it, under the heap's lock
+ * @nsessions: sessions alive that were attached through it, under the heap's lock
  * @max_sessions: bound on @nsessions
  * @nmaps: VMAs of the window
  * @seen: deaths that read() has reported
  */
 struct gh_uview {
 	struct gh_uheap *heap;
-	struct kref ref;
+	unsigned int files;
 	const struct cred *payer;
 	unsigned long npages;
 	unsigned long limit;
@@ -351,8 +354,8 @@ struct gh_usession {
  * @peak: largest @npages
  * @limit: bound on @npages; ULONG_MAX for none
  * @nspans: spans
- * @sessions: sessions alive
- * @nsessions: how many
+ * @sessions: sessions that have memory
+ * @nsessions: those of them that are alive
  * @ids: their numbers; it has a lock of its own
  * @next_id: number of the next session, under the lock of @ids
  * @max_id: largest number that a session has had
@@ -406,6 +409,18 @@ struct gh_uheap {
 	struct gh_fixalloc span_recs;
 	struct gh_fixalloc meta[GH_NUM_META];
 };
+
+/**
+ * gh_uview_is_full() - does a descriptor allow everything?
+ * @view: what it allows
+ *
+ * Context: any.
+ * Return: whether it is of who opened the heap.
+ */
+static inline bool gh_uview_is_full(const struct gh_uview *view)
+{
+	return view == &view->heap->all;
+}
 
 /**
  * gh_uheap_lock() - take the lock of a heap

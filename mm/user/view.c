@@ -4,7 +4,7 @@
  *
  * Limits of sessions bind nobody who can attach again. What a descriptor allows binds
  * all sessions that are attached through it, together, and whoever has only that
- * descriptor.
+ * descriptor. So what these sessions leave behind stays in the quota.
  */
 #include <linux/cred.h>
 
@@ -22,7 +22,7 @@
  * @max_sessions: bound on these sessions
  *
  * Context: process context, may sleep.
- * Return: the view, with a reference; or NULL.
+ * Return: the view, of one file; or NULL.
  */
 struct gh_uview *gh_uview_make(struct gh_uheap *h, unsigned long limit,
 			       unsigned int max_sessions)
@@ -38,9 +38,9 @@ struct gh_uview *gh_uview_make(struct gh_uheap *h, unsigned long limit,
 		return NULL;
 	}
 
-	kref_init(&view->ref);
 	kref_get(&h->ref);
 	view->heap = h;
+	view->files = 1;
 	view->payer = get_current_cred();
 	view->limit = limit;
 	view->max_sessions = max_sessions;
@@ -48,44 +48,21 @@ struct gh_uview *gh_uview_make(struct gh_uheap *h, unsigned long limit,
 	return view;
 }
 
-static void view_free(struct kref *ref)
-{
-	struct gh_uview *view = container_of(ref, struct gh_uview, ref);
-	struct gh_uheap *h = view->heap;
-
-	WARN_ONCE(view->npages || view->nsessions,
-		  "goheap: view freed with %lu pages and %u sessions\n",
-		  view->npages, view->nsessions);
-	gh_ucharge_sub(view->payer, GH_URECORD_COST);
-	put_cred(view->payer);
-	goheap_free(view);
-	gh_uheap_put(h);
-}
-
 /**
- * gh_uview_get() - take a reference
+ * gh_uview_close() - a file of a view, or of a session of it, is gone
  * @view: the view
  *
- * Context: any.
- */
-void gh_uview_get(struct gh_uview *view)
-{
-	if (gh_uview_is_full(view))
-		kref_get(&view->heap->ref);
-	else
-		kref_get(&view->ref);
-}
-
-/**
- * gh_uview_put() - drop a reference
- * @view: the view
+ * Objects that its sessions have given may be left. They keep the view, but not the heap.
  *
  * Context: process context, may sleep.
  */
-void gh_uview_put(struct gh_uview *view)
+void gh_uview_close(struct gh_uview *view)
 {
-	if (gh_uview_is_full(view))
-		gh_uheap_put(view->heap);
-	else
-		kref_put(&view->ref, view_free);
+	struct gh_uheap *h = view->heap;
+
+	gh_uheap_lock(h);
+	view->files--;
+	gh_ucharge_view(view, 0);
+	mutex_unlock(&h->lock);
+	gh_uheap_put(h);
 }

@@ -179,8 +179,8 @@ struct goheap_attach {
  * struct goheap_view - GOHEAP_IOC_VIEW: make a descriptor of the heap for members
  * @size: sizeof(struct goheap_view)
  * @flags: 0
- * @quota: bytes that all sessions which are attached through it may hold together,
- *	or 0 for no bound
+ * @quota: bytes that all sessions which are attached through it may hold together, with
+ *	what they have given and left, or 0 for no bound
  * @max_sessions: how many of them there may be, 1 to 65536, or 0 for no bound of
  *	its own
  * @fd: out: the descriptor

@@ -46,9 +46,11 @@ static bool set_pages(const struct goheap_info *info)
 }
 
 /* Whether this library can do with what the kernel says of its heaps. */
-static bool is_known(const struct goheap_info *info)
+static bool is_known(const struct goheap_info *info,
+		     const struct goheap_class *from)
 {
 	return info->nr_classes > 1 && info->nr_classes <= LG_CLASSES &&
+	       from[info->nr_classes - 1].size == LG_MAX_SMALL &&
 	       info->max_small == LG_MAX_SMALL && set_pages(info);
 }
 
@@ -67,7 +69,7 @@ int lg_device_begin(struct goheap *h)
 		.classes = (uintptr_t)from,
 	};
 
-	if (ioctl(h->fd, GOHEAP_IOC_INFO, &info) || !is_known(&info)) {
+	if (ioctl(h->fd, GOHEAP_IOC_INFO, &info) || !is_known(&info, from)) {
 		errno = EPROTO;
 		return -1;
 	}

@@ -73,7 +73,8 @@ int goheap_fd(const struct goheap *h);
 /**
  * goheap_view() - a descriptor for processes that are not to have all of the heap
  * @h: the heap
- * @quota: bytes that all sessions of its holders may have together, 0 for no bound
+ * @quota: bytes that all sessions of its holders may have together, with what they have
+ *	given and left; 0 for no bound
  * @max_sessions: how many sessions they may have, 1 to 65536, or 0 for no bound
  *
  * Its holders call goheap_open_fd(). They cannot lift these bounds.

@@ -85,7 +85,7 @@ void lg_inherited_free(void *p)
 /* ---- the copy ----------------------------------------------------------- */
 
 /* Whether a page may have content. Kept large objects have none that matters. */
-static bool has_content(const struct goheap *h, const void *p)
+static bool has_content(struct goheap *h, const void *p)
 {
 	uint64_t entry = *lg_window_slot(h, p);
 	uint64_t index = GOHEAP_PAGE_INDEX(entry);

@@ -59,11 +59,19 @@ static void say_why(const char *path)
 	say("cannot use ", path, strerrordesc_np(errno));
 }
 
+/*
+ * The only one of glibc's functions that has no other name. It is looked up early, as the
+ * loader's lock may be held when it is needed.
+ */
+static size_t (*libc_usable_size)(void *p);
+
 static enum state open_heap(void)
 {
 	const char *path = secure_getenv("GOHEAP_DEVICE");
 	struct goheap *h;
 
+	libc_usable_size = (size_t (*)(void *))dlsym(RTLD_NEXT,
+						     "malloc_usable_size");
 	if (!path)
 		path = "/dev/goheap";
 	h = lg_own_calls() ? NULL : goheap_open(path, GOHEAP_FORK_COPY);
@@ -143,7 +151,7 @@ static bool is_spared(size_t size)
 	return true;
 }
 
-/* Threads may race here: the numbers need not be exact. */
+/* Threads may race in these two: the numbers need not be exact. */
 static void note_failure(size_t size)
 {
 	unsigned int *left = &spared[size > LG_MAX_SMALL].left;
@@ -155,12 +163,14 @@ static void note_failure(size_t size)
 		__atomic_store_n(next, 2 * n, __ATOMIC_RELAXED);
 }
 
-static void note_success(size_t size)
+/* Returns what the heap has allocated. */
+static void *there_is_room(void *p, size_t size)
 {
 	unsigned int *next = &spared[size > LG_MAX_SMALL].next;
 
 	if (unlikely(__atomic_load_n(next, __ATOMIC_RELAXED) != SPARED_FIRST))
 		__atomic_store_n(next, SPARED_FIRST, __ATOMIC_RELAXED);
+	return p;
 }
 
 static bool usable(size_t size)
@@ -202,10 +212,8 @@ static noinline void *malloc_slow(size_t size)
 	if (!usable(size))
 		return __libc_malloc(size);
 	p = lg_alloc(HEAP, size);
-	if (likely(p)) {
-		note_success(size);
-		return p;
-	}
+	if (likely(p))
+		return there_is_room(p, size);
 	err = errno;
 	return instead(size > PTRDIFF_MAX ? NULL : __libc_malloc(size), size,
 		       err, saved);
@@ -251,7 +259,7 @@ LG_EXPORT void *calloc(size_t n, size_t size)
 		return __libc_calloc(n, size);
 	p = goheap_calloc(HEAP, n, size);
 	if (likely(p))
-		return p;
+		return there_is_room(p, n * size);
 	err = errno;
 	return instead(__libc_calloc(n, size), n * size, err, saved);
 }
@@ -289,7 +297,7 @@ LG_EXPORT void *realloc(void *p, size_t size)
 		return realloc_elsewhere(p, size);
 	new = goheap_realloc(HEAP, p, size);
 	if (new || !size)
-		return new;
+		return there_is_room(new, size);
 	err = errno;
 	return instead(realloc_elsewhere(p, size), size, err, saved);
 }
@@ -321,7 +329,7 @@ LG_EXPORT void *memalign(size_t align, size_t size)
 		up *= 2;
 	p = goheap_memalign(HEAP, up, size);
 	if (p)
-		return p;
+		return there_is_room(p, as);
 	err = errno;
 	return instead(__libc_memalign(align, size), as, err, saved);
 }
@@ -362,24 +370,13 @@ LG_EXPORT void *pvalloc(size_t size)
 	return memalign(page, (size + page - 1) & -page);
 }
 
-/* The only one of glibc's functions that has no other name. */
-static size_t libc_usable_size(void *p)
-{
-	static size_t (*real)(void *p);
-	size_t (*fn)(void *p) = __atomic_load_n(&real, __ATOMIC_RELAXED);
-
-	if (!fn) {
-		fn = (size_t (*)(void *))dlsym(RTLD_NEXT, "malloc_usable_size");
-		__atomic_store_n(&real, fn, __ATOMIC_RELAXED);
-	}
-	return fn ? fn(p) : 0;
-}
-
 LG_EXPORT size_t malloc_usable_size(void *p)
 {
 	if (!p)
 		return 0;
-	return is_ours(p) ? goheap_usable_size(HEAP, p) : libc_usable_size(p);
+	if (is_ours(p))
+		return goheap_usable_size(HEAP, p);
+	return libc_usable_size ? libc_usable_size(p) : 0;
 }
 
 LG_EXPORT int malloc_trim(size_t pad)

@@ -27,8 +27,8 @@ LG_EXPORT int goheap_view(struct goheap *h, uint64_t quota,
 		.max_sessions = max_sessions,
 	};
 
-	/* A child of GOHEAP_FORK_COPY has its heap from then on. */
-	if (lg_session_attach(h) < 0)
+	/* A child of GOHEAP_FORK_COPY has no heap before it attaches. */
+	if (h->fd < 0 && lg_session_attach(h) < 0)
 		return -1;
 	return ioctl(h->fd, GOHEAP_IOC_VIEW, &req) ? -1 : req.fd;
 }
