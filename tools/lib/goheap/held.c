@@ -15,6 +15,9 @@
 /* Entries that an object may be in. */
 #define PROBES		32
 
+/* Of objects that were freed, at most a quarter of the entries should be in the way. */
+#define LEAST_BYTES	(LG_LATER_BYTES / (LG_HELD / 4))
+
 #define HELD(offset)	(GOHEAP_DEFERRED | GOHEAP_HELD | (offset))
 #define RELEASED(offset) (GOHEAP_DEFERRED | GOHEAP_RELEASED | (offset))
 
@@ -100,6 +103,19 @@ void lg_held_flush(struct goheap *h)
 			__atomic_add_fetch(&h->held_freed, 1, __ATOMIC_RELAXED);
 }
 
+/* Likewise, those that may be in the way of an object, whoever is about to do so, too. */
+static void flush_entries(struct goheap *h, uint64_t offset)
+{
+	unsigned int first = entry_of(offset, 0);
+	unsigned int n = GOHEAP_NR_DEFERRED - first;
+
+	if (n > PROBES)
+		n = PROBES;
+	lg_later_flush_range(h, first, n);
+	if (n < PROBES)
+		lg_later_flush_range(h, LG_HELD_FIRST, PROBES - n);
+}
+
 /**
  * lg_held_room() - an empty entry that may hold an object
  * @h: the heap, after lg_held_begin()
@@ -113,7 +129,7 @@ unsigned int lg_held_room(struct goheap *h, uint64_t offset)
 
 	if (index == GOHEAP_NR_DEFERRED) {
 		/* Objects that were freed may be in the way. */
-		lg_held_flush(h);
+		flush_entries(h, offset);
 		index = entry_with(h, offset, 0);
 	}
 	return index;
@@ -154,6 +170,8 @@ bool lg_held_free(struct goheap *h, void *p, size_t bytes)
 		return true;
 	}
 
+	if (bytes < LEAST_BYTES)
+		bytes = LEAST_BYTES;
 	if (__atomic_add_fetch(&h->held_freed, bytes, __ATOMIC_RELAXED) >
 	    LG_LATER_BYTES)
 		lg_held_flush(h);

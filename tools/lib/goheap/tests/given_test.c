@@ -424,6 +424,29 @@ static void test_publish_moves(struct goheap *h)
 	goheap_trim(h);
 }
 
+/* All entries are of objects that were freed, and another thread is about to say so. */
+static void test_no_room_to_hold(struct goheap *h)
+{
+	uint64_t *word = new_table(h);
+	void *p = goheap_malloc(h, 64);
+	struct goheap_exchange x[] = {
+		{ .at = word, .value = goheap_ref(h, p), .give = p },
+		{ .at = word, .expect = goheap_ref(h, p), .take = p },
+	};
+	unsigned int i;
+
+	check(!goheap_publish(h, x, 1), "an object is published");
+	for (i = LG_HELD_FIRST; i < GOHEAP_NR_DEFERRED; i++)
+		if (!h->later[i])
+			h->later[i] = GOHEAP_DEFERRED | GOHEAP_RELEASED | 8;
+	h->held_freed = 0;
+	check(!goheap_publish(h, x + 1, 1) && x[1].done == 1,
+	      "entries of what was freed are in nobody's way");
+	goheap_free(h, p);
+	goheap_free(h, word);
+	goheap_trim(h);
+}
+
 #define NR_MOVERS	4
 
 struct mover {
@@ -473,6 +496,7 @@ static void test_publish_threads(struct goheap *h)
 	struct mover m[NR_MOVERS];
 	pthread_t thread[NR_MOVERS];
 	unsigned int i, there = 0;
+	unsigned long given;
 	bool wrong = false;
 
 	for (i = 0; i < NR_MOVERS; i++) {
@@ -486,7 +510,11 @@ static void test_publish_threads(struct goheap *h)
 	goheap_trim(h);
 	for (i = 0; i < 64; i++)
 		there += !!word[i];
-	check(!wrong && !bad_frees && usage_of(h).given == there + 1,
+	given = usage_of(h).given;
+	if (wrong || bad_frees || given != there + 1)
+		printf("# wrong %d, bad frees %u, given %lu, there %u\n", wrong,
+		       bad_frees, given, there);
+	check(!wrong && !bad_frees && given == there + 1,
 	      "threads exchange, and lose nothing");
 	for (i = 0; i < 64; i++)
 		goheap_free(h, goheap_deref(h, word[i]));
@@ -578,6 +606,7 @@ void test_exchanged(struct goheap *h)
 	test_publish(h);
 	test_publish_moves(h);
 	test_publish_many(h);
+	test_no_room_to_hold(h);
 	test_publish_threads(h);
 	test_held_is_not_lost(h);
 	test_publish_refuses(h);
