@@ -5,8 +5,8 @@
 #include "class.h"
 
 /* What moves at once, and what a magazine may hold. */
-#define BATCH_BYTES	(64UL << 10)
-#define BATCH_MAX	128
+#define BATCH_BYTES	(128UL << 10)
+#define BATCH_MAX	256
 #define MAG_BYTES	(256UL << 10)
 #define MAG_MAX		1024
 

@@ -7,7 +7,7 @@
 #include "session.h"
 
 /* Exchanges of a call. */
-#define BATCH		64
+#define BATCH		128
 /* Attempts to find an entry that no other object gets first. */
 #define TRIES		64
 

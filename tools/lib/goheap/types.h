@@ -135,9 +135,9 @@ static_assert(sizeof(struct lg_mag) == 32, "see lg_cache_mag()");
  * Objects that a thread collects for the kernel to free, and their bytes. The list of
  * the session has room for LG_LATER_LISTS threads; others do not collect.
  */
-#define LG_LATER	64
+#define LG_LATER	128
 #define LG_LATER_BYTES	(256UL << 10)
-#define LG_LATER_LISTS	((GOHEAP_NR_DEFERRED - LG_HELD) / LG_LATER)
+#define LG_LATER_LISTS	((GOHEAP_NR_DEFERRED - LG_HELD) / LG_LATER / 64 * 64)
 
 /* Large objects that a thread keeps, and their bytes. */
 #define LG_BIG		8

@@ -192,7 +192,7 @@ static const struct call calls[] = {
 	{ "free-large", 0, allocate_large, release, 0 },
 	{ "free-given-first", 1, take, release, 1 },
 	{ "free-given", 2, take_and_free, release, 1 },
-	{ "free-given-64", LG_LATER, take_and_free, release, 1 },
+	{ "free-given-many", LG_LATER, take_and_free, release, 1 },
 	{ "free-held", 1, hold, release, 0 },
 	{ "give", 0, allocate, give, 1 },
 	{ "publish", 0, allocate, publish, 0 },
