@@ -63,7 +63,7 @@ static vm_fault_t map_in_span(struct vm_fault *vmf, unsigned long first,
 /* The block that a page is in, as far as the VMA and the page table go. */
 static vm_fault_t fault_around(struct vm_fault *vmf)
 {
-	const struct vm_area_struct *vma = vmf->vma;
+	struct vm_area_struct *vma = vmf->vma;
 	unsigned long at = pte_index(vmf->address) % FAULT_AROUND;
 	unsigned long before = vmf->pgoff - vma->vm_pgoff;
 	unsigned long after = vma_pages(vma) - 1 - before;
