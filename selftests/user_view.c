@@ -375,8 +375,9 @@ TEST_F(view, its_holder_leaves_sessions_to_others)
 
 TEST_F(view, sessions_have_different_numbers)
 {
-	int ss[8];
 	unsigned int i, j, round;
+	__u32 last;
+	int ss[8];
 
 	for (round = 0; round < 20; round++) {
 		for (i = 0; i < ARRAY_SIZE(ss); i++) {
@@ -391,8 +392,16 @@ TEST_F(view, sessions_have_different_numbers)
 			close(ss[i]);
 	}
 	/* Old numbers do not come again soon. */
-	EXPECT_LT(20 * ARRAY_SIZE(ss),
-		  usage(ss[0] = attach(self->heap)).session);
+	last = usage(ss[0] = attach(self->heap)).session;
+	EXPECT_LT(20 * ARRAY_SIZE(ss), last);
+	close(ss[0]);
+
+	/* Nor does who is refused use them up. */
+	ASSERT_EQ(0, set_max_sessions(self->heap, 1));
+	for (i = 0; i < 100; i++)
+		EXPECT_EQ(-EUSERS, attach(self->heap));
+	ASSERT_EQ(0, set_max_sessions(self->heap, 2));
+	EXPECT_EQ(last + 1, usage(ss[0] = attach(self->heap)).session);
 	close(ss[0]);
 }
 
@@ -459,9 +468,12 @@ TEST_F(view, it_has_so_many_mappings)
 	EXPECT_NE(MAP_FAILED, window(self->heap, HEAP_PAGE));
 	/* Nor by another way; but one may move. */
 	for (more = 0; more < 3; more++)
-		if (mremap(p[1], 0, HEAP_PAGE, MREMAP_MAYMOVE) == MAP_FAILED)
+		if (mremap(p[1], HEAP_PAGE, HEAP_PAGE,
+			   MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL) == MAP_FAILED)
 			break;
 	EXPECT_GE(1, more);
+	EXPECT_EQ(ENOMEM, errno);
+	EXPECT_EQ(MAP_FAILED, mremap(p[1], 0, HEAP_PAGE, MREMAP_MAYMOVE));
 	EXPECT_EQ(ENOMEM, errno);
 	while (n--)
 		EXPECT_EQ(0, munmap(p[n], HEAP_PAGE));
