@@ -112,6 +112,60 @@ TEST_F(view, its_sessions_share_its_quota)
 	EXPECT_EQ(0, limit_of(self->view).used);
 }
 
+/* What one session keeps without using it is not in the way of another. */
+TEST_F(view, idle_spans_of_its_sessions_give_way)
+{
+	int a = attach(self->view), b = attach(self->view), i;
+	__u64 at[64][HEAP_PAGE / 64];
+
+	for (i = 0; i < 64; i++)
+		ASSERT_EQ(HEAP_PAGE / 64, alloc_many(a, 64, at[i], HEAP_PAGE / 64, 0));
+	for (i = 0; i < 64; i++)
+		ASSERT_EQ(0, batch(a, GOHEAP_IOC_FREE, at[i], HEAP_PAGE / 64, NULL));
+	EXPECT_EQ(QUOTA, limit_of(self->view).used);
+	EXPECT_LE(0, alloc_one(b, LENGTH));
+	close(a);
+	close(b);
+}
+
+/* Who has only a view trims only what is its. */
+TEST_F(view, it_trims_its_own_sessions)
+{
+	int a = attach(self->view);
+
+	EXPECT_EQ(0, free_one(a, alloc_one(a, 64)));
+	EXPECT_EQ(0, free_one(self->ss, alloc_one(self->ss, 64)));
+	EXPECT_EQ(HEAP_PAGE, trim(self->view));
+	EXPECT_EQ(HEAP_PAGE, usage(self->ss).session_bytes);
+	EXPECT_EQ(HEAP_PAGE, trim(self->heap));
+	close(a);
+}
+
+/* A span that its quota has no room for does not hide one that is in it. */
+TEST_F(view, it_adopts_what_is_in_its_quota)
+{
+	int a = attach(self->view), b = attach(self->heap), err;
+	__s64 at = alloc_one(a, 64), other = alloc_one(b, 64);
+
+	ASSERT_EQ(0, give_one(a, at));
+	ASSERT_EQ(0, give_one(b, other));
+	/* The last one that is left is the first that is looked at. */
+	close(a);
+	close(b);
+	EXPECT_EQ(HEAP_PAGE, limit_of(self->view).used);
+	EXPECT_EQ(2 * HEAP_PAGE, limit_of(self->heap).used);
+
+	a = attach(self->view);
+	EXPECT_EQ(QUOTA - LENGTH, take(a, &err));
+	while (alloc_one(a, HEAP_PAGE) >= 0)
+		;
+	EXPECT_EQ(QUOTA, limit_of(self->view).used);
+	EXPECT_LE(0, alloc_one(a, 64));
+	close(a);
+	EXPECT_EQ(0, free_one(self->ss, at));
+	EXPECT_EQ(0, free_one(self->ss, other));
+}
+
 TEST_F(view, a_session_is_bound_by_its_own_quota_too)
 {
 	int a = attach_quota(self->view, 2 * LENGTH), err;

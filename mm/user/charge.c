@@ -11,6 +11,7 @@
  * which modules cannot call). Otherwise 65536 users of a namespace, which anybody
  * may have, were 65536 limits.
  */
+#include <linux/bug.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/lockdep.h>
@@ -152,6 +153,7 @@ void gh_ucharge_view(struct gh_uview *view, long npages)
 {
 	lockdep_assert_held(&view->heap->lock);
 
+	WARN_ON_ONCE(npages < 0 && view->npages < -npages);
 	view->npages += npages;
 	if (view->files || view->npages || gh_uview_is_full(view))
 		return;
@@ -166,32 +168,27 @@ static bool has_room(unsigned long used, unsigned long limit,
 	return npages <= limit && used <= limit - npages;
 }
 
-/* May a session, and its view, have so many pages more? */
-static bool owner_may(const struct gh_usession *ss, unsigned long npages)
-{
-	return has_room(ss->npages, ss->limit, npages) &&
-	       has_room(ss->view->npages, ss->view->limit, npages);
-}
-
 /**
- * gh_ucharge_heap_is_full() - is it the heap's limit alone that refuses pages?
- * @owner: the session that wants them
+ * gh_ucharge_bound() - which limit refuses pages to a session
+ * @owner: the session
  * @npages: heap pages
  *
- * Context: process context, may sleep.
- * Return: whether it is.
+ * Context: the heap's lock is held.
+ * Return: the narrowest that does.
  */
-bool gh_ucharge_heap_is_full(struct gh_usession *owner, unsigned long npages)
+enum gh_ubound gh_ucharge_bound(struct gh_usession *owner, unsigned long npages)
 {
 	struct gh_uheap *h = owner->heap;
-	bool full;
 
-	if (gh_uheap_lock_killable(h))
-		return false;
-	full = owner_may(owner, npages) &&
-	       !has_room(h->npages, h->limit, npages);
-	mutex_unlock(&h->lock);
-	return full;
+	lockdep_assert_held(&h->lock);
+
+	if (!has_room(owner->npages, owner->limit, npages))
+		return GH_UBOUND_SESSION;
+	if (!has_room(owner->view->npages, owner->view->limit, npages))
+		return GH_UBOUND_VIEW;
+	if (!has_room(h->npages, h->limit, npages))
+		return GH_UBOUND_HEAP;
+	return GH_UBOUND_NONE;
 }
 
 /**
@@ -210,7 +207,7 @@ int gh_ucharge_add_span(struct gh_usession *owner, const struct cred *payer,
 
 	lockdep_assert_held(&h->lock);
 
-	if (!has_room(h->npages, h->limit, npages) || !owner_may(owner, npages))
+	if (gh_ucharge_bound(owner, npages) != GH_UBOUND_NONE)
 		return -EDQUOT;
 	if (!gh_ucharge_add(payer, npages))
 		return -ENOMEM;
@@ -226,7 +223,8 @@ int gh_ucharge_add_span(struct gh_usession *owner, const struct cred *payer,
  * gh_ucharge_sub_span() - pages of a span were freed
  * @h: the heap
  * @payer: who paid
- * @npages: heap pages; the owner's count went down when the span was withdrawn
+ * @npages: heap pages; the counts of owner and view went down when the span was
+ *   withdrawn
  *
  * Context: the heap's lock is held.
  */

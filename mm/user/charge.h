@@ -7,6 +7,20 @@
 
 #include "user.h"
 
+/**
+ * enum gh_ubound - which limit refuses pages to a session
+ * @GH_UBOUND_NONE: none of these; a user's, the module's, or there is no memory
+ * @GH_UBOUND_SESSION: its own
+ * @GH_UBOUND_VIEW: its view's
+ * @GH_UBOUND_HEAP: the heap's
+ */
+enum gh_ubound {
+	GH_UBOUND_NONE,
+	GH_UBOUND_SESSION,
+	GH_UBOUND_VIEW,
+	GH_UBOUND_HEAP,
+};
+
 /* Bound on the heap pages of all user heaps, ULONG_MAX for none. */
 extern unsigned long gh_user_max_pages;
 
@@ -21,7 +35,7 @@ bool gh_ucharge_is_payer(const struct gh_uspan *s);
 int gh_ucharge_set_payer(struct gh_uspan *s, const struct cred **payer);
 void gh_ucharge_owner(struct gh_usession *ss, long npages);
 void gh_ucharge_view(struct gh_uview *view, long npages);
-bool gh_ucharge_heap_is_full(struct gh_usession *owner, unsigned long npages);
+enum gh_ubound gh_ucharge_bound(struct gh_usession *owner, unsigned long npages);
 int gh_ucharge_move_span(struct gh_uspan *s, struct gh_usession *to);
 
 #endif /* _GOHEAP_USER_CHARGE_H */

@@ -228,7 +228,7 @@ static int ioc_trim(struct uctx *ctx, void *arg)
 		return -EINVAL;
 	if (ctx->refusal)
 		return ctx->refusal;
-	bytes = ctx->ss ? gh_utrim_session(ctx->ss) : gh_utrim_heap(ctx->h);
+	bytes = ctx->ss ? gh_utrim_session(ctx->ss) : gh_utrim_view(ctx->view);
 	if (bytes < 0)
 		return bytes;
 	trim->bytes = bytes;

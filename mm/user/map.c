@@ -49,7 +49,8 @@ static vm_fault_t map_in_span(struct vm_fault *vmf, unsigned long first,
 	s = gh_uspan_of(h, (u64)vmf->pgoff << PAGE_SHIFT);
 	start = s ? gh_peek(s->base) >> PAGE_SHIFT : 0;
 	end = s ? start + gh_peek(s->npages) * GH_UPAGE_FRAMES : 0;
-	/* A record that is freed says nothing. */
+	/* A record that is freed says nothing: look again, afterwards. */
+	smp_rmb();
 	if (s != gh_uspan_of(h, (u64)vmf->pgoff << PAGE_SHIFT))
 		end = 0;
 	rcu_read_unlock();

@@ -21,7 +21,7 @@
 #define KEEP_LEAST	64UL
 #define KEEP_MOST	1024UL
 
-/* Spans of ended sessions that are looked at, and whose pages are, before one is made. */
+/* Spans of ended sessions that are looked at before one is made, and that are tried. */
 #define ADOPT_LOOKS	256
 #define ADOPT_TRIES	8
 
@@ -240,10 +240,11 @@ bool gh_uowner_adopt(struct gh_usession *ss, unsigned int class)
 		if (span_is_held(h, s))
 			continue;
 
-		/* The other spans of the class would be refused as well. */
+		/* One that is in the quota of the session's view already may fit. */
 		done = !gh_ucharge_move_span(s, ss);
-		if (done)
-			gh_uowner_move(s, ss);
+		if (!done)
+			continue;
+		gh_uowner_move(s, ss);
 		break;
 	}
 	mutex_unlock(&h->lock);

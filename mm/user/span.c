@@ -234,7 +234,7 @@ out:
 	return err;
 }
 
-/* Undo span_reserve(), but for the owner's count of pages. */
+/* Undo span_reserve(), but for what owner and view count. */
 static void span_unreserve(struct gh_uheap *h, struct gh_uspan *s)
 	__must_hold(&h->lock)
 {

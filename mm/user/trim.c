@@ -2,6 +2,7 @@
 /*
  * trim: spans that sessions keep without using them go back to the system.
  */
+#include <linux/cred.h>
 #include <linux/lockdep.h>
 #include <linux/sched/signal.h>
 
@@ -74,25 +75,68 @@ long gh_utrim_session(struct gh_usession *ss)
 	return gh_uspan_release(ss->heap, &empty) << GH_PAGE_SHIFT;
 }
 
+/* Whether @ss has memory that counts where @owner has found no room. */
+static bool is_in_the_way(const struct gh_usession *ss,
+			  const struct gh_usession *owner, enum gh_ubound bound)
+{
+	switch (bound) {
+	case GH_UBOUND_HEAP:
+		return true;
+	case GH_UBOUND_VIEW:
+		return ss->view == owner->view;
+	case GH_UBOUND_NONE:
+		return ss->payer->ucounts == owner->payer->ucounts;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Who is at a bound must not bother those whom it does not concern. If it is the user's,
+ * or there is no memory at all, only his own sessions are trimmed.
+ */
+static bool make_room(struct gh_usession *owner, unsigned long npages)
+{
+	struct gh_uheap *h = owner->heap;
+	struct gh_usession *ss;
+	enum gh_ubound bound;
+	LIST_HEAD(empty);
+
+	if (gh_uheap_lock_killable(h))
+		return false;
+	bound = gh_ucharge_bound(owner, npages);
+	list_for_each_entry(ss, &h->sessions, list) {
+		if (fatal_signal_pending(current))
+			break;
+		if (is_in_the_way(ss, owner, bound))
+			session_shed_all(ss, &empty);
+		cond_resched();
+	}
+	mutex_unlock(&h->lock);
+	/* Another thread may have made room by now. */
+	return gh_uspan_release(h, &empty) || bound == GH_UBOUND_NONE;
+}
+
 /**
- * gh_utrim_heap() - free the spans that no session of a heap uses
- * @h: the heap
+ * gh_utrim_view() - free the spans that no session of a view uses
+ * @view: the view; if it allows everything, all sessions of the heap
  *
  * Context: process context, may sleep.
  * Return: bytes, or -EINTR.
  */
-long gh_utrim_heap(struct gh_uheap *h)
+long gh_utrim_view(struct gh_uview *view)
 {
+	struct gh_uheap *h = view->heap;
 	struct gh_usession *ss;
 	LIST_HEAD(empty);
 
 	if (gh_uheap_lock_killable(h))
 		return -EINTR;
-	session_shed_all(&h->own, &empty);
 	list_for_each_entry(ss, &h->sessions, list) {
 		if (fatal_signal_pending(current))
 			break;
-		session_shed_all(ss, &empty);
+		if (ss->view == view || gh_uview_is_full(view))
+			session_shed_all(ss, &empty);
 		cond_resched();
 	}
 	mutex_unlock(&h->lock);
@@ -120,9 +164,7 @@ struct gh_uspan *gh_utrim_make_span(struct gh_usession *owner,
 
 	if (is_full(s) && gh_utrim_session(owner) > 0)
 		s = gh_uspan_make(owner, shape);
-	/* Who is at a bound of his own must not bother the others. */
-	if (is_full(s) && gh_ucharge_heap_is_full(owner, shape->npages) &&
-	    gh_utrim_heap(owner->heap) > 0)
+	if (is_full(s) && make_room(owner, shape->npages))
 		s = gh_uspan_make(owner, shape);
 	return s;
 }

@@ -8,7 +8,7 @@
 #include "user.h"
 
 long gh_utrim_session(struct gh_usession *ss);
-long gh_utrim_heap(struct gh_uheap *h);
+long gh_utrim_view(struct gh_uview *view);
 struct gh_uspan *gh_utrim_make_span(struct gh_usession *owner,
 				    const struct gh_ushape *shape);
 

@@ -296,8 +296,11 @@ LG_EXPORT void *realloc(void *p, size_t size)
 	if (!usable(size) && size)
 		return realloc_elsewhere(p, size);
 	new = goheap_realloc(HEAP, p, size);
-	if (new || !size)
+	/* In place, or shorter, it says nothing of room. */
+	if (new && new != p)
 		return there_is_room(new, size);
+	if (new || !size)
+		return new;
 	err = errno;
 	return instead(realloc_elsewhere(p, size), size, err, saved);
 }
