@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who pays: for heaps and sessions, for users of a user namespace, for spans that
+ * Who pays for heaps and sessions, for users of a user namespace, for spans that
  * sessions leave behind, and for objects that grow.
  */
 #include "user_test.h"

@@ -49,19 +49,14 @@ static atomic_long_t *locked(struct ucounts *u)
 	return &u->rlimit[UCOUNT_RLIMIT_MEMLOCK];
 }
 
-/* From the user itself outwards, up to @end. */
-static void payer_uncharge_until(const struct cred *payer, struct ucounts *end,
-				 unsigned long npages)
+/* From the user itself outwards, up to @end, or all if that is NULL. */
+static void payer_uncharge(const struct cred *payer, struct ucounts *end,
+			   unsigned long npages)
 {
 	struct ucounts *u;
 
 	for (u = payer->ucounts; u != end; u = u->ns->ucounts)
 		atomic_long_sub(npages * GH_UPAGE_FRAMES, locked(u));
-}
-
-static void payer_uncharge(const struct cred *payer, unsigned long npages)
-{
-	payer_uncharge_until(payer, NULL, npages);
 }
 
 static bool payer_charge(const struct cred *payer, unsigned long npages)
@@ -77,7 +72,7 @@ static bool payer_charge(const struct cred *payer, unsigned long npages)
 		max = get_userns_rlimit_max(u->ns, UCOUNT_RLIMIT_MEMLOCK);
 	}
 	if (u && !ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK)) {
-		payer_uncharge_until(payer, u, npages);
+		payer_uncharge(payer, u, npages);
 		return false;
 	}
 	for (; u; u = u->ns->ucounts)
@@ -124,8 +119,44 @@ bool gh_ucharge_add(const struct cred *payer, unsigned long npages)
  */
 void gh_ucharge_sub(const struct cred *payer, unsigned long npages)
 {
-	payer_uncharge(payer, npages);
+	payer_uncharge(payer, NULL, npages);
 	atomic_long_sub(npages, &total_pages);
+}
+
+/**
+ * gh_ucharge_new_record() - allocate the record of a session or a view
+ * @size: bytes
+ *
+ * The caller keeps the credentials of the calling process, which pays for it.
+ *
+ * Context: process context, may sleep.
+ * Return: the record, zeroed, or NULL.
+ */
+void *gh_ucharge_new_record(size_t size)
+{
+	void *rec = NULL;
+
+	if (!gh_ucharge_add(current_cred(), GH_URECORD_COST))
+		return NULL;
+	if (!gh_fault(GH_FAULT_USER))
+		rec = goheap_zalloc(size, GH_UOBJ_GFP);
+	if (!rec)
+		gh_ucharge_sub(current_cred(), GH_URECORD_COST);
+	return rec;
+}
+
+/**
+ * gh_ucharge_free_record() - free such a record
+ * @rec: the record
+ * @payer: who paid; the reference is dropped
+ *
+ * Context: process context.
+ */
+void gh_ucharge_free_record(void *rec, const struct cred *payer)
+{
+	gh_ucharge_sub(payer, GH_URECORD_COST);
+	put_cred(payer);
+	goheap_free(rec);
 }
 
 /**
@@ -155,11 +186,8 @@ void gh_ucharge_view(struct gh_uview *view, long npages)
 
 	WARN_ON_ONCE(npages < 0 && view->npages < -npages);
 	view->npages += npages;
-	if (view->files || view->npages || gh_uview_is_full(view))
-		return;
-	gh_ucharge_sub(view->payer, GH_URECORD_COST);
-	put_cred(view->payer);
-	goheap_free(view);
+	if (!view->files && !view->npages && !gh_uview_is_full(view))
+		gh_ucharge_free_record(view, view->payer);
 }
 
 static bool has_room(unsigned long used, unsigned long limit,
@@ -263,7 +291,7 @@ int gh_ucharge_set_payer(struct gh_uspan *s, const struct cred **payer)
 
 	if (!payer_charge(*payer, s->npages))
 		return -ENOMEM;
-	payer_uncharge(s->payer, s->npages);
+	payer_uncharge(s->payer, NULL, s->npages);
 	swap(s->payer, *payer);
 	return 0;
 }

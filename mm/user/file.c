@@ -156,7 +156,7 @@ static bool limit_may_set(const struct uctx *ctx)
 {
 	if (ctx->ss)
 		return true;
-	/* Nobody has to obey a bound that he may lift. */
+	/* A bound that its holder may lift does not bind. */
 	if (!gh_uview_is_full(ctx->view))
 		return false;
 	return uid_eq(current_fsuid(), ctx->h->creator) ||
@@ -297,7 +297,7 @@ static int ioc_view(struct uctx *ctx, void *arg)
 		return -EINVAL;
 	if (ctx->refusal)
 		return ctx->refusal;
-	/* Of what a view allows, its holder cannot allow more. */
+	/* They do not nest. */
 	if (!gh_uview_is_full(ctx->view))
 		return -EPERM;
 

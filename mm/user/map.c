@@ -34,8 +34,8 @@ static struct gh_uheap *heap_of(const struct vm_area_struct *vma)
 /* ---- faults ------------------------------------------------------------- */
 
 /*
- * Map those of a range of pages that are in the span of the page @nr. Not pages of other
- * spans: they may be of another process alone, and would then have to be unmapped from
+ * Map those of a range of pages that are in the span of the page that faulted. Not pages
+ * of other spans: they may be of another process alone, and would then have to be unmapped from
  * this one when they are freed.
  */
 static vm_fault_t map_in_span(struct vm_fault *vmf, unsigned long first,
@@ -110,8 +110,8 @@ static vm_fault_t deferred_fault(struct vm_fault *vmf)
 }
 
 /*
- * To unmap pages looks at all VMAs that they may be in. So who has only a view cannot
- * have as many as he likes. Each of its sessions may have some, and other processes.
+ * Unmapping pages looks at every VMA that they may be in. So the VMAs of a view are
+ * bounded: some for each of its sessions, and some for processes without one.
  */
 static bool view_has_room(const struct gh_uview *view, int nmaps)
 {
@@ -149,7 +149,7 @@ static int window_may_split(struct vm_area_struct *vma, unsigned long addr)
 	return view_has_room(view, nmaps + 1) ? 0 : -ENOMEM;
 }
 
-/* It was copied; if it is to move, the old one goes afterwards. */
+/* The VMA has been copied; if it moves, the old one is unmapped afterwards. */
 static int window_mremap(struct vm_area_struct *vma)
 {
 	struct gh_uview *view = vma->vm_file->private_data;

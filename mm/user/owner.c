@@ -3,10 +3,10 @@
  * owner: which spans a session owns, and how spans change their owner.
  *
  * A session has a list of all its spans, and for each size class a list of
- * those in which an object is free, its partial spans. Those in which all are free are
- * idle. A span whose session has
- * ended goes to the heap's own session while something in it is given, and from
- * there to a session that needs a span of the class: it is adopted.
+ * those in which an object is free, its partial spans. Those in which all are free
+ * are idle. A span whose session has ended goes to the heap's own session while
+ * something in it is given, and from there to a session that needs a span of the
+ * class: it is adopted.
  */
 #include <linux/lockdep.h>
 #include <linux/mm.h>
@@ -201,8 +201,8 @@ static bool span_is_held(struct gh_uheap *h, const struct gh_uspan *s)
 }
 
 /*
- * Whoever adopts a span is billed for all of it. So it must get half of it at least, as
- * if it made one and used a half. Nobody pays for what another user's process has left.
+ * A session that adopts a span is billed for all of it, so at least half of it must be
+ * free. Nobody pays for what another user's process has left.
  */
 static bool may_adopt(const struct gh_uspan *s)
 {

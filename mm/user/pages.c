@@ -88,9 +88,8 @@ static void frame_prepare(struct address_space *mapping, struct page *page,
 }
 
 /*
- * Whoever has locked the page before has mapped it by now, and whoever does so later
- * sees that it is not the mapping's any more. That holds for faults, and for a device
- * that has a reference and marks the page dirty.
+ * A fault that has locked the page before has mapped it by now. One that locks it later
+ * sees that it no longer belongs to the mapping, and so does a device that marks it dirty.
  */
 static struct page *frame_remove(struct address_space *mapping, unsigned long nr)
 {

@@ -48,17 +48,10 @@ static int session_number(struct gh_usession *ss)
 static struct gh_usession *session_new(struct gh_uview *view,
 				       unsigned long limit)
 {
-	struct gh_usession *ss = NULL;
+	struct gh_usession *ss = gh_ucharge_new_record(sizeof(*ss));
 
-	if (!gh_ucharge_add(current_cred(), GH_URECORD_COST))
+	if (!ss)
 		return NULL;
-	if (!gh_fault(GH_FAULT_USER))
-		ss = goheap_zalloc(sizeof(*ss), GH_UOBJ_GFP);
-	if (!ss) {
-		gh_ucharge_sub(current_cred(), GH_URECORD_COST);
-		return NULL;
-	}
-
 	gh_uheap_init_session(view->heap, ss, view, limit);
 	ss->files = current->files;
 	ss->payer = get_current_cred();
@@ -70,10 +63,8 @@ static struct gh_usession *session_new(struct gh_uview *view,
 
 static void session_free(struct gh_usession *ss)
 {
-	gh_ucharge_sub(ss->payer, GH_URECORD_COST);
-	put_cred(ss->payer);
 	put_pid(ss->tgid);
-	goheap_free(ss);
+	gh_ucharge_free_record(ss, ss->payer);
 }
 
 static bool view_is_full(const struct gh_uview *view)
@@ -248,7 +239,7 @@ static void session_announce(struct gh_usession *ss)
 	n = atomic64_read(&h->deaths);
 	death_note(&h->death[n % GH_UDEATHS], ss);
 	atomic64_set(&h->deaths, n + 1);
-	/* Who takes its place may begin. */
+	/* Its successor may attach now. */
 	h->nsessions--;
 	ss->view->nsessions--;
 	mutex_unlock(&h->lock);
@@ -299,7 +290,7 @@ void gh_usession_end(struct gh_usession *ss)
 	mutex_unlock(&ss->resize);
 
 	gh_udefer_drain(ss);
-	/* Who waits for it need not wait until all memory is freed. */
+	/* Those who wait for it need not wait for the memory as well. */
 	session_announce(ss);
 
 	/*

@@ -14,7 +14,7 @@
 /* Spans that are taken out of lists under one hold of a spinlock. */
 #define TRIM_SPANS	256
 
-/* Take idle spans out of a session's lists. Returns false if none is left. */
+/* Take idle spans out of a session's lists. Returns true if there may be more. */
 static bool session_shed_some(struct gh_usession *ss, struct list_head *mine)
 {
 	unsigned int i, n = TRIM_SPANS;
@@ -75,46 +75,23 @@ long gh_utrim_session(struct gh_usession *ss)
 	return gh_uspan_release(ss->heap, &empty) << GH_PAGE_SHIFT;
 }
 
-/* Whether @ss has memory that counts where @owner has found no room. */
-static bool is_in_the_way(const struct gh_usession *ss,
-			  const struct gh_usession *owner, enum gh_ubound bound)
+/* Of all sessions of a heap; or of a view's, or a user's, unless that is NULL. */
+static void heap_shed(struct gh_uheap *h, const struct gh_uview *view,
+		      const struct ucounts *user, struct list_head *empty)
+	__must_hold(&h->lock)
 {
-	switch (bound) {
-	case GH_UBOUND_HEAP:
-		return true;
-	case GH_UBOUND_VIEW:
-		return ss->view == owner->view;
-	case GH_UBOUND_NONE:
-		return ss->payer->ucounts == owner->payer->ucounts;
-	default:
-		return false;
-	}
-}
-
-/*
- * Who is at a bound must not bother those whom it does not concern. If it is the user's,
- * or there is no memory at all, only his own sessions are trimmed.
- */
-static bool make_room(struct gh_usession *owner, unsigned long npages)
-{
-	struct gh_uheap *h = owner->heap;
 	struct gh_usession *ss;
-	enum gh_ubound bound;
-	LIST_HEAD(empty);
 
-	if (gh_uheap_lock_killable(h))
-		return false;
-	bound = gh_ucharge_bound(owner, npages);
+	lockdep_assert_held(&h->lock);
+
 	list_for_each_entry(ss, &h->sessions, list) {
 		if (fatal_signal_pending(current))
 			break;
-		if (is_in_the_way(ss, owner, bound))
-			session_shed_all(ss, &empty);
+		if ((!view || ss->view == view) &&
+		    (!user || ss->payer->ucounts == user))
+			session_shed_all(ss, empty);
 		cond_resched();
 	}
-	mutex_unlock(&h->lock);
-	/* Another thread may have made room by now. */
-	return gh_uspan_release(h, &empty) || bound == GH_UBOUND_NONE;
 }
 
 /**
@@ -127,21 +104,40 @@ static bool make_room(struct gh_usession *owner, unsigned long npages)
 long gh_utrim_view(struct gh_uview *view)
 {
 	struct gh_uheap *h = view->heap;
-	struct gh_usession *ss;
 	LIST_HEAD(empty);
 
 	if (gh_uheap_lock_killable(h))
 		return -EINTR;
-	list_for_each_entry(ss, &h->sessions, list) {
-		if (fatal_signal_pending(current))
-			break;
-		if (ss->view == view || gh_uview_is_full(view))
-			session_shed_all(ss, &empty);
-		cond_resched();
-	}
+	heap_shed(h, gh_uview_is_full(view) ? NULL : view, NULL, &empty);
+	mutex_unlock(&h->lock);
+	return gh_uspan_release(h, &empty) << GH_PAGE_SHIFT;
+}
+
+/*
+ * Trim the sessions that count for the bound which refuses pages to @owner, and no
+ * others: they would be slower for nothing. If memory is short, or it is the user's
+ * bound, those are the user's.
+ */
+static bool make_room(struct gh_usession *owner, unsigned long npages, int err)
+{
+	struct gh_uheap *h = owner->heap;
+	enum gh_ubound bound;
+	LIST_HEAD(empty);
+
+	if (gh_uheap_lock_killable(h))
+		return false;
+	bound = gh_ucharge_bound(owner, npages);
+	if (bound == GH_UBOUND_HEAP)
+		heap_shed(h, NULL, NULL, &empty);
+	else if (bound == GH_UBOUND_VIEW)
+		heap_shed(h, owner->view, NULL, &empty);
+	else if (bound == GH_UBOUND_NONE && err == -ENOMEM)
+		heap_shed(h, NULL, owner->payer->ucounts, &empty);
 	mutex_unlock(&h->lock);
 
-	return gh_uspan_release(h, &empty) << GH_PAGE_SHIFT;
+	/* There is room by now if another thread has made some. */
+	return gh_uspan_release(h, &empty) ||
+	       (bound == GH_UBOUND_NONE && err == -EDQUOT);
 }
 
 static bool is_full(const struct gh_uspan *s)
@@ -164,7 +160,7 @@ struct gh_uspan *gh_utrim_make_span(struct gh_usession *owner,
 
 	if (is_full(s) && gh_utrim_session(owner) > 0)
 		s = gh_uspan_make(owner, shape);
-	if (is_full(s) && make_room(owner, shape->npages))
+	if (is_full(s) && make_room(owner, shape->npages, PTR_ERR(s)))
 		s = gh_uspan_make(owner, shape);
 	return s;
 }

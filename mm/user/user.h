@@ -23,7 +23,7 @@
  *   gh_uheaps_lock       the list of user heaps
  *   gh_usession.resize   one object of a session that changes its length
  *   gh_uheap.lock        page allocator, span tables, owners, sessions, pins
- *   folio lock           of a page: that it leaves, against faults
+ *   folio lock           of a page: that it is the heap's, while a fault maps it
  *   gh_usession.lock     objects of the spans that a session owns; never two
  *
  * No user's memory may be touched under any but the first, because a page fault

@@ -8,9 +8,6 @@
  */
 #include <linux/cred.h>
 
-#include <linux/goheap.h>
-
-#include "../fault.h"
 #include "charge.h"
 #include "heap.h"
 #include "view.h"
@@ -27,17 +24,10 @@
 struct gh_uview *gh_uview_make(struct gh_uheap *h, unsigned long limit,
 			       unsigned int max_sessions)
 {
-	struct gh_uview *view = NULL;
+	struct gh_uview *view = gh_ucharge_new_record(sizeof(*view));
 
-	if (!gh_ucharge_add(current_cred(), GH_URECORD_COST))
+	if (!view)
 		return NULL;
-	if (!gh_fault(GH_FAULT_USER))
-		view = goheap_zalloc(sizeof(*view), GH_UOBJ_GFP);
-	if (!view) {
-		gh_ucharge_sub(current_cred(), GH_URECORD_COST);
-		return NULL;
-	}
-
 	kref_get(&h->ref);
 	view->heap = h;
 	view->files = 1;

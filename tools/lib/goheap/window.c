@@ -80,7 +80,8 @@ static void *map_heap(const struct goheap *h, const struct goheap_info *info,
 	void *p = MAP_FAILED;
 
 	*window = info->window;
-	if (!(h->flags & GOHEAP_FORK_COPY) && !(info->base % LG_MAX_ALIGN))
+	if (!(h->flags & GOHEAP_FORK_COPY) && info->base &&
+	    !(info->base % LG_MAX_ALIGN))
 		p = map_suggested(h, info->base, *window);
 	while (p == MAP_FAILED && *window >= LG_ARENA_SIZE) {
 		p = map_anywhere(h, *window);
