@@ -19,23 +19,6 @@ with_goheap()
 	preload=$DIR/libgoheap-malloc.so run "$@"
 }
 
-# without_device COMMAND...: /dev/goheap is not there
-without_device()
-{
-	GOHEAP_DEVICE=/nowhere "$@"
-}
-
-# verbosely COMMAND...: what the library says is wanted
-verbosely()
-{
-	GOHEAP_VERBOSE=1 "$@"
-}
-
-says_nothing()
-{
-	! grep "^goheap:" /tmp/log
-}
-
 # same_output WHAT PROGRAM ARGUMENT...: with and without the heap
 same_output()
 {
@@ -56,19 +39,14 @@ all_pass()
 }
 
 [ -x "$DIR/preload_test" ] || skip_all "no $DIR"
-loaded goheap || load >/dev/null
 
 check "a C++ program links and runs" goheap-cxx-test
 check "the test holds for glibc's malloc" all_pass run preload_test glibc
-check "and for the heap's" all_pass verbosely with_goheap preload_test goheap
+check "and for the heap's" all_pass with_goheap preload_test goheap
 check "a bad free is reported" grep -q "goheap: bad free: .* is free already" /tmp/log
-check "and a heap that is lost" grep -q "goheap: the heap is lost: its descr" /tmp/log
 check "a heap that is full is no end of memory" all_pass with_goheap preload_test limit
-check "without a device glibc's serves" \
-	all_pass without_device with_goheap preload_test glibc
-check "and not a word of it" says_nothing
-check "unless it is asked for" all_pass verbosely without_device with_goheap preload_test glibc
-check "then it is said why" grep -q "goheap: cannot use /nowhere: No such file" /tmp/log
+check "what users of malloc() do, works with glibc's" all_pass run users_test $DIR glibc
+check "and with the heap's" all_pass with_goheap users_test $DIR goheap
 
 same_output "dash forks, pipes and forks again" dash -c '
 	x=0
@@ -97,9 +75,4 @@ same_output "perl evaluates, sorts and matches" perl -e '
 	my $n = () = $t =~ /a(.)b?/g;
 	print length($t), " $n ", substr($t, 0, 100), "\n";'
 
-heaps_gone()
-{
-	[ "$(grep -c . $DEBUGFS/heaps)" -le 1 ]
-}
-[ ! -e $DEBUGFS/heaps ] || check "nothing is left of the programs' heaps" heaps_gone
 finish

@@ -4,7 +4,6 @@
  */
 #include "alloc.h"
 #include "free.h"
-#include "inherited.h"
 #include "kernel.h"
 #include "object.h"
 #include "report.h"
@@ -61,16 +60,12 @@ LG_EXPORT void *goheap_memalign(struct goheap *h, size_t align, size_t size)
 
 LG_EXPORT size_t goheap_usable_size(struct goheap *h, const void *p)
 {
-	if (lg_inherited(p))
-		return lg_inherited_size(p);
 	return p ? lg_object_size(h, p) : 0;
 }
 
 /* Whether an object of @old bytes can hold @size, or be made to, where it is. */
 static bool fits(struct goheap *h, void *p, size_t old, size_t size)
 {
-	if (lg_inherited(p))
-		return size <= old;
 	if (old > LG_MAX_SMALL && size > LG_MAX_SMALL)
 		return (size <= old && size > old - old / 8) ||
 		       !lg_kernel_resize(h, p, size);

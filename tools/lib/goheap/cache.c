@@ -6,7 +6,10 @@
  * until it ends. When the heap is closed, the caches of other threads lose their
  * objects and their heap; the next heap in the slot takes them over.
  */
+#define _GNU_SOURCE
 #include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "big.h"
 #include "cache.h"
@@ -34,21 +37,24 @@ __thread struct lg_cache *lg_cache_tls[LG_HEAPS] = {
 static __thread bool exiting;
 
 /* Protected by lg_lock. */
-static struct lg_cache *all_caches;	/* of threads that run */
-static struct lg_cache *spare_caches;	/* of threads that ended */
+static struct lg_shelf *all_shelves;	/* of threads that run */
+static struct lg_shelf *spare_shelves;	/* of threads that ended */
 
 static pthread_key_t thread_key;
 
 /* ---- a thread's cache --------------------------------------------------- */
 
-static size_t cache_size(const struct goheap *h)
+/* Whole pages, which children do not see; the shelf follows. */
+static size_t cache_bytes(void)
 {
-	size_t n = 0;
-	unsigned int i;
+	size_t page = sysconf(_SC_PAGESIZE);
 
-	for (i = 1; i < h->nr_classes; i++)
-		n += h->class[i].max;
-	return sizeof(struct lg_cache) + n * sizeof(void *);
+	return (sizeof(struct lg_cache) + page - 1) & -page;
+}
+
+static struct lg_shelf *shelf_of(struct lg_cache *c)
+{
+	return (void *)((char *)c + cache_bytes());
 }
 
 static uint32_t first_cap(const struct lg_class *k)
@@ -60,9 +66,49 @@ static uint32_t first_cap(const struct lg_class *k)
 	return cap ? cap : 1;
 }
 
+/* Slots of all classes, as few as there are at first, and as many as there may be. */
+static size_t nr_first(const struct goheap *h)
+{
+	size_t n = 0;
+	unsigned int i;
+
+	for (i = 1; i < h->nr_classes; i++)
+		n += first_cap(&h->class[i]);
+	return n;
+}
+
+static size_t nr_max(const struct goheap *h, unsigned int classes)
+{
+	size_t n = 0;
+	unsigned int i;
+
+	for (i = 1; i < classes; i++)
+		n += h->class[i].max;
+	return n;
+}
+
+static size_t shelf_bytes(const struct goheap *h)
+{
+	size_t n = nr_first(h) + nr_max(h, h->nr_classes);
+
+	return sizeof(struct lg_shelf) + n * sizeof(void *);
+}
+
+static struct lg_shelf *shelf_new(const struct goheap *h)
+{
+	struct lg_cache *c = lg_sys_map(cache_bytes() + shelf_bytes(h));
+
+	if (!c)
+		return NULL;
+	/* A sandbox may refuse it. Then only children of fork() know. */
+	madvise(c, cache_bytes(), MADV_WIPEONFORK);
+	shelf_of(c)->cache = c;
+	return shelf_of(c);
+}
+
 static void cache_setup(struct goheap *h, struct lg_cache *c)
 {
-	void **slots = c->slots;
+	void **slots = shelf_of(c)->slots;
 	unsigned int i;
 
 	c->bytes = 0;
@@ -85,11 +131,32 @@ static void cache_setup(struct goheap *h, struct lg_cache *c)
 			.shift = k->shift,
 			.nelems = k->nelems,
 		};
-		slots += k->max;
+		slots += c->mag[i].cap;
 		c->bytes += (size_t)c->mag[i].cap * k->size;
 	}
 
 	c->id = h->id;
+}
+
+/**
+ * lg_cache_more_slots() - give a magazine all slots that it may have
+ * @h: the heap
+ * @c: the cache
+ * @class: size class
+ *
+ * At first, those of all classes are close together: programs that allocate little, and
+ * their children, touch few pages.
+ */
+void lg_cache_more_slots(struct goheap *h, struct lg_cache *c,
+			 unsigned int class)
+{
+	void **slots = shelf_of(c)->slots + nr_first(h) + nr_max(h, class);
+	struct lg_mag *m = &c->mag[class];
+
+	if (m->slot == slots)
+		return;
+	memcpy(slots, m->slot, m->cap * sizeof(*slots));
+	m->slot = slots;
 }
 
 /* Nothing is in it any more, and nothing goes in until cache_setup(). */
@@ -106,20 +173,20 @@ static void cache_reset(struct lg_cache *c)
 
 static struct lg_cache *cache_new(struct goheap *h)
 {
-	struct lg_cache *c;
+	struct lg_shelf *shelf;
 
 	pthread_mutex_lock(&lg_lock);
-	c = spare_caches;
-	if (c)
-		spare_caches = c->next;
+	shelf = spare_shelves;
+	if (shelf)
+		spare_shelves = shelf->next;
 	else
-		c = lg_sys_map(cache_size(h));
-	if (c) {
-		c->next = all_caches;
-		all_caches = c;
+		shelf = shelf_new(h);
+	if (shelf) {
+		shelf->next = all_shelves;
+		all_shelves = shelf;
 	}
 	pthread_mutex_unlock(&lg_lock);
-	return c;
+	return shelf ? shelf->cache : NULL;
 }
 
 /* The thread's first call for the slot. free() gets here, too, so errno is kept. */
@@ -140,7 +207,8 @@ static struct lg_cache *cache_first(struct goheap *h)
  * lg_cache_get() - this thread's cache
  * @h: the heap
  *
- * Return: the cache; NULL if the thread is about to end, or there is no memory.
+ * Return: the cache; NULL if the thread is about to end, there is no memory, or this is a
+ * child that has lost the heap.
  */
 struct lg_cache *lg_cache_get(struct goheap *h)
 {
@@ -148,7 +216,9 @@ struct lg_cache *lg_cache_get(struct goheap *h)
 
 	if (likely(c->id == h->id))
 		return c;
-	if (exiting)
+	if (unlikely(!*lg_alive))
+		lg_fork_found();
+	if (exiting || h->books.barred == LG_BOOKS_LOST)
 		return NULL;
 	if (c == &no_cache)
 		c = cache_first(h);
@@ -270,19 +340,21 @@ static struct goheap *heap_of(const struct lg_cache *c)
 {
 	unsigned int i;
 
-	for (i = 0; c->id && i < LG_HEAPS; i++)
+	for (i = 0; c->id && i < lg_nheaps; i++)
 		if (lg_heaps[i].id == c->id)
 			return &lg_heaps[i];
 	return NULL;
 }
 
-static void all_caches_del(struct lg_cache *c)
+static void retire(struct lg_shelf *shelf)
 {
-	struct lg_cache **at = &all_caches;
+	struct lg_shelf **at = &all_shelves;
 
-	while (*at != c)
+	while (*at != shelf)
 		at = &(*at)->next;
-	*at = c->next;
+	*at = shelf->next;
+	shelf->next = spare_shelves;
+	spare_shelves = shelf;
 }
 
 /*
@@ -303,7 +375,7 @@ static struct goheap *thread_leaves(const struct lg_cache *c)
 static void thread_left(struct goheap *h)
 {
 	pthread_mutex_lock(&lg_lock);
-	/* In a child, lg_cache_forget_all() has cleared it. */
+	/* A child has cleared it. */
 	if (h && h->leaving)
 		h->leaving--;
 }
@@ -332,9 +404,7 @@ static void thread_exit(void *unused)
 		thread_left(h);
 
 		cache_reset(c);
-		all_caches_del(c);
-		c->next = spare_caches;
-		spare_caches = c;
+		retire(shelf_of(c));
 		pthread_mutex_unlock(&lg_lock);
 	}
 }
@@ -375,12 +445,58 @@ void lg_cache_lock_heap(struct goheap *h)
  */
 void lg_cache_forget_all(struct goheap *h)
 {
-	struct lg_cache *c;
+	struct lg_shelf *shelf;
 
 	h->leaving = 0;
-	for (c = all_caches; c; c = c->next)
-		if (c->id == h->id)
-			cache_reset(c);
+	for (shelf = all_shelves; shelf; shelf = shelf->next)
+		if (shelf->cache->id == h->id)
+			cache_reset(shelf->cache);
+}
+
+static bool is_mine(const struct lg_cache *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < LG_HEAPS; i++)
+		if (lg_cache_tls[i] == c)
+			return true;
+	return false;
+}
+
+/**
+ * lg_cache_forget_others() - in a child, forget what threads kept that it does not have
+ */
+void lg_cache_forget_others(void)
+{
+	struct lg_shelf *shelf, *next;
+
+	for (shelf = all_shelves; shelf; shelf = next) {
+		next = shelf->next;
+		if (is_mine(shelf->cache))
+			continue;
+		if (shelf->cache->id)
+			cache_reset(shelf->cache);
+		retire(shelf);
+	}
+}
+
+/**
+ * lg_cache_keep() - whether a child gets what this thread keeps of private heaps
+ * @keep: whether it does
+ *
+ * What is free in a heap that processes share, only one of them may have.
+ */
+void lg_cache_keep(bool keep)
+{
+	int saved = errno;
+	unsigned int i;
+
+	for (i = 0; i < lg_nheaps; i++)
+		if (lg_cache_tls[i] != &no_cache &&
+		    (!keep || lg_is_private(&lg_heaps[i])))
+			madvise(lg_cache_tls[i], cache_bytes(),
+				keep ? MADV_KEEPONFORK : MADV_WIPEONFORK);
+	errno = saved;
 }
 
 /**
@@ -391,12 +507,14 @@ void lg_cache_forget_all(struct goheap *h)
  */
 size_t lg_cache_bytes_all(struct goheap *h)
 {
-	struct lg_cache *c;
+	struct lg_shelf *shelf;
 	size_t bytes = 0;
 	unsigned int i;
 
 	pthread_mutex_lock(&lg_lock);
-	for (c = all_caches; c; c = c->next) {
+	for (shelf = all_shelves; shelf; shelf = shelf->next) {
+		struct lg_cache *c = shelf->cache;
+
 		if (c->id != h->id)
 			continue;
 		for (i = 1; i < h->nr_classes; i++)

@@ -9,6 +9,8 @@ extern __thread struct lg_cache *lg_cache_tls[LG_HEAPS];
 
 int lg_cache_init(void);
 struct lg_cache *lg_cache_get(struct goheap *h);
+void lg_cache_more_slots(struct goheap *h, struct lg_cache *c,
+			 unsigned int class);
 void lg_cache_check_trims(struct goheap *h, struct lg_cache *c);
 void lg_cache_free_later(struct goheap *h, void *p, size_t bytes);
 void lg_cache_trim(struct goheap *h);
@@ -17,6 +19,8 @@ bool lg_cache_reclaim(struct goheap *h, size_t size);
 /* The caches of all threads. */
 void lg_cache_lock_heap(struct goheap *h);
 void lg_cache_forget_all(struct goheap *h);
+void lg_cache_forget_others(void);
+void lg_cache_keep(bool keep);
 size_t lg_cache_bytes_all(struct goheap *h);
 
 /* The magazine for objects in a page with @entry. */

@@ -78,22 +78,3 @@ int lg_device_begin(struct goheap *h)
 	lg_class_setup(h, from);
 	return lg_window_map(h, &info);
 }
-
-/**
- * lg_device_reopen() - make a new heap in place of one that was left
- * @h: the heap: in a child, which has left that of its parent
- *
- * Return: 0, or -1 with errno.
- */
-int lg_device_reopen(struct goheap *h)
-{
-	h->fd = lg_device_open(h->path);
-	if (h->fd < 0)
-		return -1;
-	if (lg_device_begin(h)) {
-		lg_sys_close(h->fd);
-		h->fd = -1;
-		return -1;
-	}
-	return 0;
-}

@@ -6,6 +6,5 @@
 
 int lg_device_open(const char *path);
 int lg_device_begin(struct goheap *h);
-int lg_device_reopen(struct goheap *h);
 
 #endif /* LG_DEVICE_H */

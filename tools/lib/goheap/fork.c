@@ -2,91 +2,117 @@
 /*
  * fork: what becomes of a heap in a child.
  *
- * The window is shared memory, and the session belongs to the parent. So a child
- * begins without a session and with empty magazines. For a heap that processes
- * share, that is all.
+ * A heap that processes share stays shared, but the session and all that is free in this
+ * process belong to the parent. So a child begins without them.
  *
- * A heap that stands in for malloc() must be private. With GOHEAP_FORK_COPY, the
- * child copies all of it to memory of its own at the same addresses, while the
- * thread of the parent that called fork() waits. The child cannot allocate from the
- * copy; it opens a heap of its own when it first allocates.
+ * A private heap is copied by fork() with all other memory of the process, and so are its
+ * books. They must not be half changed then by a thread that the child does not have. No
+ * lock is held for that: what fork() does next may wait for a lock of glibc's whose owner
+ * waits for memory. Instead, other threads are kept from the books. They use another
+ * allocator meanwhile, or wait.
  *
- * Other threads of the parent run on. The locks keep them from freeing pages
- * meanwhile, but a store of theirs may or may not be in the copy.
+ * The caches of threads are not in a child's memory (MADV_WIPEONFORK), except for that of
+ * the thread that forks. So a child that comes by clone() or _Fork() finds nothing there
+ * that its parent has as well, and goes the slow way, where it learns that it is a child.
+ * It cannot know whether the books are whole, and does not use them.
  */
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <unistd.h>
+#include <sys/single_threaded.h>
 
+#include "books.h"
 #include "cache.h"
 #include "deferred.h"
 #include "fork.h"
-#include "inherited.h"
 #include "kept.h"
 #include "kernel.h"
 #include "lock.h"
-#include "report.h"
 #include "session.h"
 #include "stock.h"
-#include "sys.h"
-#include "window.h"
 
 /*
- * The parent waits until the child has closed the end that it writes to. -1 if no
- * heap is copied, or there is no descriptor left.
+ * This thread has barred the others. From here on, until it lets them, a child of it finds
+ * the books as they should be; and before and after that, it may not.
  */
-static int done_pipe[2];
+static __thread bool bars;
 
-static bool is_copied(const struct goheap *h)
+/* There were no others: then nobody need be barred, and no lock is in wrong hands. */
+static bool alone;
+
+/* ---- before ------------------------------------------------------------- */
+
+/* When this has the lock, who had it has left the books whole. */
+static void pass(pthread_mutex_t *lock)
 {
-	return h->id && h->flags & GOHEAP_FORK_COPY && h->map;
+	pthread_mutex_lock(lock);
+	pthread_mutex_unlock(lock);
+}
+
+static void bar_others(struct goheap *h)
+{
+	unsigned int i;
+
+	__atomic_store_n(&h->books.barred, LG_BOOKS_FORKING, __ATOMIC_SEQ_CST);
+	for (i = 0; i < LG_CLASSES; i++)
+		pass(&h->stock[i].lock);
+	pass(&h->kept.lock);
+	pass(&h->books.lock);
+}
+
+static bool is_usable(const struct goheap *h)
+{
+	return h->id && lg_is_private(h) && h->books.barred != LG_BOOKS_LOST;
 }
 
 static void prepare(void)
 {
 	unsigned int i;
-	bool wait = false;
 
-	pthread_mutex_lock(&lg_lock);
-	for (i = 0; i < LG_HEAPS; i++) {
-		wait |= is_copied(&lg_heaps[i]);
-		if (lg_heaps[i].id)
-			lg_lock_all(&lg_heaps[i]);
-	}
-	if (!wait || pipe2(done_pipe, O_CLOEXEC))
-		done_pipe[0] = -1;
+	/* A signal handler may fork while this thread forks. */
+	if (lg_forks++)
+		return;
+	lg_cache_keep(true);
+	/* Or while it changes the books: then the child does without them. */
+	if (lg_inside)
+		return;
+	pthread_mutex_lock(&lg_fork_lock);
+	alone = __libc_single_threaded;
+	for (i = 0; !alone && i < lg_nheaps; i++)
+		if (is_usable(&lg_heaps[i]))
+			bar_others(&lg_heaps[i]);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	bars = true;
+}
+
+/* ---- after -------------------------------------------------------------- */
+
+static void open_books(struct goheap *h)
+{
+	__atomic_store_n(&h->books.barred, LG_BOOKS_OPEN, __ATOMIC_SEQ_CST);
+	lg_books_unpostpone(h);
+}
+
+static void let_others(void)
+{
+	unsigned int i;
+
+	bars = false;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	for (i = 0; i < lg_nheaps; i++)
+		if (is_usable(&lg_heaps[i]) &&
+		    lg_heaps[i].books.barred == LG_BOOKS_FORKING)
+			open_books(&lg_heaps[i]);
+	pthread_mutex_unlock(&lg_fork_lock);
 }
 
 static void in_parent(void)
 {
-	unsigned int i;
-	char c;
-
-	if (done_pipe[0] >= 0) {
-		lg_sys_close(done_pipe[1]);
-		/* This also ends if there is no child, or if it has died. */
-		while (read(done_pipe[0], &c, 1) < 0 && errno == EINTR)
-			;
-		lg_sys_close(done_pipe[0]);
+	if (lg_forks == 1) {
+		lg_cache_keep(false);
+		if (bars)
+			let_others();
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	}
-
-	for (i = 0; i < LG_HEAPS; i++)
-		if (lg_heaps[i].id)
-			lg_lock_release_all(&lg_heaps[i]);
-	pthread_mutex_unlock(&lg_lock);
-}
-
-/* Keep a copy of the heap, and leave the heap itself to the parent. */
-static void copy_and_leave(struct goheap *h)
-{
-	if (done_pipe[0] < 0)
-		lg_report_fork("no descriptor is left");
-	if (h->known)
-		lg_inherited_copy(h);
-	lg_window_unmap(h, h->known);
-	if (h->fd >= 0)
-		lg_sys_close(h->fd);
-	h->fd = -1;
+	/* Last, as a signal handler may still fork. */
+	lg_forks -= !!lg_forks;
 }
 
 /* The session, and all that is free, belongs to the parent. */
@@ -95,42 +121,105 @@ static void forget_all(struct goheap *h)
 	lg_cache_forget_all(h);
 	lg_session_close(h);
 	lg_deferred_forget(h);
+	/* A signal handler has forked, and what it interrupted will go on. */
+	if (lg_inside) {
+		h->books.barred = LG_BOOKS_LOST;
+		return;
+	}
 	lg_kernel_forget(h);
 	lg_stock_forget(h);
 	lg_kept_forget(h);
 	lg_lock_init(h);
 }
 
-static void in_child(void)
+/* Whether the books of a private heap are as they should be. */
+static bool is_whole(const struct goheap *h)
+{
+	if (!bars || lg_inside || !is_usable(h))
+		return false;
+	/* Another thread may have opened it meanwhile. */
+	return alone ? __libc_single_threaded :
+		       h->books.barred == LG_BOOKS_FORKING;
+}
+
+static void inherit(struct goheap *h)
+{
+	h->leaving = 0;
+	if (!lg_is_private(h))
+		forget_all(h);
+	else if (!is_whole(h))
+		h->books.barred = LG_BOOKS_LOST;
+	else if (!alone)
+		lg_lock_init(h);
+}
+
+static void become_child(void)
 {
 	pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
 	unsigned int i;
 
 	lg_lock = unlocked;
-	for (i = 0; i < LG_HEAPS; i++) {
-		struct goheap *h = &lg_heaps[i];
+	lg_cache_forget_others();
+	for (i = 0; i < lg_nheaps; i++)
+		if (lg_heaps[i].id)
+			inherit(&lg_heaps[i]);
+	*lg_alive = 1;
 
-		if (!h->id)
-			continue;
-		if (is_copied(h))
-			copy_and_leave(h);
-		forget_all(h);
+	/* If a signal handler has forked in the middle of fork(), that goes on. */
+	if (lg_forks > 1) {
+		lg_forks--;
+		return;
 	}
+	lg_fork_lock = unlocked;
+	if (lg_forks)
+		lg_cache_keep(false);
+	if (bars)
+		let_others();
+	lg_forks = 0;
+}
 
-	if (done_pipe[0] >= 0) {
-		lg_sys_close(done_pipe[0]);
-		lg_sys_close(done_pipe[1]);
-	}
+static void in_child(void)
+{
+	/* A handler that ran before may have allocated, and found out. */
+	if (lg_forks)
+		become_child();
+}
+
+/*
+ * This is a child, and nobody has said so. Either the handlers of fork() have not all run,
+ * or it does not come of fork().
+ */
+static void find_out(void)
+{
+	int saved = errno;
+
+	become_child();
+	errno = saved;
 }
 
 /**
  * lg_fork_init() - prepare for fork()
  *
- * Once in a process.
+ * Once in a process; more calls do nothing.
  *
  * Return: an error number, or 0.
  */
 int lg_fork_init(void)
 {
+	static bool done;
+
+	/* pthread_atfork() may allocate. */
+	if (__atomic_exchange_n(&done, true, __ATOMIC_RELAXED))
+		return 0;
+	lg_fork_found = find_out;
 	return pthread_atfork(prepare, in_parent, in_child);
+}
+
+/*
+ * Those who come first are called last before fork(), and first in the child: they may
+ * allocate in their handlers.
+ */
+static __attribute__((__constructor__)) void begin(void)
+{
+	lg_fork_init();
 }

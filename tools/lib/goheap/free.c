@@ -3,9 +3,9 @@
  * free: freeing an object, whatever it is.
  */
 #include "free.h"
-#include "inherited.h"
 #include "kernel.h"
 #include "large.h"
+#include "lock.h"
 #include "report.h"
 #include "small.h"
 
@@ -17,6 +17,10 @@
  */
 void lg_free_own(struct goheap *h, void *p, uint64_t entry)
 {
+	if (unlikely(!*lg_alive)) {
+		lg_fork_found();
+		return lg_free_other(h, p);
+	}
 	if (GOHEAP_PAGE_CLASS(entry))
 		lg_small_free(h, p, entry);
 	else
@@ -35,8 +39,6 @@ void lg_free_other(struct goheap *h, void *p)
 
 	if (!p)
 		return;
-	if (lg_inherited(p))
-		return lg_inherited_free(p);
 
 	entry = lg_object_entry(h, p);
 	if (entry && (entry & LG_OWN_MASK) == h->own)

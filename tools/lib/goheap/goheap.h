@@ -25,20 +25,25 @@ extern "C" {
 struct goheap;
 
 /*
- * goheap_open() flags. After fork(), the child has a private copy of all memory
- * of the heap, and a new heap for what it allocates. Without it, parent and child
- * share the heap; the child gets a session of its own when it first allocates.
+ * goheap_open() flags. The heap is of this process alone. It needs no device, and its memory
+ * is like that of malloc(): after fork(), parent and child have each its own. Without the
+ * flag, parent and child share the heap; the child gets a session of its own when it first
+ * allocates.
  */
-#define GOHEAP_FORK_COPY	0x1
+#define GOHEAP_PRIVATE		0x1
 
 /**
  * goheap_open() - make a heap
- * @path: the device, or NULL for /dev/goheap
- * @flags: GOHEAP_FORK_COPY or 0
+ * @path: the device, or NULL for /dev/goheap; NULL with GOHEAP_PRIVATE
+ * @flags: GOHEAP_PRIVATE or 0
  *
  * Return: the heap, or NULL with errno: what open() sets; EMFILE also if the
  * process has 16 heaps open already; EPROTO if the file is no goheap; ENOMEM if
- * there is no room in the address space.
+ * there is no room in the address space; EINVAL if @flags are unknown, or do not go with
+ * @path.
+ *
+ * What a private heap cannot do fails with EOPNOTSUPP: it has no descriptor, no session and
+ * no roots, and nothing in it can be given or published.
  */
 struct goheap *goheap_open(const char *path, unsigned int flags);
 
@@ -64,9 +69,8 @@ void goheap_close(struct goheap *h);
  * goheap_fd() - the heap's descriptor, to be passed to other processes
  * @h: the heap
  *
- * Return: the descriptor, which stays the library's; -1 in a child with
- * GOHEAP_FORK_COPY that has not allocated yet, or when the library has noticed that
- * the program closed it.
+ * Return: the descriptor, which stays the library's; -1 if the heap is private, or when the
+ * library has noticed that the program closed it.
  */
 int goheap_fd(const struct goheap *h);
 

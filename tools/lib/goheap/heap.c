@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "books.h"
 #include "cache.h"
 #include "deferred.h"
 #include "device.h"
@@ -52,13 +53,21 @@ static void heap_reset(struct goheap *h)
 	lg_lock_init(h);
 }
 
+static void unmap(struct goheap *h)
+{
+	if (lg_is_private(h))
+		lg_books_end(h);
+	else
+		lg_window_unmap(h);
+}
+
 /* On failure, @h->fd stays open. */
 static int heap_begin(struct goheap *h)
 {
-	if (lg_device_begin(h))
+	if (lg_is_private(h) ? lg_books_begin(h) : lg_device_begin(h))
 		return -1;
 	if (lg_stock_setup(h)) {
-		lg_window_unmap(h, 0);
+		unmap(h);
 		errno = ENOMEM;
 		return -1;
 	}
@@ -69,9 +78,12 @@ static struct goheap *heap_slot(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < LG_HEAPS; i++)
+	for (i = 0; i < LG_HEAPS; i++) {
+		if (i == lg_nheaps)
+			lg_nheaps++;
 		if (!lg_heaps[i].id)
 			return &lg_heaps[i];
+	}
 	errno = EMFILE;
 	return NULL;
 }
@@ -83,6 +95,8 @@ static int init_once(void)
 	if (done)
 		return 0;
 	errno = lg_cache_init();
+	if (!errno && lg_lock_begin())
+		return -1;
 	if (!errno)
 		errno = lg_fork_init();
 	done = !errno;
@@ -90,7 +104,7 @@ static int init_once(void)
 }
 
 /* lg_lock is held. On failure, @fd stays open. */
-static struct goheap *heap_new(int fd, const char *path, unsigned int flags)
+static struct goheap *heap_new(int fd, unsigned int flags)
 {
 	struct goheap *h = init_once() ? NULL : heap_slot();
 	int err;
@@ -100,7 +114,6 @@ static struct goheap *heap_new(int fd, const char *path, unsigned int flags)
 	heap_reset(h);
 	h->fd = fd;
 	h->flags = flags;
-	memcpy(h->path, path, strlen(path) + 1);
 
 	if (heap_begin(h)) {
 		err = errno;
@@ -112,19 +125,28 @@ static struct goheap *heap_new(int fd, const char *path, unsigned int flags)
 	return h;
 }
 
-/* Takes over the descriptor, and closes it on failure. */
-static struct goheap *heap_open(int fd, const char *path, unsigned int flags)
+static struct goheap *heap_open(int fd, unsigned int flags)
 {
 	struct goheap *h;
 	int err;
 
-	if (fd < 0)
-		return NULL;
+	if (unlikely(!*lg_alive))
+		lg_fork_found();
 	pthread_mutex_lock(&lg_lock);
-	h = heap_new(fd, path, flags);
+	h = heap_new(fd, flags);
 	err = errno;
 	pthread_mutex_unlock(&lg_lock);
-	if (!h)
+	errno = err;
+	return h;
+}
+
+/* Takes over the descriptor, and closes it on failure. */
+static struct goheap *heap_open_fd(int fd)
+{
+	struct goheap *h = fd < 0 ? NULL : heap_open(fd, 0);
+	int err = errno;
+
+	if (!h && fd >= 0)
 		lg_sys_close(fd);
 	errno = err;
 	return h;
@@ -132,14 +154,13 @@ static struct goheap *heap_open(int fd, const char *path, unsigned int flags)
 
 LG_EXPORT struct goheap *goheap_open(const char *path, unsigned int flags)
 {
-	if (!path)
-		path = DEVICE;
-	if (flags & ~GOHEAP_FORK_COPY ||
-	    strlen(path) >= sizeof(lg_heaps[0].path)) {
+	if (flags & ~GOHEAP_PRIVATE || (flags && path)) {
 		errno = EINVAL;
 		return NULL;
 	}
-	return heap_open(lg_device_open(path), path, flags);
+	if (flags & GOHEAP_PRIVATE)
+		return heap_open(-1, flags);
+	return heap_open_fd(lg_device_open(path ? path : DEVICE));
 }
 
 LG_EXPORT struct goheap *goheap_open_fd(int fd, unsigned int flags)
@@ -153,7 +174,7 @@ LG_EXPORT struct goheap *goheap_open_fd(int fd, unsigned int flags)
 	dup = fcntl(fd, F_DUPFD_CLOEXEC, LG_HIGH_FD);
 	if (dup < 0)
 		dup = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	return heap_open(dup, "", flags);
+	return heap_open_fd(dup);
 }
 
 LG_EXPORT void goheap_close(struct goheap *h)
@@ -166,12 +187,14 @@ LG_EXPORT void goheap_close(struct goheap *h)
 	lg_held_flush(h);
 	lg_kernel_unpark(h);
 
+	if (unlikely(!*lg_alive))
+		lg_fork_found();
 	lg_cache_lock_heap(h);
 	lg_cache_forget_all(h);
 	lg_kernel_forget(h);
 	lg_session_close(h);
 	lg_deferred_unmap(h);
-	lg_window_unmap(h, 0);
+	unmap(h);
 	lg_stock_release(h);
 	if (h->fd >= 0)
 		lg_sys_close(h->fd);

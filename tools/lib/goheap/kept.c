@@ -4,6 +4,7 @@
  */
 #include "kept.h"
 #include "kernel.h"
+#include "lock.h"
 
 /* The caller holds the lock. */
 static void *remove_one(struct lg_kept *k, unsigned int i)
@@ -31,37 +32,59 @@ void *lg_kept_take(struct goheap *h, size_t bytes)
 	unsigned int i;
 	void *p = NULL;
 
-	pthread_mutex_lock(&k->lock);
+	if (!lg_enter(h, &k->lock))
+		return NULL;
 	k->now++;
 	for (i = k->n; i-- && !p;)
 		if (k->object[i].bytes >= bytes &&
 		    k->object[i].bytes <= bytes + bytes / 8)
 			p = remove_one(k, i);
-	pthread_mutex_unlock(&k->lock);
+	lg_leave(&k->lock);
 	return p;
 }
 
-/* Whether the oldest object must go, if one of @bytes is to be added. */
-static bool too_much(const struct lg_kept *k, size_t bytes)
+/*
+ * Bytes that may be kept. Those of a private heap save no system call, so they should not
+ * be many: a 16th of what it has.
+ */
+static size_t most_kept(const struct goheap *h)
 {
+	size_t some = h->known / 16;
+
+	if (!lg_is_private(h) || some > LG_KEPT_BYTES)
+		return LG_KEPT_BYTES;
+	return some;
+}
+
+/* Whether the oldest object must go, if one of @bytes is to be added. */
+static bool too_much(const struct goheap *h, size_t bytes)
+{
+	const struct lg_kept *k = &h->kept;
+
 	return k->n && (k->n == LG_KEPT_MAX ||
-			k->bytes + bytes > LG_KEPT_BYTES ||
+			k->bytes + bytes > most_kept(h) ||
 			k->now - k->when[0] > LG_KEPT_AGE);
 }
 
-/* Returns how many others must be freed. */
-static unsigned int add(struct lg_kept *k, void *p, size_t bytes, void **out)
+/* Returns how many must be freed: others, or this. */
+static unsigned int add(struct goheap *h, void *p, size_t bytes, void **out)
 {
+	struct lg_kept *k = &h->kept;
 	unsigned int n = 0;
+	int saved = errno;
 
-	pthread_mutex_lock(&k->lock);
+	if (!lg_enter(h, &k->lock)) {
+		errno = saved;
+		out[0] = p;
+		return 1;
+	}
 	k->now++;
-	while (too_much(k, bytes))
+	while (too_much(h, bytes))
 		out[n++] = remove_one(k, 0);
 	k->object[k->n] = (struct lg_big){ .p = p, .bytes = bytes };
 	k->when[k->n++] = k->now;
 	k->bytes += bytes;
-	pthread_mutex_unlock(&k->lock);
+	lg_leave(&k->lock);
 	return n;
 }
 
@@ -74,7 +97,7 @@ static unsigned int add(struct lg_kept *k, void *p, size_t bytes, void **out)
 void lg_kept_put(struct goheap *h, void *p, size_t bytes)
 {
 	void *out[LG_KEPT_MAX];
-	unsigned int n = add(&h->kept, p, bytes, out);
+	unsigned int n = add(h, p, bytes, out);
 
 	lg_kernel_free(h, out, n);
 }
@@ -89,10 +112,11 @@ void lg_kept_empty(struct goheap *h)
 	void *out[LG_KEPT_MAX];
 	unsigned int n = 0;
 
-	pthread_mutex_lock(&k->lock);
+	if (!lg_enter(h, &k->lock))
+		return;
 	while (k->n)
 		out[n++] = remove_one(k, 0);
-	pthread_mutex_unlock(&k->lock);
+	lg_leave(&k->lock);
 	lg_kernel_free(h, out, n);
 }
 

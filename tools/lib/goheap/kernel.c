@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * kernel: the system calls that allocate, free, resize and trim.
+ * kernel: the system calls that allocate, free, resize and trim; for a private heap, what
+ * does the same without them.
  */
 #include <sys/ioctl.h>
 
+#include "books.h"
 #include "kernel.h"
+#include "lock.h"
 #include "object.h"
 #include "report.h"
 #include "session.h"
@@ -87,11 +90,9 @@ static unsigned int alloc(struct goheap *h, struct goheap_alloc_req *req)
 		return 0;
 	}
 
-	pthread_rwlock_rdlock(&h->io);
 	err = alloc_offsets(h, req) ? errno : 0;
 	if (!err)
 		got = to_pointers(h, objects, req->count, req->length);
-	pthread_rwlock_unlock(&h->io);
 
 	if (!got)
 		errno = err ? err : ENOMEM;
@@ -99,28 +100,57 @@ static unsigned int alloc(struct goheap *h, struct goheap_alloc_req *req)
 }
 
 /**
- * lg_kernel_alloc() - allocate objects
+ * lg_kernel_alloc() - allocate small objects
  * @h: the heap
- * @size: bytes
- * @align: bytes, or 0
+ * @class: their size class
  * @objects: where they go
  * @n: how many, up to GOHEAP_MAX_BATCH
  *
- * Return: how many there are; if none, errno is ENOMEM, EPERM or EOWNERDEAD. After
- * ENOMEM, lg_cache_reclaim() may make another call succeed.
+ * Return: how many there are; if none, errno is ENOMEM, EPERM or EOWNERDEAD, or EAGAIN,
+ * see lg_enter(). After ENOMEM, lg_cache_reclaim() may make another call succeed.
  */
-unsigned int lg_kernel_alloc(struct goheap *h, size_t size, size_t align,
+unsigned int lg_kernel_alloc(struct goheap *h, unsigned int class,
 			     void **objects, unsigned int n)
 {
 	struct goheap_alloc_req req = {
 		.size = sizeof(req),
-		.length = size,
-		.align = align,
+		.length = h->class[class].size,
 		.offsets = (uintptr_t)objects,
 		.count = n,
 	};
 
+	if (lg_is_private(h))
+		return lg_books_alloc(h, class, objects, n);
 	return alloc(h, &req);
+}
+
+/**
+ * lg_kernel_alloc_large() - allocate a large object
+ * @h: the heap
+ * @size: bytes
+ * @align: bytes, or 0
+ * @zero: it must be zeroed; the kernel always does that
+ *
+ * Return: the object; NULL with errno as lg_kernel_alloc().
+ */
+void *lg_kernel_alloc_large(struct goheap *h, size_t size, size_t align,
+			    bool zero)
+{
+	void *p = NULL;
+	struct goheap_alloc_req req = {
+		.size = sizeof(req),
+		.length = size,
+		.align = align,
+		.offsets = (uintptr_t)&p,
+		.count = 1,
+	};
+
+	if (!lg_is_private(h))
+		return alloc(h, &req) ? p : NULL;
+	if (!lg_kernel_too_long(h, size))
+		return lg_books_alloc_large(h, size, align, zero);
+	errno = ENOMEM;
+	return NULL;
 }
 
 /**
@@ -160,6 +190,8 @@ int lg_kernel_resize(struct goheap *h, void *p, size_t size)
 		.length = size,
 	};
 
+	if (lg_is_private(h))
+		return lg_books_resize(h, p, size);
 	if (req.offset + size > h->window ||
 	    lg_session_ioctl(h, GOHEAP_IOC_RESIZE, &req))
 		return -1;
@@ -211,12 +243,10 @@ static bool free_some(struct goheap *h, uint64_t *offsets, unsigned int n)
 	while (n) {
 		some = n < most ? n : most;
 		bad = some;
-		pthread_rwlock_rdlock(&h->io);
 		fd = lg_session_fd(h);
 		err = fd < 0 ? errno :
 		      lg_session_error(h, fd,
 				       free_offsets(h, offsets, some, &bad));
-		pthread_rwlock_unlock(&h->io);
 
 		if (!err) {
 			offsets += some;
@@ -281,6 +311,8 @@ void lg_kernel_free(struct goheap *h, void **objects, unsigned int n)
 	int saved = errno;
 	bool may = n;
 
+	if (lg_is_private(h))
+		return lg_books_free(h, objects, n);
 	while (n) {
 		unsigned int i, some = n < LG_MAX_BATCH ? n : LG_MAX_BATCH;
 
@@ -304,9 +336,9 @@ void lg_kernel_trim(struct goheap *h)
 {
 	struct goheap_trim req = { .size = sizeof(req) };
 
+	if (lg_is_private(h))
+		return lg_books_trim(h);
 	lg_kernel_unpark(h);
-	pthread_rwlock_rdlock(&h->io);
 	if (h->session_fd >= 0)
 		ioctl(h->session_fd, GOHEAP_IOC_TRIM, &req);
-	pthread_rwlock_unlock(&h->io);
 }

@@ -22,7 +22,7 @@ static noinline void *take_kept(struct goheap *h, size_t bytes)
 }
 
 static noinline void *alloc_new(struct goheap *h, size_t size, size_t bytes,
-				size_t align)
+				size_t align, bool zero)
 {
 	void *p;
 
@@ -30,12 +30,10 @@ static noinline void *alloc_new(struct goheap *h, size_t size, size_t bytes,
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (lg_kernel_alloc(h, bytes, align, &p, 1))
-		return p;
-	if (lg_cache_reclaim(h, bytes) &&
-	    lg_kernel_alloc(h, bytes, align, &p, 1))
-		return p;
-	return NULL;
+	p = lg_kernel_alloc_large(h, bytes, align, zero);
+	if (!p && lg_cache_reclaim(h, bytes))
+		p = lg_kernel_alloc_large(h, bytes, align, zero);
+	return p;
 }
 
 /**
@@ -57,9 +55,8 @@ void *lg_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
 		if (unlikely(!p))
 			p = take_kept(h, bytes);
 	}
-	/* The kernel zeroes what it allocates. */
 	if (!p)
-		return alloc_new(h, size, bytes, align);
+		return alloc_new(h, size, bytes, align, zero);
 
 	*lg_object_npages(h, p) &= ~LG_KEPT;
 	return zero ? memset(p, 0, size) : p;
@@ -101,10 +98,10 @@ void lg_large_free(struct goheap *h, void *p, uint64_t entry)
 		return lg_report_bad_free(h, p, EINVAL);
 	if (*npages & LG_KEPT)
 		return lg_report_bad_free(h, p, ENOENT);
+	*npages |= LG_KEPT;
 	if (bytes > LG_KEPT_LONGEST)
 		return lg_kernel_free(h, &p, 1);
 
-	*npages |= LG_KEPT;
 	if (unlikely(!lg_big_push(h, lg_cache_tls[h->slot], p, bytes)))
 		keep(h, p, bytes);
 }

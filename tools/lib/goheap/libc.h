@@ -12,7 +12,5 @@ void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void *__libc_memalign(size_t align, size_t size);
 void __libc_free(void *p);
-int __close(int fd);
-int __dup2(int from, int to);
 
 #endif /* LG_LIBC_H */

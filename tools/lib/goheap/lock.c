@@ -1,12 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * lock: all heaps, and taking all locks of one. The order is in types.h.
+ * lock: all heaps, their locks, and when they may be taken. The order is in types.h.
  */
 #define _GNU_SOURCE
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "lock.h"
+#include "sys.h"
 
 struct goheap lg_heaps[LG_HEAPS];
+unsigned int lg_nheaps;
 pthread_mutex_t lg_lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_mutex_t lg_fork_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static unsigned int always = 1;
+unsigned int *lg_alive = &always;
+void (*lg_fork_found)(void);
+
+__thread unsigned int lg_inside;
+__thread unsigned int lg_forks;
+
+/**
+ * lg_lock_begin() - have children notice that they are children
+ *
+ * Once in a process.
+ *
+ * Return: 0, or -1 with errno.
+ */
+int lg_lock_begin(void)
+{
+	unsigned int *word = lg_sys_map(sizeof(*word));
+
+	if (!word)
+		return -1;
+	/* A sandbox may refuse it. Then only children of fork() know. */
+	madvise(word, sysconf(_SC_PAGESIZE), MADV_WIPEONFORK);
+	*word = 1;
+	lg_alive = word;
+	return 0;
+}
 
 /**
  * lg_lock_init() - initialize the locks of a heap
@@ -17,49 +50,56 @@ pthread_mutex_t lg_lock = PTHREAD_MUTEX_INITIALIZER;
  */
 void lg_lock_init(struct goheap *h)
 {
-	pthread_rwlockattr_t attr;
 	unsigned int i;
-
-	/* Otherwise threads that allocate all the time would starve fork(). */
-	pthread_rwlockattr_init(&attr);
-	pthread_rwlockattr_setkind_np(&attr,
-				      PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(&h->io, &attr);
 
 	pthread_mutex_init(&h->session_lock, NULL);
 	pthread_mutex_init(&h->kept.lock, NULL);
+	pthread_mutex_init(&h->books.lock, NULL);
 	for (i = 0; i < LG_CLASSES; i++)
 		pthread_mutex_init(&h->stock[i].lock, NULL);
 }
 
-/**
- * lg_lock_all() - take all locks of a heap, before fork()
- * @h: the heap
- *
- * lg_lock must be held.
+/*
+ * @lock is held. While another thread forks, it must not be: that thread may wait for a
+ * lock of the program's, or of glibc's, that this one has. But who has one of the heap's
+ * other locks goes on: fork() waits for that.
  */
-void lg_lock_all(struct goheap *h)
+static bool enter_barred(struct goheap *h, pthread_mutex_t *lock)
 {
-	unsigned int i;
+	unsigned int *barred = &h->books.barred;
 
-	pthread_rwlock_wrlock(&h->io);
-	pthread_mutex_lock(&h->session_lock);
-	for (i = 1; i < LG_CLASSES; i++)
-		pthread_mutex_lock(&h->stock[i].lock);
-	pthread_mutex_lock(&h->kept.lock);
+	if (*barred == LG_BOOKS_FORKING && (lg_forks || lg_inside > 1))
+		return true;
+	lg_leave(lock);
+	if (h->books.falls_back) {
+		errno = EAGAIN;
+		return false;
+	}
+	/* Where there is no other allocator, it has to wait. */
+	pthread_mutex_lock(&lg_fork_lock);
+	pthread_mutex_unlock(&lg_fork_lock);
+	return lg_enter(h, lock);
 }
 
 /**
- * lg_lock_release_all() - release them, in the parent
+ * lg_enter() - take a lock of a heap to touch its books
  * @h: the heap
+ * @lock: the lock; lg_leave() lets go of it
+ *
+ * Return: false, with errno, if this thread may not: EAGAIN while another one forks, and
+ * EPERM in a child that has nothing of a private heap but its contents.
  */
-void lg_lock_release_all(struct goheap *h)
+bool lg_enter(struct goheap *h, pthread_mutex_t *lock)
 {
-	unsigned int i;
-
-	pthread_mutex_unlock(&h->kept.lock);
-	for (i = 1; i < LG_CLASSES; i++)
-		pthread_mutex_unlock(&h->stock[i].lock);
-	pthread_mutex_unlock(&h->session_lock);
-	pthread_rwlock_unlock(&h->io);
+	if (unlikely(!*lg_alive))
+		lg_fork_found();
+	/* The lock may be one of a thread's that this process does not have. */
+	if (unlikely(h->books.barred == LG_BOOKS_LOST)) {
+		errno = EPERM;
+		return false;
+	}
+	lg_inside++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	pthread_mutex_lock(lock);
+	return likely(!h->books.barred) || enter_barred(h, lock);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "class.h"
+#include "lock.h"
 #include "object.h"
 
 /**
@@ -40,7 +41,7 @@ static bool is_readable(struct goheap *h, uint64_t offset)
 
 	if (likely(offset < known))
 		return true;
-	if (offset >= h->window)
+	if (offset >= h->window || lg_is_private(h))
 		return false;
 
 	syscall(SYS_rt_sigprocmask, ~0, at, NULL, 8);
@@ -131,6 +132,9 @@ size_t lg_object_size(struct goheap *h, const void *p)
 		return lg_class_has(k, entry, offset) ? k->size : 0;
 	if (!lg_object_starts_large(p, entry))
 		return 0;
+	if (lg_is_private(h))
+		return (size_t)(*lg_object_npages(h, p) & ~LG_KEPT)
+		       << LG_PAGE_SHIFT;
 	return large_pages(h, p) << LG_PAGE_SHIFT;
 }
 

@@ -3,24 +3,20 @@
  * preload: malloc() and the like, on a private heap of the process.
  *
  * LD_PRELOAD=libgoheap-malloc.so. The first call opens the heap. glibc's own
- * allocator serves calls that come meanwhile, those of glibc itself (see
- * own_calls.c), those that the heap has no room for, and all if the heap cannot be
- * opened. The address of a pointer tells which of the two it belongs to.
+ * allocator serves calls that come meanwhile, or while another thread forks, those that
+ * the heap has no room for, and all in a child that has lost the heap, see fork.c. The
+ * address of a pointer tells which of the two it belongs to.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "alloc.h"
 #include "free.h"
-#include "inherited.h"
 #include "libc.h"
 #include "lock.h"
-#include "own_calls.h"
 #include "report.h"
-#include "session.h"
 
 enum state {
 	NEW,
@@ -39,55 +35,46 @@ static enum state state;
 /*
  * Only if somebody asks for it: descriptor 2 may be anything, such as the program's data.
  */
-static void say(const char *what, const char *which, const char *why)
+static void say_why(int err)
 {
 	const char *const says[] = {
-		"goheap: ", what, which, ": ", why, "; using glibc's malloc()\n",
+		"goheap: no heap: ", strerrordesc_np(err),
+		"; using glibc's malloc()\n",
 	};
 	unsigned int i;
 
 	if (!secure_getenv("GOHEAP_VERBOSE"))
 		return;
 	for (i = 0; i < sizeof(says) / sizeof(*says); i++)
-		if (says[i] && write(STDERR_FILENO, says[i],
-				     strlen(says[i])) < 0)
+		if (write(STDERR_FILENO, says[i], strlen(says[i])) < 0)
 			break;
 }
 
-static void say_why(const char *path)
-{
-	say("cannot use ", path, strerrordesc_np(errno));
-}
-
 /*
- * The only one of glibc's functions that has no other name. It is looked up early, as the
- * loader's lock may be held when it is needed.
+ * The only ones of glibc's functions that have no other name. They are looked up early, as
+ * the loader's lock may be held when they are needed.
  */
 static size_t (*libc_usable_size)(void *p);
+static void *(*libc_dlopen)(const char *file, int mode);
+
+static void look_up(void)
+{
+	libc_usable_size = (size_t (*)(void *))dlsym(RTLD_NEXT,
+						     "malloc_usable_size");
+	libc_dlopen = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
+}
 
 static enum state open_heap(void)
 {
-	const char *path = secure_getenv("GOHEAP_DEVICE");
 	struct goheap *h;
 
-	libc_usable_size = (size_t (*)(void *))dlsym(RTLD_NEXT,
-						     "malloc_usable_size");
-	if (!path)
-		path = "/dev/goheap";
-	h = lg_own_calls() ? NULL : goheap_open(path, GOHEAP_FORK_COPY);
-	if (h && goheap_session(h))
+	look_up();
+	h = goheap_open(NULL, GOHEAP_PRIVATE);
+	if (h) {
+		h->books.falls_back = true;
 		return READY;
-	say_why(path);
-	goheap_close(h);
-	return NONE;
-}
-
-/* In a child, this opens a heap of its own. */
-static enum state attach_heap(void)
-{
-	if (lg_session_attach(HEAP) >= 0)
-		return READY;
-	say_why(HEAP->path);
+	}
+	say_why(errno);
 	return NONE;
 }
 
@@ -97,17 +84,12 @@ static bool ready(void)
 	enum state was = NEW;
 	int saved = errno;
 
-	if (likely(__atomic_load_n(&state, __ATOMIC_ACQUIRE) == READY &&
-		   __atomic_load_n(&HEAP->session_fd, __ATOMIC_RELAXED) !=
-			   LG_NO_SESSION))
+	if (likely(__atomic_load_n(&state, __ATOMIC_ACQUIRE) == READY))
 		return true;
-	if (__atomic_compare_exchange_n(&state, &was, OPENING, false,
-					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
-		was = open_heap();
-	else if (was == READY)
-		was = attach_heap();
-	else
+	if (!__atomic_compare_exchange_n(&state, &was, OPENING, false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
 		return false;
+	was = open_heap();
 	__atomic_store_n(&state, was, __ATOMIC_RELEASE);
 	errno = saved;
 	return was == READY;
@@ -115,10 +97,9 @@ static bool ready(void)
 
 static bool is_ours(const void *p)
 {
-	/* Another thread may be opening the heap: see window.c. */
-	uint64_t window = __atomic_load_n(&HEAP->window, __ATOMIC_ACQUIRE);
+	uint64_t known = __atomic_load_n(&HEAP->known, __ATOMIC_ACQUIRE);
 
-	return (uintptr_t)p - HEAP->base < window || lg_inherited(p);
+	return (uintptr_t)p - HEAP->base < known;
 }
 
 /* ---- when the heap has no room ------------------------------------------ */
@@ -181,8 +162,6 @@ static bool usable(size_t size)
 /* The heap failed with @err, and glibc's allocator returned @p. */
 static void *instead(void *p, size_t size, int err, int saved)
 {
-	static bool said;
-
 	if (!p) {
 		/* malloc() may set no other error. */
 		errno = ENOMEM;
@@ -193,12 +172,6 @@ static void *instead(void *p, size_t size, int err, int saved)
 	/* An object that is longer than the window says nothing about the next. */
 	if (err == ENOMEM && size <= HEAP->window)
 		note_failure(size);
-	if (err != EOWNERDEAD)
-		return p;
-
-	__atomic_store_n(&state, NONE, __ATOMIC_RELEASE);
-	if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
-		say("the heap is lost", "", "its descriptor was closed");
 	return p;
 }
 
@@ -264,7 +237,7 @@ LG_EXPORT void *calloc(size_t n, size_t size)
 	return instead(__libc_calloc(n, size), n * size, err, saved);
 }
 
-/* For an object that cannot grow in the heap, or that a child has inherited. */
+/* For an object that cannot grow in the heap. */
 static noinline void *realloc_elsewhere(void *p, size_t size)
 {
 	size_t old = goheap_usable_size(HEAP, p);
@@ -386,4 +359,16 @@ LG_EXPORT int malloc_trim(size_t pad)
 {
 	(void)pad;
 	return ready() && goheap_trim(HEAP) > 0;
+}
+
+/*
+ * With RTLD_DEEPBIND, a library would find glibc's free() before this one, for what it got
+ * from others. The real function must see who calls, for the paths that it searches: this
+ * is a jump and no call.
+ */
+LG_EXPORT void *dlopen(const char *file, int mode)
+{
+	if (!ready() && !libc_dlopen)
+		look_up();
+	return libc_dlopen(file, mode & ~RTLD_DEEPBIND);
 }

@@ -55,18 +55,3 @@ LG_EXPORT goheap_bad_free_fn goheap_on_bad_free(goheap_bad_free_fn fn)
 {
 	return __atomic_exchange_n(&bad_free_fn, fn, __ATOMIC_ACQ_REL);
 }
-
-/**
- * lg_report_fork() - end a child that cannot have its copy of the heap
- * @why: the reason
- */
-void lg_report_fork(const char *why)
-{
-	const char *const says[] = { "goheap: fork: ", why, "\n" };
-	unsigned int i;
-
-	for (i = 0; i < sizeof(says) / sizeof(*says); i++)
-		if (write(STDERR_FILENO, says[i], strlen(says[i])) < 0)
-			break;
-	_exit(127);
-}

@@ -5,6 +5,5 @@
 #include "types.h"
 
 void lg_report_bad_free(struct goheap *h, const void *p, int err);
-__noreturn void lg_report_fork(const char *why);
 
 #endif /* LG_REPORT_H */

@@ -5,7 +5,7 @@
 #include <sys/ioctl.h>
 
 #include "deferred.h"
-#include "device.h"
+#include "lock.h"
 #include "session.h"
 #include "sys.h"
 
@@ -13,8 +13,6 @@ static int attach(struct goheap *h)
 {
 	struct goheap_attach req = { .size = sizeof(req) };
 
-	if (!h->map && lg_device_reopen(h))
-		return -1;
 	if (ioctl(h->fd, GOHEAP_IOC_ATTACH, &req))
 		return -1;
 	h->session = req.session;
@@ -29,12 +27,17 @@ static int attach(struct goheap *h)
  * lg_session_attach() - begin the session, if that has not happened
  * @h: the heap
  *
- * Return: its descriptor; -1 with errno, which is EOWNERDEAD if it has ended.
+ * Return: its descriptor; -1 with errno, which is EOWNERDEAD if it has ended, and
+ * EOPNOTSUPP if the heap is private.
  */
 int lg_session_attach(struct goheap *h)
 {
 	int fd;
 
+	if (lg_is_private(h)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	pthread_mutex_lock(&h->session_lock);
 	fd = h->session_fd;
 	if (fd == LG_LOST)
@@ -110,13 +113,11 @@ int lg_session_ioctl(struct goheap *h, unsigned long cmd, void *req)
 {
 	int ret = -1, fd;
 
-	pthread_rwlock_rdlock(&h->io);
 	fd = lg_session_fd(h);
 	if (fd >= 0)
 		ret = ioctl(fd, cmd, req);
 	if (ret && fd >= 0)
 		errno = lg_session_error(h, fd, errno);
-	pthread_rwlock_unlock(&h->io);
 	return ret;
 }
 

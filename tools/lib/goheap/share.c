@@ -7,6 +7,7 @@
 #include "cache.h"
 #include "class.h"
 #include "kernel.h"
+#include "lock.h"
 #include "object.h"
 #include "session.h"
 
@@ -25,6 +26,10 @@ LG_EXPORT void *goheap_pointer(const struct goheap *h, uint64_t offset)
 /* On the heap, not the session: a process need not attach. */
 static int root(struct goheap *h, struct goheap_root *req)
 {
+	if (lg_is_private(h)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	return ioctl(h->fd, GOHEAP_IOC_ROOT, req);
 }
 
@@ -93,6 +98,16 @@ LG_EXPORT int goheap_give(struct goheap *h, void *const *objects, size_t n)
 
 /* ---- allocating what is given ------------------------------------------- */
 
+/* An object of just so many bytes. */
+static void *alloc_any(struct goheap *h, size_t bytes)
+{
+	void *p;
+
+	if (bytes > LG_MAX_SMALL)
+		return lg_kernel_alloc_large(h, bytes, 0, false);
+	return lg_kernel_alloc(h, lg_class_of(h, bytes), &p, 1) ? p : NULL;
+}
+
 static void *alloc_given(struct goheap *h, size_t bytes)
 {
 	void *p;
@@ -105,7 +120,8 @@ static void *alloc_given(struct goheap *h, size_t bytes)
 	}
 
 	/* This kernel does it in two calls. */
-	if (!lg_kernel_alloc(h, bytes, 0, &p, 1))
+	p = alloc_any(h, bytes);
+	if (!p)
 		return NULL;
 	if (bytes <= LG_MAX_SMALL)
 		lg_object_unmark(p);
@@ -120,6 +136,10 @@ LG_EXPORT void *goheap_malloc_given(struct goheap *h, size_t size)
 	size_t bytes;
 	void *p;
 
+	if (lg_is_private(h)) {
+		errno = EOPNOTSUPP;
+		return NULL;
+	}
 	if (size > PTRDIFF_MAX) {
 		errno = ENOMEM;
 		return NULL;

@@ -10,6 +10,7 @@
  */
 #include "cache.h"
 #include "class.h"
+#include "lock.h"
 #include "report.h"
 #include "small.h"
 #include "stock.h"
@@ -61,6 +62,7 @@ static void grow(struct goheap *h, struct lg_cache *c, unsigned int class)
 	if (more > m->cap)
 		more = m->cap;
 	if (more && make_room(h, c, class, (size_t)more * k->size)) {
+		lg_cache_more_slots(h, c, class);
 		m->cap += more;
 		c->bytes += (size_t)more * k->size;
 	}
@@ -106,9 +108,11 @@ void *lg_small_alloc(struct goheap *h, unsigned int class)
 	if (!c)
 		return alloc_one(h, class);
 	lg_cache_check_trims(h, c);
-	grow(h, c, class);
-
 	m = &c->mag[class];
+	/* Not the first time, if it saves no system call: many classes are not used again. */
+	if (m->top || !lg_is_private(h))
+		grow(h, c, class);
+
 	n = h->class[class].batch;
 	if (n > m->cap)
 		n = m->cap;

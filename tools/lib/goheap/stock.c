@@ -3,12 +3,15 @@
  * stock: free small objects that belong to no thread.
  */
 #include "kernel.h"
+#include "lock.h"
 #include "stock.h"
 #include "sys.h"
 
 /* Batches of a class, and bytes of all classes, at most. */
 #define STOCK_BATCHES	16
 #define STOCK_BYTES	(8UL << 20)
+/* Likewise, of a private heap: it is no system call that they save. */
+#define OWN_STOCK_BYTES	(256UL << 10)
 
 static uint32_t stock_cap(const struct lg_class *k)
 {
@@ -85,17 +88,21 @@ unsigned int lg_stock_take(struct goheap *h, unsigned int class, void **objects,
 	struct lg_stock *s = &h->stock[class];
 	unsigned int got;
 
-	pthread_mutex_lock(&s->lock);
+	if (!lg_enter(h, &s->lock))
+		return 0;
 	got = s->n < n ? s->n : n;
 	s->n -= got;
 	memcpy(objects, s->slot + s->n, got * sizeof(*objects));
-	pthread_mutex_unlock(&s->lock);
-
-	if (!got)
-		return lg_kernel_alloc(h, k->size, 0, objects, n);
 	__atomic_sub_fetch(&h->stock_bytes, (size_t)got * k->size,
 			   __ATOMIC_RELAXED);
-	return got;
+	lg_leave(&s->lock);
+
+	return got ? got : lg_kernel_alloc(h, class, objects, n);
+}
+
+static size_t stock_bytes(const struct goheap *h)
+{
+	return lg_is_private(h) ? OWN_STOCK_BYTES : STOCK_BYTES;
 }
 
 /**
@@ -113,12 +120,17 @@ void lg_stock_put(struct goheap *h, unsigned int class, void **objects,
 	const struct lg_class *k = &h->class[class];
 	struct lg_stock *s = &h->stock[class];
 	unsigned int room = 0;
+	int saved = errno;
 
 	if (!n)
 		return;
 
-	pthread_mutex_lock(&s->lock);
-	if (__atomic_load_n(&h->stock_bytes, __ATOMIC_RELAXED) < STOCK_BYTES)
+	if (!lg_enter(h, &s->lock)) {
+		errno = saved;
+		return lg_kernel_free(h, objects, n);
+	}
+	if (__atomic_load_n(&h->stock_bytes, __ATOMIC_RELAXED) <
+	    stock_bytes(h))
 		room = s->cap - s->n;
 	if (room > n)
 		room = n;
@@ -126,7 +138,7 @@ void lg_stock_put(struct goheap *h, unsigned int class, void **objects,
 	s->n += room;
 	__atomic_add_fetch(&h->stock_bytes, (size_t)room * k->size,
 			   __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&s->lock);
+	lg_leave(&s->lock);
 
 	lg_kernel_free(h, objects + room, n - room);
 }
@@ -138,15 +150,16 @@ static void empty_class(struct goheap *h, unsigned int class)
 	unsigned int n;
 
 	do {
-		pthread_mutex_lock(&s->lock);
+		if (!lg_enter(h, &s->lock))
+			return;
 		n = s->n < LG_MAX_BATCH ? s->n : LG_MAX_BATCH;
 		s->n -= n;
 		memcpy(some, s->slot + s->n, n * sizeof(*some));
-		pthread_mutex_unlock(&s->lock);
-
 		__atomic_sub_fetch(&h->stock_bytes,
 				   (size_t)n * h->class[class].size,
 				   __ATOMIC_RELAXED);
+		lg_leave(&s->lock);
+
 		lg_kernel_free(h, some, n);
 	} while (n);
 }

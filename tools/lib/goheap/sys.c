@@ -2,8 +2,7 @@
 /*
  * sys: memory and descriptors for the library's own use.
  *
- * In a preloaded program malloc() and close() are this library's, so it must not
- * call them for itself.
+ * In a preloaded program malloc() is this library's, so it must not call it for itself.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -42,7 +41,7 @@ void lg_sys_unmap(void *p, size_t bytes)
  * lg_sys_close() - close one of our own descriptors
  * @fd: the descriptor
  *
- * The preloaded close() refuses to close them.
+ * A program may have a close() of its own.
  */
 void lg_sys_close(int fd)
 {

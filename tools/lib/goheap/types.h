@@ -3,9 +3,10 @@
  * types: the structures of libgoheap, and the order of its locks.
  *
  * A free object lies in one of three places: in a magazine of its size class, which
- * belongs to a thread; in the stock of its class, which all threads share; or in the
- * kernel. A thread takes no lock for its own magazines. Objects move in batches
- * between the magazines and the stock, and between the stock and the kernel.
+ * belongs to a thread; in the stock of its class, which all threads share; or where the
+ * books are kept: in the kernel, or for a private heap in books.c. A thread takes no lock
+ * for its own magazines. Objects move in batches between the magazines and the stock,
+ * and between the stock and the books.
  *
  * Other processes can write to the window, so nothing that is read from it is
  * trusted: only the kernel's page map says which object an address belongs to. The
@@ -16,11 +17,11 @@
  *
  * Locks are taken in this order:
  *
+ *   lg_fork_lock	one thread forks
  *   lg_lock		which heaps are open; the list of all caches
- *   goheap.io		for reading around calls that change the heap, for
- *			writing by fork()
  *   goheap.session_lock
  *   lg_stock.lock, lg_kept.lock
+ *   lg_books.lock	pages of a private heap
  */
 #ifndef LG_TYPES_H
 #define LG_TYPES_H
@@ -92,6 +93,7 @@ extern unsigned int lg_page_shift, lg_map_shift;
  * @nelems: objects in a span
  * @batch: objects that move at once
  * @max: the largest capacity of a magazine
+ * @npages: heap pages of a span
  */
 struct lg_class {
 	uint32_t size;
@@ -100,6 +102,7 @@ struct lg_class {
 	uint32_t nelems;
 	uint32_t batch;
 	uint32_t max;
+	uint32_t npages;
 };
 
 /**
@@ -160,7 +163,6 @@ struct lg_big {
  * @bytes: the sum of what all magazines may hold
  * @hand: the class that was last asked to give up room
  * @trims: &struct goheap.trims when the magazines were last emptied
- * @next: in the list of all caches, or of those that no thread uses
  * @nbig: number of objects in @big
  * @big_bytes: their bytes
  * @big: large objects, oldest first
@@ -170,7 +172,9 @@ struct lg_big {
  *	has none yet
  * @first_later: index of its first entry in the whole list
  * @no_later: there was none to be had
- * @slots: memory of the magazines' slots
+ *
+ * A child sees zeroes here, unless it comes of fork(): see fork.c. So it has no objects
+ * that its parent has, too.
  */
 struct lg_cache {
 	struct lg_mag mag[LG_CLASSES];
@@ -178,7 +182,6 @@ struct lg_cache {
 	size_t bytes;
 	unsigned int hand;
 	unsigned int trims;
-	struct lg_cache *next;
 	unsigned int nbig;
 	size_t big_bytes;
 	struct lg_big big[LG_BIG];
@@ -187,6 +190,17 @@ struct lg_cache {
 	uint64_t *later;
 	unsigned int first_later;
 	bool no_later;
+};
+
+/**
+ * struct lg_shelf - what belongs to a cache and children inherit
+ * @cache: the cache
+ * @next: in the list of all shelves, or of those that no thread uses
+ * @slots: memory of the magazines' slots
+ */
+struct lg_shelf {
+	struct lg_cache *cache;
+	struct lg_shelf *next;
 	void *slots[];
 };
 
@@ -241,6 +255,107 @@ struct lg_parked {
 	uint64_t offsets[LG_MAX_BATCH];
 };
 
+/* Tables of a private heap. */
+#define LG_TABLES	5
+
+/* Pages of a chunk, a part of a private heap whose free pages are summed up. */
+#define LG_CHUNK	512
+
+/**
+ * struct lg_chunk - which pages are free
+ * @free: bit set: the page is free
+ * @dirty: of free pages: it has content, and so memory
+ * @start: free pages at the start
+ * @end: and at the end
+ * @max: most free pages in a row
+ */
+struct lg_chunk {
+	uint64_t free[LG_CHUNK / 64];
+	uint64_t dirty[LG_CHUNK / 64];
+	uint16_t start;
+	uint16_t end;
+	uint16_t max;
+};
+
+/**
+ * struct lg_span - a span of a private heap, at the index of its first page
+ * @next: in the list of its class: index of the page, plus 1; or 0
+ * @prev: likewise
+ * @nfree: objects that are free
+ * @hint: no word of its bitmap before this has a bit set
+ */
+struct lg_span {
+	uint32_t next;
+	uint32_t prev;
+	uint32_t nfree;
+	uint32_t hint;
+};
+
+/**
+ * enum lg_barred - whether the books of a private heap may be touched
+ * @LG_BOOKS_OPEN: by all threads
+ * @LG_BOOKS_FORKING: only by the one that is in fork()
+ * @LG_BOOKS_LOST: by none; this is a child, and what it has of them may be half done
+ */
+enum lg_barred {
+	LG_BOOKS_OPEN,
+	LG_BOOKS_FORKING,
+	LG_BOOKS_LOST,
+};
+
+/**
+ * struct lg_books - the books of a private heap
+ * @barred: &enum lg_barred
+ * @falls_back: who may not touch the books now has another allocator
+ * @postponed: objects that were freed meanwhile, linked by their first words
+ * @lock: protects what follows, up to @partial
+ * @tables: where the tables begin
+ * @mapped: bytes of each table
+ * @top: heap pages that have addresses
+ * @used: those of them that are in spans
+ * @dirty: those that are free and have content
+ * @stuck: those of them that could not be given back, as of locked memory
+ * @peak: largest @used
+ * @limit: bound on @used, 0 for none
+ * @spans: spans
+ * @large: large objects
+ * @large_allocs: large objects allocated, ever
+ * @large_pages: heap pages of large objects
+ * @first: no chunk before this has a free page
+ * @chunk: free pages
+ * @span: spans, by their first page
+ * @bits: objects that are free, LG_SPAN_BITS words for each page
+ * @partial: spans with free objects by class, as &struct lg_span.next; under the lock of
+ *	the stock of the class, as are @allocs and @frees
+ * @allocs: small objects allocated, ever, by class
+ * @frees: small objects freed, ever, by class
+ */
+struct lg_books {
+	unsigned int barred;
+	bool falls_back;
+	void *postponed;
+	pthread_mutex_t lock;
+	uintptr_t tables;
+	uint64_t mapped[LG_TABLES];
+	uint64_t top;
+	uint64_t used;
+	uint64_t dirty;
+	uint64_t stuck;
+	uint64_t peak;
+	uint64_t limit;
+	uint64_t spans;
+	uint64_t large;
+	uint64_t large_allocs;
+	uint64_t large_pages;
+	uint64_t first;
+	struct lg_chunk *chunk;
+	struct lg_span *span;
+	uint64_t *bits;
+	uint32_t partial[LG_CLASSES];
+	uint64_t allocs[LG_CLASSES];
+	uint64_t frees[LG_CLASSES];
+};
+
 /*
  * A flag in &struct goheap.npages: the object is free and kept. It is not in the
  * object itself, which need not be in the CPU's cache when it is freed.
@@ -265,7 +380,6 @@ struct lg_parked {
  * @session_fd: the session, or LG_NO_SESSION or LG_LOST
  * @session: its number
  * @flags: of goheap_open()
- * @path: of the device
  * @trims: number of trims, see lg_cache_trim()
  * @leaving: threads that end and are emptying their caches
  * @stock_bytes: bytes in @stock
@@ -276,7 +390,7 @@ struct lg_parked {
  * @held_freed: bytes of those that it has freed since the last call, about
  * @version: GOHEAP_ABI_VERSION of the kernel
  * @nr_classes: size classes, with 0 for large objects
- * @io: see above
+ * @books: of a private heap
  * @session_lock: held while @session_fd is made
  * @kept: large objects
  * @class: size classes
@@ -300,7 +414,6 @@ struct goheap {
 	int session_fd;
 	uint32_t session;
 	unsigned int flags;
-	char path[128];
 	unsigned int trims;
 	unsigned int leaving;
 	size_t stock_bytes;
@@ -311,7 +424,7 @@ struct goheap {
 	size_t held_freed;
 	uint32_t version;
 	unsigned int nr_classes;
-	pthread_rwlock_t io;
+	struct lg_books books;
 	pthread_mutex_t session_lock;
 	struct lg_kept kept;
 	struct lg_class class[LG_CLASSES];

@@ -4,7 +4,9 @@
  */
 #include <sys/ioctl.h>
 
+#include "books.h"
 #include "cache.h"
+#include "lock.h"
 #include "session.h"
 
 LG_EXPORT int goheap_set_quota(struct goheap *h, uint64_t bytes)
@@ -15,6 +17,8 @@ LG_EXPORT int goheap_set_quota(struct goheap *h, uint64_t bytes)
 		.limit = bytes,
 	};
 
+	if (lg_is_private(h))
+		return lg_books_set_quota(h, bytes);
 	return lg_session_ioctl(h, GOHEAP_IOC_LIMIT, &req);
 }
 
@@ -27,15 +31,18 @@ LG_EXPORT int goheap_view(struct goheap *h, uint64_t quota,
 		.max_sessions = max_sessions,
 	};
 
-	/* A child of GOHEAP_FORK_COPY has no heap before it attaches. */
-	if (h->fd < 0 && lg_session_attach(h) < 0)
+	if (lg_is_private(h)) {
+		errno = EOPNOTSUPP;
 		return -1;
+	}
 	return ioctl(h->fd, GOHEAP_IOC_VIEW, &req) ? -1 : req.fd;
 }
 
 LG_EXPORT int goheap_usage(struct goheap *h, struct goheap_usage *usage)
 {
 	*usage = (struct goheap_usage){ .size = sizeof(*usage) };
+	if (lg_is_private(h))
+		return lg_books_usage(h, usage);
 	return lg_session_ioctl(h, GOHEAP_IOC_STATS, usage);
 }
 
@@ -45,10 +52,21 @@ LG_EXPORT size_t goheap_cached(struct goheap *h)
 	       __atomic_load_n(&h->stock_bytes, __ATOMIC_RELAXED);
 }
 
+static size_t trim_private(struct goheap *h)
+{
+	size_t after, before = lg_books_bytes(h);
+
+	lg_cache_trim(h);
+	after = lg_books_bytes(h);
+	return after < before ? before - after : 0;
+}
+
 LG_EXPORT size_t goheap_trim(struct goheap *h)
 {
 	struct goheap_usage before, after;
 
+	if (lg_is_private(h))
+		return trim_private(h);
 	if (goheap_usage(h, &before))
 		return 0;
 	lg_cache_trim(h);

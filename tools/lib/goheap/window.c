@@ -71,8 +71,7 @@ static void *map_anywhere(const struct goheap *h, uint64_t window)
 
 /*
  * At the suggested address if that is free, else at any, else as much as there is
- * room for: this process then cannot use what lies beyond. A heap that no other process
- * is to have needs no address that others know, and nobody should guess it.
+ * room for: this process then cannot use what lies beyond.
  */
 static void *map_heap(const struct goheap *h, const struct goheap_info *info,
 		      uint64_t *window)
@@ -80,8 +79,7 @@ static void *map_heap(const struct goheap *h, const struct goheap_info *info,
 	void *p = MAP_FAILED;
 
 	*window = info->window;
-	if (!(h->flags & GOHEAP_FORK_COPY) && info->base &&
-	    !(info->base % LG_MAX_ALIGN))
+	if (info->base && !(info->base % LG_MAX_ALIGN))
 		p = map_suggested(h, info->base, *window);
 	while (p == MAP_FAILED && *window >= LG_ARENA_SIZE) {
 		p = map_anywhere(h, *window);
@@ -128,18 +126,15 @@ no_map:
 /**
  * lg_window_unmap() - unmap a heap
  * @h: the heap
- * @keep: bytes at the start of the window that stay mapped, but are no longer part
- *	of it
  */
-void lg_window_unmap(struct goheap *h, uint64_t keep)
+void lg_window_unmap(struct goheap *h)
 {
 	uint64_t window = h->window;
 
 	__atomic_store_n(&h->window, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&h->known, 0, __ATOMIC_RELEASE);
 
-	if (keep < window)
-		munmap((void *)(h->base + keep), window - keep);
+	lg_sys_unmap((void *)h->base, window);
 	lg_sys_unmap((void *)h->map, map_bytes(window));
 	lg_sys_unmap(h->npages, npages_bytes(window));
 

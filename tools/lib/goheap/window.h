@@ -5,7 +5,7 @@
 #include "types.h"
 
 int lg_window_map(struct goheap *h, const struct goheap_info *info);
-void lg_window_unmap(struct goheap *h, uint64_t keep);
+void lg_window_unmap(struct goheap *h);
 
 /* The page map is at @map; the heap's base is known. */
 static inline void lg_window_set_map(struct goheap *h, const uint64_t *map)

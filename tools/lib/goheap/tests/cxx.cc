@@ -4,10 +4,10 @@
 
 int main()
 {
-	goheap *h = goheap_open(nullptr, GOHEAP_FORK_COPY);
+	goheap *h = goheap_open(nullptr, GOHEAP_PRIVATE);
 
 	if (!h)
-		return 4;
+		return 1;
 	void *p = goheap_malloc(h, 100);
 	bool good = goheap_deref(h, goheap_ref(h, p)) == p;
 	goheap_free(h, p);

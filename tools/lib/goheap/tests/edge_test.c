@@ -133,16 +133,6 @@ static bool in_child(bool (*fn)(void))
 	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
 }
 
-static unsigned int open_descriptors(void)
-{
-	unsigned int n = 0;
-	int fd;
-
-	for (fd = 0; fd < 1100; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
 static size_t address_space(void)
 {
 	unsigned long pages = 0;
@@ -473,26 +463,6 @@ static void test_kept_to_the_last(void)
 	goheap_close(h);
 }
 
-/* A copy for the child: pipes of its making, and the parent's descriptors. */
-static void test_fork_and_descriptors(void)
-{
-	struct goheap *h = goheap_open(NULL, GOHEAP_FORK_COPY);
-	unsigned int before;
-	int status;
-	pid_t pid;
-
-	goheap_free(h, goheap_malloc(h, 64));
-	before = open_descriptors();
-	fflush(stdout);
-	pid = fork();
-	if (!pid)
-		_exit(open_descriptors() == before - 2 ? 0 : 1);
-	check(waitpid(pid, &status, 0) == pid && !status,
-	      "a child has no descriptor of its parent's heap");
-	check(open_descriptors() == before, "and no more are left in the parent");
-	goheap_close(h);
-}
-
 static void test_free_without_memory(void)
 {
 	struct goheap *h = goheap_open(NULL, 0);
@@ -678,7 +648,6 @@ int main(int argc, char **argv)
 	test_threads_share();
 	test_threads_keep_large();
 	test_kept_to_the_last();
-	test_fork_and_descriptors();
 	test_free_without_memory();
 	test_stranger();
 	closes = true;

@@ -456,78 +456,6 @@ static void test_processes(struct goheap *h)
 	goheap_free(h, mine);
 }
 
-static bool child_has_copy(struct goheap *h, void *arg)
-{
-	char **p = arg, *q;
-	unsigned int i;
-	bool good = true;
-
-	for (i = 0; i < 100; i++)
-		good &= is_all((unsigned char *)p[i], i, 1000 * i);
-	for (i = 0; i < 100; i++)
-		memset(p[i], 0xff, 1000 * i);
-	for (i = 1; i < 100; i += 2)
-		goheap_free(h, p[i]);
-	for (i = 2; i < 100; i += 2) {
-		q = goheap_realloc(h, p[i], 2000 * i);
-		good &= q && is_all((unsigned char *)q, 0xff, 1000 * i);
-		p[i] = q;
-	}
-	return good && !bad_frees;
-}
-
-/* The grandchild has what the child inherited, and what it allocated. */
-static bool child_forks(struct goheap *h, void *arg)
-{
-	unsigned int i;
-
-	if (!child_has_copy(h, arg))
-		return false;
-	for (i = 0; i < 100; i++) {
-		((char **)arg)[i] = goheap_malloc(h, 1000 * i);
-		memset(((char **)arg)[i], i, 1000 * i);
-	}
-	return in_child(child_has_copy, h, arg) && child_has_copy(h, arg);
-}
-
-/* Large objects that are free, and kept or not. */
-static void leave_free(struct goheap *h, unsigned int n)
-{
-	void *p[10];
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(p); i++)
-		p[i] = goheap_malloc(h, 10000 * n);
-	for (i = 0; i < ARRAY_SIZE(p); i++)
-		goheap_free(h, p[i]);
-}
-
-static void test_fork_copy(void)
-{
-	struct goheap *h = goheap_open(NULL, GOHEAP_FORK_COPY);
-	char *p[100];
-	unsigned int i;
-	bool good = true;
-
-	for (i = 4; i < 14; i++)
-		leave_free(h, i);
-	goheap_trim(h);
-	for (i = 0; i < 100; i++) {
-		if (i % 10 == 9)
-			leave_free(h, i);
-		p[i] = goheap_malloc(h, 1000 * i);
-		memset(p[i], i, 1000 * i);
-	}
-	check(((uintptr_t)p[1] - goheap_offset(h, p[1])) % (1UL << 40),
-	      "a heap of one process is not where others are");
-	check(in_child(child_has_copy, h, p), "a child may have a copy");
-	for (i = 0; i < 100; i++)
-		good &= is_all((unsigned char *)p[i], i, 1000 * i);
-	check(good, "of which the parent sees nothing");
-	check(in_child(child_forks, h, p), "and grandchildren have one, too");
-	goheap_close(h);
-}
-
 /* ---- opening and closing ------------------------------------------------ */
 
 static void *wait_and_use(void *arg)
@@ -649,7 +577,6 @@ int main(void)
 	test_open();
 	goheap_close(h);
 	test_quota();
-	test_fork_copy();
 	test_reopen();
 	check(in_child(child_with_little_room, NULL, NULL),
 	      "a part of the window will do");

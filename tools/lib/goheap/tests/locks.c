@@ -2,16 +2,13 @@
 /*
  * locks: notices each lock that is taken twice, or let go of by who has not got it.
  *
- * Mutexes check that themselves. Of read-write locks, each thread counts those that it
- * has.
+ * Mutexes check that themselves.
  */
 #include <errno.h>
 
 #include "locks.h"
 
 unsigned int wrong_locks;
-
-static __thread int rwlocks;
 
 static int note_wrong(int err)
 {
@@ -38,23 +35,4 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
 {
 	return note_wrong(__real_pthread_mutex_unlock(lock));
-}
-
-int __wrap_pthread_rwlock_rdlock(pthread_rwlock_t *lock)
-{
-	rwlocks++;
-	return note_wrong(__real_pthread_rwlock_rdlock(lock));
-}
-
-int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *lock)
-{
-	rwlocks++;
-	return note_wrong(__real_pthread_rwlock_wrlock(lock));
-}
-
-int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *lock)
-{
-	if (rwlocks-- <= 0)
-		return note_wrong(EPERM);
-	return __real_pthread_rwlock_unlock(lock);
 }

@@ -15,15 +15,9 @@ extern unsigned int wrong_locks;
 int __wrap_pthread_mutex_init(pthread_mutex_t *lock, const pthread_mutexattr_t *attr);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *lock);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
-int __wrap_pthread_rwlock_rdlock(pthread_rwlock_t *lock);
-int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *lock);
-int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *lock);
 
 int __real_pthread_mutex_init(pthread_mutex_t *lock, const pthread_mutexattr_t *attr);
 int __real_pthread_mutex_lock(pthread_mutex_t *lock);
 int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
-int __real_pthread_rwlock_rdlock(pthread_rwlock_t *lock);
-int __real_pthread_rwlock_wrlock(pthread_rwlock_t *lock);
-int __real_pthread_rwlock_unlock(pthread_rwlock_t *lock);
 
 #endif /* LG_LOCKS_H */
