@@ -155,7 +155,7 @@ help:
 	@echo '  make check-all        the same on all kernels, however long it takes'
 	@echo '  make check-interrupts goheap, interrupted before each of its instructions (KERNEL=stock)'
 	@echo '  make check-kills      10,000 kills of processes that share a heap (KERNEL=um-debug)'
-	@echo '  make check-programs   lua, sqlite3, python3 and others with malloc() of libgoheap'
+	@echo '  make check-programs   46 real programs with malloc() of libgoheap and of glibc (as root)'
 	@echo '  make check-style      checkpatch, sparse, W=1, kernel-doc, layers, documents, ...'
 	@echo '  make bench            goheap beside SLUB and others in virtual machines (QUICK=1)'
 	@echo '  make bench-check      instruction counts of the fast paths against tools/testing/bench/budget'

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Programs of Debian packages for guests: fetched, unpacked in the cache, never installed.
+Programs of Debian packages: fetched, unpacked in the cache, never installed.
 
-A guest gets the files that it is to run, and the libraries that they name.
+A guest gets the files that it is to run, and the libraries that they name; who runs
+programs on the machine itself gets a root directory for chroot().
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -12,10 +14,12 @@ import subprocess
 from pathlib import Path
 
 from . import debs
-from .util import Failure, cache_dir, locked, run
+from .util import Failure, cache_dir, fresh_dir, locked, run, say
 
 LIBRARIES = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib", "lib")
 LOADER = "/lib64/ld-linux-x86-64.so.2"
+# What packages have in /bin and /lib goes to where these are links to.
+UNPACK = 'dpkg-deb --fsys-tarfile "$1" | tar -x -p --keep-directory-symlink -C "$2"'
 
 
 def tree(packages):
@@ -30,6 +34,33 @@ def tree(packages):
             debs.unpack(suite.download(packages, f"{into}.debs"), into)
             (into / "complete").touch()
             shutil.rmtree(f"{into}.debs")
+    return into
+
+
+def system(packages):
+    """
+    A root directory with the packages and all that they depend on, for chroot(). What
+    their maintainer scripts would do is not done.
+    """
+    suite = debs.Suite(debs.host_suite())
+    name = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:16]
+    into = cache_dir() / "programs" / f"{suite.name}-system-{name}"
+    with locked("programs"):
+        if not (into / "etc/goheap-complete").exists():
+            suite.update()
+            archives = fresh_dir(f"{into}.debs")
+            (archives / "partial").mkdir()
+            say(f"downloading {len(packages)} packages and what they need")
+            run(["apt-get", *suite.options(), "-o", f"Dir::Cache::Archives={archives}", "-qq",
+                 "-y", "--no-install-recommends", "--download-only", "install", *packages])
+            fresh_dir(into)
+            for sub in ("bin", "sbin", "lib", "lib64"):
+                (into / "usr" / sub).mkdir(parents=True)
+                (into / sub).symlink_to(f"usr/{sub}")
+            for deb in sorted(archives.glob("*.deb")):
+                run(["bash", "-o", "pipefail", "-c", UNPACK, "unpack", deb, into])
+            (into / "etc/goheap-complete").touch()
+            shutil.rmtree(archives)
     return into
 
 
