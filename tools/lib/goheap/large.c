@@ -63,10 +63,12 @@ void *lg_large_alloc(struct goheap *h, size_t size, size_t align, bool zero)
 }
 
 /* Keep an object when it does not simply fit into the thread's list. */
-static void keep(struct goheap *h, void *p, size_t bytes)
+static noinline void keep(struct goheap *h, void *p, size_t bytes)
 {
 	struct lg_cache *c = lg_cache_get(h);
 
+	if (bytes > LG_KEPT_LONGEST)
+		return lg_kernel_free(h, &p, 1);
 	if (!c || bytes > LG_BIG_BYTES)
 		return lg_kept_put(h, p, bytes);
 
@@ -99,9 +101,6 @@ void lg_large_free(struct goheap *h, void *p, uint64_t entry)
 	if (*npages & LG_KEPT)
 		return lg_report_bad_free(h, p, ENOENT);
 	*npages |= LG_KEPT;
-	if (bytes > LG_KEPT_LONGEST)
-		return lg_kernel_free(h, &p, 1);
-
 	if (unlikely(!lg_big_push(h, lg_cache_tls[h->slot], p, bytes)))
 		keep(h, p, bytes);
 }

@@ -196,8 +196,11 @@ LG_EXPORT void *malloc(size_t size)
 {
 	struct lg_mag *m;
 
-	if (unlikely(size > LG_MAX_SMALL))
-		return malloc_slow(size);
+	if (unlikely(size > LG_MAX_SMALL)) {
+		void *p = lg_large_pop(HEAP, lg_cache_tls[0], size);
+
+		return likely(p) ? p : malloc_slow(size);
+	}
 	m = &lg_cache_tls[0]->mag[lg_class_of(HEAP, size)];
 	return likely(m->n) ? lg_small_pop(m) : malloc_slow(size);
 }

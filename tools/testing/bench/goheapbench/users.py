@@ -32,7 +32,7 @@ WORDS = {
     "larson": "larson: threads come and go", "prodcons": "one allocates, another frees",
     "large": "16 objects replaced in turn", "huge": "16 objects replaced in turn",
 }
-NUMBERS = ("size", "threads", "ops", "min_ps", "median_ps", "rss", "heap")
+NUMBERS = ("size", "threads", "ops", "min_ps", "median_ps", "rss")
 
 # Of the fastest of the others, on private pairs; of the C library's, on every shape.
 PAIR_LIMIT, GLIBC_LIMIT = 1.2, 1.0
@@ -248,11 +248,10 @@ def time_rows(lab):
 
 
 def memory_rows(lab):
-    yield ["", *ALLOCATORS, "goheap's spans"]
+    yield ["", *ALLOCATORS]
     for (shape, size), cells in lab.shapes().items():
         yield [label(shape, size, cells["goheap"]),
-               *(f"{cells[name]['rss'] / (1 << 20):.1f}" for name in ALLOCATORS),
-               f"{cells['goheap']['heap'] / (1 << 20):.1f}"]
+               *(f"{cells[name]['rss'] / (1 << 20):.1f}" for name in ALLOCATORS)]
 
 
 def batch_rows(batch):

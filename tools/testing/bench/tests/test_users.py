@@ -11,8 +11,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]),
 from goheapbench import users  # noqa: E402
 from goheapvm.util import Failure  # noqa: E402
 
-LINE = ("shape=pair size=64 threads=1 ops=100 min_ps={} median_ps=9000 rss=2097152 "
-        "heap=8192\n")
+LINE = ("shape=pair size=64 threads=1 ops=100 min_ps={} median_ps=9000 rss=2097152\n")
 BATCH = {"objects": 64, "calls": 80.0, "empty": 10.0, "bulk": 40.0}
 
 

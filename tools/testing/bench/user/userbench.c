@@ -8,7 +8,6 @@
  * object allocated and freed, all threads together, and the memory held when most was
  * in use.
  */
-#include <dirent.h>
 #include <err.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -37,7 +36,6 @@ struct bench {
 	size_t size;
 	void **slots[MAX_THREADS];
 	size_t rss;
-	size_t heap;
 };
 
 struct worker {
@@ -86,56 +84,12 @@ static size_t resident(void)
 	return rss * sysconf(_SC_PAGESIZE);
 }
 
-/* Of one descriptor, which may be a heap's or a session's, or anything. */
-static size_t heap_of_fd(const char *fd, unsigned int *id)
-{
-	unsigned long long value, bytes = 0;
-	char path[300], line[200];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%s", fd);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "goheap-heap: %llu", &value) == 1)
-			*id = value;
-		else if (sscanf(line, "goheap-heap-bytes: %llu", &value) == 1)
-			bytes = value;
-	}
-	if (f)
-		fclose(f);
-	return bytes;
-}
-
-/* Pages of the spans of all heaps that the process has open. */
-static size_t heap_bytes(void)
-{
-	DIR *dir = opendir("/proc/self/fdinfo");
-	unsigned int id, last = 0;
-	struct dirent *entry;
-	size_t sum = 0;
-
-	while (dir && (entry = readdir(dir))) {
-		size_t bytes;
-
-		id = 0;
-		bytes = heap_of_fd(entry->d_name, &id);
-		if (id && id != last)
-			sum += bytes;
-		last = id ? id : last;
-	}
-	if (dir)
-		closedir(dir);
-	return sum;
-}
-
 static void note_memory(struct bench *b)
 {
-	size_t rss = resident(), heap = heap_bytes();
+	size_t rss = resident();
 
 	if (rss > b->rss)
 		b->rss = rss;
-	if (heap > b->heap)
-		b->heap = heap;
 }
 
 /* ---- teams -------------------------------------------------------------- */
@@ -399,9 +353,9 @@ static void measure(const struct shape *shape, unsigned int threads, unsigned in
 	qsort(took, ROUNDS, sizeof(took[0]), by_value);
 	printf("shape=%s size=%zu threads=%u ops=%llu ", shape->name, shape->size, b.nthreads,
 	       (unsigned long long)total);
-	printf("min_ps=%llu median_ps=%llu rss=%zu heap=%zu\n",
+	printf("min_ps=%llu median_ps=%llu rss=%zu\n",
 	       (unsigned long long)(took[0] * 1000 / total),
-	       (unsigned long long)(took[ROUNDS / 2] * 1000 / total), b.rss, b.heap);
+	       (unsigned long long)(took[ROUNDS / 2] * 1000 / total), b.rss);
 	for (i = 0; i < b.nthreads; i++)
 		free(b.slots[i]);
 }
