@@ -385,7 +385,7 @@ static size_t resident(const void *p, size_t bytes)
 static void test_memory(void)
 {
 	struct goheap *h = open_private();
-	char *p = goheap_calloc(h, 1, 1UL << 30), *q;
+	char *p = goheap_calloc(h, 1, 1UL << 30), *q, *some[200];
 	size_t i;
 	bool good = true;
 
@@ -402,6 +402,12 @@ static void test_memory(void)
 	goheap_free(h, p);
 	check(!resident(p, 40 * MIB) && h->known > 40 * MIB,
 	      "memory between objects is given back");
+	for (i = 0; i < ARRAY_SIZE(some); i++)
+		memset(some[i] = goheap_malloc(h, 300000), 1, 300000);
+	for (i = 0; i < ARRAY_SIZE(some); i++)
+		goheap_free(h, some[i]);
+	check(h->books.dirty << LG_PAGE_SHIFT <= 4 * MIB && h->books.used << LG_PAGE_SHIFT <= 16 * MIB,
+	      "and so is that of many");
 	p = goheap_malloc(h, 15 * MIB);
 	memset(p, 1, 15 * MIB);
 	goheap_free(h, p);
@@ -606,11 +612,14 @@ static void *work(void *arg)
 	static struct object object[NR_THREADS][300];
 	struct worker *w = arg;
 	uint64_t seed = 77 + w->nr;
+	unsigned int i;
 
 	memset(object[w->nr], 0, sizeof(object[w->nr]));
 	w->good = true;
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
 		w->good &= step(w->h, &object[w->nr][next_random(&seed) % 300], &seed);
+	for (i = 0; i < 300; i++)
+		goheap_free(w->h, object[w->nr][i].p);
 	return NULL;
 }
 
@@ -653,6 +662,8 @@ static void test_fork_and_threads(bool falls_back)
 	check(n == NR_FORKS, falls_back ? "also if they do without it meanwhile" :
 	      "children find the books right, whatever threads do");
 	check(good && books_are_right(h) && !bad_frees, "and so do the threads");
+	goheap_trim(h);
+	check(!usage_of(h).objects, "of whose objects none is lost");
 	goheap_close(h);
 }
 
@@ -947,6 +958,8 @@ int main(void)
 	goheap_on_bad_free(note_bad_free);
 	/* Where a test has chosen the kernel's pages, the library learns it from there. */
 	goheap_close(goheap_open(NULL, 0));
+	/* Before anybody forks: that sets up again what it takes. */
+	test_raw_clone();
 	test_classes();
 	test_alone();
 	test_model();
@@ -959,7 +972,6 @@ int main(void)
 	test_fork();
 	test_fork_and_threads(false);
 	test_fork_and_threads(true);
-	test_raw_clone();
 	test_meanwhile(ENDS, "children can close it, whichever threads were ending");
 	test_meanwhile(OPENS, "what was being opened is right, or lost");
 	test_meanwhile(FORKS_TOO, "so is what a child of _Fork() has");
