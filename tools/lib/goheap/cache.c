@@ -36,6 +36,9 @@ __thread struct lg_cache *lg_cache_tls[LG_HEAPS] = {
 /* The thread's destructor has run, so it must not get another cache. */
 static __thread bool exiting;
 
+/* It is in fork(), and these are what it had before. */
+static __thread struct lg_cache *left[LG_HEAPS];
+
 /* Protected by lg_lock. */
 static struct lg_shelf *all_shelves;	/* of threads that run */
 static struct lg_shelf *spare_shelves;	/* of threads that ended */
@@ -207,8 +210,8 @@ static struct lg_cache *cache_first(struct goheap *h)
  * lg_cache_get() - this thread's cache
  * @h: the heap
  *
- * Return: the cache; NULL if the thread is about to end, there is no memory, or this is a
- * child that has lost the heap.
+ * Return: the cache; NULL if the thread is about to end, or in fork(), there is no memory,
+ * or this is a child that has lost the heap.
  */
 struct lg_cache *lg_cache_get(struct goheap *h)
 {
@@ -218,7 +221,7 @@ struct lg_cache *lg_cache_get(struct goheap *h)
 		return c;
 	if (unlikely(!*lg_alive))
 		lg_fork_found();
-	if (exiting || h->books.barred == LG_BOOKS_LOST)
+	if (exiting || left[h->slot] || h->books.barred == LG_BOOKS_LOST)
 		return NULL;
 	if (c == &no_cache)
 		c = cache_first(h);
@@ -481,22 +484,44 @@ void lg_cache_forget_others(void)
 }
 
 /**
- * lg_cache_keep() - whether a child gets what this thread keeps of private heaps
- * @keep: whether it does
+ * lg_cache_leave() - do without what this thread keeps of private heaps, and save it
  *
- * What is free in a heap that processes share, only one of them may have.
+ * Before fork(), whose child shall have it. What is free in a heap that processes share,
+ * only one of them may have.
  */
-void lg_cache_keep(bool keep)
+void lg_cache_leave(void)
 {
-	int saved = errno;
 	unsigned int i;
 
-	for (i = 0; i < lg_nheaps; i++)
-		if (lg_cache_tls[i] != &no_cache &&
-		    (!keep || lg_is_private(&lg_heaps[i])))
-			madvise(lg_cache_tls[i], cache_bytes(),
-				keep ? MADV_KEEPONFORK : MADV_WIPEONFORK);
-	errno = saved;
+	for (i = 0; i < lg_nheaps; i++) {
+		struct lg_cache *c = lg_cache_tls[i];
+
+		if (c == &no_cache || !lg_is_private(&lg_heaps[i]))
+			continue;
+		shelf_of(c)->saved = *c;
+		left[i] = c;
+		lg_cache_tls[i] = &no_cache;
+	}
+}
+
+/**
+ * lg_cache_return() - have again what was left
+ * @child: whether this is a child, where only what was saved is there
+ */
+void lg_cache_return(bool child)
+{
+	unsigned int i;
+
+	for (i = 0; i < lg_nheaps; i++) {
+		struct lg_cache *c = left[i];
+
+		if (!c)
+			continue;
+		if (child)
+			*c = shelf_of(c)->saved;
+		left[i] = NULL;
+		lg_cache_tls[i] = c;
+	}
 }
 
 /**

@@ -20,7 +20,8 @@ bool lg_cache_reclaim(struct goheap *h, size_t size);
 void lg_cache_lock_heap(struct goheap *h);
 void lg_cache_forget_all(struct goheap *h);
 void lg_cache_forget_others(void);
-void lg_cache_keep(bool keep);
+void lg_cache_leave(void);
+void lg_cache_return(bool child);
 size_t lg_cache_bytes_all(struct goheap *h);
 
 /* The magazine for objects in a page with @entry. */

@@ -11,9 +11,10 @@
  * waits for memory. Instead, other threads are kept from the books. They use another
  * allocator meanwhile, or wait.
  *
- * The caches of threads are not in a child's memory (MADV_WIPEONFORK), except for that of
- * the thread that forks. So a child that comes by clone() or _Fork() finds nothing there
- * that its parent has as well, and goes the slow way, where it learns that it is a child.
+ * The caches of threads are not in a child's memory (MADV_WIPEONFORK). That of the thread that
+ * forks is saved elsewhere, and does not change until it is restored. So a child that comes by
+ * clone() or _Fork() finds nothing that its parent has as well, and goes the slow way, where it
+ * learns that it is a child.
  * It cannot know whether the books are whole, and does not use them.
  */
 #include <sys/single_threaded.h>
@@ -69,7 +70,7 @@ static void prepare(void)
 	/* A signal handler may fork while this thread forks. */
 	if (lg_forks++)
 		return;
-	lg_cache_keep(true);
+	lg_cache_leave();
 	/* Or while it changes the books: then the child does without them. */
 	if (lg_inside)
 		return;
@@ -106,7 +107,7 @@ static void let_others(void)
 static void in_parent(void)
 {
 	if (lg_forks == 1) {
-		lg_cache_keep(false);
+		lg_cache_return(false);
 		if (bars)
 			let_others();
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -159,6 +160,7 @@ static void become_child(void)
 	unsigned int i;
 
 	lg_lock = unlocked;
+	lg_cache_return(true);
 	lg_cache_forget_others();
 	for (i = 0; i < lg_nheaps; i++)
 		if (lg_heaps[i].id)
@@ -171,8 +173,6 @@ static void become_child(void)
 		return;
 	}
 	lg_fork_lock = unlocked;
-	if (lg_forks)
-		lg_cache_keep(false);
 	if (bars)
 		let_others();
 	lg_forks = 0;

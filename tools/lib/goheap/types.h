@@ -173,8 +173,7 @@ struct lg_big {
  * @first_later: index of its first entry in the whole list
  * @no_later: there was none to be had
  *
- * A child sees zeroes here, unless it comes of fork(): see fork.c. So it has no objects
- * that its parent has, too.
+ * A child sees zeroes here, so it has no objects that its parent has, too. See fork.c.
  */
 struct lg_cache {
 	struct lg_mag mag[LG_CLASSES];
@@ -195,12 +194,14 @@ struct lg_cache {
 /**
  * struct lg_shelf - what belongs to a cache and children inherit
  * @cache: the cache
+ * @saved: a copy of it, while its thread is in fork()
  * @next: in the list of all shelves, or of those that no thread uses
  * @slots: memory of the magazines' slots
  */
 struct lg_shelf {
 	struct lg_cache *cache;
 	struct lg_shelf *next;
+	struct lg_cache saved;
 	void *slots[];
 };
 
