@@ -517,6 +517,7 @@ stress-ng --malloc 1 --malloc-pthreads 3 --malloc-ops 10000 --malloc-bytes 16m -
 
 # ---- patterns of well-known test programs of allocators ----
 
+PROGRAMS["users"] = "/programs/users_test /programs"
 PROGRAMS["sh6bench"] = "/programs/patterns sh6bench 1000"
 PROGRAMS["xmalloc"] = "/programs/patterns xmalloc 1000"
 PROGRAMS["cache-scratch"] = "/programs/patterns cache-scratch 2000"
