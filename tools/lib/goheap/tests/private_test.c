@@ -423,7 +423,7 @@ static void test_memory(void)
 		p = goheap_realloc(h, p, i);
 	check(!strcmp(p, "something") && goheap_usable_size(h, p) >= i - 50000,
 	      "objects grow");
-	good = goheap_realloc(h, p, 40000) == p && goheap_usable_size(h, p) < 50000;
+	good = goheap_realloc(h, p, 40000) == p && goheap_usable_size(h, p) < 40000 + LG_PAGE_SIZE;
 	check(good && books_are_right(h), "and shrink where they are");
 	goheap_free(h, p);
 	goheap_free(h, q);
@@ -442,7 +442,7 @@ static void test_quota(void)
 		p[i] = goheap_malloc(h, 100000);
 		n += !!p[i];
 	}
-	check(n >= 35 && n <= 41 && usage_of(h).heap_limit == 4 * MIB, "a quota holds");
+	check(n >= 30 && n <= 41 && usage_of(h).heap_limit == 4 * MIB, "a quota holds");
 	for (i = 0; i < ARRAY_SIZE(p); i++)
 		goheap_free(h, p[i]);
 	/* What is kept counts, but not if there is need. */
