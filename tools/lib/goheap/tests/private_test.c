@@ -32,7 +32,7 @@ int tap_results, tap_failures;
 #define NR_OBJECTS	2000
 #define NR_STEPS	50000
 #define NR_THREADS	4
-#define NR_FORKS	40
+#define NR_FORKS	30
 
 typedef pid_t fork_fn(void);
 

@@ -71,19 +71,24 @@ static bool in_child(bool (*fn)(void))
 /* Any child has memory, and none of it is its parent's. */
 static bool has_memory(void)
 {
-	char *p[100];
+	char *p[50];
 	unsigned int i, n;
 
 	for (n = 0; n < 2; n++) {
-		for (i = 0; i < 100; i++) {
-			p[i] = malloc(i * 500);
+		for (i = 0; i < 50; i++) {
+			p[i] = malloc(i * 300);
 			if (!p[i])
 				return false;
-			memset(p[i], i, i * 500);
+			memset(p[i], i, i * 300);
 		}
-		for (i = 0; i < 100; i++)
+		for (i = 0; i < 50; i++)
 			free(p[i]);
 	}
+	/* A large one. */
+	p[0] = malloc(100000);
+	free(p[0]);
+	if (!p[0])
+		return false;
 	return true;
 }
 
@@ -93,7 +98,7 @@ static void *fork_some(void *arg)
 {
 	unsigned int i;
 
-	for (i = 0; i < 30; i++)
+	for (i = 0; i < 10; i++)
 		if (!in_child(has_memory))
 			return NULL;
 	return arg;
@@ -140,7 +145,7 @@ static void test_handler(void)
 			usleep(2000);
 		_exit(0);
 	}
-	while (__atomic_load_n(&handled, __ATOMIC_RELAXED) < 50)
+	while (__atomic_load_n(&handled, __ATOMIC_RELAXED) < 30)
 		free(malloc(handled * 5000));
 	kill(killer, SIGKILL);
 	waitpid(killer, NULL, 0);
@@ -172,7 +177,7 @@ static bool children_are_signalled(void)
 			usleep(500);
 		_exit(0);
 	}
-	for (i = 0; i < 30; i++) {
+	for (i = 0; i < 15; i++) {
 		before = *counter;
 		signal(SIGUSR2, SIG_IGN);
 		pid = fork();
@@ -187,7 +192,7 @@ static bool children_are_signalled(void)
 	kill(killer, SIGKILL);
 	waitpid(killer, NULL, 0);
 	free(counter);
-	return n == 30;
+	return n == 15;
 }
 
 static bool forks_with_little_room(void)
@@ -417,11 +422,11 @@ static void test_moment(void)
 
 	both = calloc(1024, sizeof(long));
 	pthread_create(&thread, NULL, count_both, NULL);
-	for (i = 0; i < 50; i++)
+	for (i = 0; i < 20; i++)
 		n += in_child(at_one_moment);
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	check(n == 50, "a child has what threads wrote up to one moment");
+	check(n == 20, "a child has what threads wrote up to one moment");
 	free(both);
 }
 
