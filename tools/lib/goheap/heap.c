@@ -4,8 +4,6 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <sys/random.h>
-#include <time.h>
 
 #include "books.h"
 #include "cache.h"
@@ -26,21 +24,6 @@
 /* Protected by lg_lock. */
 static uint64_t last_id;
 
-static uint64_t random_word(void)
-{
-	struct timespec now;
-	uint64_t word;
-
-	if (getrandom(&word, sizeof(word), GRND_NONBLOCK) == sizeof(word))
-		return word | 1;
-	/*
-	 * Early at boot there is no randomness. That is no risk: the cookie need
-	 * only be a word that programs do not write by chance.
-	 */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return ((uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15ULL) | 1;
-}
-
 static void heap_reset(struct goheap *h)
 {
 	memset(h, 0, sizeof(*h));
@@ -49,7 +32,7 @@ static void heap_reset(struct goheap *h)
 	h->session_fd = LG_NO_SESSION;
 	/* No entry of the page map is like this. */
 	h->own = ~0ULL;
-	h->cookie = random_word();
+	h->cookie = lg_sys_random() | 1;
 	lg_lock_init(h);
 }
 

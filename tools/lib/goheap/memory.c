@@ -9,7 +9,6 @@
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "memory.h"
@@ -96,11 +95,8 @@ static uintptr_t pick(void)
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	uintptr_t eighth = 1UL << (60 - __builtin_clzl(here));
-	uint64_t word;
 
-	if (getrandom(&word, sizeof(word), GRND_NONBLOCK) != sizeof(word))
-		word = here * 0x9e3779b97f4a7c15ULL;
-	return (eighth + word % (4 * eighth)) & -LG_MAX_ALIGN;
+	return (eighth + lg_sys_random() % (4 * eighth)) & -LG_MAX_ALIGN;
 }
 
 /* Map what is behind @old bytes at @at. */

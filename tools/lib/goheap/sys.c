@@ -7,7 +7,9 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sys.h"
@@ -64,4 +66,29 @@ int lg_sys_high_fd(int fd)
 		return fd;
 	lg_sys_close(fd);
 	return high;
+}
+
+/**
+ * lg_sys_random() - a random word
+ *
+ * Early at boot there is no randomness. Then it is one that is not the same twice, which
+ * programs do not write by chance; somebody might guess it.
+ *
+ * Return: the word.
+ */
+uint64_t lg_sys_random(void)
+{
+	static uint64_t calls;
+	struct timespec now;
+	uint64_t word;
+
+	if (getrandom(&word, sizeof(word), GRND_NONBLOCK) == sizeof(word))
+		return word;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	word = now.tv_nsec + __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) *
+				     0x9e3779b97f4a7c15ULL;
+	/* The last steps of splitmix64, by Sebastiano Vigna. */
+	word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9ULL;
+	word = (word ^ word >> 27) * 0x94d049bb133111ebULL;
+	return word ^ word >> 31;
 }

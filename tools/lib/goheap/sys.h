@@ -11,5 +11,6 @@ void *lg_sys_map(size_t bytes);
 void lg_sys_unmap(void *p, size_t bytes);
 void lg_sys_close(int fd);
 int lg_sys_high_fd(int fd);
+uint64_t lg_sys_random(void);
 
 #endif /* LG_SYS_H */

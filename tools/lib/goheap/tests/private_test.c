@@ -46,6 +46,20 @@ static void note_bad_free(struct goheap *h, const void *p, int err)
 	last_err = err;
 }
 
+/* Early at boot. */
+static bool no_randomness;
+
+ssize_t __wrap_getrandom(void *to, size_t n, unsigned int flags);
+ssize_t __real_getrandom(void *to, size_t n, unsigned int flags);
+
+ssize_t __wrap_getrandom(void *to, size_t n, unsigned int flags)
+{
+	if (!no_randomness)
+		return __real_getrandom(to, n, flags);
+	errno = EAGAIN;
+	return -1;
+}
+
 static struct goheap *open_private(void)
 {
 	struct goheap *h = goheap_open(NULL, GOHEAP_PRIVATE);
@@ -969,6 +983,9 @@ int main(void)
 	test_in_the_way();
 	check(in_child(has_little_room, NULL, NULL), "little address space will do");
 	test_bases();
+	no_randomness = true;
+	test_bases();
+	no_randomness = false;
 	test_fork();
 	test_fork_and_threads(false);
 	test_fork_and_threads(true);
