@@ -49,9 +49,6 @@ static void note_bad_free(struct goheap *h, const void *p, int err)
 /* Early at boot. */
 static bool no_randomness;
 
-ssize_t __wrap_getrandom(void *to, size_t n, unsigned int flags);
-ssize_t __real_getrandom(void *to, size_t n, unsigned int flags);
-
 ssize_t __wrap_getrandom(void *to, size_t n, unsigned int flags)
 {
 	if (!no_randomness)
@@ -420,8 +417,8 @@ static void test_memory(void)
 		memset(some[i] = goheap_malloc(h, 300000), 1, 300000);
 	for (i = 0; i < ARRAY_SIZE(some); i++)
 		goheap_free(h, some[i]);
-	check(h->books.dirty << LG_PAGE_SHIFT <= 4 * MIB && h->books.used << LG_PAGE_SHIFT <= 16 * MIB,
-	      "and so is that of many");
+	check(h->books.dirty << LG_PAGE_SHIFT <= 4 * MIB &&
+	      h->books.used << LG_PAGE_SHIFT <= 16 * MIB, "and so is that of many");
 	p = goheap_malloc(h, 15 * MIB);
 	memset(p, 1, 15 * MIB);
 	goheap_free(h, p);

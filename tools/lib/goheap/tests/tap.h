@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 /* What --wrap makes of calls of ioctl() and the like, and what the real ones are called. */
 int __wrap_ioctl(int fd, unsigned long cmd, ...);
@@ -14,6 +15,8 @@ int __real_ioctl(int fd, unsigned long cmd, ...);
 long __real_syscall(long nr, ...);
 int __wrap_sched_yield(void);
 int __real_sched_yield(void);
+ssize_t __wrap_getrandom(void *to, size_t n, unsigned int flags);
+ssize_t __real_getrandom(void *to, size_t n, unsigned int flags);
 
 /* Defined where main() is. */
 extern int tap_results, tap_failures;
