@@ -426,18 +426,36 @@ int lg_cache_init(void)
 
 /* ---- the caches of all threads ------------------------------------------ */
 
+static void lock_heaps(void)
+{
+	/* A handler of fork() has that lock. */
+	if (!lg_forks)
+		pthread_mutex_lock(&lg_fork_lock);
+	pthread_mutex_lock(&lg_lock);
+}
+
 /**
- * lg_cache_lock_heap() - take lg_lock while no thread is leaving the heap
+ * lg_cache_lock_heap() - take lg_lock while no thread is leaving the heap, or forks
  * @h: the heap
  */
 void lg_cache_lock_heap(struct goheap *h)
 {
-	pthread_mutex_lock(&lg_lock);
+	lock_heaps();
 	while (h->leaving) {
-		pthread_mutex_unlock(&lg_lock);
+		lg_cache_unlock_heap();
 		sched_yield();
-		pthread_mutex_lock(&lg_lock);
+		lock_heaps();
 	}
+}
+
+/**
+ * lg_cache_unlock_heap() - release what lg_cache_lock_heap() took
+ */
+void lg_cache_unlock_heap(void)
+{
+	pthread_mutex_unlock(&lg_lock);
+	if (!lg_forks)
+		pthread_mutex_unlock(&lg_fork_lock);
 }
 
 /**

@@ -18,6 +18,7 @@ bool lg_cache_reclaim(struct goheap *h, size_t size);
 
 /* The caches of all threads. */
 void lg_cache_lock_heap(struct goheap *h);
+void lg_cache_unlock_heap(void);
 void lg_cache_forget_all(struct goheap *h);
 void lg_cache_forget_others(void);
 void lg_cache_leave(void);

@@ -14,8 +14,8 @@
  * The caches of threads are not in a child's memory (MADV_WIPEONFORK). That of the thread that
  * forks is saved elsewhere, and does not change until it is restored. So a child that comes by
  * clone() or _Fork() finds nothing that its parent has as well, and goes the slow way, where it
- * learns that it is a child.
- * It cannot know whether the books are whole, and does not use them.
+ * learns that it is a child. It cannot know whether the books are whole, and does not use
+ * them.
  */
 #include <sys/single_threaded.h>
 

@@ -182,7 +182,7 @@ LG_EXPORT void goheap_close(struct goheap *h)
 	if (h->fd >= 0)
 		lg_sys_close(h->fd);
 	heap_reset(h);
-	pthread_mutex_unlock(&lg_lock);
+	lg_cache_unlock_heap();
 }
 
 LG_EXPORT int goheap_fd(const struct goheap *h)

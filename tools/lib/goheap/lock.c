@@ -60,25 +60,14 @@ void lg_lock_init(struct goheap *h)
 }
 
 /*
- * @lock is held. While another thread forks, it must not be: that thread may wait for a
- * lock of the program's, or of glibc's, that this one has. But who has one of the heap's
- * other locks goes on: fork() waits for that.
+ * The books are barred, and this thread has a lock of theirs. While another thread forks, it
+ * must not keep it: that thread may wait for a lock of the program's, or of glibc's, that
+ * this one has. But who has one of the heap's other locks goes on: fork() waits for that.
  */
-static bool enter_barred(struct goheap *h, pthread_mutex_t *lock)
+static bool may_go_on(const struct goheap *h)
 {
-	unsigned int *barred = &h->books.barred;
-
-	if (*barred == LG_BOOKS_FORKING && (lg_forks || lg_inside > 1))
-		return true;
-	lg_leave(lock);
-	if (h->books.falls_back) {
-		errno = EAGAIN;
-		return false;
-	}
-	/* Where there is no other allocator, it has to wait. */
-	pthread_mutex_lock(&lg_fork_lock);
-	pthread_mutex_unlock(&lg_fork_lock);
-	return lg_enter(h, lock);
+	return h->books.barred == LG_BOOKS_FORKING &&
+	       (lg_forks || lg_inside > 1);
 }
 
 /**
@@ -93,13 +82,24 @@ bool lg_enter(struct goheap *h, pthread_mutex_t *lock)
 {
 	if (unlikely(!*lg_alive))
 		lg_fork_found();
-	/* The lock may be one of a thread's that this process does not have. */
-	if (unlikely(h->books.barred == LG_BOOKS_LOST)) {
-		errno = EPERM;
-		return false;
+	for (;;) {
+		/* The lock may be one of a thread's that this process does not have. */
+		if (unlikely(h->books.barred == LG_BOOKS_LOST)) {
+			errno = EPERM;
+			return false;
+		}
+		lg_inside++;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		pthread_mutex_lock(lock);
+		if (likely(!h->books.barred) || may_go_on(h))
+			return true;
+		lg_leave(lock);
+		if (h->books.falls_back) {
+			errno = EAGAIN;
+			return false;
+		}
+		/* Where there is no other allocator, it has to wait. */
+		pthread_mutex_lock(&lg_fork_lock);
+		pthread_mutex_unlock(&lg_fork_lock);
 	}
-	lg_inside++;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	pthread_mutex_lock(lock);
-	return likely(!h->books.barred) || enter_barred(h, lock);
 }

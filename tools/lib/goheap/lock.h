@@ -18,10 +18,11 @@ extern unsigned int *lg_alive;
 extern void (*lg_fork_found)(void);
 
 /*
- * Locks that this thread has, or is about to take or to let go, of those of lg_enter(): a signal
- * handler that interrupts it may fork. And calls of fork() that it is in.
+ * Locks of lg_enter() that this thread has, is about to take, or is about to let go: a signal
+ * handler that interrupts it may fork.
  */
 extern __thread unsigned int lg_inside;
+/* Calls of fork() that this thread is in: a signal handler may make another. */
 extern __thread unsigned int lg_forks;
 
 void lg_lock_init(struct goheap *h);

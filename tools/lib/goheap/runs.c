@@ -20,8 +20,6 @@
 /* But those of the first pages. */
 #define SHRINK_LEAST	(1024UL << 10)
 
-#define WORDS		(LG_CHUNK / 64)
-
 /* ---- bitmaps ------------------------------------------------------------ */
 
 /* Bits @from to @to of a word, without @to. */
@@ -261,13 +259,12 @@ bool lg_runs_take_at(struct goheap *h, uint64_t page, uint64_t npages)
 
 /* ---- giving memory back ------------------------------------------------- */
 
-/* The memory of the dirty pages of a chunk, but for what is between them. */
-static uint64_t clean(struct goheap *h, uint64_t i)
+/* The memory of the dirty pages of a chunk. */
+static void clean(struct goheap *h, uint64_t i)
 {
 	struct lg_books *b = &h->books;
 	struct lg_chunk *c = &b->chunk[i];
 	unsigned int from, to;
-	uint64_t n = 0;
 
 	for (from = next_bit(c->dirty, 0, true); from < LG_CHUNK;
 	     from = next_bit(c->dirty, to, true)) {
@@ -278,32 +275,24 @@ static uint64_t clean(struct goheap *h, uint64_t i)
 		if (madvise(p, (size_t)(to - from) << LG_PAGE_SHIFT,
 			    MADV_DONTNEED))
 			continue;
-		n += mark(b, i * LG_CHUNK + from, to - from, true, false);
+		b->dirty -= mark(b, i * LG_CHUNK + from, to - from, true, false);
 	}
-	b->dirty -= n;
-	return n;
 }
 
-/**
- * lg_runs_scavenge() - give the memory of free pages back
- * @h: the heap, whose books are locked
- * @most: pages that may keep theirs
- *
- * Those at the end of the heap first: they are least likely to be taken.
- *
- * Return: how many pages have none any more.
+/*
+ * Of all but @most pages that are free, those at the end of the heap first: they are least
+ * likely to be taken.
  */
-uint64_t lg_runs_scavenge(struct goheap *h, uint64_t most)
+static void scavenge(struct goheap *h, uint64_t most)
 {
 	struct lg_books *b = &h->books;
-	uint64_t i = nr_chunks(b), n = 0;
+	uint64_t i = nr_chunks(b);
 	int saved = errno;
 
 	while (i-- && b->dirty > most)
-		n += clean(h, i);
+		clean(h, i);
 	b->stuck = b->dirty > most ? b->dirty : 0;
 	errno = saved;
-	return n;
 }
 
 /* Likewise, the addresses at the end. */
@@ -326,27 +315,27 @@ static void shrink(struct goheap *h)
 /**
  * lg_runs_trim() - give the memory of all free pages back
  * @h: the heap, whose books are locked
- *
- * Return: how many pages had some.
  */
-uint64_t lg_runs_trim(struct goheap *h)
+void lg_runs_trim(struct goheap *h)
 {
-	uint64_t n = lg_runs_scavenge(h, 0);
-
+	scavenge(h, 0);
 	shrink(h);
-	return n;
 }
 
-/* New memory, without what the program has made of the old: protections, for instance. */
-static bool replace(struct goheap *h, uint64_t page, uint64_t npages)
+/*
+ * New memory, without what the program has made of the old: protections, for instance. Returns
+ * an error number.
+ */
+static int replace(struct goheap *h, uint64_t page, uint64_t npages)
 {
 	void *at = (char *)h->base + (page << LG_PAGE_SHIFT);
-	int saved = errno;
-	bool done = mmap(at, npages << LG_PAGE_SHIFT, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at;
+	int err = 0, saved = errno;
 
+	if (mmap(at, npages << LG_PAGE_SHIFT, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != at)
+		err = errno;
 	errno = saved;
-	return done;
+	return err;
 }
 
 /**
@@ -358,24 +347,27 @@ static bool replace(struct goheap *h, uint64_t page, uint64_t npages)
 void lg_runs_put(struct goheap *h, uint64_t page, uint64_t npages)
 {
 	struct lg_books *b = &h->books;
+	bool is_long = npages >= SHRINK >> LG_PAGE_SHIFT;
+	bool is_last = page + npages == b->top;
 	uint64_t most;
-	bool dirty;
+	int err = EAGAIN;
 
-	dirty = npages < SHRINK >> LG_PAGE_SHIFT;
-	/* If that fails, there may be nothing any more: then nobody gets it. */
-	if (!dirty && !replace(h, page, npages))
+	if (is_long && !is_last)
+		err = replace(h, page, npages);
+	/* There may be nothing any more, unless it was too much locked: then nobody gets it. */
+	if (err && err != EAGAIN)
 		return;
-	mark(b, page, npages, true, dirty);
-	b->dirty += dirty ? npages : 0;
+	mark(b, page, npages, true, err);
+	b->dirty += err ? npages : 0;
 	b->used -= npages;
 	if (page / LG_CHUNK < b->first)
 		b->first = page / LG_CHUNK;
 
-	if (page + npages == b->top && npages >= SHRINK >> LG_PAGE_SHIFT)
+	if (is_long && is_last)
 		shrink(h);
 	most = b->used / 8;
 	if (most < DIRTY_MIN >> LG_PAGE_SHIFT)
 		most = DIRTY_MIN >> LG_PAGE_SHIFT;
 	if (b->dirty > most && b->dirty > 2 * b->stuck)
-		lg_runs_scavenge(h, most / 2);
+		scavenge(h, most / 2);
 }
