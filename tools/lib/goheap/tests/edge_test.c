@@ -25,6 +25,7 @@
 #include "types.h"
 #include "edge.h"
 #include "locks.h"
+#include "statm.h"
 #include "tap.h"
 
 int tap_results, tap_failures;
@@ -133,18 +134,6 @@ static bool in_child(bool (*fn)(void))
 	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
 }
 
-static size_t address_space(void)
-{
-	unsigned long pages = 0;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	if (f && fscanf(f, "%lu", &pages) != 1)
-		pages = 0;
-	if (f)
-		fclose(f);
-	return pages * sysconf(_SC_PAGESIZE);
-}
-
 struct goheap_usage usage_of(struct goheap *h)
 {
 	struct goheap_usage usage;
@@ -249,7 +238,7 @@ static bool slots_are_clean(void)
 /* Less room each time, from @most bytes to @least. Some attempts must fail, and some not. */
 static bool fails_cleanly_between(size_t most, size_t least, size_t step)
 {
-	size_t room, now = address_space();
+	size_t room, now = read_statm().size;
 	unsigned int failed = 0, opened = 0;
 	bool good = true;
 
@@ -263,7 +252,7 @@ static bool fails_cleanly_between(size_t most, size_t least, size_t step)
 		opened += !!h;
 		good &= h || errno == ENOMEM;
 		goheap_close(h);
-		good &= slots_are_clean() && address_space() == now;
+		good &= slots_are_clean() && read_statm().size == now;
 	}
 	return good && failed && opened;
 }
@@ -534,7 +523,7 @@ static void test_stranger_leaves_nothing(void)
 		pthread_create(&thread, NULL, stranger, h);
 		pthread_join(thread, NULL);
 		goheap_trim(h);
-		bytes = address_space();
+		bytes = read_statm().size;
 	}
 	check(bytes == before, "nor is the memory lost in which it waited");
 	goheap_close(h);

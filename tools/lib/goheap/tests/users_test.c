@@ -29,6 +29,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "statm.h"
 #include "tap.h"
 
 int tap_results, tap_failures;
@@ -509,31 +510,19 @@ static bool locks_all(void)
 	       has_memory();
 }
 
-static size_t resident(void)
-{
-	unsigned long n = 0;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	if (f && fscanf(f, "%*u %lu", &n) != 1)
-		n = 0;
-	if (f)
-		fclose(f);
-	return n * page;
-}
-
 static void test_memory(void)
 {
-	size_t before = resident();
+	size_t before = read_statm().resident;
 	char *p = calloc(1, 1UL << 30);
 
 	p[0] = 1;
 	p[(1UL << 30) - 1] = 1;
-	check(resident() < before + 8 * MIB, "calloc() takes what is touched");
+	check(read_statm().resident < before + 8 * MIB, "calloc() takes what is touched");
 	free(p);
 	p = malloc(100 * MIB);
 	memset(p, 1, 100 * MIB);
 	free(p);
-	check(resident() < before + 32 * MIB, "what is freed goes back");
+	check(read_statm().resident < before + 32 * MIB, "what is freed goes back");
 }
 
 static void test_other_process(void)
