@@ -8,6 +8,7 @@
  * of reach of what is written beyond an object's end.
  */
 #define _GNU_SOURCE
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -89,12 +90,17 @@ void lg_memory_set_pages(void)
 
 /*
  * An address at random. Programs and their heaps begin at two thirds of all addresses, or
- * at the lowest, and mappings below the stack.
+ * at the lowest, and mappings below the stack of the first thread. Those of other threads
+ * are such mappings, so an address that the kernel put on the first one's is looked at.
  */
 static uintptr_t pick(void)
 {
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-	uintptr_t eighth = 1UL << (60 - __builtin_clzl(here));
+	uintptr_t stack = getauxval(AT_RANDOM);
+	uintptr_t eighth;
+
+	if (!stack)
+		stack = (uintptr_t)__builtin_frame_address(0);
+	eighth = 1UL << (60 - __builtin_clzl(stack));
 
 	return (eighth + lg_sys_random() % (4 * eighth)) & -LG_MAX_ALIGN;
 }

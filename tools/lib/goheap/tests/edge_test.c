@@ -591,7 +591,7 @@ static void test_other_kernels(void)
 		{ .nr_classes = 1 - GOHEAP_NR_CLASSES },
 		{ .nr_classes = -2 },
 		{ .page_size = 1 },
-		{ .page_size = -LG_PAGE_SIZE },
+		{ .page_size = (uint32_t)-LG_PAGE_SIZE },
 		{ .map_stride = 8 },
 		{ .map_stride = -4096 },
 		{ .max_small = 1024 },

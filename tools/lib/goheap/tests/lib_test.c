@@ -412,6 +412,7 @@ static bool child_is_bound(struct goheap *unused, void *arg)
 	struct goheap *mine = goheap_open_fd(*(int *)arg, 0);
 	size_t bytes = 0;
 
+	(void)unused;
 	if (!mine || goheap_set_quota(mine, 0))
 		return false;
 	while (bytes < 2 * MIB && goheap_malloc(mine, 64 << 10))

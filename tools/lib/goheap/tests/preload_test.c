@@ -356,7 +356,7 @@ static bool in_child(bool (*fn)(void))
 
 	if (!pid)
 		_exit(fn() ? 0 : 1);
-	return waitpid(pid, &status, 0) == pid && !status;
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
 }
 
 /* Map what is next to the heap, so that it can grow no further. */

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -70,7 +71,7 @@ bool in_child(bool (*fn)(struct goheap *h, void *arg), struct goheap *h, void *a
 	pid = fork();
 	if (!pid)
 		_exit(fn(h, arg) ? 0 : 1);
-	return waitpid(pid, &status, 0) == pid && !status;
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
 }
 
 static void test_model(void)
@@ -322,6 +323,31 @@ static void test_bases(void)
 		goheap_close(h[i]);
 }
 
+/* Returns whether the heap can grow by 20 MiB, far above where programs begin. */
+static void *open_and_grow(void *stack)
+{
+	struct goheap *h = open_private();
+	bool good = h->base >= (uintptr_t)stack / 16;
+	unsigned int i;
+
+	for (i = 0; i < 400 && good; i++)
+		good = !!goheap_malloc(h, 50000);
+	good &= books_are_right(h);
+	goheap_close(h);
+	return good ? stack : NULL;
+}
+
+/* Its stack is a mapping as any other, which tells nothing about the address space. */
+static void test_thread_opens(void)
+{
+	pthread_t thread;
+	void *result, *stack = &result;
+
+	pthread_create(&thread, NULL, open_and_grow, stack);
+	pthread_join(thread, &result);
+	check(result == stack, "a heap that a thread opened can grow");
+}
+
 /* The size classes of this library are the kernel's. */
 static void test_classes(void)
 {
@@ -367,6 +393,7 @@ int main(void)
 	test_in_the_way();
 	check(in_child(has_little_room, NULL, NULL), "little address space will do");
 	test_bases();
+	test_thread_opens();
 	no_randomness = true;
 	test_bases();
 	no_randomness = false;
