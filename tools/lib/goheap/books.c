@@ -35,32 +35,27 @@ static void show(struct goheap *h, uint64_t page, uint64_t entry)
 
 /* ---- spans of small objects --------------------------------------------- */
 
-static uint64_t *span_bits(const struct goheap *h, uint64_t page)
-{
-	return h->books.bits + page * LG_SPAN_BITS;
-}
-
 static void partial_add(struct lg_books *b, unsigned int class, uint64_t page)
 {
-	struct lg_span *s = &b->span[page];
+	struct lg_span *s = lg_memory_span(b, page);
 
 	s->prev = 0;
 	s->next = b->partial[class];
 	if (s->next)
-		b->span[s->next - 1].prev = page + 1;
+		lg_memory_span(b, s->next - 1)->prev = page + 1;
 	b->partial[class] = page + 1;
 }
 
 static void partial_del(struct lg_books *b, unsigned int class, uint64_t page)
 {
-	struct lg_span *s = &b->span[page];
+	struct lg_span *s = lg_memory_span(b, page);
 
 	if (s->prev)
-		b->span[s->prev - 1].next = s->next;
+		lg_memory_span(b, s->prev - 1)->next = s->next;
 	else
 		b->partial[class] = s->next;
 	if (s->next)
-		b->span[s->next - 1].prev = s->prev;
+		lg_memory_span(b, s->next - 1)->prev = s->prev;
 }
 
 /* The books are locked. */
@@ -78,8 +73,9 @@ static bool take_run(struct goheap *h, uint64_t npages, uint64_t align,
 static bool span_new(struct goheap *h, unsigned int class)
 {
 	const struct lg_class *k = &h->class[class];
-	uint64_t *bits, i, page;
+	struct lg_span *s;
 	bool got, dirty;
+	uint64_t i, page;
 
 	if (!lg_enter(h, &h->books.lock))
 		return false;
@@ -87,12 +83,12 @@ static bool span_new(struct goheap *h, unsigned int class)
 	lg_leave(&h->books.lock);
 	if (!got)
 		return false;
-	bits = span_bits(h, page);
+	s = lg_memory_span(&h->books, page);
+	*s = (struct lg_span){ .nfree = k->nelems };
 	for (i = 0; i < k->nelems / 64; i++)
-		bits[i] = ~0ULL;
+		s->bits[i] = ~0ULL;
 	if (k->nelems % 64)
-		bits[i] = (1ULL << k->nelems % 64) - 1;
-	h->books.span[page] = (struct lg_span){ .nfree = k->nelems };
+		s->bits[i] = (1ULL << k->nelems % 64) - 1;
 	partial_add(&h->books, class, page);
 	for (i = 0; i < k->npages; i++)
 		show(h, page + i, h->own | (uint64_t)class << 32 | i << 42);
@@ -118,22 +114,21 @@ static unsigned int span_pick(struct goheap *h, unsigned int class,
 			      void **objects, unsigned int n)
 {
 	uint64_t page = h->books.partial[class] - 1;
-	struct lg_span *s = &h->books.span[page];
+	struct lg_span *s = lg_memory_span(&h->books, page);
 	char *base = page_address(h, page);
-	uint64_t *bits = span_bits(h, page);
 	uint32_t size = h->class[class].size;
 	unsigned int i, got = 0;
 
 	if (n > s->nfree)
 		n = s->nfree;
 	while (got < n) {
-		uint64_t word = bits[s->hint];
+		uint64_t word = s->bits[s->hint];
 
 		for (; word && got < n; word &= word - 1) {
 			i = s->hint * 64 + __builtin_ctzll(word);
 			objects[got++] = base + (size_t)i * size;
 		}
-		bits[s->hint] = word;
+		s->bits[s->hint] = word;
 		s->hint += !word;
 	}
 	s->nfree -= got;
@@ -260,8 +255,8 @@ static int free_small(struct goheap *h, unsigned int class, uint64_t entry,
 	uint64_t page = page_of(h, p) - GOHEAP_PAGE_INDEX(entry);
 	uint32_t i = lg_class_index(k->inverse, k->shift, entry,
 				    (uintptr_t)p - h->base);
-	struct lg_span *s = &h->books.span[page];
-	uint64_t *word = span_bits(h, page) + i / 64;
+	struct lg_span *s = lg_memory_span(&h->books, page);
+	uint64_t *word = s->bits + i / 64;
 
 	if (i >= k->nelems)
 		return -EINVAL;
@@ -415,7 +410,7 @@ static void free_last(struct goheap *h, unsigned int class)
 		return;
 	page = h->books.partial[class] - 1ULL;
 	if (h->books.partial[class] &&
-	    h->books.span[page].nfree == h->class[class].nelems)
+	    lg_memory_span(&h->books, page)->nfree == h->class[class].nelems)
 		span_free(h, class, page);
 	lg_leave(&h->stock[class].lock);
 }

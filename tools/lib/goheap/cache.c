@@ -50,9 +50,15 @@ static pthread_key_t thread_key;
 /* Whole pages, which children do not see; the shelf follows. */
 static size_t cache_bytes(void)
 {
-	size_t page = sysconf(_SC_PAGESIZE);
+	static size_t bytes;
+	size_t page;
 
-	return (sizeof(struct lg_cache) + page - 1) & -page;
+	/* Children that call what the parent need not have called map pages of code. */
+	if (unlikely(!bytes)) {
+		page = sysconf(_SC_PAGESIZE);
+		bytes = (sizeof(struct lg_cache) + page - 1) & -page;
+	}
+	return bytes;
 }
 
 static struct lg_shelf *shelf_of(struct lg_cache *c)
@@ -105,6 +111,7 @@ static struct lg_shelf *shelf_new(const struct goheap *h)
 		return NULL;
 	/* A sandbox may refuse it. Then only children of fork() know. */
 	madvise(c, cache_bytes(), MADV_WIPEONFORK);
+	lg_lock_begin(&c->alive);
 	shelf_of(c)->cache = c;
 	return shelf_of(c);
 }
@@ -172,6 +179,21 @@ static void cache_reset(struct lg_cache *c)
 	c->nlater = 0;
 	c->later_bytes = 0;
 	c->id = 0;
+}
+
+/**
+ * lg_cache_prepare() - have a cache for a heap's first thread
+ * @h: the heap
+ *
+ * From the first one on, children notice that they are children. lg_lock must be held.
+ *
+ * Return: 0, or -1 with errno.
+ */
+int lg_cache_prepare(const struct goheap *h)
+{
+	if (!all_shelves && !spare_shelves)
+		spare_shelves = shelf_new(h);
+	return all_shelves || spare_shelves ? 0 : -1;
 }
 
 static struct lg_cache *cache_new(struct goheap *h)

@@ -8,6 +8,7 @@
 extern __thread struct lg_cache *lg_cache_tls[LG_HEAPS];
 
 int lg_cache_init(void);
+int lg_cache_prepare(const struct goheap *h);
 struct lg_cache *lg_cache_get(struct goheap *h);
 void lg_cache_more_slots(struct goheap *h, struct lg_cache *c,
 			 unsigned int class);

@@ -35,8 +35,11 @@
  */
 static __thread bool bars;
 
-/* There were no others: then nobody need be barred, and no lock is in wrong hands. */
-static bool alone;
+/*
+ * There were no others: then nobody need be barred, and no lock is in wrong hands, or taken.
+ * What is written, or called, costs such a child page faults.
+ */
+static __thread bool alone;
 
 /* ---- before ------------------------------------------------------------- */
 
@@ -74,8 +77,9 @@ static void prepare(void)
 	/* Or while it changes the books: then the child does without them. */
 	if (lg_inside)
 		return;
-	pthread_mutex_lock(&lg_fork_lock);
 	alone = __libc_single_threaded;
+	if (!alone)
+		pthread_mutex_lock(&lg_fork_lock);
 	for (i = 0; !alone && i < lg_nheaps; i++)
 		if (is_usable(&lg_heaps[i]))
 			bar_others(&lg_heaps[i]);
@@ -101,15 +105,17 @@ static void let_others(void)
 		if (is_usable(&lg_heaps[i]) &&
 		    lg_heaps[i].books.barred == LG_BOOKS_FORKING)
 			open_books(&lg_heaps[i]);
-	pthread_mutex_unlock(&lg_fork_lock);
 }
 
 static void in_parent(void)
 {
 	if (lg_forks == 1) {
 		lg_cache_return(false);
-		if (bars)
+		if (bars) {
 			let_others();
+			if (!alone)
+				pthread_mutex_unlock(&lg_fork_lock);
+		}
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	}
 	/* Last, as a signal handler may still fork. */
@@ -145,7 +151,8 @@ static bool is_whole(const struct goheap *h)
 
 static void inherit(struct goheap *h)
 {
-	h->leaving = 0;
+	if (h->leaving)
+		h->leaving = 0;
 	if (!lg_is_private(h))
 		forget_all(h);
 	else if (!is_whole(h))
@@ -154,12 +161,19 @@ static void inherit(struct goheap *h)
 		lg_lock_init(h);
 }
 
+static void reset(pthread_mutex_t *lock)
+{
+	const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+
+	if (memcmp(lock, &unlocked, sizeof(unlocked)))
+		*lock = unlocked;
+}
+
 static void become_child(void)
 {
-	pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
 	unsigned int i;
 
-	lg_lock = unlocked;
+	reset(&lg_lock);
 	lg_cache_return(true);
 	lg_cache_forget_others();
 	for (i = 0; i < lg_nheaps; i++)
@@ -172,7 +186,7 @@ static void become_child(void)
 		lg_forks--;
 		return;
 	}
-	lg_fork_lock = unlocked;
+	reset(&lg_fork_lock);
 	if (bars)
 		let_others();
 	lg_forks = 0;

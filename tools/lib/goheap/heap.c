@@ -49,7 +49,8 @@ static int heap_begin(struct goheap *h)
 {
 	if (lg_is_private(h) ? lg_books_begin(h) : lg_device_begin(h))
 		return -1;
-	if (lg_stock_setup(h)) {
+	if (lg_stock_setup(h) || lg_cache_prepare(h)) {
+		lg_stock_release(h);
 		unmap(h);
 		errno = ENOMEM;
 		return -1;
@@ -78,8 +79,6 @@ static int init_once(void)
 	if (done)
 		return 0;
 	errno = lg_cache_init();
-	if (!errno && lg_lock_begin())
-		return -1;
 	if (!errno)
 		errno = lg_fork_init();
 	done = !errno;

@@ -2,12 +2,7 @@
 /*
  * lock: all heaps, their locks, and when they may be taken. The order is in types.h.
  */
-#define _GNU_SOURCE
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "lock.h"
-#include "sys.h"
 
 struct goheap lg_heaps[LG_HEAPS];
 unsigned int lg_nheaps;
@@ -23,22 +18,13 @@ __thread unsigned int lg_forks;
 
 /**
  * lg_lock_begin() - have children notice that they are children
- *
- * Once in a process.
- *
- * Return: 0, or -1 with errno.
+ * @word: is zero in a child, and stays where it is; only the first one counts
  */
-int lg_lock_begin(void)
+void lg_lock_begin(unsigned int *word)
 {
-	unsigned int *word = lg_sys_map(sizeof(*word));
-
-	if (!word)
-		return -1;
-	/* A sandbox may refuse it. Then only children of fork() know. */
-	madvise(word, sysconf(_SC_PAGESIZE), MADV_WIPEONFORK);
 	*word = 1;
-	lg_alive = word;
-	return 0;
+	if (lg_alive == &always)
+		lg_alive = word;
 }
 
 /**

@@ -26,7 +26,7 @@ extern __thread unsigned int lg_inside;
 extern __thread unsigned int lg_forks;
 
 void lg_lock_init(struct goheap *h);
-int lg_lock_begin(void);
+void lg_lock_begin(unsigned int *word);
 bool lg_enter(struct goheap *h, pthread_mutex_t *lock);
 
 static inline void lg_leave(pthread_mutex_t *lock)

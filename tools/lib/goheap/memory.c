@@ -46,7 +46,6 @@ enum {
 	MAP,
 	NPAGES,
 	SPANS,
-	BITS,
 };
 
 static void lay_out(struct table *table)
@@ -57,8 +56,7 @@ static void lay_out(struct table *table)
 		[MAP] = (sizeof(uint64_t) << LG_MAP_SHIFT) /
 			(LG_ARENA_SIZE / LG_PAGE_SIZE) * LG_CHUNK,
 		[NPAGES] = LG_CHUNK * sizeof(uint32_t),
-		[SPANS] = LG_CHUNK * sizeof(struct lg_span),
-		[BITS] = LG_CHUNK * LG_SPAN_BITS * sizeof(uint64_t),
+		[SPANS] = LG_CHUNK * LG_SPAN_BYTES,
 	};
 	uint64_t at = 0;
 	unsigned int i;
@@ -200,8 +198,7 @@ static bool begin_at(struct goheap *h, uintptr_t base, uintptr_t tables)
 	lay_out(table);
 	b->tables = tables;
 	b->chunk = (void *)(tables + table[CHUNKS].at);
-	b->span = (void *)(tables + table[SPANS].at);
-	b->bits = (void *)(tables + table[BITS].at);
+	b->span = (char *)tables + table[SPANS].at;
 	h->npages = (void *)(tables + table[NPAGES].at);
 	__atomic_store_n(&h->base, base, __ATOMIC_RELEASE);
 	lg_window_set_map(h, (void *)(tables + table[MAP].at));

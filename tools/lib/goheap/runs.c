@@ -155,11 +155,14 @@ static bool find(struct lg_books *b, uint64_t npages, uint64_t *page)
 		run = c->start == LG_CHUNK ? run + LG_CHUNK : c->end;
 	}
 	/* The last chunk may go on beyond the end, where nothing is free. */
-	*page = b->top;
-	while (*page && is_set(b->chunk[(*page - 1) / LG_CHUNK].free,
-			       (*page - 1) % LG_CHUNK))
-		*page -= *page % LG_CHUNK == 0 &&
-			 b->chunk[*page / LG_CHUNK - 1].max == LG_CHUNK ? LG_CHUNK : 1;
+	for (*page = b->top; *page;) {
+		uint64_t last = *page - 1;
+		const struct lg_chunk *c = &b->chunk[last / LG_CHUNK];
+
+		if (!is_set(c->free, last % LG_CHUNK))
+			break;
+		*page -= *page % LG_CHUNK == 0 && c->max == LG_CHUNK ? LG_CHUNK : 1;
+	}
 	return false;
 }
 

@@ -172,6 +172,7 @@ struct lg_big {
  *	has none yet
  * @first_later: index of its first entry in the whole list
  * @no_later: there was none to be had
+ * @alive: of the first cache, what lg_alive points to
  *
  * A child sees zeroes here, so it has no objects that its parent has, too. See fork.c.
  */
@@ -189,6 +190,7 @@ struct lg_cache {
 	uint64_t *later;
 	unsigned int first_later;
 	bool no_later;
+	unsigned int alive;
 };
 
 /**
@@ -257,7 +259,7 @@ struct lg_parked {
 };
 
 /* Tables of a private heap. */
-#define LG_TABLES	5
+#define LG_TABLES	4
 
 /* Pages of a chunk, a part of a private heap whose free pages are summed up. */
 #define LG_CHUNK	512
@@ -283,13 +285,15 @@ struct lg_chunk {
  * @next: in the list of its class: index of the page, plus 1; or 0
  * @prev: likewise
  * @nfree: objects that are free
- * @hint: no word of its bitmap before this has a bit set
+ * @hint: no word of @bits before this has a bit set
+ * @bits: bit set: the object is free
  */
 struct lg_span {
 	uint32_t next;
 	uint32_t prev;
 	uint32_t nfree;
 	uint32_t hint;
+	uint64_t bits[];
 };
 
 /**
@@ -324,8 +328,7 @@ enum lg_barred {
  * @large_pages: heap pages of large objects
  * @first: no chunk before this has a free page
  * @chunk: free pages
- * @span: spans, by their first page
- * @bits: objects that are free, LG_SPAN_BITS words for each page
+ * @span: a &struct lg_span for each page: lg_memory_span()
  * @partial: spans with free objects by class, as &struct lg_span.next; under the lock of
  *	the stock of the class, as are @allocs and @frees
  * @allocs: small objects allocated, ever, by class
@@ -350,8 +353,7 @@ struct lg_books {
 	uint64_t large_pages;
 	uint64_t first;
 	struct lg_chunk *chunk;
-	struct lg_span *span;
-	uint64_t *bits;
+	char *span;
 	uint32_t partial[LG_CLASSES];
 	uint64_t allocs[LG_CLASSES];
 	uint64_t frees[LG_CLASSES];

@@ -21,7 +21,7 @@ static uint64_t pages_at(struct goheap *h, uint64_t page, uint64_t partial[])
 	uint64_t entry = *lg_window_slot(h, at);
 	unsigned int class = GOHEAP_PAGE_CLASS(entry);
 	const struct lg_class *k = &h->class[class];
-	const struct lg_span *s = &h->books.span[page];
+	const struct lg_span *s = lg_memory_span(&h->books, page);
 	uint64_t i, nfree = 0;
 
 	if ((entry & LG_OWN_MASK) != h->own || GOHEAP_PAGE_INDEX(entry))
@@ -34,7 +34,7 @@ static uint64_t pages_at(struct goheap *h, uint64_t page, uint64_t partial[])
 			return 0;
 	}
 	for (i = 0; i < k->nelems; i++)
-		nfree += h->books.bits[page * LG_SPAN_BITS + i / 64] >> i % 64 & 1;
+		nfree += s->bits[i / 64] >> i % 64 & 1;
 	partial[class] += !!nfree;
 	return nfree == s->nfree && nfree <= k->nelems ? k->npages : 0;
 }
@@ -84,7 +84,7 @@ bool books_are_right(struct goheap *h)
 		if (!chunk_is_right(b, page / LG_CHUNK))
 			return false;
 	for (i = 1; i < h->nr_classes; i++) {
-		for (n = b->partial[i]; n; n = b->span[n - 1].next)
+		for (n = b->partial[i]; n; n = lg_memory_span(b, n - 1)->next)
 			partial[i]--;
 		if (partial[i])
 			return false;

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "private.h"
 #include "tap.h"
 
@@ -360,7 +361,12 @@ static void test_classes(void)
 	int fd = open("/dev/goheap", O_RDWR | O_CLOEXEC);
 	struct goheap *h = open_private();
 	unsigned int i, same = 1;
+	bool fit = true;
 
+	/* Of the classes that are used: see lg_class_setup(). */
+	for (i = 1; i < h->nr_classes; i++)
+		fit &= h->class[i].size % LG_ALIGN || h->class[i].nelems <= LG_SPAN_BITS * 64;
+	check(fit, "a span's record has a bit for each object");
 	if (fd >= 0 && !ioctl(fd, GOHEAP_IOC_INFO, &info)) {
 		for (i = 1; i < GOHEAP_NR_CLASSES; i++)
 			same += as[i].size == h->class[i].size &&
