@@ -12,16 +12,19 @@
 #define NR_GIVEN	5
 #define LIMIT		1048576
 
-#define NR_RESULTS	45
+#define NR_RESULTS	54
 
 /* ---- the process that is looked at -------------------------------------- */
 
 /* Objects, and a free span of another class that a trim gives back. */
 static int hold(int ss)
 {
+	struct goheap_type t = {
+		.size = sizeof(t), .length = 3000, .name = "no\"de",
+	};
 	__u64 offsets[NR_OBJECTS];
 
-	if (alloc_many(ss, 1024, offsets, NR_OBJECTS, 0) != NR_OBJECTS ||
+	if (call(ss, GOHEAP_IOC_TYPE, &t) || alloc_many(ss, 1024, offsets, NR_OBJECTS, 0) != NR_OBJECTS ||
 	    batch(ss, GOHEAP_IOC_GIVE, offsets, NR_GIVEN, NULL))
 		return -1;
 	return free_one(ss, alloc_one(ss, 16));
@@ -153,6 +156,28 @@ static void test_trim(pid_t pid, const int fds[2])
 	ksft_test_result(says("only its process"), "and says why\n");
 }
 
+static void test_dump(pid_t pid, const int fds[2])
+{
+	ksft_test_result(!ctl("dump %d:%d", pid, fds[0]), "dump succeeds\n");
+	ksft_test_result(says("\n     1      3000 ") && says(" no\"de\n"),
+			 "it shows the types\n");
+	ksft_test_result(says("OFFSET") && says("         1024      -         -\n"),
+			 "and what was given\n");
+	ksft_test_result(!ctl("dump --json %d:%d", pid, fds[1]), "dump has JSON\n");
+	ksft_test_result(says("\"name\": \"no\\\"de\", \"length\": 3000") &&
+			 says("\"length\": 1024, \"type\": 0, \"session\": 0, \"held\": false}") &&
+			 says("]}\n"),
+			 "with the same\n");
+	ksft_test_result(!ctl("dump %d:%d 'no\"de'", pid, fds[0]) && !strstr(output, "1024"),
+			 "it can be of one type\n");
+	ksft_test_result(ctl("dump %d:%d node", pid, fds[0]) == 1 &&
+			 says("has no type node"), "if that is there\n");
+	ksft_test_result(ctl("dump") == 1 && says("dump takes PID:FD"),
+			 "a dump of nothing is refused\n");
+	ksft_test_result(ctl("dump %d:0", pid) == 1 && says("is no heap"),
+			 "and of what is no heap\n");
+}
+
 static void test_watch(void)
 {
 	ksft_test_result(!ctl("watch 0.1 2"), "watch ends after its count\n");
@@ -215,6 +240,7 @@ int main(void)
 	ksft_set_plan(NR_RESULTS);
 	test_list(pid, fds, root);
 	test_stats(pid, fds);
+	test_dump(pid, fds);
 	test_watch();
 	test_trim(pid, fds);
 	test_errors(pid, fds[0]);

@@ -191,6 +191,41 @@ static void use_published(struct side *s, __u8 *win, __u64 table)
 	must(!flush(s->ss, 0, 8, NULL), "flushed");
 }
 
+/* Types are found again; what they cannot have changes nothing. */
+static void use_types(int heap)
+{
+	static __u64 refs[GOHEAP_TYPE_WORDS_MAX / 64];
+	static struct goheap_listed found[NR];
+	struct goheap_type t = {
+		.size = sizeof(t), .name = "type", .refs = (uintptr_t)refs,
+		.words = GOHEAP_TYPE_WORDS_MAX,
+	};
+	struct goheap_list l = {
+		.size = sizeof(l), .objects = (uintptr_t)found, .count = NR,
+	};
+	__u64 at[2];
+	struct goheap_alloc_req r = {
+		.size = sizeof(r), .offsets = (uintptr_t)at, .count = 1,
+	};
+	int ss = attach(heap);
+	__u64 before;
+
+	if (!worked(ss))
+		return;
+	before = usage(ss).objects;
+	if (worked(call(ss, GOHEAP_IOC_TYPE, &t))) {
+		r.type = t.type;
+		for (r.length = 8; r.length < 2 * large; r.length *= 6) {
+			if (!worked(call(ss, GOHEAP_IOC_ALLOC, &r)))
+				must(usage(ss).objects == before, "nothing allocated");
+			else
+				must(!free_one(ss, at[0]), "freed");
+		}
+		worked(call(ss, GOHEAP_IOC_LIST, &l));
+	}
+	close(ss);
+}
+
 /* The rest of what is entered is freed when the session ends. */
 static void use_deferred(int heap, __u8 *win)
 {
@@ -243,6 +278,7 @@ static void use_heap(void)
 		return;
 	win = window(heap, ARENA);
 	use_session(heap, win);
+	use_types(heap);
 	use_deferred(heap, win);
 	must(identities(heap), "identities");
 	must(!usage(heap).objects, "no object is left");
@@ -316,6 +352,7 @@ static void use_and_be_killed(int heap, __u8 *win, __u64 table,
 	arm(point, nth, KILL);
 	/* First, while little lies behind the table. */
 	use_session(heap, win);
+	use_types(heap);
 	if (!side_open(&s, heap)) {
 		use_published(&s, win, table);
 		use_arena(s.ss);

@@ -19,6 +19,8 @@
 #define NR_KNOWN	64
 #define NR_MAPS		8
 #define NR_SWAPS	4
+#define NR_TYPES	8
+#define NR_LISTED	100
 #define NR_ENTRIES	64
 #define DEFAULT_CALLS	60000
 #define HEAP_BYTES	(32UL << 20)
@@ -34,6 +36,9 @@ static const struct {
 	{ GOHEAP_IOC_STATS, sizeof(struct goheap_usage) },
 	{ GOHEAP_IOC_TRIM, sizeof(struct goheap_trim) },
 	{ GOHEAP_IOC_DEATH, sizeof(struct goheap_death) },
+	{ GOHEAP_IOC_TYPE, sizeof(struct goheap_type) },
+	{ GOHEAP_IOC_TYPE_STATS, sizeof(struct goheap_type_usage) },
+	{ GOHEAP_IOC_LIST, sizeof(struct goheap_list) },
 	{ GOHEAP_IOC_ATTACH, sizeof(struct goheap_attach) },
 	{ GOHEAP_IOC_VIEW, sizeof(struct goheap_view) },
 	{ GOHEAP_IOC_ALLOC, sizeof(struct goheap_alloc_req) },
@@ -55,6 +60,7 @@ static int views[NR_HEAPS];
 static __u64 known[NR_KNOWN];
 static __u64 offsets[GOHEAP_MAX_BATCH];
 static struct goheap_swap swaps[NR_SWAPS];
+static struct goheap_listed listed[GOHEAP_MAX_BATCH];
 static __u64 *lists[NR_HEAPS];
 static __u8 *windows[NR_HEAPS];
 static void *maps[NR_MAPS];
@@ -134,6 +140,30 @@ static void fill_alloc(struct goheap_alloc_req *r)
 	r->count = below(8) ? 1 + below(32) : value();
 	r->flags = below(8) ? below(8) : rand64();
 	r->align = below(4) ? 0 : value();
+	r->type = below(3) ? 0 : below(NR_TYPES + 2);
+}
+
+/* Such that many of them are there already. */
+static void fill_type(struct goheap_type *t)
+{
+	t->flags = below(10) ? below(2) : rand64();
+	t->type = below(4) ? 0 : below(NR_TYPES);
+	t->align = below(4) ? 0 : value();
+	t->length = below(4) ? 1 + below(1 << 16) : value();
+	t->words = below(4) ? below(128) : value();
+	t->refs = pointer(offsets);
+	if (below(10))
+		snprintf(t->name, sizeof(t->name), "%llu", below(NR_TYPES));
+	if (!below(10))
+		t->name[below(sizeof(t->name))] = value();
+}
+
+static void fill_list(struct goheap_list *l)
+{
+	l->from = below(2) ? below(HEAP_BYTES) : value();
+	l->objects = pointer(listed);
+	l->count = below(8) ? 1 + below(NR_LISTED) : value();
+	l->type = below(3) ? 0 : below(NR_TYPES);
 }
 
 static void fill_batch(struct goheap_batch *b)
@@ -244,6 +274,16 @@ static void fuzz_ioctl(void)
 	} else if (cmd == GOHEAP_IOC_RESIZE) {
 		words[1] = known[below(NR_KNOWN)];
 		words[2] = below(4) ? below(1 << 20) : value();
+	} else if (cmd == GOHEAP_IOC_TYPE) {
+		fill_type((void *)words);
+	} else if (cmd == GOHEAP_IOC_TYPE_STATS) {
+		struct goheap_type_usage *u = (void *)words;
+
+		u->type = below(NR_TYPES);
+		u->flags = !below(8);
+		u->limit = below(2) ? 0 : below(1 << 20);
+	} else if (cmd == GOHEAP_IOC_LIST) {
+		fill_list((void *)words);
 	} else if (cmd == GOHEAP_IOC_DEFER) {
 		struct goheap_defer *d = (void *)words;
 

@@ -43,8 +43,8 @@ FIXTURE_TEARDOWN(heap)
 
 TEST_F(heap, unknown_commands_give_enotty)
 {
-	static const unsigned int known[] = { 0, 1, 2, 3, 4, 5, 16, 17, 32, 33,
-					      34, 35, 36, 37, 38 };
+	static const unsigned int known[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 17,
+					      32, 33, 34, 35, 36, 37, 38 };
 	unsigned int nr, dir, i;
 	__u64 arg[32] = { 64 };
 
@@ -265,7 +265,7 @@ TEST_F(heap, alloc_refuses_what_it_does_not_know)
 
 	for (bit = 3; bit < 32; bit++)
 		EXPECT_EQ(-EINVAL, ALLOC_WITH(self->ss, .flags = 1U << bit));
-	EXPECT_EQ(-EINVAL, ALLOC_WITH(self->ss, .reserved = 1));
+	EXPECT_EQ(-ENOENT, ALLOC_WITH(self->ss, .type = 1));
 	EXPECT_EQ(-EINVAL, ALLOC_WITH(self->ss, .count = 1025));
 	EXPECT_EQ(-EINVAL, ALLOC_WITH(self->ss, .count = ~0U));
 	EXPECT_EQ(-EINVAL, alloc_many(self->ss, 8, &offset, 0, 0));

@@ -27,6 +27,9 @@ union any {
 	struct goheap_flush flush;
 	struct goheap_publish publish;
 	struct goheap_death death;
+	struct goheap_type type;
+	struct goheap_type_usage type_usage;
+	struct goheap_list list;
 	__u8 bytes[4096];
 };
 
@@ -36,6 +39,8 @@ FIXTURE(cmd)
 	int ss;
 	__u64 offset;
 	struct goheap_swap swap;
+	struct goheap_listed listed;
+	struct goheap_type type;
 	union any *arg;
 };
 
@@ -96,6 +101,30 @@ FIXTURE_VARIANT_ADD(cmd, death)
 {
 	.cmd = GOHEAP_IOC_DEATH,
 	.size = sizeof(struct goheap_death),
+	.on_heap = true,
+	.on_session = true,
+};
+
+FIXTURE_VARIANT_ADD(cmd, type)
+{
+	.cmd = GOHEAP_IOC_TYPE,
+	.size = sizeof(struct goheap_type),
+	.on_heap = true,
+	.on_session = true,
+};
+
+FIXTURE_VARIANT_ADD(cmd, type_stats)
+{
+	.cmd = GOHEAP_IOC_TYPE_STATS,
+	.size = sizeof(struct goheap_type_usage),
+	.on_heap = true,
+	.on_session = true,
+};
+
+FIXTURE_VARIANT_ADD(cmd, list)
+{
+	.cmd = GOHEAP_IOC_LIST,
+	.size = sizeof(struct goheap_list),
 	.on_heap = true,
 	.on_session = true,
 };
@@ -198,6 +227,21 @@ static union any *valid(FIXTURE_DATA(cmd) *self,
 		if (!usage(self->heap).deaths)
 			close(attach(self->heap));
 		arg->death.number = 1;
+		break;
+	case GOHEAP_IOC_TYPE:
+	case GOHEAP_IOC_TYPE_STATS:
+		self->type = (struct goheap_type){
+			.size = sizeof(self->type), .name = "type",
+		};
+		call(self->heap, GOHEAP_IOC_TYPE, &self->type);
+		if (variant->cmd == GOHEAP_IOC_TYPE_STATS)
+			break;
+		arg->type.flags = GOHEAP_TYPE_FIND;
+		strcpy(arg->type.name, "type");
+		break;
+	case GOHEAP_IOC_LIST:
+		arg->list.objects = (uintptr_t)&self->listed;
+		arg->list.count = 1;
 		break;
 	case GOHEAP_IOC_DEFER:
 		arg->defer.count = 1;
@@ -386,8 +430,10 @@ TEST_F(cmd, read_only_heap_is_only_looked_at)
 	ASSERT_LE(0, fd);
 	if (!variant->on_heap)
 		return;
-	/* No session of this heap has ended. */
-	none = variant->cmd == GOHEAP_IOC_DEATH ? -ENOENT : 0;
+	/* No session of this heap has ended, and it has no types. */
+	none = variant->cmd == GOHEAP_IOC_DEATH ||
+	       variant->cmd == GOHEAP_IOC_TYPE ||
+	       variant->cmd == GOHEAP_IOC_TYPE_STATS ? -ENOENT : 0;
 	EXPECT_EQ(changes ? -EBADF : none, call(fd, variant->cmd, arg));
 	arg->root.flags = 1;
 	if (variant->cmd == GOHEAP_IOC_ROOT ||

@@ -199,12 +199,15 @@ static bool has_room(unsigned long used, unsigned long limit,
 /**
  * gh_ucharge_bound() - which limit refuses pages to a session
  * @owner: the session
+ * @type: type of the objects in them, or NULL
  * @npages: heap pages
  *
  * Context: the heap's lock is held.
  * Return: the narrowest that does.
  */
-enum gh_ubound gh_ucharge_bound(struct gh_usession *owner, unsigned long npages)
+enum gh_ubound gh_ucharge_bound(struct gh_usession *owner,
+				const struct gh_utype *type,
+				unsigned long npages)
 {
 	struct gh_uheap *h = owner->heap;
 
@@ -214,6 +217,8 @@ enum gh_ubound gh_ucharge_bound(struct gh_usession *owner, unsigned long npages)
 		return GH_UBOUND_SESSION;
 	if (!has_room(owner->view->npages, owner->view->limit, npages))
 		return GH_UBOUND_VIEW;
+	if (type && !has_room(type->npages, type->limit, npages))
+		return GH_UBOUND_TYPE;
 	if (!has_room(h->npages, h->limit, npages))
 		return GH_UBOUND_HEAP;
 	return GH_UBOUND_NONE;
@@ -222,26 +227,29 @@ enum gh_ubound gh_ucharge_bound(struct gh_usession *owner, unsigned long npages)
 /**
  * gh_ucharge_add_span() - charge heap, view, session and user for pages of a span
  * @owner: the session that will own the span
+ * @type: type of its objects, or NULL
  * @payer: who pays
  * @npages: heap pages
  *
  * Context: the heap's lock is held: it protects the counts of heap and session.
  * Return: 0; or -EDQUOT or -ENOMEM, with nothing counted.
  */
-int gh_ucharge_add_span(struct gh_usession *owner, const struct cred *payer,
-			unsigned long npages)
+int gh_ucharge_add_span(struct gh_usession *owner, struct gh_utype *type,
+			const struct cred *payer, unsigned long npages)
 {
 	struct gh_uheap *h = owner->heap;
 
 	lockdep_assert_held(&h->lock);
 
-	if (gh_ucharge_bound(owner, npages) != GH_UBOUND_NONE)
+	if (gh_ucharge_bound(owner, type, npages) != GH_UBOUND_NONE)
 		return -EDQUOT;
 	if (!gh_ucharge_add(payer, npages))
 		return -ENOMEM;
 
 	h->npages += npages;
 	h->peak = max(h->peak, h->npages);
+	if (type)
+		type->npages += npages;
 	gh_ucharge_owner(owner, npages);
 	gh_ucharge_view(owner->view, npages);
 	return 0;
@@ -250,18 +258,21 @@ int gh_ucharge_add_span(struct gh_usession *owner, const struct cred *payer,
 /**
  * gh_ucharge_sub_span() - pages of a span were freed
  * @h: the heap
+ * @type: type of its objects, or NULL
  * @payer: who paid
  * @npages: heap pages; the counts of owner and view went down when the span was
  *   withdrawn
  *
  * Context: the heap's lock is held.
  */
-void gh_ucharge_sub_span(struct gh_uheap *h, const struct cred *payer,
-			 unsigned long npages)
+void gh_ucharge_sub_span(struct gh_uheap *h, struct gh_utype *type,
+			 const struct cred *payer, unsigned long npages)
 {
 	lockdep_assert_held(&h->lock);
 
 	h->npages -= npages;
+	if (type)
+		type->npages -= npages;
 	gh_ucharge_sub(payer, npages);
 }
 

@@ -20,26 +20,30 @@
 #include <linux/goheap.h>
 
 #include "../fault.h"
+#include "charge.h"
 #include "defer.h"
 #include "file.h"
 #include "heap.h"
+#include "list.h"
 #include "map.h"
 #include "object.h"
 #include "publish.h"
 #include "session.h"
 #include "stats.h"
 #include "trim.h"
+#include "type.h"
 #include "view.h"
 
 /* Offsets of small batches are kept on the stack. */
 #define STACK_BATCH	64
-/* So are these exchanges. */
+/* So are these exchanges, and objects that are listed. */
 #define STACK_SWAPS	8
+#define STACK_LISTED	16
 
 /**
  * struct uctx - a call
  * @h: the heap
- * @view: on the heap's own file, what that allows
+ * @view: what the descriptor of the heap allows, or that a session was attached through
  * @ss: the session, NULL on the heap's own file
  * @refusal: what a call that changes something returns, 0 if it may
  * @file: to be installed as @fd once the result has reached the program
@@ -140,18 +144,6 @@ static int ioc_root(struct uctx *ctx, void *arg)
 	return 0;
 }
 
-/* Bounds are of whole heap pages, at least one, as 0 stands for none. */
-static unsigned long limit_pages(u64 bytes)
-{
-	return bytes ? clamp_t(u64, bytes >> GH_PAGE_SHIFT, 1, ULONG_MAX) :
-		       ULONG_MAX;
-}
-
-static u64 limit_bytes(unsigned long pages)
-{
-	return pages == ULONG_MAX ? 0 : (u64)pages << GH_PAGE_SHIFT;
-}
-
 static bool limit_may_set(const struct uctx *ctx)
 {
 	if (ctx->ss)
@@ -176,8 +168,8 @@ static bool limit_is_valid(const struct uctx *ctx, const struct goheap_limit *l)
 static void limit_report(struct goheap_limit *l, unsigned long limit,
 			 unsigned long used)
 {
-	l->limit = limit_bytes(limit);
-	l->used = (u64)used << GH_PAGE_SHIFT;
+	l->limit = gh_ucharge_bytes_of(limit);
+	l->used = gh_ucharge_bytes_of(used);
 }
 
 static int ioc_limit(struct uctx *ctx, void *arg)
@@ -196,7 +188,7 @@ static int ioc_limit(struct uctx *ctx, void *arg)
 	if (gh_uheap_lock_killable(ctx->h))
 		return -EINTR;
 	if (l->flags & GOHEAP_LIMIT_SET)
-		*limit = limit_pages(l->limit);
+		*limit = gh_ucharge_pages_of(l->limit);
 	if (l->flags & GOHEAP_LIMIT_SESSIONS)
 		view->max_sessions = l->max_sessions;
 
@@ -242,6 +234,116 @@ static int ioc_death(struct uctx *ctx, void *arg)
 	return death->flags ? -EINVAL : gh_usession_death(ctx->h, death);
 }
 
+/* ---- types and listing -------------------------------------------------- */
+
+static bool is_type_name(const char *name)
+{
+	size_t len = strnlen(name, GOHEAP_TYPE_NAME_MAX);
+
+	/* What is behind it is for names that are longer. */
+	return len && len < GOHEAP_TYPE_NAME_MAX &&
+	       !memchr_inv(name + len, 0, GOHEAP_TYPE_NAME_MAX - len);
+}
+
+static int type_find(struct uctx *ctx, struct goheap_type *req, u64 *refs)
+{
+	void __user *to = u64_to_user_ptr(req->refs);
+	u32 room = req->words;
+	int err;
+
+	if (req->name[0] && !is_type_name(req->name))
+		return -EINVAL;
+	err = gh_utype_describe(ctx->h, req, refs);
+	if (!err && copy_to_user(to, refs, BITS_TO_U64(min(room, req->words)) *
+					   sizeof(u64)))
+		err = -EFAULT;
+	return err;
+}
+
+static int type_register(struct uctx *ctx, struct goheap_type *req, u64 *refs)
+{
+	const void __user *from = u64_to_user_ptr(req->refs);
+	u32 words = req->words;
+
+	if (ctx->refusal)
+		return ctx->refusal;
+	if (req->type || !is_type_name(req->name) ||
+	    req->length > GH_UWINDOW || req->align > GH_UALIGN_MAX ||
+	    (req->align && !is_power_of_2(req->align)))
+		return -EINVAL;
+	if (copy_from_user(refs, from, BITS_TO_U64(words) * sizeof(u64)))
+		return -EFAULT;
+	/* What is behind the last bit is for longer bitmaps. */
+	if (words % 64 && refs[words / 64] >> words % 64)
+		return -EINVAL;
+	return gh_utype_register(ctx->view, req, refs);
+}
+
+static int ioc_type(struct uctx *ctx, void *arg)
+{
+	struct goheap_type *req = arg;
+	size_t bytes = BITS_TO_U64(req->words) * sizeof(u64);
+	u64 *refs;
+	int err;
+
+	if (req->flags & ~GOHEAP_TYPE_FIND || req->reserved ||
+	    req->words > GOHEAP_TYPE_WORDS_MAX)
+		return -EINVAL;
+	refs = gh_fault(GH_FAULT_USER) ? NULL :
+		goheap_alloc(bytes ?: sizeof(u64), GH_UOBJ_GFP);
+	if (!refs)
+		return -ENOMEM;
+	err = req->flags & GOHEAP_TYPE_FIND ? type_find(ctx, req, refs) :
+					      type_register(ctx, req, refs);
+	goheap_free(refs);
+	return err;
+}
+
+static int ioc_type_stats(struct uctx *ctx, void *arg)
+{
+	struct goheap_type_usage *u = arg;
+
+	if (u->flags & ~GOHEAP_TYPE_LIMIT || u->reserved)
+		return -EINVAL;
+	if (u->flags && ctx->refusal)
+		return ctx->refusal;
+	if (u->flags && (ctx->ss || !limit_may_set(ctx)))
+		return -EPERM;
+	return gh_utype_usage(ctx->h, u);
+}
+
+static int ioc_list(struct uctx *ctx, void *arg)
+{
+	struct goheap_listed on_stack[STACK_LISTED] __uninitialized;
+	struct goheap_list *req = arg;
+	void __user *to = u64_to_user_ptr(req->objects);
+	struct gh_utype *type = gh_utype_of(ctx->h, req->type);
+	struct goheap_listed *objects = on_stack;
+	unsigned int n = req->count;
+	int err;
+
+	if (req->flags || !n || n > GOHEAP_MAX_BATCH)
+		return -EINVAL;
+	if (req->type && !type)
+		return -ENOENT;
+	if (n > STACK_LISTED)
+		objects = gh_fault(GH_FAULT_USER) ? NULL :
+			goheap_alloc(array_size(n, sizeof(*objects)),
+				     GH_UOBJ_GFP);
+	if (!objects)
+		return -ENOMEM;
+
+	err = gh_ulist(ctx->h, type, &req->from, objects, &n);
+	req->count = n;
+	if (!err && copy_to_user(to, objects, n * sizeof(*objects)))
+		err = -EFAULT;
+	if (objects != on_stack)
+		goheap_free(objects);
+	return err;
+}
+
+/* ---- files -------------------------------------------------------------- */
+
 /* A file that uctx_finish() installs. On failure, the descriptor is free again. */
 static int uctx_make_file(struct uctx *ctx, int fd, const char *name,
 			  const struct file_operations *fops, void *data)
@@ -271,7 +373,7 @@ static int ioc_attach(struct uctx *ctx, void *arg)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	ss = gh_usession_begin(ctx->view, limit_pages(attach->quota));
+	ss = gh_usession_begin(ctx->view, gh_ucharge_pages_of(attach->quota));
 	if (IS_ERR(ss)) {
 		put_unused_fd(fd);
 		return PTR_ERR(ss);
@@ -304,7 +406,7 @@ static int ioc_view(struct uctx *ctx, void *arg)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	view = gh_uview_make(ctx->h, limit_pages(req->quota),
+	view = gh_uview_make(ctx->h, gh_ucharge_pages_of(req->quota),
 			     req->max_sessions ?: GH_USESSIONS_MAX);
 	if (!view) {
 		put_unused_fd(fd);
@@ -321,25 +423,48 @@ static int ioc_view(struct uctx *ctx, void *arg)
 	return 0;
 }
 
+/* Of what type the objects are, and what that says of them. */
+static int alloc_type(struct uctx *ctx, struct goheap_alloc_req *req,
+		      struct gh_utype **typep)
+{
+	struct gh_utype *type = gh_utype_of(ctx->h, req->type);
+
+	*typep = type;
+	if (req->type && !type)
+		return -ENOENT;
+	if (type && type->length) {
+		if (req->length && req->length != type->length)
+			return -EINVAL;
+		req->length = type->length;
+	}
+	if (type)
+		req->align = max_t(u64, req->align, type->align);
+	return req->length ? 0 : -EINVAL;
+}
+
 static int ioc_alloc(struct uctx *ctx, void *arg)
 {
 	struct goheap_alloc_req *req = arg;
 	void __user *to = u64_to_user_ptr(req->offsets);
 	unsigned int n = req->count;
 	struct ubatch b __uninitialized;
+	struct gh_utype *type;
 	unsigned int bad;
 	int err;
 
 	if (req->flags & ~(GOHEAP_ALLOC_ZERO | GOHEAP_ALLOC_ALL |
 			   GOHEAP_ALLOC_GIVEN) ||
-	    req->reserved || !req->length || req->align > GH_UALIGN_MAX ||
+	    req->align > GH_UALIGN_MAX ||
 	    (req->align && !is_power_of_2(req->align)))
 		return -EINVAL;
+	err = alloc_type(ctx, req, &type);
+	if (err)
+		return err;
 	err = batch_get(&b, n);
 	if (err)
 		return err;
 
-	err = gh_uobj_alloc(ctx->ss, req->length, req->align,
+	err = gh_uobj_alloc(ctx->ss, type, req->length, req->align,
 			    req->flags & GOHEAP_ALLOC_ZERO, b.offsets, &n);
 	/* The end of a session has freed what was allocated before it. */
 	if (err == -EOWNERDEAD)
@@ -493,6 +618,10 @@ static const struct uioc iocs[] = {
 	IOC(GOHEAP_IOC_TRIM, goheap_trim, ioc_trim,
 	    ON_HEAP | ON_SESSION | BY_OWNER),
 	IOC(GOHEAP_IOC_DEATH, goheap_death, ioc_death, ON_HEAP | ON_SESSION),
+	IOC(GOHEAP_IOC_TYPE, goheap_type, ioc_type, ON_HEAP | ON_SESSION),
+	IOC(GOHEAP_IOC_TYPE_STATS, goheap_type_usage, ioc_type_stats,
+	    ON_HEAP | ON_SESSION),
+	IOC(GOHEAP_IOC_LIST, goheap_list, ioc_list, ON_HEAP | ON_SESSION),
 	IOC(GOHEAP_IOC_ATTACH, goheap_attach, ioc_attach, ON_HEAP),
 	IOC(GOHEAP_IOC_VIEW, goheap_view, ioc_view, ON_HEAP),
 	IOC(GOHEAP_IOC_ALLOC, goheap_alloc_req, ioc_alloc,
@@ -517,6 +646,9 @@ union uarg {
 	struct goheap_usage usage;
 	struct goheap_trim trim;
 	struct goheap_death death;
+	struct goheap_type type;
+	struct goheap_type_usage type_usage;
+	struct goheap_list list;
 	struct goheap_attach attach;
 	struct goheap_view view;
 	struct goheap_alloc_req alloc;
@@ -535,6 +667,10 @@ static_assert(sizeof(struct goheap_limit) == 32);
 static_assert(sizeof(struct goheap_usage) == 136);
 static_assert(sizeof(struct goheap_trim) == 16);
 static_assert(sizeof(struct goheap_death) == 32);
+static_assert(sizeof(struct goheap_type) == 72);
+static_assert(sizeof(struct goheap_type_usage) == 96);
+static_assert(sizeof(struct goheap_listed) == 32);
+static_assert(sizeof(struct goheap_list) == 32);
 static_assert(sizeof(struct goheap_attach) == 24);
 static_assert(sizeof(struct goheap_view) == 24);
 static_assert(sizeof(struct goheap_alloc_req) == 40);
@@ -745,6 +881,7 @@ static long session_ioctl(struct file *file, unsigned int cmd,
 	struct gh_usession *ss = file->private_data;
 	struct uctx ctx = {
 		.h = ss->heap,
+		.view = ss->view,
 		.ss = ss,
 	};
 

@@ -142,6 +142,7 @@ int gh_ugiven_find(struct gh_uheap *h, u64 offset, u8 state,
 
 /**
  * gh_ugiven_set_held() - let a session hold an object, or give it again
+ * @ss: the session
  * @s: its span
  * @i: its index
  * @held: whether it is to be held
@@ -150,13 +151,16 @@ int gh_ugiven_find(struct gh_uheap *h, u64 offset, u8 state,
  *
  * Context: the heap's lock is held; gh_ugiven_find() has found the object.
  */
-void gh_ugiven_set_held(struct gh_uspan *s, unsigned int i, bool held)
+void gh_ugiven_set_held(struct gh_usession *ss, struct gh_uspan *s,
+			unsigned int i, bool held)
 {
 	lockdep_assert_held(&s->owner->heap->lock);
 
 	spin_lock(&s->owner->lock);
 	gh_umark_clear(s, i);
 	s->state[i] = held ? GH_UOBJ_HELD : GH_UOBJ_GIVEN;
+	if (s->giver)
+		s->giver[i] = ss->id;
 	spin_unlock(&s->owner->lock);
 }
 

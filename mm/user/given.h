@@ -15,7 +15,8 @@ void gh_ugiven_free_held(struct gh_usession *ss, u64 offset, bool ends,
 
 int gh_ugiven_find(struct gh_uheap *h, u64 offset, u8 state,
 		   struct gh_uspan **sp, unsigned int *idx);
-void gh_ugiven_set_held(struct gh_uspan *s, unsigned int i, bool held);
+void gh_ugiven_set_held(struct gh_usession *ss, struct gh_uspan *s,
+			unsigned int i, bool held);
 int gh_ugiven_give_if(struct gh_usession *ss, u64 offset, u64 *word, u64 expect,
 		      u64 *value);
 void gh_ugiven_free(struct gh_uspan *s, unsigned int i,

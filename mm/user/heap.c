@@ -18,6 +18,7 @@
 #include "heap.h"
 #include "pages.h"
 #include "span.h"
+#include "type.h"
 
 /* Heap pages that a heap counts as: its record, its inode and its file. */
 #define HEAP_COST	DIV_ROUND_UP(SZ_32K, GH_PAGE_SIZE)
@@ -97,6 +98,7 @@ void gh_uheap_init_session(struct gh_uheap *h, struct gh_usession *ss,
 	mutex_init(&ss->resize);
 	INIT_LIST_HEAD(&ss->list);
 	INIT_LIST_HEAD(&ss->spans);
+	xa_init(&ss->bins);
 	for (i = 0; i < GH_NUM_CLASSES; i++)
 		INIT_LIST_HEAD(&ss->partial[i]);
 }
@@ -118,6 +120,7 @@ static void heap_init(struct gh_uheap *h)
 	h->all.max_sessions = GH_USESSIONS;
 	gh_uheap_init_session(h, &h->own, &h->all, ULONG_MAX);
 	gh_uspan_init_records(h);
+	gh_utype_init(h);
 }
 
 static void heap_publish(struct gh_uheap *h)
@@ -193,6 +196,7 @@ static void heap_free(struct kref *ref)
 
 	/* No one else can reach the heap now: this was the last reference. */
 	heap_release_all(h);
+	gh_utype_destroy(h);
 	left = gh_uspan_destroy_records(h);
 	WARN_ONCE(left || h->npages,
 		  "goheap: user heap freed while %lu pages are in spans\n",

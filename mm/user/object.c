@@ -19,6 +19,7 @@
 #include "pages.h"
 #include "span.h"
 #include "trim.h"
+#include "type.h"
 
 /* Bytes that are zeroed under one hold of a session's lock, or one object. */
 #define ZERO_BYTES	16384U
@@ -34,6 +35,8 @@ static void obj_count(struct gh_uspan *s, int n)
 
 	count->objects += n;
 	count->bytes += n * (s64)s->elemsize;
+	if (s->type)
+		atomic64_add(n, &s->type->objects);
 }
 
 /*
@@ -75,6 +78,8 @@ static unsigned int span_pick(struct gh_uspan *s, u64 *offsets, unsigned int n)
 	gh_uowner_sort(s);
 	obj_count(s, got);
 	s->owner->count.allocs += got;
+	if (s->type)
+		atomic64_add(got, &s->type->allocs);
 	return got;
 }
 
@@ -135,6 +140,8 @@ void gh_uobj_note_given(struct gh_uspan *s, int n)
 
 	s->ngiven += n;
 	s->owner->count.given += n;
+	if (s->type)
+		atomic64_add(n, &s->type->given);
 	if (n > 0 ? s->ngiven == 1 : !s->ngiven)
 		gh_uspan_show(s);
 }
@@ -184,7 +191,7 @@ static int session_refill(struct gh_usession *ss, const struct gh_ushape *shape)
 	struct gh_uspan *s;
 	bool dead;
 
-	if (shape->class && gh_uowner_adopt(ss, shape->class))
+	if (shape->class && gh_uowner_adopt(ss, shape->type, shape->class))
 		return 0;
 	s = gh_utrim_make_span(ss, shape);
 	if (IS_ERR(s))
@@ -202,9 +209,12 @@ static int session_refill(struct gh_usession *ss, const struct gh_ushape *shape)
 }
 
 /* Pick objects of a session's spans, as many as one hold of its lock allows. */
-static unsigned int session_pick(struct gh_usession *ss, unsigned int class,
-				 bool zero, u64 *offsets, unsigned int n)
+static unsigned int session_pick(struct gh_usession *ss,
+				 const struct gh_ushape *shape, bool zero,
+				 u64 *offsets, unsigned int n)
 {
+	const unsigned int class = shape->class;
+	struct list_head *list = gh_utype_partial(ss, shape->type, class);
 	unsigned int i, got = 0;
 
 	if (zero)
@@ -214,8 +224,7 @@ static unsigned int session_pick(struct gh_usession *ss, unsigned int class,
 	while (got < n && !ss->dead) {
 		struct gh_uspan *s;
 
-		s = list_first_entry_or_null(&ss->partial[class],
-					     struct gh_uspan, plist);
+		s = list_first_entry_or_null(list, struct gh_uspan, plist);
 		if (!s)
 			break;
 		got += span_pick(s, offsets + got, n - got);
@@ -226,21 +235,24 @@ static unsigned int session_pick(struct gh_usession *ss, unsigned int class,
 	return got;
 }
 
-static int alloc_small(struct gh_usession *ss, unsigned int class, bool zero,
-		       u64 *offsets, unsigned int *n)
+static int alloc_small(struct gh_usession *ss, struct gh_utype *type,
+		       unsigned int class, bool zero, u64 *offsets,
+		       unsigned int *n)
 {
 	struct gh_ushape shape = {
 		.class = class,
+		.type = type,
 		.npages = gh_class_npages[class],
 		.align = 1,
 	};
 	unsigned int got = 0;
-	int err = 0;
+	int err = type ? gh_utype_prepare(ss, type, class) : 0;
 
 	while (!err && got < *n) {
 		unsigned int more;
 
-		more = session_pick(ss, class, zero, offsets + got, *n - got);
+		more = session_pick(ss, &shape, zero, offsets + got,
+				    *n - got);
 		got += more;
 		if (!more)
 			err = session_refill(ss, &shape);
@@ -265,10 +277,11 @@ void gh_uobj_take_large(struct gh_usession *ss, struct gh_uspan *s, u64 *offset)
 	span_pick(s, offset, 1);
 }
 
-static int alloc_large(struct gh_usession *ss, u64 length, u64 align,
-		       u64 *offsets, unsigned int *n)
+static int alloc_large(struct gh_usession *ss, struct gh_utype *type,
+		       u64 length, u64 align, u64 *offsets, unsigned int *n)
 {
 	struct gh_ushape shape = {
+		.type = type,
 		.npages = DIV_ROUND_UP(length, GH_PAGE_SIZE),
 		.align = max_t(u64, align >> GH_PAGE_SHIFT, 1),
 	};
@@ -301,6 +314,7 @@ static int alloc_large(struct gh_usession *ss, u64 length, u64 align,
 /**
  * gh_uobj_alloc() - allocate objects of one length
  * @ss: the session
+ * @type: their type, or NULL
  * @length: bytes, 1 or more
  * @align: bytes, 0 or a power of two up to GH_UALIGN_MAX
  * @zero: fill them with zeroes
@@ -311,18 +325,21 @@ static int alloc_large(struct gh_usession *ss, u64 length, u64 align,
  * Return: 0 if there are all; else why not: -ENOMEM, -EDQUOT, -EINTR, or
  * -EOWNERDEAD if the session ended.
  */
-int gh_uobj_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
-		  u64 *offsets, unsigned int *n)
+int gh_uobj_alloc(struct gh_usession *ss, struct gh_utype *type, u64 length,
+		  u64 align, bool zero, u64 *offsets, unsigned int *n)
 {
-	unsigned int class = class_for(length, align);
+	unsigned int class;
 
+	if (type)
+		length = max_t(u64, length, GH_UTYPE_LEAST);
+	class = class_for(length, align);
 	if (length > GH_UWINDOW) {
 		*n = 0;
 		return -ENOMEM;
 	}
 	if (!class)
-		return alloc_large(ss, length, align, offsets, n);
-	return alloc_small(ss, class, zero, offsets, n);
+		return alloc_large(ss, type, length, align, offsets, n);
+	return alloc_small(ss, type, class, zero, offsets, n);
 }
 
 /* ---- looking up --------------------------------------------------------- */
@@ -699,6 +716,8 @@ int gh_uobj_give_one(struct gh_usession *ss, u64 offset)
 	if (s->state[i] != GH_UOBJ_PRIVATE)
 		return gh_uobj_refusal(s->state[i]);
 	s->state[i] = GH_UOBJ_GIVEN;
+	if (s->giver)
+		s->giver[i] = ss->id;
 	gh_uobj_note_given(s, 1);
 	return 0;
 }
@@ -774,7 +793,7 @@ static int large_claim(struct gh_usession *ss, u64 offset, struct gh_uspan **sp)
 	err = gh_uobj_find(ss->heap, offset, sp, &i, ss);
 	if (err)
 		return err;
-	if ((*sp)->class)
+	if ((*sp)->class || ((*sp)->type && (*sp)->type->length))
 		return -EINVAL;
 	if ((*sp)->npins)
 		return -EBUSY;
@@ -791,7 +810,8 @@ static int large_claim(struct gh_usession *ss, u64 offset, struct gh_uspan **sp)
  * @length: bytes, more than GH_MAX_SMALL
  *
  * Context: process context, may sleep.
- * Return: 0; or, with nothing changed, -EINVAL if no large object starts there,
+ * Return: 0; or, with nothing changed, -EINVAL if no large object starts there, or
+ * if its type says how long it is,
  * -EPERM if it is not the session's alone, -EBUSY if the kernel holds it,
  * -ENOSPC if what lies behind it is not free, or what gh_uobj_alloc() returns.
  */

@@ -25,8 +25,8 @@ struct gh_upin {
 	void *mapped;
 };
 
-int gh_uobj_alloc(struct gh_usession *ss, u64 length, u64 align, bool zero,
-		  u64 *offsets, unsigned int *n);
+int gh_uobj_alloc(struct gh_usession *ss, struct gh_utype *type, u64 length,
+		  u64 align, bool zero, u64 *offsets, unsigned int *n);
 int gh_uobj_free(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 		 unsigned int *bad);
 void gh_uobj_unalloc(struct gh_usession *ss, const u64 *offsets,

@@ -16,6 +16,7 @@
 #include "owner.h"
 #include "pages.h"
 #include "span.h"
+#include "type.h"
 
 /* Heap pages in idle spans that a session keeps: a quarter of all, within bounds. */
 #define KEEP_LEAST	64UL
@@ -45,13 +46,14 @@ static void owner_set_idle(struct gh_uspan *s, bool idle)
  */
 void gh_uowner_sort(struct gh_uspan *s)
 {
-	struct list_head *list = &s->owner->partial[s->class];
 	bool idle = s->nfree == s->nelems;
+	struct list_head *list;
 
 	lockdep_assert_held(&s->owner->lock);
 
 	if (!s->class)
 		return;
+	list = gh_utype_partial(s->owner, s->type, s->class);
 	if (!s->nfree) {
 		gh_uowner_del_partial(s);
 		return;
@@ -212,26 +214,28 @@ static bool may_adopt(const struct gh_uspan *s)
 /**
  * gh_uowner_adopt() - take over a span that outlived its session
  * @ss: the new owner
+ * @type: type of its objects, for which there are bins; or NULL
  * @class: size class
  *
  * Context: process context, may sleep.
  * Return: whether @ss has one more span with a free object.
  */
-bool gh_uowner_adopt(struct gh_usession *ss, unsigned int class)
+bool gh_uowner_adopt(struct gh_usession *ss, struct gh_utype *type,
+		     unsigned int class)
 {
 	struct gh_uheap *h = ss->heap;
-	struct gh_usession *own = &h->own;
+	struct list_head *list = gh_utype_partial(&h->own, type, class);
 	unsigned int tries = ADOPT_TRIES, looks = ADOPT_LOOKS;
 	struct gh_uspan *s;
 	bool done = false;
 
 	/* Without a lock: at worst, a new span is made for nothing. */
-	if (list_empty_careful(&own->partial[class]))
+	if (list_empty_careful(list))
 		return false;
 
 	if (gh_uheap_lock_killable(h))
 		return false;
-	list_for_each_entry(s, &own->partial[class], plist) {
+	list_for_each_entry(s, list, plist) {
 		if (READ_ONCE(ss->dead) || !tries || !looks--)
 			break;
 		if (!may_adopt(s))

@@ -14,6 +14,7 @@ void gh_uowner_del_partial(struct gh_uspan *s);
 bool gh_uowner_can_spare(const struct gh_uspan *s);
 
 void gh_uowner_move(struct gh_uspan *s, struct gh_usession *to);
-bool gh_uowner_adopt(struct gh_usession *ss, unsigned int class);
+bool gh_uowner_adopt(struct gh_usession *ss, struct gh_utype *type,
+		     unsigned int class);
 
 #endif /* _GOHEAP_USER_OWNER_H */

@@ -110,11 +110,11 @@ static void swap_finish(struct gh_usession *ss, const struct goheap_swap *swap,
 		return;
 
 	if (swap->flags & GOHEAP_SWAP_GIVE_HELD) {
-		gh_ugiven_set_held(to->given, to->given_idx, false);
+		gh_ugiven_set_held(ss, to->given, to->given_idx, false);
 		gh_udefer_set(ss, swap->from, 0, false);
 	}
 	if (swap->flags & GOHEAP_SWAP_HOLD)
-		gh_ugiven_set_held(to->taken, to->taken_idx, true);
+		gh_ugiven_set_held(ss, to->taken, to->taken_idx, true);
 	if (swap->flags & GOHEAP_SWAP_FREE)
 		gh_ugiven_free(to->taken, to->taken_idx, empty);
 }

@@ -22,6 +22,7 @@
 #include "owner.h"
 #include "session.h"
 #include "span.h"
+#include "type.h"
 #include "view.h"
 
 static_assert(sizeof(struct gh_usession) + SZ_2K <=
@@ -322,6 +323,7 @@ void gh_usession_put(struct gh_usession *ss)
 	/* Who still had the list mapped may have entered more since the end. */
 	gh_udefer_drain(ss);
 	gh_udefer_release(ss);
+	gh_utype_end_session(ss);
 	session_free(ss);
 	gh_uview_close(view);
 }

@@ -40,6 +40,11 @@ void gh_uspan_init_records(struct gh_uheap *h)
 				 meta_bytes(16U << i), false, NULL, NULL);
 		h->meta[i].account = __GFP_ACCOUNT;
 	}
+	for (i = 0; i < GH_NUM_GIVERS; i++) {
+		gh_fixalloc_init(&h->givers[i], "user span givers",
+				 sizeof(u32) * (16U << i), false, NULL, NULL);
+		h->givers[i].account = __GFP_ACCOUNT;
+	}
 }
 
 /**
@@ -55,20 +60,33 @@ unsigned long gh_uspan_destroy_records(struct gh_uheap *h)
 
 	for (i = 0; i < GH_NUM_META; i++)
 		left += gh_fixalloc_destroy(&h->meta[i]);
+	for (i = 0; i < GH_NUM_GIVERS; i++)
+		left += gh_fixalloc_destroy(&h->givers[i]);
 	return left + gh_fixalloc_destroy(&h->span_recs);
+}
+
+static void meta_free(struct gh_uheap *h, unsigned int nelems, u64 *meta,
+		      u32 *giver)
+{
+	unsigned int i = gh_meta_index(nelems);
+
+	if (meta)
+		gh_fixalloc_free(&h->meta[i], meta);
+	if (giver)
+		gh_fixalloc_free(&h->givers[i], giver);
 }
 
 static void record_free(struct gh_uheap *h, struct gh_uspan *s)
 {
 	if (s->nelems > 1)
-		gh_fixalloc_free(&h->meta[gh_meta_index(s->nelems)], s->free);
+		meta_free(h, s->nelems, s->free, s->giver);
 	put_cred(s->payer);
 	gh_fixalloc_free_rcu(&h->span_recs, s);
 }
 
-/* All objects are free. @meta is NULL for a span of one object. */
+/* All objects are free. @meta and @giver are NULL for a span of one object. */
 static void record_init(struct gh_uspan *s, const struct gh_ushape *shape,
-			u64 *meta)
+			u64 *meta, u32 *giver)
 {
 	unsigned int words = DIV_ROUND_UP(s->nelems, 64);
 	unsigned int i;
@@ -82,6 +100,10 @@ static void record_init(struct gh_uspan *s, const struct gh_ushape *shape,
 	memset(s->state, GH_UOBJ_FREE, s->nelems);
 
 	s->class = shape->class;
+	s->type = shape->type;
+	s->giver = giver;
+	if (s->type && !giver)
+		s->giver = &s->one_giver;
 	s->mmap = shape->mmap;
 	s->npages = shape->npages;
 	s->elemsize = s->class ? gh_class_size[s->class] :
@@ -104,22 +126,28 @@ static struct gh_uspan *record_alloc(struct gh_uheap *h,
 {
 	unsigned int nelems = shape->class ? gh_class_nelems[shape->class] : 1;
 	struct gh_uspan *s = gh_fixalloc_alloc(&h->span_recs, GH_UMETA_GFP);
+	unsigned int i = gh_meta_index(nelems);
+	u32 *giver = NULL;
 	u64 *meta = NULL;
 
 	if (!s)
 		return NULL;
 	if (nelems > 1) {
-		meta = gh_fixalloc_alloc(&h->meta[gh_meta_index(nelems)],
-					 GH_UMETA_GFP);
-		if (!meta) {
-			gh_fixalloc_free(&h->span_recs, s);
-			return NULL;
-		}
+		meta = gh_fixalloc_alloc(&h->meta[i], GH_UMETA_GFP);
+		if (shape->type)
+			giver = gh_fixalloc_alloc(&h->givers[i], GH_UMETA_GFP);
+		if (!meta || (shape->type && !giver))
+			goto no_memory;
 	}
 	s->nelems = nelems;
-	record_init(s, shape, meta);
+	record_init(s, shape, meta, giver);
 	s->payer = get_current_cred();
 	return s;
+
+no_memory:
+	meta_free(h, nelems, meta, giver);
+	gh_fixalloc_free(&h->span_recs, s);
+	return NULL;
 }
 
 /* ---- tables ------------------------------------------------------------- */
@@ -128,6 +156,8 @@ static u64 map_entry(const struct gh_uspan *s, unsigned long i)
 {
 	u64 e = GOHEAP_PAGE_USED | (u64)s->class << 32 | s->owner->id;
 
+	if (s->type)
+		e |= GOHEAP_PAGE_TYPED;
 	if (s->mmap)
 		e |= GOHEAP_PAGE_MMAP;
 	if (gh_peek(s->ngiven))
@@ -216,7 +246,7 @@ static int span_reserve(struct gh_uspan *s, struct gh_usession *owner,
 
 	if (err)
 		return err;
-	err = gh_ucharge_add_span(owner, s->payer, shape->npages);
+	err = gh_ucharge_add_span(owner, s->type, s->payer, shape->npages);
 	if (err)
 		goto out;
 
@@ -224,7 +254,7 @@ static int span_reserve(struct gh_uspan *s, struct gh_usession *owner,
 	if (err) {
 		gh_ucharge_owner(owner, -shape->npages);
 		gh_ucharge_view(owner->view, -shape->npages);
-		gh_ucharge_sub_span(h, s->payer, shape->npages);
+		gh_ucharge_sub_span(h, s->type, s->payer, shape->npages);
 		goto out;
 	}
 	s->base = (u64)page << GH_PAGE_SHIFT;
@@ -241,7 +271,7 @@ static void span_unreserve(struct gh_uheap *h, struct gh_uspan *s)
 	lockdep_assert_held(&h->lock);
 
 	gh_upages_put(h, s->base >> GH_PAGE_SHIFT, s->npages);
-	gh_ucharge_sub_span(h, s->payer, s->npages);
+	gh_ucharge_sub_span(h, s->type, s->payer, s->npages);
 }
 
 /* Enter a span, which has its memory, in the tables where others find it. */
@@ -349,6 +379,8 @@ static void age_records(struct gh_uheap *h)
 	gh_fixalloc_age(&h->span_recs);
 	for (i = 0; i < GH_NUM_META; i++)
 		gh_fixalloc_age(&h->meta[i]);
+	for (i = 0; i < GH_NUM_GIVERS; i++)
+		gh_fixalloc_age(&h->givers[i]);
 }
 
 /**
@@ -446,7 +478,7 @@ static int span_reserve_more(struct gh_uspan *s, const struct cred *payer,
 	if (npages > (GH_UWINDOW >> GH_PAGE_SHIFT) - page)
 		return -ENOSPC;
 
-	err = gh_ucharge_add_span(owner, payer, npages);
+	err = gh_ucharge_add_span(owner, s->type, payer, npages);
 	if (err)
 		return err;
 
@@ -454,7 +486,7 @@ static int span_reserve_more(struct gh_uspan *s, const struct cred *payer,
 	if (err) {
 		gh_ucharge_owner(owner, -npages);
 		gh_ucharge_view(owner->view, -npages);
-		gh_ucharge_sub_span(h, payer, npages);
+		gh_ucharge_sub_span(h, s->type, payer, npages);
 	}
 	return err;
 }
@@ -469,7 +501,7 @@ static void span_unreserve_some(struct gh_uheap *h, struct gh_uspan *s,
 	gh_upages_put(h, page, npages);
 	gh_ucharge_owner(s->owner, -npages);
 	gh_ucharge_view(s->view, -npages);
-	gh_ucharge_sub_span(h, payer, npages);
+	gh_ucharge_sub_span(h, s->type, payer, npages);
 }
 
 static void span_set_length(struct gh_uspan *s, unsigned long npages)

@@ -8,6 +8,7 @@
 #include <linux/user_namespace.h>
 
 #include "../peek.h"
+#include "charge.h"
 #include "heap.h"
 #include "stats.h"
 
@@ -39,11 +40,6 @@ static void usage_add(struct goheap_usage *u, struct gh_usession *ss)
 	u->pinned += count.pinned;
 }
 
-static u64 pages_to_bytes(unsigned long npages)
-{
-	return npages == ULONG_MAX ? 0 : (u64)npages << GH_PAGE_SHIFT;
-}
-
 /**
  * gh_ustats_usage() - what a heap, and a session, hold
  * @h: the heap
@@ -72,15 +68,15 @@ int gh_ustats_usage(struct gh_uheap *h, struct gh_usession *ss,
 	u->frees += h->gone.frees;
 	u->reclaimed += h->gone.reclaimed;
 
-	u->heap_bytes = pages_to_bytes(h->npages);
-	u->heap_limit = pages_to_bytes(h->limit);
-	u->peak_bytes = pages_to_bytes(h->peak);
+	u->heap_bytes = gh_ucharge_bytes_of(h->npages);
+	u->heap_limit = gh_ucharge_bytes_of(h->limit);
+	u->peak_bytes = gh_ucharge_bytes_of(h->peak);
 	u->spans = h->nspans;
 	u->sessions = h->nsessions;
 	if (ss) {
 		u->session = ss->id;
-		u->session_bytes = pages_to_bytes(ss->npages);
-		u->session_limit = pages_to_bytes(ss->limit);
+		u->session_bytes = gh_ucharge_bytes_of(ss->npages);
+		u->session_limit = gh_ucharge_bytes_of(ss->limit);
 	}
 	mutex_unlock(&h->lock);
 
@@ -117,9 +113,9 @@ void gh_ustats_fdinfo(struct seq_file *m, struct gh_uview *view,
 		   gh_peek(h->all.max_sessions));
 	if (!gh_uview_is_full(view)) {
 		seq_printf(m, "goheap-view-bytes:\t%llu\n",
-			   pages_to_bytes(gh_peek(view->npages)));
+			   gh_ucharge_bytes_of(gh_peek(view->npages)));
 		seq_printf(m, "goheap-view-limit:\t%llu\n",
-			   pages_to_bytes(view->limit));
+			   gh_ucharge_bytes_of(view->limit));
 		seq_printf(m, "goheap-view-sessions:\t%u\n",
 			   gh_peek(view->nsessions));
 		seq_printf(m, "goheap-view-max-sessions:\t%u\n",
@@ -143,8 +139,8 @@ static void heaps_show_session(struct seq_file *m, struct gh_usession *ss)
 
 	/* The name comes last, because it may have any characters. */
 	seq_printf(m, "  session %u pid %d bytes %llu limit %llu objects %llu object_bytes %llu given %llu allocs %llu frees %llu comm %*pE\n",
-		   ss->id, ss->pid, pages_to_bytes(ss->npages),
-		   pages_to_bytes(ss->limit), count.objects, count.bytes,
+		   ss->id, ss->pid, gh_ucharge_bytes_of(ss->npages),
+		   gh_ucharge_bytes_of(ss->limit), count.objects, count.bytes,
 		   count.given, count.allocs, count.frees,
 		   (int)strlen(ss->comm), ss->comm);
 }
@@ -157,8 +153,8 @@ static int heaps_show_one(struct seq_file *m, struct gh_uheap *h)
 		return -EINTR;
 	seq_printf(m, "heap %u uid %u bytes %llu limit %llu peak %llu spans %lu sessions %u deaths %lld refused %lld late %lld arenas %u past_allocs %llu past_frees %llu reclaimed %llu\n",
 		   h->id, from_kuid_munged(seq_user_ns(m), h->creator),
-		   pages_to_bytes(h->npages), pages_to_bytes(h->limit),
-		   pages_to_bytes(h->peak), h->nspans, h->nsessions,
+		   gh_ucharge_bytes_of(h->npages), gh_ucharge_bytes_of(h->limit),
+		   gh_ucharge_bytes_of(h->peak), h->nspans, h->nsessions,
 		   atomic64_read(&h->deaths), atomic64_read(&h->bad),
 		   atomic64_read(&h->late),
 		   h->narenas, h->gone.allocs, h->gone.frees,

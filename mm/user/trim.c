@@ -10,35 +10,65 @@
 #include "owner.h"
 #include "span.h"
 #include "trim.h"
+#include "type.h"
 
 /* Spans that are taken out of lists under one hold of a spinlock. */
 #define TRIM_SPANS	256
 
-/* Take idle spans out of a session's lists. Returns true if there may be more. */
-static bool session_shed_some(struct gh_usession *ss, struct list_head *mine)
+/**
+ * struct whose - which idle spans are freed; NULL: all
+ * @view: those of its sessions
+ * @user: those of the sessions that this user pays for
+ * @type: those with objects of this type
+ */
+struct whose {
+	const struct gh_uview *view;
+	const struct ucounts *user;
+	const struct gh_utype *type;
+};
+
+/* Take up to @n idle spans out of a list, which has them at its end. */
+static unsigned int list_shed(struct list_head *list, struct list_head *mine,
+			      unsigned int n)
 {
-	unsigned int i, n = TRIM_SPANS;
+	unsigned int left = n;
 	struct gh_uspan *s;
 
-	/* Each list has them at its end. */
-	spin_lock(&ss->lock);
-	for (i = 1; n && i < GH_NUM_CLASSES; i++) {
-		while (n && !list_empty(&ss->partial[i])) {
-			s = list_last_entry(&ss->partial[i], struct gh_uspan,
-					    plist);
-			if (!s->idle)
-				break;
-			gh_uowner_del(s);
-			list_add(&s->list, mine);
-			n--;
-		}
+	while (left && !list_empty(list)) {
+		s = list_last_entry(list, struct gh_uspan, plist);
+		if (!s->idle)
+			break;
+		gh_uowner_del(s);
+		list_add(&s->list, mine);
+		left--;
 	}
+	return n - left;
+}
+
+/* Take idle spans out of a session's lists. Returns true if there may be more. */
+static bool session_shed_some(struct gh_usession *ss,
+			      const struct gh_utype *type,
+			      struct list_head *mine)
+	__must_hold(&ss->heap->lock)
+{
+	unsigned long key = type ? gh_utype_bin(type, 0) : 0;
+	unsigned long last = type ? key + GH_NUM_CLASSES - 1 : ULONG_MAX;
+	unsigned int i, n = TRIM_SPANS;
+	struct gh_ubin *bin;
+
+	spin_lock(&ss->lock);
+	for (i = 1; !type && i < GH_NUM_CLASSES; i++)
+		n -= list_shed(&ss->partial[i], mine, n);
+	xa_for_each_range(&ss->bins, key, bin, key, last)
+		n -= list_shed(&bin->partial, mine, n);
 	spin_unlock(&ss->lock);
 	return !n;
 }
 
 /* Withdraw all spans without allocated objects. */
-static void session_shed_all(struct gh_usession *ss, struct list_head *empty)
+static void session_shed_all(struct gh_usession *ss,
+			     const struct gh_utype *type,
+			     struct list_head *empty)
 	__must_hold(&ss->heap->lock)
 {
 	struct gh_uspan *s;
@@ -49,7 +79,7 @@ static void session_shed_all(struct gh_usession *ss, struct list_head *empty)
 	while (more) {
 		LIST_HEAD(mine);
 
-		more = session_shed_some(ss, &mine);
+		more = session_shed_some(ss, type, &mine);
 		list_for_each_entry(s, &mine, list)
 			gh_uspan_withdraw(ss->heap, s);
 		list_splice(&mine, empty);
@@ -70,14 +100,14 @@ long gh_utrim_session(struct gh_usession *ss)
 
 	if (gh_uheap_lock_killable(ss->heap))
 		return -EINTR;
-	session_shed_all(ss, &empty);
+	session_shed_all(ss, NULL, &empty);
 	mutex_unlock(&ss->heap->lock);
 	return gh_uspan_release(ss->heap, &empty) << GH_PAGE_SHIFT;
 }
 
-/* Of all sessions of a heap; or of a view's, or a user's, unless that is NULL. */
-static void heap_shed(struct gh_uheap *h, const struct gh_uview *view,
-		      const struct ucounts *user, struct list_head *empty)
+/* Of all sessions of a heap that are meant. */
+static void heap_shed(struct gh_uheap *h, const struct whose *whose,
+		      struct list_head *empty)
 	__must_hold(&h->lock)
 {
 	struct gh_usession *ss;
@@ -87,9 +117,9 @@ static void heap_shed(struct gh_uheap *h, const struct gh_uview *view,
 	list_for_each_entry(ss, &h->sessions, list) {
 		if (fatal_signal_pending(current))
 			break;
-		if ((!view || ss->view == view) &&
-		    (!user || ss->payer->ucounts == user))
-			session_shed_all(ss, empty);
+		if ((!whose->view || ss->view == whose->view) &&
+		    (!whose->user || ss->payer->ucounts == whose->user))
+			session_shed_all(ss, whose->type, empty);
 		cond_resched();
 	}
 }
@@ -103,36 +133,42 @@ static void heap_shed(struct gh_uheap *h, const struct gh_uview *view,
  */
 long gh_utrim_view(struct gh_uview *view)
 {
+	struct whose whose = { .view = gh_uview_is_full(view) ? NULL : view };
 	struct gh_uheap *h = view->heap;
 	LIST_HEAD(empty);
 
 	if (gh_uheap_lock_killable(h))
 		return -EINTR;
-	heap_shed(h, gh_uview_is_full(view) ? NULL : view, NULL, &empty);
+	heap_shed(h, &whose, &empty);
 	mutex_unlock(&h->lock);
 	return gh_uspan_release(h, &empty) << GH_PAGE_SHIFT;
 }
 
 /*
- * Trim the sessions that count for the bound which refuses pages to @owner, and no
- * others: they would be slower for nothing. If memory is short, or it is the user's
- * bound, those are the user's.
+ * Trim what counts for the bound which refuses pages to @owner, and no more: it would be
+ * slower for nothing. If memory is short, or it is the user's bound, that is what the
+ * user pays for.
  */
-static bool make_room(struct gh_usession *owner, unsigned long npages, int err)
+static bool make_room(struct gh_usession *owner, const struct gh_ushape *shape,
+		      int err)
 {
 	struct gh_uheap *h = owner->heap;
+	struct whose whose = {};
 	enum gh_ubound bound;
 	LIST_HEAD(empty);
 
 	if (gh_uheap_lock_killable(h))
 		return false;
-	bound = gh_ucharge_bound(owner, npages);
-	if (bound == GH_UBOUND_HEAP)
-		heap_shed(h, NULL, NULL, &empty);
-	else if (bound == GH_UBOUND_VIEW)
-		heap_shed(h, owner->view, NULL, &empty);
-	else if (bound == GH_UBOUND_NONE && err == -ENOMEM)
-		heap_shed(h, NULL, owner->payer->ucounts, &empty);
+	bound = gh_ucharge_bound(owner, shape->type, shape->npages);
+	if (bound == GH_UBOUND_VIEW)
+		whose.view = owner->view;
+	if (bound == GH_UBOUND_TYPE)
+		whose.type = shape->type;
+	if (bound == GH_UBOUND_NONE)
+		whose.user = owner->payer->ucounts;
+	if (bound > GH_UBOUND_SESSION ||
+	    (bound == GH_UBOUND_NONE && err == -ENOMEM))
+		heap_shed(h, &whose, &empty);
 	mutex_unlock(&h->lock);
 
 	/* There is room by now if another thread has made some. */
@@ -160,7 +196,7 @@ struct gh_uspan *gh_utrim_make_span(struct gh_usession *owner,
 
 	if (is_full(s) && gh_utrim_session(owner) > 0)
 		s = gh_uspan_make(owner, shape);
-	if (is_full(s) && make_room(owner, shape->npages, PTR_ERR(s)))
+	if (is_full(s) && make_room(owner, shape, PTR_ERR(s)))
 		s = gh_uspan_make(owner, shape);
 	return s;
 }

@@ -110,6 +110,10 @@ struct pid;
 /* Of the table of pins. */
 #define GH_UPIN_BITS		6
 
+/* Objects of a type are at least as long, so no span has very many. */
+#define GH_UTYPE_LEAST		16
+#define GH_NUM_GIVERS		(GH_NUM_META - 1)
+
 /* Largest alignment, bytes. */
 #define GH_UALIGN_MAX		(GH_CHUNK_PAGES << GH_PAGE_SHIFT)
 
@@ -142,6 +146,38 @@ enum gh_uobj_state {
 };
 
 /**
+ * struct gh_utype - a type of objects of a heap
+ * @id: number, from 1
+ * @name: by which processes find it
+ * @length: bytes of an object, 0 for any
+ * @align: of objects, bytes; 0 or a power of two
+ * @payer: who registered it, and pays for this record
+ * @npages: heap pages of its spans, under the heap's lock
+ * @limit: bound on @npages, ULONG_MAX for none, under the heap's lock
+ * @objects: allocated now
+ * @given: how many of them are given
+ * @allocs: allocated, ever
+ * @words: bits of @refs
+ * @refs: bit set: the word holds a ref; repeats in longer objects
+ *
+ * But for the counts and the bound, nothing changes once it is there.
+ */
+struct gh_utype {
+	u32 id;
+	char name[GOHEAP_TYPE_NAME_MAX];
+	u64 length;
+	u32 align;
+	const struct cred *payer;
+	unsigned long npages;
+	unsigned long limit;
+	atomic64_t objects;
+	atomic64_t given;
+	atomic64_t allocs;
+	u32 words;
+	u64 refs[];
+};
+
+/**
  * struct gh_uspan - a run of pages of a user heap, divided into equal objects
  * @base: offset of the first object
  * @div: to divide by @elemsize
@@ -152,6 +188,9 @@ enum gh_uobj_state {
  * @nfree: objects that are free
  * @ngiven: objects that are given
  * @class: size class, 0 for a large object
+ * @type: of its objects, or NULL
+ * @giver: with a type: number of the session that each object was given by, or that
+ *   holds it; or NULL
  * @mmap: a mapping of GOHEAP_MMAP_ALLOC; it has no objects that can be freed
  * @partial: @plist is on its owner's list
  * @idle: all its objects are free, and its pages count for @nidle of its owner
@@ -167,6 +206,7 @@ enum gh_uobj_state {
  * @pins: these pins, under the heap's lock
  * @one_state: @state of a span of one object
  * @one_free: @free of such a span
+ * @one_giver: @giver of such a span
  *
  * Records come from a fixalloc and are freed after a grace period. A record that
  * was found without the heap's lock may be looked at in an RCU read section, as
@@ -188,6 +228,8 @@ struct gh_uspan {
 	bool partial;
 	bool idle;
 	u64 *free;
+	struct gh_utype *type;
+	u32 *giver;
 
 	size_t elemsize;
 	unsigned long npages;
@@ -199,6 +241,7 @@ struct gh_uspan {
 	u32 npins;
 	struct list_head pins;
 	u8 one_state;
+	u32 one_giver;
 	u64 one_free;
 };
 
@@ -207,11 +250,13 @@ struct gh_uspan {
  * @npages: heap pages
  * @align: alignment of the first, in heap pages, a power of two
  * @class: size class, 0 for one large object
+ * @type: of its objects, or NULL
  * @mmap: for mmap()
  */
 struct gh_ushape {
 	unsigned long npages;
 	unsigned long align;
+	struct gh_utype *type;
 	u8 class;
 	bool mmap;
 };
@@ -274,6 +319,7 @@ struct gh_ucount {
  * @limit: bound on @npages, ULONG_MAX for none
  * @nsessions: sessions alive that were attached through it, under the heap's lock
  * @max_sessions: bound on @nsessions
+ * @ntypes: types that were registered through it, under the heap's lock
  * @nmaps: VMAs of the window
  * @seen: deaths that read() has reported
  */
@@ -285,6 +331,7 @@ struct gh_uview {
 	unsigned long limit;
 	unsigned int nsessions;
 	unsigned int max_sessions;
+	unsigned int ntypes;
 	atomic_t nmaps;
 	u64 seen;
 };
@@ -305,7 +352,8 @@ struct gh_uview {
  * @spans: all spans that it owns
  * @npages: heap pages of @spans, under the heap's lock
  * @limit: bound on @npages, under the heap's lock; ULONG_MAX for none
- * @partial: spans with free objects, by class
+ * @partial: spans with free objects, by class; those without a type
+ * @bins: the others, see type.c
  * @nidle: heap pages of those of them that are idle
  * @count: statistics
  * @list: in the heap's list, under its lock
@@ -329,6 +377,7 @@ struct gh_usession {
 	unsigned long npages;
 	unsigned long limit;
 	struct list_head partial[GH_NUM_CLASSES];
+	struct xarray bins;
 	unsigned long nidle;
 	struct gh_ucount count;
 	struct list_head list;
@@ -359,6 +408,7 @@ struct gh_usession {
  * @ids: their numbers; it has a lock of its own
  * @next_id: number of the next session, under the lock of @ids
  * @max_id: largest number that a session has had
+ * @types: types, by number; added under @lock, and found without
  * @all: of who opened the heap; its bound on sessions is the heap's
  * @own: owns what outlived its session, and mappings of GOHEAP_MMAP_ALLOC
  * @gone: counts of sessions that ended
@@ -371,6 +421,8 @@ struct gh_usession {
  * @pins: pins by address, under @lock
  * @span_recs: records of spans
  * @meta: @free and @state of spans, by number of objects
+ * @givers: @giver of spans, likewise
+ * @bins: records of bins
  */
 struct gh_uheap {
 	struct kref ref;
@@ -394,6 +446,7 @@ struct gh_uheap {
 	struct xarray ids;
 	u32 next_id;
 	u32 max_id;
+	struct xarray types;
 	struct gh_uview all;
 	struct gh_usession own;
 	struct gh_ucount gone;
@@ -408,6 +461,8 @@ struct gh_uheap {
 	DECLARE_HASHTABLE(pins, GH_UPIN_BITS);
 	struct gh_fixalloc span_recs;
 	struct gh_fixalloc meta[GH_NUM_META];
+	struct gh_fixalloc givers[GH_NUM_GIVERS];
+	struct gh_fixalloc bins;
 };
 
 /**

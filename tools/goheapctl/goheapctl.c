@@ -2,7 +2,6 @@
 /*
  * goheapctl: looks at the heaps of /dev/goheap, and trims them.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -16,6 +15,8 @@
 
 #include <linux/goheap.h>
 
+#include "dump.h"
+#include "output.h"
 #include "scan.h"
 
 #ifndef VERSION
@@ -23,111 +24,6 @@
 #endif
 
 #define NR(array)	(sizeof(array) / sizeof((array)[0]))
-
-static bool json;
-
-/* ---- output ------------------------------------------------------------- */
-
-static const char *text_of(__u64 value, char *buf, size_t room)
-{
-	if (value == UNKNOWN)
-		return "-";
-	snprintf(buf, room, "%llu", value);
-	return buf;
-}
-
-/* Bytes as people read them: at most four digits and a unit. */
-static const char *bytes_of(__u64 value, char *buf, size_t room)
-{
-	static const char units[] = "BKMGT";
-	unsigned int unit = 0;
-
-	if (value == UNKNOWN)
-		return "-";
-	while (value >= 10000 && units[unit + 1]) {
-		value = (value + 512) / 1024;
-		unit++;
-	}
-	snprintf(buf, room, "%llu%c", value, units[unit]);
-	return buf;
-}
-
-/* Bytes of the character of UTF-8 at @s, which is not ASCII; 0 if it is none. */
-static int utf8_length(const char *s)
-{
-	static const unsigned int least[] = { 0x80, 0x800, 0x10000 };
-	unsigned char c = *s;
-	int i, n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-	unsigned int value = c & (0x7f >> n);
-
-	if (c < 0xc2 || c > 0xf4)
-		return 0;
-	for (i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		value = value << 6 | (s[i] & 0x3f);
-	}
-	if (value < least[n - 2] || value > 0x10ffff ||
-	    (value >= 0xd800 && value <= 0xdfff))
-		return 0;
-	return n;
-}
-
-/* Bytes above ASCII; returns how many were taken. What is no UTF-8 is U+FFFD. */
-static int json_high(const char *s)
-{
-	int n = utf8_length(s);
-
-	if (n)
-		printf("%.*s", n, s);
-	else
-		fputs("\\ufffd", stdout);
-	return n ? n : 1;
-}
-
-static void json_string(const char *s)
-{
-	putchar('"');
-	while (*s) {
-		unsigned char c = *s;
-
-		if (c > '~' + 1) {
-			s += json_high(s);
-			continue;
-		}
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < ' ' || c > '~')
-			printf("\\u%04x", c);
-		else
-			putchar(c);
-		s++;
-	}
-	putchar('"');
-}
-
-static void json_values(const __u64 *values, const char *const *names,
-			size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		printf("%s\"%s\": ", i ? ", " : "", names[i]);
-		if (values[i] == UNKNOWN)
-			fputs("null", stdout);
-		else
-			printf("%llu", values[i]);
-	}
-}
-
-static void print_name(const char *s)
-{
-	if (!*s)
-		putchar('-');
-	for (; *s; s++)
-		putchar(isprint((unsigned char)*s) ? *s : '?');
-	putchar('\n');
-}
 
 /* ---- list --------------------------------------------------------------- */
 
@@ -421,6 +317,27 @@ static int do_trim(int argc, char **argv)
 	return do_files(argc, argv, trim_file);
 }
 
+/* ---- dump --------------------------------------------------------------- */
+
+static const char *dump_type;
+
+static int dump_file(int ours, pid_t pid, int fd)
+{
+	return dump_heap(ours, pid, fd, dump_type);
+}
+
+static int do_dump(int argc, char **argv)
+{
+	pid_t pid;
+	int fd;
+
+	if (argc < 1 || argc > 2)
+		fail("dump takes PID:FD, and perhaps the name of a type");
+	parse_file(argv[0], &pid, &fd);
+	dump_type = argv[1];
+	return named_files(1, argv, dump_file);
+}
+
 /* ---- watch -------------------------------------------------------------- */
 
 /**
@@ -566,6 +483,7 @@ static const struct {
 	const char *name;
 	int (*fn)(int argc, char **argv);
 } commands[] = {
+	{ "dump", do_dump },
 	{ "list", do_list },
 	{ "stats", do_stats },
 	{ "trim", do_trim },
@@ -575,6 +493,7 @@ static const struct {
 static const char help[] =
 	"Usage: goheapctl [--json] COMMAND\n"
 	"\n"
+	"  dump PID:FD [TYPE]          the types of a heap, and the objects that were given\n"
 	"  list                        heaps, their sessions, and who has their files\n"
 	"  stats [PID:FD]...           what heaps hold; without PID:FD, of all in reach\n"
 	"  trim [PID:FD]...            give memory that is not in use back to the system\n"

@@ -21,10 +21,15 @@
 #include <linux/types.h>
 
 /* Counts up when something is added. */
-#define GOHEAP_ABI_VERSION	3
+#define GOHEAP_ABI_VERSION	4
 
 /* Offsets for a batch, at most. */
 #define GOHEAP_MAX_BATCH	1024
+
+/* Bytes of the name of a type, with the 0 at its end. */
+#define GOHEAP_TYPE_NAME_MAX	32
+/* Bits of the bitmap of a type. */
+#define GOHEAP_TYPE_WORDS_MAX	4096
 
 /* Root slots of a heap. */
 #define GOHEAP_NR_ROOTS		64
@@ -90,7 +95,8 @@
  * An entry is 0 for a page that is free. Else:
  *
  * * bits 0 to 31: session that owns the span; 0 is the heap itself
- * * bits 32 to 39: size class; 0 for a large object
+ * * bits 32 to 38: size class; 0 for a large object
+ * * bit 39: GOHEAP_PAGE_TYPED, the span is one of a type
  * * bit 40: GOHEAP_PAGE_GIVEN, some object of the span was given to the heap;
  *   of a large object in the entry of its first page only
  * * bit 41: GOHEAP_PAGE_MMAP, the span is a mapping of GOHEAP_MMAP_ALLOC
@@ -101,12 +107,13 @@
  * The map is for programs that free objects, and for tools. The kernel writes it
  * and never reads it.
  */
+#define GOHEAP_PAGE_TYPED	(1ULL << 39)
 #define GOHEAP_PAGE_GIVEN	(1ULL << 40)
 #define GOHEAP_PAGE_MMAP	(1ULL << 41)
 #define GOHEAP_PAGE_USED	(1ULL << 63)
 #define GOHEAP_PAGE_INDEX_MAX	((1ULL << 21) - 1)
 #define GOHEAP_PAGE_SESSION(e)	((__u32)(e))
-#define GOHEAP_PAGE_CLASS(e)	((__u8)((e) >> 32))
+#define GOHEAP_PAGE_CLASS(e)	((__u8)((e) >> 32 & 0x7f))
 #define GOHEAP_PAGE_INDEX(e)	(((e) >> 42) & GOHEAP_PAGE_INDEX_MAX)
 
 /**
@@ -198,6 +205,123 @@ struct goheap_view {
 	__s32 fd;
 };
 
+/* goheap_type.flags: only find the type, by its name, or number if that is empty. */
+#define GOHEAP_TYPE_FIND	(1U << 0)
+
+/**
+ * struct goheap_type - GOHEAP_IOC_TYPE: register a type of objects, or find one
+ * @size: sizeof(struct goheap_type)
+ * @flags: GOHEAP_TYPE_FIND, or 0 to register the type unless it is there
+ * @type: out: the type's number; in: to find it, if @name is empty
+ * @align: alignment of objects, bytes, 0 or a power of two up to 4 MiB
+ * @length: bytes of an object; 0 if each allocation says it
+ * @refs: address of an array of 64-bit words, with a bit for each word of an object: set
+ *	if it holds a ref. Bit 0 of the first is for the first 8 bytes. The bits repeat
+ *	in an object that is longer. May be 0 if @words is
+ * @words: in: bits of @refs, or room for so many, up to GOHEAP_TYPE_WORDS_MAX; out:
+ *	how many the type has. 0 if all words may hold refs
+ * @reserved: 0
+ * @name: 1 to 31 bytes of it, and zeroes
+ *
+ * To register a type that is there is no error if all is the same; EEXIST if not. There
+ * can be 256, and 32 through a view: ENOSPC. They live as long as the heap. What is in an
+ * object is the processes' business: the kernel uses the bitmap only where it looks for
+ * what can be reached.
+ */
+struct goheap_type {
+	__u32 size;
+	__u32 flags;
+	__u32 type;
+	__u32 align;
+	__u64 length;
+	__u64 refs;
+	__u32 words;
+	__u32 reserved;
+	char name[GOHEAP_TYPE_NAME_MAX];
+};
+
+/* goheap_type_usage.flags: set the bound of the type @type. */
+#define GOHEAP_TYPE_LIMIT	(1U << 0)
+
+/**
+ * struct goheap_type_usage - GOHEAP_IOC_TYPE_STATS: what objects of a type take
+ * @size: sizeof(struct goheap_type_usage)
+ * @flags: GOHEAP_TYPE_LIMIT, or 0
+ * @type: in: least number of interest; out: of the type with that number, or the next.
+ *	ENOENT if there is none
+ * @reserved: 0
+ * @length: out: bytes of an object, or 0
+ * @bytes: out: pages of its spans, bytes
+ * @limit: bound on @bytes, 0 for none; in: with GOHEAP_TYPE_LIMIT
+ * @objects: out: objects allocated now
+ * @given: out: those of them that were given to the heap
+ * @allocs: out: objects allocated, ever
+ * @name: out: its name
+ *
+ * Who may set the bound of the heap may set that of a type. A bound below what there is
+ * only prevents that there is more.
+ */
+struct goheap_type_usage {
+	__u32 size;
+	__u32 flags;
+	__u32 type;
+	__u32 reserved;
+	__u64 length;
+	__u64 bytes;
+	__u64 limit;
+	__u64 objects;
+	__u64 given;
+	__u64 allocs;
+	char name[GOHEAP_TYPE_NAME_MAX];
+};
+
+/* goheap_listed.flags: a session has taken it, see GOHEAP_HELD. */
+#define GOHEAP_LISTED_HELD	(1U << 0)
+
+/**
+ * struct goheap_listed - an object that was given
+ * @offset: its start
+ * @length: its bytes
+ * @type: number of its type, or 0
+ * @session: with a type: number of the session that gave it, or that holds it, alive
+ *	or not; else 0
+ * @flags: GOHEAP_LISTED_HELD
+ * @reserved: 0
+ */
+struct goheap_listed {
+	__u64 offset;
+	__u64 length;
+	__u32 type;
+	__u32 session;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct goheap_list - GOHEAP_IOC_LIST: find objects that were given
+ * @size: sizeof(struct goheap_list)
+ * @flags: 0
+ * @from: in: least offset of interest; out: the one to go on from, which is the end
+ *	of the window after the last object
+ * @objects: address of an array of struct goheap_listed; out: objects, by offset
+ * @count: in: room in @objects, 1 to GOHEAP_MAX_BATCH; out: how many there are, which
+ *	may be none although there are more
+ * @type: number of a type whose objects are of interest, or 0 for all
+ *
+ * Calls that go on until the end of the window find each object once that is given from
+ * before the first call until after the last. One that is given, or freed, meanwhile may
+ * be found or not. So who wants to recover what a dead process left calls it when the
+ * death has been announced: all that the dead one gave is given then.
+ */
+struct goheap_list {
+	__u32 size;
+	__u32 flags;
+	__u64 from;
+	__u64 objects;
+	__u32 count;
+	__u32 type;
+};
+
 /* goheap_alloc_req.flags: the objects are zero. */
 #define GOHEAP_ALLOC_ZERO	(1U << 0)
 /* goheap_alloc_req.flags: fail rather than allocate fewer than @count. */
@@ -209,10 +333,10 @@ struct goheap_view {
  * struct goheap_alloc_req - GOHEAP_IOC_ALLOC: allocate objects of one length
  * @size: sizeof(struct goheap_alloc_req)
  * @flags: GOHEAP_ALLOC_*
- * @length: bytes of an object, 1 or more
+ * @length: bytes of an object, 1 or more; or 0 if @type says it
  * @offsets: address of an array of @count __u64; out: offsets of the objects
  * @count: in: how many, 1 to GOHEAP_MAX_BATCH; out: how many there are
- * @reserved: 0
+ * @type: number of their type, or 0 for none; with that type's alignment, or more
  * @align: alignment in bytes, 0 or a power of two up to 4 MiB
  *
  * There are fewer than @count only if memory or a quota is exhausted; if there is
@@ -224,7 +348,7 @@ struct goheap_alloc_req {
 	__u64 length;
 	__u64 offsets;
 	__u32 count;
-	__u32 reserved;
+	__u32 type;
 	__u64 align;
 };
 
@@ -507,6 +631,9 @@ struct goheap_death {
 #define GOHEAP_IOC_STATS	_IOWR(GOHEAP_IOC_MAGIC, 3, struct goheap_usage)
 #define GOHEAP_IOC_TRIM		_IOWR(GOHEAP_IOC_MAGIC, 4, struct goheap_trim)
 #define GOHEAP_IOC_DEATH	_IOWR(GOHEAP_IOC_MAGIC, 5, struct goheap_death)
+#define GOHEAP_IOC_TYPE		_IOWR(GOHEAP_IOC_MAGIC, 6, struct goheap_type)
+#define GOHEAP_IOC_TYPE_STATS	_IOWR(GOHEAP_IOC_MAGIC, 7, struct goheap_type_usage)
+#define GOHEAP_IOC_LIST		_IOWR(GOHEAP_IOC_MAGIC, 8, struct goheap_list)
 /* On the heap's file. */
 #define GOHEAP_IOC_ATTACH	_IOWR(GOHEAP_IOC_MAGIC, 16, struct goheap_attach)
 #define GOHEAP_IOC_VIEW		_IOWR(GOHEAP_IOC_MAGIC, 17, struct goheap_view)

@@ -105,5 +105,12 @@ LG_EXPORT void *goheap_realloc(struct goheap *h, void *p, size_t size)
 		return NULL;
 	}
 
-	return fits(h, p, old, size) ? p : move(h, p, old, size);
+	if (fits(h, p, old, size))
+		return p;
+	/* It would have no type any more. */
+	if (lg_object_entry(h, p) & GOHEAP_PAGE_TYPED) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return move(h, p, old, size);
 }

@@ -231,6 +231,66 @@ int goheap_publish(struct goheap *h, struct goheap_exchange *x, size_t n);
 void *goheap_malloc_given(struct goheap *h, size_t size);
 
 /**
+ * goheap_type() - register a type of objects, or find it
+ * @h: the heap
+ * @name: 1 to 31 bytes, by which processes find the type
+ * @size: bytes of an object, or 0 if each goheap_new() says it
+ * @refs: a bit for each 8 bytes of an object, from bit 0 of the first: set if a ref is
+ *	kept there. The bits repeat in an object that is longer. NULL: anywhere
+ * @words: bits of @refs, up to GOHEAP_TYPE_WORDS_MAX
+ *
+ * Objects of a type lie in pages of their own. The kernel counts, bounds and lists them, so
+ * that they can be found when all processes that knew them are dead. Types live as long as
+ * the heap.
+ *
+ * Return: the type's number; 0 with errno: EEXIST if a type of that name is not the same,
+ * ENOSPC if there are 256, or 32 of this view, EINVAL, ENOMEM, EOPNOTSUPP if the heap is
+ * private or the kernel's module too old, or as goheap_session().
+ */
+uint32_t goheap_type(struct goheap *h, const char *name, size_t size,
+		     const uint64_t *refs, unsigned int words);
+
+/**
+ * goheap_find_type() - find a type by its name
+ * @h: the heap
+ * @name: its name
+ *
+ * Return: its number; 0 with ENOENT if there is none, or as goheap_type().
+ */
+uint32_t goheap_find_type(struct goheap *h, const char *name);
+
+/**
+ * goheap_new() - allocate an object of a type
+ * @h: the heap
+ * @type: the type's number
+ * @size: bytes; the type's, if that has a size
+ *
+ * It costs a system call, and so does goheap_free() of it unless it was given.
+ * goheap_realloc() changes its size only where it is.
+ *
+ * Return: the object, zeroed, which is this process's until it is given or published; NULL
+ * as goheap_malloc(), or with EINVAL if there is no such type, or @size is not its size.
+ */
+void *goheap_new(struct goheap *h, uint32_t type, size_t size);
+
+/**
+ * goheap_list() - find objects that were given
+ * @h: the heap
+ * @type: their type's number, or 0 for all objects
+ * @from: the least offset of interest, 0 at first; set to where to go on
+ * @objects: set to objects, by offset
+ * @n: room in @objects
+ *
+ * Calls until one returns 0 find each object once that is given from before the first call
+ * until after the last. One that is given or freed meanwhile may be found or not.
+ *
+ * Return: how many there are; 0 at the end; -1 with errno: EINVAL if @n is 0, ENOENT if there
+ * is no such type, ENOMEM, or EOPNOTSUPP.
+ */
+int goheap_list(struct goheap *h, uint32_t type, uint64_t *from,
+		struct goheap_listed *objects, unsigned int n);
+
+/**
  * goheap_offset() - what all processes call an object
  * @h: the heap
  * @p: in the window

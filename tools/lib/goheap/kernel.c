@@ -49,7 +49,7 @@ static unsigned int to_pointers(struct goheap *h, void **objects,
 			lg_object_note_known(h, offset + size);
 			if (size > LG_MAX_SMALL)
 				h->npages[offset >> LG_PAGE_SHIFT] =
-					size >> LG_PAGE_SHIFT;
+					(size + LG_PAGE_SIZE - 1) >> LG_PAGE_SHIFT;
 			objects[got++] = (void *)(h->base + offset);
 		} else {
 			free_offsets(h, &offset, 1, &bad);
@@ -74,7 +74,9 @@ static int alloc_offsets(struct goheap *h, struct goheap_alloc_req *req)
 		return 0;
 
 	errno = lg_session_error(h, fd, errno);
-	if (errno != EPERM && errno != EOWNERDEAD)
+	if (req->type && (errno == EINVAL || errno == ENOENT))
+		errno = EINVAL;
+	else if (errno != EPERM && errno != EOWNERDEAD)
 		errno = ENOMEM;
 	return -1;
 }
@@ -169,6 +171,30 @@ void *lg_kernel_alloc_given(struct goheap *h, size_t size)
 		.length = size,
 		.offsets = (uintptr_t)&p,
 		.count = 1,
+	};
+
+	return alloc(h, &req) ? p : NULL;
+}
+
+/**
+ * lg_kernel_alloc_typed() - allocate an object of a type
+ * @h: the heap
+ * @type: the type's number
+ * @size: bytes
+ *
+ * Return: the object, zeroed; NULL with errno as lg_kernel_alloc(), or EINVAL if there
+ * is no such type, or its objects have another length.
+ */
+void *lg_kernel_alloc_typed(struct goheap *h, uint32_t type, size_t size)
+{
+	void *p = NULL;
+	struct goheap_alloc_req req = {
+		.size = sizeof(req),
+		.flags = GOHEAP_ALLOC_ZERO,
+		.length = size,
+		.offsets = (uintptr_t)&p,
+		.count = 1,
+		.type = type,
 	};
 
 	return alloc(h, &req) ? p : NULL;

@@ -9,6 +9,7 @@ unsigned int lg_kernel_alloc(struct goheap *h, unsigned int class,
 void *lg_kernel_alloc_large(struct goheap *h, size_t size, size_t align,
 			    bool zero);
 void *lg_kernel_alloc_given(struct goheap *h, size_t size);
+void *lg_kernel_alloc_typed(struct goheap *h, uint32_t type, size_t size);
 void lg_kernel_free(struct goheap *h, void **objects, unsigned int n);
 void lg_kernel_unpark(struct goheap *h);
 void lg_kernel_forget(struct goheap *h);

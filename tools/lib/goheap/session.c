@@ -55,7 +55,7 @@ static bool has_pages(const struct goheap *h)
 
 	for (i = 0; i < known >> LG_ARENA_SHIFT << LG_MAP_SHIFT; i++)
 		if ((__atomic_load_n(&h->map[i], __ATOMIC_RELAXED) &
-		     LG_OWN_MASK) == h->own)
+		     LG_OWN_MASK & ~GOHEAP_PAGE_TYPED) == h->own)
 			return true;
 	return false;
 }

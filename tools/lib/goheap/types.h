@@ -76,10 +76,10 @@ extern unsigned int lg_page_shift, lg_map_shift;
 
 /*
  * The bits of a page map entry that are compared with &struct goheap.own: they are
- * equal for objects of this process, and for no others.
+ * equal for objects of this process that have no type, and for no others.
  */
 #define LG_OWN_MASK	(GOHEAP_PAGE_USED | GOHEAP_PAGE_GIVEN |		\
-			 GOHEAP_PAGE_MMAP | 0xffffffffULL)
+			 GOHEAP_PAGE_MMAP | GOHEAP_PAGE_TYPED | 0xffffffffULL)
 
 /* Values of &struct goheap.session_fd: not attached; the program closed it. */
 #define LG_NO_SESSION	(-1)

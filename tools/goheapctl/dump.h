@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dump: the types of a heap, and the objects that were given.
+ */
+#ifndef _GOHEAPCTL_DUMP_H
+#define _GOHEAPCTL_DUMP_H
+
+#include <sys/types.h>
+
+int dump_heap(int ours, pid_t pid, int fd, const char *type);
+
+#endif /* _GOHEAPCTL_DUMP_H */
