@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include "user_harness.h"
 #include "user_text.h"
@@ -83,6 +84,98 @@ static __u64 take(int ss, int *err)
 	while ((*err = alloc_one(ss, LENGTH)) >= 0 && n < 1000)
 		n++;
 	return n * LENGTH;
+}
+
+/* What a debugger uses, and what need not look at how a page is mapped. */
+static int write_through_proc(void *at)
+{
+	struct iovec from = { .iov_base = "x", .iov_len = 1 };
+	struct iovec to = { .iov_base = at, .iov_len = 1 };
+	int mem = open("/proc/self/mem", O_RDWR);
+
+	if (mem < 0 || pwrite(mem, "x", 1, (uintptr_t)at) > 0)
+		return 1;
+	return process_vm_writev(getpid(), &from, 1, &to, 1, 0) > 0 ? 2 : 0;
+}
+
+static int view_of(int heap, __u32 flags)
+{
+	struct goheap_view v = { .size = sizeof(v), .flags = flags };
+	int err = call(heap, GOHEAP_IOC_VIEW, &v);
+
+	return err ?: v.fd;
+}
+
+/* ---- what it allows ----------------------------------------------------- */
+
+TEST_F(view, one_may_be_for_reading_only)
+{
+	const size_t len = HEAP_PAGE;
+	int view = view_of(self->heap, GOHEAP_VIEW_READ);
+	__s64 at = alloc_one(self->ss, len);
+	char name[32];
+	__u8 *win;
+
+	ASSERT_LE(0, view);
+	memset(self->win + at, 7, len);
+	EXPECT_EQ(MAP_FAILED, map_at(view, at, len, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+	win = map_at(view, at, len, PROT_READ);
+	ASSERT_NE(MAP_FAILED, win);
+	EXPECT_TRUE(all_are(win, 7, len));
+	EXPECT_EQ(SIGSEGV, poke(win, 1));
+	EXPECT_EQ(-1, mprotect(win, len, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+
+	/* Nor by a detour. */
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", view);
+	EXPECT_EQ(-1, open(name, O_RDWR));
+	EXPECT_EQ(0, IN_CHILD(write_through_proc(win)));
+	EXPECT_TRUE(all_are(win, 7, len));
+
+	EXPECT_EQ(-EBADF, attach(view));
+	EXPECT_FALSE(root_swap(view, 0, 0, 1));
+	EXPECT_EQ(0, root_get(view, 0));
+	EXPECT_EQ(~0ULL, trim(view));
+	EXPECT_EQ(-EBADF, set_limit(view, 0));
+	EXPECT_EQ(-EBADF, view_of(view, 0));
+	EXPECT_EQ(1, usage(view).objects);
+	EXPECT_EQ(MAP_FAILED, map_at(view, GOHEAP_MMAP_ALLOC, len, PROT_READ));
+	munmap(win, len);
+	close(view);
+}
+
+TEST_F(view, one_may_have_no_sessions)
+{
+	int view = view_of(self->heap, GOHEAP_VIEW_NO_ATTACH), both;
+	__s64 at = alloc_one(self->ss, 8);
+	__u8 *win = window(view, HEAP_PAGE);
+
+	ASSERT_NE(MAP_FAILED, win);
+	EXPECT_EQ(0, poke(win + at, 9));
+	EXPECT_EQ(9, self->win[at]);
+	EXPECT_EQ(-EPERM, attach(view));
+	EXPECT_EQ(-EPERM, view_of(view, 0));
+	EXPECT_TRUE(root_swap(view, 0, 0, 1));
+	EXPECT_EQ(0, limit_of(view).max_sessions);
+	EXPECT_EQ(-EPERM, set_max_sessions(view, 1));
+	munmap(win, HEAP_PAGE);
+	close(view);
+
+	both = view_of(self->heap, GOHEAP_VIEW_NO_ATTACH | GOHEAP_VIEW_READ);
+	EXPECT_EQ(-EBADF, attach(both));
+	close(both);
+	EXPECT_EQ(-EINVAL, view_of(self->heap, 4));
+	EXPECT_EQ(-EINVAL, view_of(self->heap, 1U << 31));
+	for (both = 1; both < 4; both++) {
+		struct goheap_view v = { .size = sizeof(v), .flags = both,
+					 .quota = 1 };
+
+		EXPECT_EQ(-EINVAL, call(self->heap, GOHEAP_IOC_VIEW, &v));
+		v.quota = 0;
+		v.max_sessions = 1;
+		EXPECT_EQ(-EINVAL, call(self->heap, GOHEAP_IOC_VIEW, &v));
+	}
 }
 
 /* ---- what it bounds ----------------------------------------------------- */
@@ -272,9 +365,6 @@ TEST_F(view, nobody_lifts_its_bounds)
 
 TEST_F(view, wrong_arguments_are_refused)
 {
-	struct goheap_view v = { .size = sizeof(v), .flags = 1 };
-
-	EXPECT_EQ(-EINVAL, call(self->heap, GOHEAP_IOC_VIEW, &v));
 	EXPECT_EQ(-EINVAL, view_make(self->heap, 0, SESSIONS_MAX + 1));
 	EXPECT_EQ(-EINVAL, view_make(self->heap, 0, ~0U));
 }

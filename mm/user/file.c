@@ -346,9 +346,10 @@ static int ioc_list(struct uctx *ctx, void *arg)
 
 /* A file that uctx_finish() installs. On failure, the descriptor is free again. */
 static int uctx_make_file(struct uctx *ctx, int fd, const char *name,
-			  const struct file_operations *fops, void *data)
+			  const struct file_operations *fops, void *data,
+			  int mode)
 {
-	struct file *file = anon_inode_getfile(name, fops, data, O_RDWR);
+	struct file *file = anon_inode_getfile(name, fops, data, mode);
 
 	if (IS_ERR(file)) {
 		put_unused_fd(fd);
@@ -369,6 +370,8 @@ static int ioc_attach(struct uctx *ctx, void *arg)
 		return -EINVAL;
 	if (ctx->refusal)
 		return ctx->refusal;
+	if (!gh_uview_may_attach(ctx->view))
+		return -EPERM;
 
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
@@ -379,7 +382,8 @@ static int ioc_attach(struct uctx *ctx, void *arg)
 		return PTR_ERR(ss);
 	}
 
-	err = uctx_make_file(ctx, fd, "[goheap-session]", &session_fops, ss);
+	err = uctx_make_file(ctx, fd, "[goheap-session]", &session_fops, ss,
+			     O_RDWR);
 	if (err) {
 		gh_usession_put(ss);
 		return err;
@@ -392,10 +396,13 @@ static int ioc_attach(struct uctx *ctx, void *arg)
 static int ioc_view(struct uctx *ctx, void *arg)
 {
 	struct goheap_view *req = arg;
+	bool attaches = !req->flags;
 	struct gh_uview *view;
 	int fd, err;
 
-	if (req->flags || req->max_sessions > GH_USESSIONS_MAX)
+	if (req->flags & ~(GOHEAP_VIEW_READ | GOHEAP_VIEW_NO_ATTACH) ||
+	    req->max_sessions > GH_USESSIONS_MAX ||
+	    (!attaches && (req->quota || req->max_sessions)))
 		return -EINVAL;
 	if (ctx->refusal)
 		return ctx->refusal;
@@ -407,13 +414,14 @@ static int ioc_view(struct uctx *ctx, void *arg)
 	if (fd < 0)
 		return fd;
 	view = gh_uview_make(ctx->h, gh_ucharge_pages_of(req->quota),
-			     req->max_sessions ?: GH_USESSIONS_MAX);
+			     req->max_sessions ?: GH_USESSIONS_MAX, attaches);
 	if (!view) {
 		put_unused_fd(fd);
 		return -ENOMEM;
 	}
 
-	err = uctx_make_file(ctx, fd, "[goheap]", &heap_fops, view);
+	err = uctx_make_file(ctx, fd, "[goheap]", &heap_fops, view,
+			     req->flags & GOHEAP_VIEW_READ ? O_RDONLY : O_RDWR);
 	if (err) {
 		gh_uview_close(view);
 		return err;

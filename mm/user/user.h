@@ -318,7 +318,7 @@ struct gh_ucount {
  *   adopted by others, under the heap's lock
  * @limit: bound on @npages, ULONG_MAX for none
  * @nsessions: sessions alive that were attached through it, under the heap's lock
- * @max_sessions: bound on @nsessions
+ * @max_sessions: bound on @nsessions; 0 if it allows none
  * @ntypes: types that were registered through it, under the heap's lock
  * @nmaps: VMAs of the window
  * @seen: deaths that read() has reported
@@ -475,6 +475,18 @@ struct gh_uheap {
 static inline bool gh_uview_is_full(const struct gh_uview *view)
 {
 	return view == &view->heap->all;
+}
+
+/**
+ * gh_uview_may_attach() - may there be sessions at all?
+ * @view: what a descriptor allows
+ *
+ * Context: any.
+ * Return: whether there may.
+ */
+static inline bool gh_uview_may_attach(const struct gh_uview *view)
+{
+	return gh_uview_is_full(view) || view->max_sessions;
 }
 
 /**

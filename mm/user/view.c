@@ -17,12 +17,13 @@
  * @h: the heap
  * @limit: bound on the heap pages of all sessions
  * @max_sessions: bound on these sessions
+ * @attaches: there may be sessions
  *
  * Context: process context, may sleep.
  * Return: the view, of one file; or NULL.
  */
 struct gh_uview *gh_uview_make(struct gh_uheap *h, unsigned long limit,
-			       unsigned int max_sessions)
+			       unsigned int max_sessions, bool attaches)
 {
 	struct gh_uview *view = gh_ucharge_new_record(sizeof(*view));
 
@@ -33,7 +34,7 @@ struct gh_uview *gh_uview_make(struct gh_uheap *h, unsigned long limit,
 	view->files = 1;
 	view->payer = get_current_cred();
 	view->limit = limit;
-	view->max_sessions = max_sessions;
+	view->max_sessions = attaches ? max_sessions : 0;
 	view->seen = atomic64_read(&h->deaths);
 	return view;
 }

@@ -8,7 +8,7 @@
 #include "user.h"
 
 struct gh_uview *gh_uview_make(struct gh_uheap *h, unsigned long limit,
-			       unsigned int max_sessions);
+			       unsigned int max_sessions, bool attaches);
 void gh_uview_close(struct gh_uview *view);
 
 #endif /* _GOHEAP_USER_VIEW_H */

@@ -182,10 +182,15 @@ struct goheap_attach {
 	__u32 session;
 };
 
+/* goheap_view.flags: it is not open for writing, so its mappings cannot be written to. */
+#define GOHEAP_VIEW_READ	(1U << 0)
+/* goheap_view.flags: no sessions. @quota and @max_sessions are 0; also with READ. */
+#define GOHEAP_VIEW_NO_ATTACH	(1U << 1)
+
 /**
  * struct goheap_view - GOHEAP_IOC_VIEW: make a descriptor of the heap for members
  * @size: sizeof(struct goheap_view)
- * @flags: 0
+ * @flags: GOHEAP_VIEW_*
  * @quota: bytes that all sessions which are attached through it may hold together, with
  *	what they have given and left, or 0 for no bound
  * @max_sessions: how many of them there may be, 1 to 65536, or 0 for no bound of
@@ -196,6 +201,11 @@ struct goheap_attach {
  * GOHEAP_IOC_LIMIT can set anything, nor can GOHEAP_IOC_VIEW or GOHEAP_MMAP_ALLOC be
  * used. They fail with EPERM. GOHEAP_IOC_LIMIT reads the bounds, and what is held
  * against them. exec() closes it, unless fcntl() cleared close-on-exec.
+ *
+ * With GOHEAP_VIEW_READ, its holders can read all of the heap, but change nothing: mmap() and
+ * mprotect() for writing fail with EACCES, calls that change something with EBADF.
+ * With GOHEAP_VIEW_NO_ATTACH, they can write to objects and roots, but have none of their
+ * own: GOHEAP_IOC_ATTACH fails with EPERM.
  */
 struct goheap_view {
 	__u32 size;

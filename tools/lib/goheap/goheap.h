@@ -17,6 +17,13 @@
 #include <stdint.h>
 #include <linux/goheap.h>
 
+/* The library has these functions, too, for other languages. */
+#if defined(__cplusplus) || defined(__GNUC_STDC_INLINE__)
+#define GOHEAP_INLINE	inline
+#else
+#define GOHEAP_INLINE	static inline
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -77,17 +84,41 @@ int goheap_fd(const struct goheap *h);
 /**
  * goheap_view() - a descriptor for processes that are not to have all of the heap
  * @h: the heap
+ * @flags: GOHEAP_VIEW_READ: they can only read; GOHEAP_VIEW_NO_ATTACH: they can write to
+ *	objects, but allocate and free none; or 0. With a flag, the other arguments are 0
  * @quota: bytes that all sessions of its holders may have together, with what they have
  *	given and left; 0 for no bound
  * @max_sessions: how many sessions they may have, 1 to 65536, or 0 for no bound
  *
- * Its holders call goheap_open_fd(). They cannot lift these bounds.
+ * Its holders call goheap_open_fd(). They cannot lift these bounds. What they are not
+ * allowed fails with EPERM.
  *
- * Return: the descriptor, which is the caller's; -1 with errno: EINVAL if there cannot be
- * so many sessions, EPERM if @h was opened by such a descriptor itself, EMFILE or ENFILE
+ * Return: the descriptor, which is the caller's; -1 with errno: EINVAL if a flag is unknown,
+ * or there cannot be so many sessions, EPERM if @h was opened by such a descriptor itself, EMFILE or ENFILE
  * if there are too many files, or ENOMEM.
  */
-int goheap_view(struct goheap *h, uint64_t quota, unsigned int max_sessions);
+int goheap_view(struct goheap *h, unsigned int flags, uint64_t quota,
+		unsigned int max_sessions);
+
+/**
+ * goheap_send() - pass a descriptor of the heap to another process
+ * @sock: a connected Unix socket
+ * @fd: goheap_fd(), or a view
+ *
+ * One byte goes with it, as sockets want it.
+ *
+ * Return: 0, or -1 with errno, as sendmsg() sets it.
+ */
+int goheap_send(int sock, int fd);
+
+/**
+ * goheap_receive() - use a heap that another process passes by goheap_send()
+ * @sock: a connected Unix socket; it is waited for
+ *
+ * Return: the heap; NULL with errno: as goheap_open_fd() or recvmsg(), or EPROTO if what came
+ * is no heap, EPIPE if the other side is closed.
+ */
+struct goheap *goheap_receive(int sock);
 
 /**
  * goheap_session() - attach to the heap, if that has not happened
@@ -315,7 +346,7 @@ void *goheap_pointer(const struct goheap *h, uint64_t offset);
  *
  * Return: the offset plus 1; 0 for NULL, which root slots hold at first.
  */
-static inline uint64_t goheap_ref(const struct goheap *h, const void *p)
+GOHEAP_INLINE uint64_t goheap_ref(const struct goheap *h, const void *p)
 {
 	return p ? goheap_offset(h, p) + 1 : 0;
 }
@@ -327,7 +358,7 @@ static inline uint64_t goheap_ref(const struct goheap *h, const void *p)
  *
  * Return: the pointer, NULL for 0.
  */
-static inline void *goheap_deref(const struct goheap *h, uint64_t ref)
+GOHEAP_INLINE void *goheap_deref(const struct goheap *h, uint64_t ref)
 {
 	return ref ? goheap_pointer(h, ref - 1) : NULL;
 }

@@ -63,7 +63,9 @@ static int alloc_offsets(struct goheap *h, struct goheap_alloc_req *req)
 	int ret, fd = lg_session_fd(h);
 
 	if (fd < 0) {
-		if (errno != EOWNERDEAD)
+		if (errno == EBADF)
+			errno = EPERM;
+		if (errno != EOWNERDEAD && errno != EPERM)
 			errno = ENOMEM;
 		return -1;
 	}

@@ -61,6 +61,10 @@ LG_EXPORT int goheap_root_cas(struct goheap *h, unsigned int index,
 	return req.value == req.expect;
 }
 
+/* The definitions for those who do not include the header. */
+LG_EXPORT extern inline uint64_t goheap_ref(const struct goheap *h, const void *p);
+LG_EXPORT extern inline void *goheap_deref(const struct goheap *h, uint64_t ref);
+
 /* ---- giving ------------------------------------------------------------- */
 
 static int give_some(struct goheap *h, void *const *objects, unsigned int n)

@@ -7,7 +7,6 @@
 #include "cache.h"
 #include "kernel.h"
 #include "lock.h"
-#include "session.h"
 
 /* Private heaps have no types: what they are for is what outlives a process. */
 static bool is_possible(const struct goheap *h)
@@ -30,9 +29,10 @@ static uint32_t call(struct goheap *h, const char *name,
 		return 0;
 	}
 	memcpy(req->name, name, len);
-	if (lg_session_attach(h) < 0)
-		return 0;
-	return lg_session_ioctl(h, GOHEAP_IOC_TYPE, req) ? 0 : req->type;
+	while (ioctl(h->fd, GOHEAP_IOC_TYPE, req))
+		if (errno != EINTR)
+			return 0;
+	return req->type;
 }
 
 LG_EXPORT uint32_t goheap_type(struct goheap *h, const char *name, size_t size,

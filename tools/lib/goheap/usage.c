@@ -22,11 +22,12 @@ LG_EXPORT int goheap_set_quota(struct goheap *h, uint64_t bytes)
 	return lg_session_ioctl(h, GOHEAP_IOC_LIMIT, &req);
 }
 
-LG_EXPORT int goheap_view(struct goheap *h, uint64_t quota,
+LG_EXPORT int goheap_view(struct goheap *h, unsigned int flags, uint64_t quota,
 			  unsigned int max_sessions)
 {
 	struct goheap_view req = {
 		.size = sizeof(req),
+		.flags = flags,
 		.quota = quota,
 		.max_sessions = max_sessions,
 	};
@@ -43,6 +44,9 @@ LG_EXPORT int goheap_usage(struct goheap *h, struct goheap_usage *usage)
 	*usage = (struct goheap_usage){ .size = sizeof(*usage) };
 	if (lg_is_private(h))
 		return lg_books_usage(h, usage);
+	/* A view may allow no session. */
+	if (lg_session_attach(h) < 0 && (errno == EBADF || errno == EPERM))
+		return ioctl(h->fd, GOHEAP_IOC_STATS, usage);
 	return lg_session_ioctl(h, GOHEAP_IOC_STATS, usage);
 }
 

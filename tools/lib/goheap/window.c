@@ -7,6 +7,7 @@
  * cleared first.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "sys.h"
@@ -26,11 +27,19 @@ static uint64_t npages_bytes(uint64_t window)
 	return (window >> LG_PAGE_SHIFT) * sizeof(uint32_t);
 }
 
+/* A view may be for reading only. */
+static int protection(const struct goheap *h)
+{
+	bool writes = (fcntl(h->fd, F_GETFL) & O_ACCMODE) == O_RDWR;
+
+	return writes ? PROT_READ | PROT_WRITE : PROT_READ;
+}
+
 /* At the address that the kernel suggests to all processes. */
 static void *map_suggested(const struct goheap *h, uintptr_t at,
 			   uint64_t window)
 {
-	void *p = mmap((void *)at, window, PROT_READ | PROT_WRITE,
+	void *p = mmap((void *)at, window, protection(h),
 		       MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
 		       h->fd, 0);
 
@@ -65,7 +74,7 @@ static void *map_anywhere(const struct goheap *h, uint64_t window)
 	 * A failure may have unmapped the reservation, and another thread may have
 	 * mapped something there since. So it must not be unmapped here.
 	 */
-	return mmap(at, window, PROT_READ | PROT_WRITE,
+	return mmap(at, window, protection(h),
 		    MAP_SHARED | MAP_NORESERVE | MAP_FIXED, h->fd, 0);
 }
 

@@ -8,7 +8,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -418,19 +420,117 @@ static bool child_is_bound(struct goheap *unused, void *arg)
 	while (bytes < 2 * MIB && goheap_malloc(mine, 64 << 10))
 		bytes += 64 << 10;
 	return bytes == MIB && errno == ENOMEM &&
-	       goheap_view(mine, 0, 0) == -1 && errno == EPERM;
+	       goheap_view(mine, 0, 0, 0) == -1 && errno == EPERM;
+}
+
+/* An object that was given. */
+static uint64_t shared_at;
+
+static bool has_no_session(struct goheap *h)
+{
+	struct goheap_usage u = { 0 };
+	void *p = goheap_pointer(h, shared_at);
+
+	return !goheap_malloc(h, 8) && errno == EPERM && !goheap_session(h) &&
+	       goheap_give(h, &p, 1) == -1 && !goheap_usage(h, &u) && u.objects;
+}
+
+static bool child_only_reads(struct goheap *unused, void *arg)
+{
+	struct goheap *h = goheap_open_fd(*(int *)arg, 0);
+	char *p = h ? goheap_pointer(h, shared_at) : NULL;
+	void *page = (void *)((uintptr_t)p & -4096UL);
+
+	(void)unused;
+	return p && !strcmp(p, "seen") && has_no_session(h) &&
+	       mprotect(page, 4096, PROT_READ | PROT_WRITE) && errno == EACCES &&
+	       !goheap_find_type(h, "none") && errno == ENOENT &&
+	       !goheap_type(h, "none", 8, NULL, 0) && errno == EBADF;
+}
+
+static bool child_only_writes(struct goheap *unused, void *arg)
+{
+	struct goheap *h = goheap_open_fd(*(int *)arg, 0);
+
+	(void)unused;
+	if (!h || !has_no_session(h))
+		return false;
+	strcpy(goheap_pointer(h, shared_at), "heard");
+	return true;
+}
+
+static bool child_receives(struct goheap *unused, void *arg)
+{
+	int sock = *(int *)arg, one = 1;
+	struct goheap *h = goheap_receive(sock);
+	bool good = h && !strcmp(goheap_pointer(h, shared_at), "heard");
+
+	(void)unused;
+	/* A file that is no heap, no file at all, and then nobody. */
+	good &= !goheap_receive(sock) && errno == EPROTO;
+	good &= !goheap_receive(sock) && errno == EPROTO;
+	good &= write(sock, &one, 1) == 1;
+	return good && !goheap_receive(sock) && errno == EPIPE;
+}
+
+static void test_passing(struct goheap *h)
+{
+	void *p = goheap_calloc(h, 1, 64);
+	int sock[2], status;
+	char byte = 0;
+	bool good;
+	pid_t pid;
+
+	strcpy(p, "heard");
+	shared_at = goheap_offset(h, p);
+	if (goheap_give(h, &p, 1) || socketpair(AF_UNIX, SOCK_STREAM, 0, sock))
+		return check(false, "a socket can be had");
+	pid = fork();
+	if (!pid) {
+		close(sock[0]);
+		_exit(child_receives(h, sock + 1) ? 0 : 1);
+	}
+	close(sock[1]);
+	good = !goheap_send(sock[0], goheap_fd(h)) && !goheap_send(sock[0], 0) &&
+	       write(sock[0], &byte, 1) == 1 && read(sock[0], &byte, 1) == 1;
+	shutdown(sock[0], SHUT_WR);
+	waitpid(pid, &status, 0);
+	check(good && !status, "a heap is passed over a socket");
+	check(goheap_send(sock[0], goheap_fd(h)) == -1 && errno == EPIPE &&
+	      goheap_send(-1, goheap_fd(h)) == -1 && errno == EBADF,
+	      "if that is there");
+	close(sock[0]);
+	goheap_free(h, p);
 }
 
 static void test_views(struct goheap *h)
 {
-	int fd = goheap_view(h, MIB, 1);
+	char *p = goheap_calloc(h, 1, 64);
+	void *given = p;
+	int fd = goheap_view(h, 0, MIB, 1);
 
 	check(fd >= 0 && fcntl(fd, F_GETFD) == FD_CLOEXEC,
 	      "a view is a descriptor");
 	check(in_child(child_is_bound, h, &fd), "which binds who has it");
 	close(fd);
-	check(goheap_view(h, 0, 65537) == -1 && errno == EINVAL,
+	check(goheap_view(h, 0, 0, 65537) == -1 && errno == EINVAL,
 	      "and has no more sessions than a heap can have");
+	check(goheap_view(h, 4, 0, 0) == -1 && errno == EINVAL &&
+	      goheap_view(h, GOHEAP_VIEW_READ, 0, 1) == -1 && errno == EINVAL &&
+	      goheap_view(h, GOHEAP_VIEW_NO_ATTACH, MIB, 0) == -1 && errno == EINVAL,
+	      "nor flags that are unknown, or bounds of what is not allowed");
+
+	goheap_give(h, &given, 1);
+	shared_at = goheap_offset(h, p);
+	strcpy(p, "seen");
+	fd = goheap_view(h, GOHEAP_VIEW_READ, 0, 0);
+	check(in_child(child_only_reads, h, &fd), "one may be for reading only");
+	close(fd);
+	fd = goheap_view(h, GOHEAP_VIEW_NO_ATTACH, 0, 0);
+	check(in_child(child_only_writes, h, &fd) && !strcmp(p, "heard"),
+	      "and one for writing to what is there");
+	close(fd);
+	goheap_free(h, p);
 }
 
 static void test_processes(struct goheap *h)
@@ -575,6 +675,7 @@ int main(void)
 	test_roots(h);
 	test_processes(h);
 	test_views(h);
+	test_passing(h);
 	test_open();
 	goheap_close(h);
 	test_quota();

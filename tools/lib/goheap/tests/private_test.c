@@ -123,7 +123,7 @@ static void test_alone(void)
 	x.give = p;
 	good &= goheap_publish(h, &x, 1) && errno == EOPNOTSUPP;
 	errno = 0;
-	good &= goheap_view(h, 0, 0) == -1 && errno == EOPNOTSUPP;
+	good &= goheap_view(h, 0, 0, 0) == -1 && errno == EOPNOTSUPP;
 	errno = 0;
 	good &= goheap_root_get(h, 0, &value) && errno == EOPNOTSUPP;
 	errno = 0;
