@@ -22,6 +22,8 @@ DKMS_FILES := Kbuild Makefile LICENSE dkms.conf goheap_mod.c include mm samples
 INSTALL_ROOT := $(or $(DESTDIR),$(INSTALL_MOD_PATH))
 UDEV_RULES := $(INSTALL_ROOT)/usr/lib/udev/rules.d
 SYSUSERS := $(INSTALL_ROOT)/usr/lib/sysusers.d
+TMPFILES := $(INSTALL_ROOT)/usr/lib/tmpfiles.d
+UNITS := $(INSTALL_ROOT)/usr/lib/systemd/system
 
 # Programs, and the library, for processes.
 TOOLS := $(patsubst %/Makefile,%,$(wildcard tools/lib/goheap/Makefile tools/goheapctl/Makefile))
@@ -47,6 +49,8 @@ modules_install: modules
 udev-install:
 	install -D -m 644 tools/udev/60-goheap.rules $(UDEV_RULES)/60-goheap.rules
 	install -D -m 644 tools/udev/goheap-sysusers.conf $(SYSUSERS)/goheap.conf
+	install -D -m 644 tools/udev/goheap-tmpfiles.conf $(TMPFILES)/goheap.conf
+	install -D -m 644 tools/udev/run-goheap.mount $(UNITS)/run-goheap.mount
 
 # PREFIX= and DESTDIR= reach them.
 tools:

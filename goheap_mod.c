@@ -18,6 +18,7 @@
 #include "mm/stats.h"
 #include "mm/user/charge.h"
 #include "mm/user/file.h"
+#include "mm/user/name.h"
 #include "mm/user/stats.h"
 
 #define PERCPU_KB_MIN	16
@@ -153,8 +154,13 @@ static int __init heap_start(void)
 	err = gh_ufile_init();
 	if (err)
 		goto no_device;
+	err = gh_uname_init();
+	if (err)
+		goto no_names;
 	return 0;
 
+no_names:
+	gh_ufile_exit();
 no_device:
 	gh_stats_exit();
 no_stats:
@@ -209,6 +215,7 @@ static void __exit goheap_exit(void)
 	unsigned long left;
 	bool clean;
 
+	gh_uname_exit();
 	gh_ufile_exit();
 	/* Callbacks of goheap_free_rcu() run code of this module. */
 	rcu_barrier();

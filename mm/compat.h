@@ -11,6 +11,8 @@
 #include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/blkdev.h>
+#include <linux/dcache.h>
+#include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/hrtimer.h>
 #include <linux/kconfig.h>
@@ -199,6 +201,65 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags &= ~flags;
 }
+#endif
+
+/* Owners of files are mapped by a type of its own from 6.3 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+typedef struct mnt_idmap gh_idmap;
+#define gh_nop_idmap	(&nop_mnt_idmap)
+#else
+typedef struct user_namespace gh_idmap;
+#define gh_nop_idmap	(&init_user_ns)
+#endif
+
+/* mkdir() of a directory returns a dentry from 6.15 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#define GH_MKDIR_RESULT	struct dentry *
+#define gh_mkdir_result(err)	ERR_PTR(err)
+#else
+#define GH_MKDIR_RESULT	int
+#define gh_mkdir_result(err)	(err)
+#endif
+
+/* An inode's times are read and written through functions from 6.7 on. */
+static inline void gh_inode_init_times(struct inode *inode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	simple_inode_init_ts(inode);
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	inode->i_atime = inode->i_mtime = inode_set_ctime_current(inode);
+#else
+	inode->i_ctime = current_time(inode);
+	inode->i_atime = inode->i_ctime;
+	inode->i_mtime = inode->i_ctime;
+#endif
+}
+
+/* What is in a directory has changed. */
+static inline void gh_inode_touch(struct inode *dir)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	inode_set_mtime_to_ts(dir, inode_set_ctime_current(dir));
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	dir->i_mtime = inode_set_ctime_current(dir);
+#else
+	dir->i_ctime = current_time(dir);
+	dir->i_mtime = dir->i_ctime;
+#endif
+}
+
+/* Entries that stay without being in use are marked as such from 6.19 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#define gh_d_make_persistent	d_make_persistent
+#define gh_kill_persistent_super	kill_anon_super
+#else
+static inline void gh_d_make_persistent(struct dentry *dentry,
+					struct inode *inode)
+{
+	d_instantiate(dentry, inode);
+	dget(dentry);
+}
+#define gh_kill_persistent_super	kill_litter_super
 #endif
 
 /* A disk's limits are given when it is allocated from 6.9 on. */

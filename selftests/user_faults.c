@@ -10,12 +10,14 @@
  */
 #include "user_side.h"
 
+#include <sys/mount.h>
 #include "kselftest.h"
 
 #define STRESS	"/lib/goheap/goheap_stress.ko"
 #define CLIENT	"/lib/goheap/goheap_user_client.ko"
 #define FAULT	"/sys/kernel/debug/goheap_stress/fault"
 #define PIN	"/sys/kernel/debug/goheap_user_client/pin"
+#define NAMES	"/tmp/goheap-faults"
 #define HEAPS	"/sys/kernel/debug/goheap/heaps"
 #define LARGE	(100UL << 10)
 #define NR	100
@@ -269,11 +271,31 @@ static void use_session(int heap, __u8 *win)
 	close(ss);
 }
 
+/* A name is there with its heap, or not at all. */
+static void use_name(void)
+{
+	int heap, ss;
+
+	if (worked(mkdir(NAMES "/dir", 0700) ? -errno : 0))
+		must(!rmdir(NAMES "/dir"), "removed");
+	heap = open(NAMES "/heap", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (!worked(heap < 0 ? -errno : 0)) {
+		must(unlink(NAMES "/heap") && errno == ENOENT, "nothing created");
+		return;
+	}
+	must(!unlink(NAMES "/heap"), "unlinked");
+	ss = attach(heap);
+	if (worked(ss))
+		close(ss);
+	close(heap);
+}
+
 static void use_heap(void)
 {
 	int heap = heap_open();
 	__u8 *win;
 
+	use_name();
 	if (!worked(heap < 0 ? -errno : 0))
 		return;
 	win = window(heap, ARENA);
@@ -580,6 +602,9 @@ int main(void)
 	fault = open(FAULT, O_RDWR | O_CLOEXEC);
 	if (fault < 0)
 		ksft_exit_fail_msg("no " FAULT "\n");
+	mkdir(NAMES, 0755);
+	if (mount("none", NAMES, "goheap", 0, NULL))
+		ksft_exit_fail_msg("no names\n");
 	ksft_set_plan(4 + ARRAY_SIZE(points) + 3);
 	peek_init();
 	for (i = 0; i < ARRAY_SIZE(points); i++)
@@ -588,7 +613,7 @@ int main(void)
 		kill_all(i);
 	kill_waiters();
 	map_slowly();
-	ksft_test_result(no_heaps(), "no heap is left\n");
+	ksft_test_result(!umount(NAMES) && no_heaps(), "no heap is left\n");
 	close(fault);
 	syscall(SYS_delete_module, "goheap_user_client", O_NONBLOCK);
 	syscall(SYS_delete_module, "goheap_stress", O_NONBLOCK);

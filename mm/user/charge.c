@@ -124,6 +124,20 @@ void gh_ucharge_sub(const struct cred *payer, unsigned long npages)
 }
 
 /**
+ * gh_ucharge_total() - what all user heaps hold
+ * @max: set to the bound on that, at most what memory there is
+ *
+ * Context: any.
+ * Return: heap pages.
+ */
+unsigned long gh_ucharge_total(unsigned long *max)
+{
+	*max = min(READ_ONCE(gh_user_max_pages),
+		   totalram_pages() / GH_UPAGE_FRAMES);
+	return atomic_long_read(&total_pages);
+}
+
+/**
  * gh_ucharge_new_record() - allocate the record of a session or a view
  * @size: bytes
  *

@@ -29,6 +29,7 @@ extern unsigned long gh_user_max_pages;
 void gh_ucharge_init(void);
 bool gh_ucharge_add(const struct cred *payer, unsigned long npages);
 void gh_ucharge_sub(const struct cred *payer, unsigned long npages);
+unsigned long gh_ucharge_total(unsigned long *max);
 void *gh_ucharge_new_record(size_t size);
 void gh_ucharge_free_record(void *rec, const struct cred *payer);
 int gh_ucharge_add_span(struct gh_usession *owner, struct gh_utype *type,

@@ -798,6 +798,17 @@ static int heap_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
+/* A file of the file system, which has a reference to the heap. */
+static int named_open(struct inode *inode, struct file *file)
+{
+	struct gh_uheap *h = inode->i_private;
+
+	gh_uview_open(&h->all);
+	file->private_data = &h->all;
+	file->f_mapping = h->inode->i_mapping;
+	return nonseekable_open(inode, file);
+}
+
 static int heap_release(struct inode *inode, struct file *file)
 {
 	gh_uview_close(file->private_data);
@@ -849,6 +860,25 @@ static const struct file_operations heap_fops = {
 	.read = heap_read,
 	.show_fdinfo = heap_fdinfo,
 };
+
+/*
+ * Deaths cannot be read there: files of processes that know nothing of each other would
+ * take them from each other, and who searches in all files would wait.
+ */
+const struct file_operations gh_ufile_named_fops = {
+	.owner = THIS_MODULE,
+	.open = named_open,
+	.release = heap_release,
+	.unlocked_ioctl = heap_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = gh_umap_mmap,
+	.show_fdinfo = heap_fdinfo,
+};
+
+static bool is_heap(const struct file *file)
+{
+	return file->f_op == &heap_fops || file->f_op == &gh_ufile_named_fops;
+}
 
 /* ---- a session's file --------------------------------------------------- */
 
@@ -955,7 +985,7 @@ struct goheap_user *goheap_user_get(int fd)
 	if (!file)
 		return ERR_PTR(-EBADF);
 
-	if (file->f_op != &heap_fops) {
+	if (!is_heap(file)) {
 		h = ERR_PTR(-EINVAL);
 	} else if (!(file->f_mode & FMODE_WRITE)) {
 		h = ERR_PTR(-EACCES);

@@ -37,12 +37,12 @@ static u32 last_id;
 
 static int ufs_init_context(struct fs_context *fc)
 {
-	return init_pseudo(fc, 0x676f6865) ? 0 : -ENOMEM;
+	return init_pseudo(fc, GOHEAP_FS_MAGIC) ? 0 : -ENOMEM;
 }
 
-/* No one mounts this file system: it only gives heaps their inodes. */
+/* No one mounts this file system: it only gives heaps their inodes. See name.c. */
 static struct file_system_type ufs_type = {
-	.name = "goheap",
+	.name = "goheap_window",
 	.owner = THIS_MODULE,
 	.init_fs_context = ufs_init_context,
 	.kill_sb = kill_anon_super,

@@ -40,6 +40,22 @@ struct gh_uview *gh_uview_make(struct gh_uheap *h, unsigned long limit,
 }
 
 /**
+ * gh_uview_open() - there is one more file of a view
+ * @view: the view, which the caller keeps
+ *
+ * Context: process context, may sleep.
+ */
+void gh_uview_open(struct gh_uview *view)
+{
+	struct gh_uheap *h = view->heap;
+
+	kref_get(&h->ref);
+	gh_uheap_lock(h);
+	view->files++;
+	mutex_unlock(&h->lock);
+}
+
+/**
  * gh_uview_close() - a file of a view, or of a session of it, is gone
  * @view: the view
  *

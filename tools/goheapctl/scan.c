@@ -310,7 +310,7 @@ static void read_fd(struct scan *scan, pid_t pid, int fd)
 		merge_file(scan, &heap, &session, ended, pid, fd);
 }
 
-/* Most descriptors are something else; their links say so. */
+/* Most descriptors are something else. Files that are heaps can have any name. */
 static bool may_be_ours(int dir, const char *fd)
 {
 	char target[64];
@@ -319,7 +319,8 @@ static bool may_be_ours(int dir, const char *fd)
 	if (len <= 0)
 		return false;
 	target[len] = '\0';
-	return strstr(target, "goheap");
+	return strstr(target, "goheap") ||
+	       (target[0] == '/' && strncmp(target, "/dev/", 5));
 }
 
 static void read_process(struct scan *scan, pid_t pid)

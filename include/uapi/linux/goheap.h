@@ -23,6 +23,9 @@
 /* Counts up when something is added. */
 #define GOHEAP_ABI_VERSION	4
 
+/* f_type of statfs() where files are heaps. */
+#define GOHEAP_FS_MAGIC		0x676f6865
+
 /* Offsets for a batch, at most. */
 #define GOHEAP_MAX_BATCH	1024
 

@@ -4,6 +4,9 @@
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
 
 #include "class.h"
 #include "device.h"
@@ -14,15 +17,53 @@
 unsigned int lg_page_shift, lg_map_shift;
 #endif
 
+/* A file that may only be read. A device makes a heap for each open(). */
+static int open_to_read(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
+		return fd;
+	lg_sys_close(fd);
+	errno = EACCES;
+	return -1;
+}
+
+/* Nothing is left where files are no heaps. */
+static int create(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
+	struct statfs fs;
+
+	if (fd < 0 || (!fstatfs(fd, &fs) && fs.f_type == GOHEAP_FS_MAGIC))
+		return fd;
+	unlink(path);
+	lg_sys_close(fd);
+	errno = EPROTO;
+	return -1;
+}
+
 /**
- * lg_device_open() - make a heap
- * @path: of the device
+ * lg_device_open() - make a heap, or open one that has a name
+ * @path: of the device, or the name
+ * @creates: make a heap of that name if there is none
  *
  * Return: a descriptor, or -1 with errno.
  */
-int lg_device_open(const char *path)
+int lg_device_open(const char *path, bool creates)
 {
-	return lg_sys_high_fd(open(path, O_RDWR | O_CLOEXEC));
+	int fd;
+
+	do {
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0 && errno == EACCES)
+			fd = open_to_read(path);
+		else if (fd < 0 && errno == ENOENT && creates)
+			fd = create(path);
+		/* Another process has made it since. */
+	} while (fd < 0 && errno == EEXIST);
+	return lg_sys_high_fd(fd);
 }
 
 static bool is_power_of_two(uint32_t n)

@@ -4,7 +4,7 @@
 
 #include "types.h"
 
-int lg_device_open(const char *path);
+int lg_device_open(const char *path, bool creates);
 int lg_device_begin(struct goheap *h);
 
 #endif /* LG_DEVICE_H */

@@ -38,16 +38,20 @@ struct goheap;
  * allocates.
  */
 #define GOHEAP_PRIVATE		0x1
+/* goheap_open() flag: @path is a name, and the heap is made if it is not there. */
+#define GOHEAP_CREATE		0x2
 
 /**
- * goheap_open() - make a heap
- * @path: the device, or NULL for /dev/goheap; NULL with GOHEAP_PRIVATE
- * @flags: GOHEAP_PRIVATE or 0
+ * goheap_open() - make a heap, or use one that has a name
+ * @path: the device, or NULL for /dev/goheap; or a file where the file system goheap is
+ *	mounted, see goheap(7); NULL with GOHEAP_PRIVATE
+ * @flags: GOHEAP_PRIVATE, GOHEAP_CREATE or 0
  *
  * Return: the heap, or NULL with errno: what open() sets; EMFILE also if the
  * process has 16 heaps open already; EPROTO if the file is no goheap; ENOMEM if
  * there is no room in the address space; EINVAL if @flags are unknown, or do not go with
- * @path.
+ * @path. A file that may only be read is opened for reading, and then what changes the heap
+ * fails with EPERM. New files have mode 0660, but for the umask.
  *
  * What a private heap cannot do fails with EOPNOTSUPP: it has no descriptor, no session and
  * no roots, and nothing in it can be given or published.

@@ -134,15 +134,30 @@ static struct goheap *heap_open_fd(int fd)
 	return h;
 }
 
+static bool flags_go_with(const char *path, unsigned int flags)
+{
+	switch (flags) {
+	case 0:
+		return true;
+	case GOHEAP_PRIVATE:
+		return !path;
+	case GOHEAP_CREATE:
+		return path;
+	default:
+		return false;
+	}
+}
+
 LG_EXPORT struct goheap *goheap_open(const char *path, unsigned int flags)
 {
-	if (flags & ~GOHEAP_PRIVATE || (flags && path)) {
+	if (!flags_go_with(path, flags)) {
 		errno = EINVAL;
 		return NULL;
 	}
 	if (flags & GOHEAP_PRIVATE)
 		return heap_open(-1, flags);
-	return heap_open_fd(lg_device_open(path ? path : DEVICE));
+	return heap_open_fd(lg_device_open(path ? path : DEVICE,
+					   flags & GOHEAP_CREATE));
 }
 
 LG_EXPORT struct goheap *goheap_open_fd(int fd, unsigned int flags)

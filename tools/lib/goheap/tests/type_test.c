@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -163,6 +165,47 @@ static void test_list(struct goheap *h)
 	      "a list of nothing is refused");
 }
 
+#define NAMES	"/tmp/goheap-type-test"
+
+/* What a process makes, a later one finds. */
+static void test_names(void)
+{
+	struct goheap *h, *again;
+	struct goheap_usage u;
+	void *p;
+
+	mkdir(NAMES, 0755);
+	check(!goheap_open(NAMES "/a", GOHEAP_CREATE) && errno == EPROTO &&
+	      access(NAMES "/a", F_OK), "nothing is left where files are no heaps");
+	if (mount("none", NAMES, "goheap", 0, NULL))
+		return check(false, "names can be had");
+	check(!goheap_open(NAMES "/a", 0) && errno == ENOENT, "a heap has to be made");
+	h = goheap_open(NAMES "/a", GOHEAP_CREATE);
+	p = h ? goheap_new(h, node_type(h), sizeof(struct node)) : NULL;
+	if (!p)
+		return check(false, "and then it is there");
+	goheap_give(h, &p, 1);
+	goheap_close(h);
+	h = goheap_open(NAMES "/a", 0);
+	again = goheap_open(NAMES "/a", GOHEAP_CREATE);
+	check(!goheap_usage(h, &u) && u.given == 1 && !goheap_usage(again, &u) &&
+	      u.given == 1 && goheap_find_type(again, "node"),
+	      "and stays when nobody uses it");
+	goheap_close(again);
+	goheap_close(h);
+
+	check(!goheap_open(NULL, GOHEAP_CREATE) && errno == EINVAL &&
+	      !goheap_open(NAMES "/a", GOHEAP_PRIVATE) && errno == EINVAL &&
+	      !goheap_open(NAMES "/a", 4) && errno == EINVAL,
+	      "flags have to go with the name");
+	check(!goheap_open(NAMES, 0) && errno == EISDIR &&
+	      !goheap_open("/dev/null", 0) && errno == EPROTO,
+	      "what is no heap is refused");
+	unlink(NAMES "/a");
+	check(!umount(NAMES), "and nothing is in use any more");
+	rmdir(NAMES);
+}
+
 static void test_private(void)
 {
 	struct goheap *h = goheap_open(NULL, GOHEAP_PRIVATE);
@@ -191,5 +234,6 @@ int main(void)
 	test_objects(h);
 	test_list(h);
 	goheap_close(h);
+	test_names();
 	return tap_end();
 }

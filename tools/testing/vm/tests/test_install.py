@@ -12,6 +12,9 @@ TREE = Path(__file__).resolve().parents[4]
 
 RULE = "usr/lib/udev/rules.d/60-goheap.rules"
 GROUP = "usr/lib/sysusers.d/goheap.conf"
+MODES = "usr/lib/tmpfiles.d/goheap.conf"
+MOUNT = "usr/lib/systemd/system/run-goheap.mount"
+SYSTEM = [MOUNT, GROUP, MODES, RULE]
 
 # In place of a kernel: says what it is asked for, and builds nothing.
 FAKE_KERNEL = """\
@@ -57,12 +60,12 @@ class Install(unittest.TestCase):
         said = self.make("install", f"DESTDIR={self.root}")
         self.assertIn(f"modules to [{self.root}]", said)
         self.assertIn(f"depmod -b {self.root} 1.2.3-x", said)
-        self.assertEqual(self.installed(), [GROUP, RULE])
+        self.assertEqual(self.installed(), SYSTEM)
 
     def test_install_mod_path_does_too(self):
         said = self.make("install", f"INSTALL_MOD_PATH={self.root}")
         self.assertIn(f"depmod -b {self.root} 1.2.3-x", said)
-        self.assertEqual(self.installed(), [GROUP, RULE])
+        self.assertEqual(self.installed(), SYSTEM)
 
     def test_rule_and_group_agree(self):
         self.make("udev-install", f"DESTDIR={self.root}")
@@ -71,6 +74,10 @@ class Install(unittest.TestCase):
         self.assertIn('MODE="0660"', rule)
         group = re.search(r'GROUP="(\w+)"', rule)[1]
         self.assertRegex((self.root / GROUP).read_text(), rf"(?m)^g {group} ")
+        where = re.search(r"(?m)^Where=(.*)", (self.root / MOUNT).read_text())[1]
+        self.assertRegex((self.root / MODES).read_text(), rf"(?m)^z {where} \d+ root {group} -$")
+        # systemd wants the unit named after the directory.
+        self.assertEqual(where.strip("/").replace("/", "-") + ".mount", Path(MOUNT).name)
 
     def test_tools_come_with_their_pages(self):
         self.make("tools-install", f"DESTDIR={self.root}", "PREFIX=/usr", f"O={self.dir / 'out'}")
@@ -81,7 +88,7 @@ class Install(unittest.TestCase):
         source = self.dir / "dkms"
         said = self.make("dkms-install", f"DKMS_SRC={source}", f"DESTDIR={self.root}")
         self.assertIn("dkms install -m goheap -v ", said)
-        self.assertEqual(self.installed(), [GROUP, RULE])
+        self.assertEqual(self.installed(), SYSTEM)
         self.assertTrue((source / "include/uapi/linux/goheap.h").exists())
         self.assertEqual(missing_objects(source), [])
         self.assertEqual(missing_headers(source), [])
