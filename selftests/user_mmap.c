@@ -73,6 +73,55 @@ TEST_F(mmap, windows_show_the_same)
 	EXPECT_EQ(SIGSEGV, poke((void *)look, 1));
 }
 
+static __u32 apart(int heap)
+{
+	struct goheap_info info = { .size = sizeof(info) };
+
+	return call(heap, GOHEAP_IOC_INFO, &info) ? ~0U : info.apart;
+}
+
+static void *map_fixed(int heap, __u64 at, __u64 offset, size_t len)
+{
+	return mmap((void *)at, len, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE,
+		    heap, offset);
+}
+
+TEST(mappings_elsewhere_are_counted)
+{
+	struct goheap_info info = { .size = sizeof(info) };
+	int heap = heap_open();
+	__u8 *win, *moved;
+
+	ASSERT_EQ(0, call(heap, GOHEAP_IOC_INFO, &info));
+	EXPECT_EQ(0, info.apart);
+	/* As a whole, or in part. */
+	ASSERT_EQ((void *)info.base, map_fixed(heap, info.base, 0, ARENA));
+	ASSERT_EQ((void *)(info.base + 4 * ARENA),
+		  map_fixed(heap, info.base + 4 * ARENA, 4 * ARENA, ARENA));
+	EXPECT_EQ(0, apart(heap));
+	EXPECT_EQ(0, IN_CHILD(apart(heap)));
+
+	win = map_fixed(heap, info.base + 8 * ARENA, ARENA, ARENA);
+	ASSERT_NE(MAP_FAILED, win);
+	EXPECT_EQ(1, apart(heap));
+	EXPECT_EQ(2, IN_CHILD(apart(heap)));
+	/* In two pieces. */
+	EXPECT_EQ(0, munmap(win + 8192, 8192));
+	EXPECT_EQ(2, apart(heap));
+	moved = mremap(win, 8192, 8192, MREMAP_MAYMOVE | MREMAP_FIXED,
+		       (void *)(info.base + ARENA));
+	ASSERT_EQ((void *)(info.base + ARENA), moved);
+	EXPECT_EQ(1, apart(heap));
+	EXPECT_EQ(0, munmap(win + 16384, ARENA - 16384));
+	EXPECT_EQ(0, apart(heap));
+	/* The page map, and memory that mmap() has allocated, can be anywhere. */
+	ASSERT_NE(MAP_FAILED, page_map(heap, 1));
+	ASSERT_NE(MAP_FAILED, map_at(heap, GOHEAP_MMAP_ALLOC, 8192,
+				     PROT_READ | PROT_WRITE));
+	EXPECT_EQ(0, apart(heap));
+	close(heap);
+}
+
 TEST_F(mmap, private_mappings_are_refused)
 {
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, ARENA, RW, MAP_PRIVATE, self->heap,

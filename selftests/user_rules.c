@@ -58,6 +58,7 @@ FIXTURE_VARIANT_ADD(cmd, info)
 {
 	.cmd = GOHEAP_IOC_INFO,
 	.size = sizeof(struct goheap_info),
+	.least = offsetof(struct goheap_info, apart),
 	.on_heap = true,
 	.on_session = true,
 };

@@ -109,7 +109,7 @@ static int info_classes(struct goheap_info *info)
 static int ioc_info(struct uctx *ctx, void *arg)
 {
 	struct goheap_info *info = arg;
-	int err = info_classes(info);
+	int err = info->reserved ? -EINVAL : info_classes(info);
 
 	if (err)
 		return err;
@@ -123,6 +123,7 @@ static int ioc_info(struct uctx *ctx, void *arg)
 	info->nr_roots = GOHEAP_NR_ROOTS;
 	info->max_small = GH_MAX_SMALL;
 	info->map_stride = GH_UMAP_FRAMES << PAGE_SHIFT;
+	info->apart = atomic_read(&ctx->h->apart);
 	return 0;
 }
 
@@ -618,7 +619,8 @@ static const struct uioc iocs[] = {
 	[_IOC_NR(cmd)] = {						\
 		func, sizeof(struct type), offsetofend(struct type, last), how	\
 	}
-	IOC(GOHEAP_IOC_INFO, goheap_info, ioc_info, ON_HEAP | ON_SESSION),
+	IOC_GREW(GOHEAP_IOC_INFO, goheap_info, map_stride, ioc_info,
+		 ON_HEAP | ON_SESSION),
 	IOC(GOHEAP_IOC_ROOT, goheap_root, ioc_root, ON_HEAP | ON_SESSION),
 	IOC_GREW(GOHEAP_IOC_LIMIT, goheap_limit, used, ioc_limit,
 		 ON_HEAP | ON_SESSION | BY_OWNER),
@@ -668,7 +670,7 @@ union uarg {
 };
 
 /* The layout is the same for programs of 32 bits. */
-static_assert(sizeof(struct goheap_info) == 64);
+static_assert(sizeof(struct goheap_info) == 72);
 static_assert(sizeof(struct goheap_class) == 16);
 static_assert(sizeof(struct goheap_root) == 32);
 static_assert(sizeof(struct goheap_limit) == 32);

@@ -119,10 +119,18 @@ static bool view_has_room(const struct gh_uview *view, int nmaps)
 	       nmaps <= SESSION_MAPS * (int)view->max_sessions + OTHER_MAPS;
 }
 
-static int window_map(struct gh_uview *view)
+/* Is it where no other process expects it? A VMA never changes that. */
+static bool is_apart(const struct gh_uheap *h, const struct vm_area_struct *vma)
 {
-	if (view_has_room(view, atomic_inc_return(&view->nmaps)))
+	return vma->vm_start - ((u64)vma->vm_pgoff << PAGE_SHIFT) != h->base;
+}
+
+static int window_map(struct gh_uview *view, const struct vm_area_struct *vma)
+{
+	if (view_has_room(view, atomic_inc_return(&view->nmaps))) {
+		atomic_add(is_apart(view->heap, vma), &view->heap->apart);
 		return 0;
+	}
 	atomic_dec(&view->nmaps);
 	return -ENOMEM;
 }
@@ -132,6 +140,7 @@ static void window_open(struct vm_area_struct *vma)
 	struct gh_uview *view = vma->vm_file->private_data;
 
 	atomic_inc(&view->nmaps);
+	atomic_add(is_apart(view->heap, vma), &view->heap->apart);
 }
 
 static void window_close(struct vm_area_struct *vma)
@@ -139,6 +148,7 @@ static void window_close(struct vm_area_struct *vma)
 	struct gh_uview *view = vma->vm_file->private_data;
 
 	atomic_dec(&view->nmaps);
+	atomic_sub(is_apart(view->heap, vma), &view->heap->apart);
 }
 
 static int window_may_split(struct vm_area_struct *vma, unsigned long addr)
@@ -302,7 +312,7 @@ int gh_umap_mmap(struct file *file, struct vm_area_struct *vma)
 	if (offset >= GH_UWINDOW || len > GH_UWINDOW - offset)
 		return -EINVAL;
 	vma->vm_ops = &window_ops;
-	return window_map(view);
+	return window_map(view, vma);
 }
 
 /**

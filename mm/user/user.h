@@ -393,6 +393,7 @@ struct gh_usession {
  * @list: in the list of all user heaps
  * @inode: has the mapping that all VMAs of the window are in
  * @base: where processes should map the window
+ * @apart: VMAs of the window that are elsewhere
  * @creator: user that opened it
  * @payer: who opened it, and pays for it
  * @lock: protects what follows up to @roots
@@ -430,6 +431,7 @@ struct gh_uheap {
 	struct list_head list;
 	struct inode *inode;
 	u64 base;
+	atomic_t apart;
 	kuid_t creator;
 	const struct cred *payer;
 

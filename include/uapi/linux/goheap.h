@@ -133,6 +133,11 @@
  * @nr_roots: out: root slots
  * @max_small: out: largest size that has a class, bytes
  * @map_stride: out: bytes of the page map for each 64 MiB of the window
+ * @apart: out: mappings of the window, of any process, that are not at @base. While there
+ *	are none, pointers mean the same in all processes
+ * @reserved: 0
+ *
+ * Programs may pass the structure without its last two fields.
  */
 struct goheap_info {
 	__u32 size;
@@ -147,6 +152,8 @@ struct goheap_info {
 	__u32 nr_roots;
 	__u32 max_small;
 	__u32 map_stride;
+	__u32 apart;
+	__u32 reserved;
 };
 
 /**

@@ -10,6 +10,7 @@
 
 #include "class.h"
 #include "device.h"
+#include "lock.h"
 #include "sys.h"
 #include "window.h"
 
@@ -95,6 +96,17 @@ static bool is_known(const struct goheap_info *info,
 	       info->max_small == LG_MAX_SMALL && set_pages(info);
 }
 
+LG_EXPORT int goheap_is_apart(struct goheap *h)
+{
+	struct goheap_info info = { .size = sizeof(info) };
+
+	if (lg_is_private(h) || h->version < 4) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return ioctl(h->fd, GOHEAP_IOC_INFO, &info) ? -1 : !!info.apart;
+}
+
 /**
  * lg_device_begin() - read the size classes of a heap, and map it
  * @h: the heap; its descriptor is open, and stays open also on failure
@@ -105,7 +117,8 @@ int lg_device_begin(struct goheap *h)
 {
 	struct goheap_class from[LG_CLASSES] = { 0 };
 	struct goheap_info info = {
-		.size = sizeof(info),
+		/* As older kernels know it. */
+		.size = offsetof(struct goheap_info, apart),
 		.nr_classes = LG_CLASSES,
 		.classes = (uintptr_t)from,
 	};

@@ -38,6 +38,12 @@ struct goheap;
  * allocates.
  */
 #define GOHEAP_PRIVATE		0x1
+/*
+ * A flag of goheap_open() and goheap_open_fd(): map the heap where all processes are told to,
+ * or fail. Then pointers can be shared, as long as all who use the heap have the flag; see
+ * goheap_is_apart().
+ */
+#define GOHEAP_FIXED		0x4
 /* goheap_open() flag: @path is a name, and the heap is made if it is not there. */
 #define GOHEAP_CREATE		0x2
 
@@ -45,12 +51,12 @@ struct goheap;
  * goheap_open() - make a heap, or use one that has a name
  * @path: the device, or NULL for /dev/goheap; or a file where the file system goheap is
  *	mounted, see goheap(7); NULL with GOHEAP_PRIVATE
- * @flags: GOHEAP_PRIVATE, GOHEAP_CREATE or 0
+ * @flags: GOHEAP_PRIVATE; or GOHEAP_CREATE, GOHEAP_FIXED, both or 0
  *
  * Return: the heap, or NULL with errno: what open() sets; EMFILE also if the
  * process has 16 heaps open already; EPROTO if the file is no goheap; ENOMEM if
  * there is no room in the address space; EINVAL if @flags are unknown, or do not go with
- * @path. A file that may only be read is opened for reading, and then what changes the heap
+ * @path; EADDRINUSE if something is where GOHEAP_FIXED wants the heap. A file that may only be read is opened for reading, and then what changes the heap
  * fails with EPERM. New files have mode 0660, but for the umask.
  *
  * What a private heap cannot do fails with EOPNOTSUPP: it has no descriptor, no session and
@@ -61,7 +67,7 @@ struct goheap *goheap_open(const char *path, unsigned int flags);
 /**
  * goheap_open_fd() - use a heap that another process made
  * @fd: a descriptor of it, inherited or passed; the library keeps a duplicate
- * @flags: 0
+ * @flags: GOHEAP_FIXED or 0
  *
  * Return: as goheap_open().
  */
@@ -366,6 +372,18 @@ GOHEAP_INLINE void *goheap_deref(const struct goheap *h, uint64_t ref)
 {
 	return ref ? goheap_pointer(h, ref - 1) : NULL;
 }
+
+/**
+ * goheap_is_apart() - has any process the heap at another address?
+ * @h: the heap
+ *
+ * While it returns 0, plain pointers into the heap mean the same in all processes that map it
+ * now. They may keep some in shared memory, if all open the heap with GOHEAP_FIXED.
+ *
+ * Return: 1 if one has, or if this process has; 0 if none; -1 with errno: EOPNOTSUPP if the
+ * kernel's module is too old, or the heap private.
+ */
+int goheap_is_apart(struct goheap *h);
 
 /**
  * goheap_root_get() - read a root slot

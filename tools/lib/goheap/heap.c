@@ -123,9 +123,9 @@ static struct goheap *heap_open(int fd, unsigned int flags)
 }
 
 /* Takes over the descriptor, and closes it on failure. */
-static struct goheap *heap_open_fd(int fd)
+static struct goheap *heap_open_fd(int fd, unsigned int flags)
 {
-	struct goheap *h = fd < 0 ? NULL : heap_open(fd, 0);
+	struct goheap *h = fd < 0 ? NULL : heap_open(fd, flags & GOHEAP_FIXED);
 	int err = errno;
 
 	if (!h && fd >= 0)
@@ -136,11 +136,11 @@ static struct goheap *heap_open_fd(int fd)
 
 static bool flags_go_with(const char *path, unsigned int flags)
 {
-	switch (flags) {
+	switch (flags & ~GOHEAP_FIXED) {
 	case 0:
 		return true;
 	case GOHEAP_PRIVATE:
-		return !path;
+		return !path && !(flags & GOHEAP_FIXED);
 	case GOHEAP_CREATE:
 		return path;
 	default:
@@ -157,21 +157,21 @@ LG_EXPORT struct goheap *goheap_open(const char *path, unsigned int flags)
 	if (flags & GOHEAP_PRIVATE)
 		return heap_open(-1, flags);
 	return heap_open_fd(lg_device_open(path ? path : DEVICE,
-					   flags & GOHEAP_CREATE));
+					   flags & GOHEAP_CREATE), flags);
 }
 
 LG_EXPORT struct goheap *goheap_open_fd(int fd, unsigned int flags)
 {
 	int dup;
 
-	if (flags) {
+	if (flags & ~GOHEAP_FIXED) {
 		errno = EINVAL;
 		return NULL;
 	}
 	dup = fcntl(fd, F_DUPFD_CLOEXEC, LG_HIGH_FD);
 	if (dup < 0)
 		dup = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	return heap_open_fd(dup);
+	return heap_open_fd(dup, flags);
 }
 
 LG_EXPORT void goheap_close(struct goheap *h)

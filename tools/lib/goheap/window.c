@@ -47,6 +47,7 @@ static void *map_suggested(const struct goheap *h, uintptr_t at,
 	if (p != MAP_FAILED && (uintptr_t)p != at) {
 		munmap(p, window);
 		p = MAP_FAILED;
+		errno = EEXIST;
 	}
 	return p;
 }
@@ -87,9 +88,15 @@ static void *map_heap(const struct goheap *h, const struct goheap_info *info,
 {
 	void *p = MAP_FAILED;
 
+	errno = EEXIST;
 	*window = info->window;
 	if (info->base && !(info->base % LG_MAX_ALIGN))
 		p = map_suggested(h, info->base, *window);
+	if (h->flags & GOHEAP_FIXED) {
+		if (p == MAP_FAILED && errno == EEXIST)
+			errno = EADDRINUSE;
+		return p == MAP_FAILED ? NULL : p;
+	}
 	while (p == MAP_FAILED && *window >= LG_ARENA_SIZE) {
 		p = map_anywhere(h, *window);
 		if (p == MAP_FAILED)

@@ -459,6 +459,32 @@ static bool child_only_writes(struct goheap *unused, void *arg)
 	return true;
 }
 
+static bool child_is_apart(struct goheap *unused, void *arg)
+{
+	int fd = *(int *)arg;
+	struct goheap *h;
+
+	(void)unused;
+	/* The one that it has inherited is in the way. */
+	if (goheap_open_fd(fd, GOHEAP_FIXED) || errno != EADDRINUSE)
+		return false;
+	h = goheap_open_fd(fd, 0);
+	return h && goheap_is_apart(h) == 1;
+}
+
+static void test_addresses(void)
+{
+	struct goheap *h = goheap_open(NULL, GOHEAP_FIXED);
+	int fd = h ? goheap_fd(h) : -1;
+
+	check(h && !goheap_is_apart(h), "a heap is where it is expected");
+	check(in_child(child_is_apart, h, &fd), "or the call fails");
+	check(h && !goheap_is_apart(h), "and who was elsewhere is gone");
+	check(!goheap_open(NULL, GOHEAP_PRIVATE | GOHEAP_FIXED) && errno == EINVAL,
+	      "private heaps are anywhere");
+	goheap_close(h);
+}
+
 static bool child_receives(struct goheap *unused, void *arg)
 {
 	int sock = *(int *)arg, one = 1;
@@ -676,6 +702,7 @@ int main(void)
 	test_processes(h);
 	test_views(h);
 	test_passing(h);
+	test_addresses();
 	test_open();
 	goheap_close(h);
 	test_quota();

@@ -196,7 +196,7 @@ static void test_names(void)
 
 	check(!goheap_open(NULL, GOHEAP_CREATE) && errno == EINVAL &&
 	      !goheap_open(NAMES "/a", GOHEAP_PRIVATE) && errno == EINVAL &&
-	      !goheap_open(NAMES "/a", 4) && errno == EINVAL,
+	      !goheap_open(NAMES "/a", 8) && errno == EINVAL,
 	      "flags have to go with the name");
 	check(!goheap_open(NAMES, 0) && errno == EISDIR &&
 	      !goheap_open("/dev/null", 0) && errno == EPROTO,
