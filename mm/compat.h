@@ -205,10 +205,10 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 
 /* Owners of files are mapped by a type of its own from 6.3 on. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
-typedef struct mnt_idmap gh_idmap;
+#define GH_IDMAP	struct mnt_idmap
 #define gh_nop_idmap	(&nop_mnt_idmap)
 #else
-typedef struct user_namespace gh_idmap;
+#define GH_IDMAP	struct user_namespace
 #define gh_nop_idmap	(&init_user_ns)
 #endif
 
@@ -227,7 +227,8 @@ static inline void gh_inode_init_times(struct inode *inode)
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 	simple_inode_init_ts(inode);
 #elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
-	inode->i_atime = inode->i_mtime = inode_set_ctime_current(inode);
+	inode->i_mtime = inode_set_ctime_current(inode);
+	inode->i_atime = inode->i_mtime;
 #else
 	inode->i_ctime = current_time(inode);
 	inode->i_atime = inode->i_ctime;
@@ -259,6 +260,7 @@ static inline void gh_d_make_persistent(struct dentry *dentry,
 	d_instantiate(dentry, inode);
 	dget(dentry);
 }
+
 #define gh_kill_persistent_super	kill_litter_super
 #endif
 

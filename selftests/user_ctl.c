@@ -24,7 +24,8 @@ static int hold(int ss)
 	};
 	__u64 offsets[NR_OBJECTS];
 
-	if (call(ss, GOHEAP_IOC_TYPE, &t) || alloc_many(ss, 1024, offsets, NR_OBJECTS, 0) != NR_OBJECTS ||
+	if (call(ss, GOHEAP_IOC_TYPE, &t) ||
+	    alloc_many(ss, 1024, offsets, NR_OBJECTS, 0) != NR_OBJECTS ||
 	    batch(ss, GOHEAP_IOC_GIVE, offsets, NR_GIVEN, NULL))
 		return -1;
 	return free_one(ss, alloc_one(ss, 16));

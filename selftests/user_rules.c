@@ -238,7 +238,7 @@ static union any *valid(FIXTURE_DATA(cmd) *self,
 		if (variant->cmd == GOHEAP_IOC_TYPE_STATS)
 			break;
 		arg->type.flags = GOHEAP_TYPE_FIND;
-		strcpy(arg->type.name, "type");
+		memcpy(arg->type.name, "type", 4);
 		break;
 	case GOHEAP_IOC_LIST:
 		arg->list.objects = (uintptr_t)&self->listed;

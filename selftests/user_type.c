@@ -26,7 +26,7 @@ static int type_call(int fd, const char *name, __u64 length, __u32 flags,
 		.flags = flags,
 		.length = length,
 	};
-	strncpy(t->name, name, sizeof(t->name));
+	snprintf(t->name, sizeof(t->name), "%s", name);
 	return call(fd, GOHEAP_IOC_TYPE, t);
 }
 
@@ -147,7 +147,7 @@ TEST_F(type, who_comes_later_finds_it_by_its_name)
 	refs[1] = 9;
 	ASSERT_EQ(0, call(self->ss, GOHEAP_IOC_TYPE, &t));
 	EXPECT_EQ(self->node + 1, t.type);
-	refs[0] = refs[1] = 0;
+	memset(refs, 0, sizeof(refs));
 
 	/* By its number, with less room than there is. */
 	t.flags = GOHEAP_TYPE_FIND;
@@ -467,7 +467,8 @@ TEST_F(type, list_says_who_holds_an_object)
 				 GOHEAP_ALLOC_GIVEN | GOHEAP_ALLOC_ZERO));
 	*(__u64 *)(self->win + at[0]) = at[1];
 	s.at = at[0];
-	s.expect = s.take = at[1];
+	s.expect = at[1];
+	s.take = at[1];
 	ASSERT_EQ(0, call(other, GOHEAP_IOC_DEFER, &d));
 	ASSERT_EQ(0, call(other, GOHEAP_IOC_PUBLISH, &p));
 	ASSERT_EQ(2, list_all(self->heap, self->node, to, 4, 2));

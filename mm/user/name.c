@@ -28,7 +28,7 @@
 /* ---- files -------------------------------------------------------------- */
 
 /* The heap has no length of its own, and the window's cannot be changed. */
-static int file_setattr(gh_idmap *idmap, struct dentry *dentry,
+static int file_setattr(GH_IDMAP *idmap, struct dentry *dentry,
 			struct iattr *attr)
 {
 	/* open() with O_TRUNC is not meant for a heap, but harmless. */
@@ -39,7 +39,7 @@ static int file_setattr(gh_idmap *idmap, struct dentry *dentry,
 }
 
 /* What du(1) shows: pages in spans. */
-static int file_getattr(gh_idmap *idmap, const struct path *path,
+static int file_getattr(GH_IDMAP *idmap, const struct path *path,
 			struct kstat *stat, u32 mask, unsigned int flags)
 {
 	const struct gh_uheap *h = d_inode(path->dentry)->i_private;
@@ -93,7 +93,7 @@ static int dir_add(struct inode *dir, struct dentry *dentry, umode_t mode,
 	return 0;
 }
 
-static int dir_create(gh_idmap *idmap, struct inode *dir,
+static int dir_create(GH_IDMAP *idmap, struct inode *dir,
 		      struct dentry *dentry, umode_t mode, bool excl)
 {
 	struct gh_uheap *h = gh_uheap_create();
@@ -107,7 +107,7 @@ static int dir_create(gh_idmap *idmap, struct inode *dir,
 	return err;
 }
 
-static GH_MKDIR_RESULT dir_mkdir(gh_idmap *idmap, struct inode *dir,
+static GH_MKDIR_RESULT dir_mkdir(GH_IDMAP *idmap, struct inode *dir,
 				 struct dentry *dentry, umode_t mode)
 {
 	int err = dir_add(dir, dentry, mode | S_IFDIR, NULL);

@@ -59,8 +59,11 @@ static bool session_shed_some(struct gh_usession *ss,
 	spin_lock(&ss->lock);
 	for (i = 1; !type && i < GH_NUM_CLASSES; i++)
 		n -= list_shed(&ss->partial[i], mine, n);
-	xa_for_each_range(&ss->bins, key, bin, key, last)
+	xa_for_each_range(&ss->bins, key, bin, key, last) {
 		n -= list_shed(&bin->partial, mine, n);
+		if (!n)
+			break;
+	}
 	spin_unlock(&ss->lock);
 	return !n;
 }

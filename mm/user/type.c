@@ -11,17 +11,17 @@
  * these, because spans of a session that ends go there, and no memory can be had then.
  */
 #include <linux/lockdep.h>
+#include <linux/nospec.h>
 #include <linux/string.h>
 
 #include "charge.h"
 #include "type.h"
 
-/* Types of a heap: all of them, and those that holders of one view may register. */
-#define TYPES_MAX	256
+/* Types that holders of one view may register. */
 #define TYPES_VIEW	32
 
 /* Bits of a bitmap of refs: an object of a size class, or what repeats in longer ones. */
-static_assert(GOHEAP_TYPE_WORDS_MAX == GH_MAX_SMALL / sizeof(u64));
+static_assert(GH_MAX_SMALL / sizeof(u64) == GOHEAP_TYPE_WORDS_MAX);
 
 /**
  * gh_utype_init() - make a heap ready to have types
@@ -29,7 +29,6 @@ static_assert(GOHEAP_TYPE_WORDS_MAX == GH_MAX_SMALL / sizeof(u64));
  */
 void gh_utype_init(struct gh_uheap *h)
 {
-	xa_init_flags(&h->types, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	gh_fixalloc_init(&h->bins, "user bins", sizeof(struct gh_ubin), false,
 			 NULL, NULL);
 	h->bins.account = __GFP_ACCOUNT;
@@ -64,15 +63,13 @@ void gh_utype_end_session(struct gh_usession *ss)
  */
 void gh_utype_destroy(struct gh_uheap *h)
 {
-	struct gh_utype *type;
-	unsigned long id;
+	unsigned int i;
 
 	bins_free(&h->own);
 	WARN_ONCE(gh_fixalloc_destroy(&h->bins),
 		  "goheap: user heap freed while sessions have bins\n");
-	xa_for_each(&h->types, id, type)
-		gh_ucharge_free_record(type, type->payer);
-	xa_destroy(&h->types);
+	for (i = 0; i < h->ntypes; i++)
+		gh_ucharge_free_record(h->type[i], h->type[i]->payer);
 }
 
 /**
@@ -85,7 +82,11 @@ void gh_utype_destroy(struct gh_uheap *h)
  */
 struct gh_utype *gh_utype_of(struct gh_uheap *h, u32 id)
 {
-	return id ? xa_load(&h->types, id) : NULL;
+	/* Pairs with the release in type_add(). */
+	unsigned int n = smp_load_acquire(&h->ntypes);
+
+	/* 0 is more than there can be, then. */
+	return --id < n ? h->type[array_index_nospec(id, n)] : NULL;
 }
 
 /* ---- registering -------------------------------------------------------- */
@@ -93,14 +94,13 @@ struct gh_utype *gh_utype_of(struct gh_uheap *h, u32 id)
 static struct gh_utype *type_by_name(struct gh_uheap *h, const char *name)
 	__must_hold(&h->lock)
 {
-	struct gh_utype *type;
-	unsigned long id;
+	unsigned int i;
 
 	lockdep_assert_held(&h->lock);
 
-	xa_for_each(&h->types, id, type)
-		if (!strcmp(type->name, name))
-			return type;
+	for (i = 0; i < h->ntypes; i++)
+		if (!strcmp(h->type[i]->name, name))
+			return h->type[i];
 	return NULL;
 }
 
@@ -136,18 +136,17 @@ static struct gh_utype *type_add(struct gh_uview *view, struct gh_utype *new,
 {
 	struct gh_uheap *h = view->heap;
 	struct gh_utype *type = type_by_name(h, req->name);
-	int err;
 
 	if (type)
 		return type_is(type, req, refs) ? type : ERR_PTR(-EEXIST);
-	if (!gh_uview_is_full(view) && view->ntypes >= TYPES_VIEW)
+	if (h->ntypes == GH_UTYPES ||
+	    (!gh_uview_is_full(view) && view->ntypes >= TYPES_VIEW))
 		return ERR_PTR(-ENOSPC);
-	err = gh_fault(GH_FAULT_USER) ? -ENOMEM :
-		xa_alloc(&h->types, &new->id, new, XA_LIMIT(1, TYPES_MAX),
-			 GH_UMETA_GFP);
-	if (err)
-		return ERR_PTR(err == -EBUSY ? -ENOSPC : err);
 	view->ntypes++;
+	h->type[h->ntypes] = new;
+	new->id = h->ntypes + 1;
+	/* Pairs with the acquire in gh_utype_of(). */
+	smp_store_release(&h->ntypes, new->id);
 	return new;
 }
 
@@ -234,18 +233,17 @@ int gh_utype_describe(struct gh_uheap *h, struct goheap_type *req, u64 *refs)
  */
 int gh_utype_usage(struct gh_uheap *h, struct goheap_type_usage *u)
 {
-	unsigned long id = u->type;
+	bool sets = u->flags & GOHEAP_TYPE_LIMIT;
 	struct gh_utype *type;
 
 	if (gh_uheap_lock_killable(h))
 		return -EINTR;
-	type = xa_find(&h->types, &id, TYPES_MAX, XA_PRESENT);
-	if (type && u->flags & GOHEAP_TYPE_LIMIT && id != u->type)
-		type = NULL;
-	if (type && u->flags & GOHEAP_TYPE_LIMIT)
+	/* All numbers are in use, up to the last one. */
+	type = gh_utype_of(h, sets ? u->type : max(u->type, 1U));
+	if (type && sets)
 		type->limit = gh_ucharge_pages_of(u->limit);
 	if (type) {
-		u->type = id;
+		u->type = type->id;
 		memcpy(u->name, type->name, sizeof(u->name));
 		u->length = type->length;
 		u->bytes = gh_ucharge_bytes_of(type->npages);

@@ -110,6 +110,9 @@ struct pid;
 /* Of the table of pins. */
 #define GH_UPIN_BITS		6
 
+/* Types of a heap. */
+#define GH_UTYPES		256
+
 /* Objects of a type are at least as long, so no span has very many. */
 #define GH_UTYPE_LEAST		16
 #define GH_NUM_GIVERS		(GH_NUM_META - 1)
@@ -409,7 +412,8 @@ struct gh_usession {
  * @ids: their numbers; it has a lock of its own
  * @next_id: number of the next session, under the lock of @ids
  * @max_id: largest number that a session has had
- * @types: types, by number; added under @lock, and found without
+ * @type: types, by number less 1; added under @lock, and found without
+ * @ntypes: how many there are
  * @all: of who opened the heap; its bound on sessions is the heap's
  * @own: owns what outlived its session, and mappings of GOHEAP_MMAP_ALLOC
  * @gone: counts of sessions that ended
@@ -448,7 +452,8 @@ struct gh_uheap {
 	struct xarray ids;
 	u32 next_id;
 	u32 max_id;
-	struct xarray types;
+	struct gh_utype *type[GH_UTYPES];
+	unsigned int ntypes;
 	struct gh_uview all;
 	struct gh_usession own;
 	struct gh_ucount gone;

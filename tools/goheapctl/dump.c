@@ -13,6 +13,7 @@
 #include "scan.h"
 
 #define BATCH	256
+#define NR(array)	(sizeof(array) / sizeof((array)[0]))
 
 /* The next type, or the next one of that name. Returns false if there is none. */
 static bool next_type(int ours, struct goheap_type_usage *u, const char *name)
@@ -41,7 +42,7 @@ static void print_type(const struct goheap_type_usage *u, bool first)
 		printf("%s\n  {\"type\": %u, \"name\": ", first ? "" : ",", u->type);
 		json_string(u->name);
 		fputs(", ", stdout);
-		json_values(values, names, sizeof(values) / sizeof(values[0]));
+		json_values(values, names, NR(values));
 		putchar('}');
 		return;
 	}
@@ -63,9 +64,10 @@ static void print_object(const struct goheap_listed *o, bool first)
 	char b[2][24];
 
 	if (json) {
-		printf("%s\n  {\"offset\": %llu, \"length\": %llu, \"type\": %u, \"session\": %u, \"held\": %s}",
-		       first ? "" : ",", o->offset, o->length, o->type,
-		       o->session, held ? "true" : "false");
+		printf("%s\n  {\"offset\": %llu, \"length\": %llu, ",
+		       first ? "" : ",", o->offset, o->length);
+		printf("\"type\": %u, \"session\": %u, \"held\": %s}",
+		       o->type, o->session, held ? "true" : "false");
 		return;
 	}
 	if (first)

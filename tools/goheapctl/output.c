@@ -89,7 +89,7 @@ void json_string(const char *s)
 }
 
 void json_values(const __u64 *values, const char *const *names,
-			size_t n)
+		 size_t n)
 {
 	size_t i;
 

@@ -17,13 +17,6 @@
 #include <stdint.h>
 #include <linux/goheap.h>
 
-/* The library has these functions, too, for other languages. */
-#if defined(__cplusplus) || defined(__GNUC_STDC_INLINE__)
-#define GOHEAP_INLINE	inline
-#else
-#define GOHEAP_INLINE	static inline
-#endif
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -56,8 +49,9 @@ struct goheap;
  * Return: the heap, or NULL with errno: what open() sets; EMFILE also if the
  * process has 16 heaps open already; EPROTO if the file is no goheap; ENOMEM if
  * there is no room in the address space; EINVAL if @flags are unknown, or do not go with
- * @path; EADDRINUSE if something is where GOHEAP_FIXED wants the heap. A file that may only be read is opened for reading, and then what changes the heap
- * fails with EPERM. New files have mode 0660, but for the umask.
+ * @path; EADDRINUSE if something is where GOHEAP_FIXED wants the heap. A file that may only
+ * be read is opened for reading, and then what changes the heap fails with EPERM. New files
+ * have mode 0660, but for the umask.
  *
  * What a private heap cannot do fails with EOPNOTSUPP: it has no descriptor, no session and
  * no roots, and nothing in it can be given or published.
@@ -104,8 +98,8 @@ int goheap_fd(const struct goheap *h);
  * allowed fails with EPERM.
  *
  * Return: the descriptor, which is the caller's; -1 with errno: EINVAL if a flag is unknown,
- * or there cannot be so many sessions, EPERM if @h was opened by such a descriptor itself, EMFILE or ENFILE
- * if there are too many files, or ENOMEM.
+ * or there cannot be so many sessions, EPERM if @h was opened by such a descriptor itself,
+ * EMFILE or ENFILE if there are too many files, or ENOMEM.
  */
 int goheap_view(struct goheap *h, unsigned int flags, uint64_t quota,
 		unsigned int max_sessions);
@@ -354,9 +348,11 @@ void *goheap_pointer(const struct goheap *h, uint64_t offset);
  * @h: the heap
  * @p: in the window, or NULL
  *
+ * Other languages find this function, and the next, in the library.
+ *
  * Return: the offset plus 1; 0 for NULL, which root slots hold at first.
  */
-GOHEAP_INLINE uint64_t goheap_ref(const struct goheap *h, const void *p)
+static inline uint64_t goheap_ref(const struct goheap *h, const void *p)
 {
 	return p ? goheap_offset(h, p) + 1 : 0;
 }
@@ -368,7 +364,7 @@ GOHEAP_INLINE uint64_t goheap_ref(const struct goheap *h, const void *p)
  *
  * Return: the pointer, NULL for 0.
  */
-GOHEAP_INLINE void *goheap_deref(const struct goheap *h, uint64_t ref)
+static inline void *goheap_deref(const struct goheap *h, uint64_t ref)
 {
 	return ref ? goheap_pointer(h, ref - 1) : NULL;
 }

@@ -61,9 +61,19 @@ LG_EXPORT int goheap_root_cas(struct goheap *h, unsigned int index,
 	return req.value == req.expect;
 }
 
-/* The definitions for those who do not include the header. */
-LG_EXPORT extern inline uint64_t goheap_ref(const struct goheap *h, const void *p);
-LG_EXPORT extern inline void *goheap_deref(const struct goheap *h, uint64_t ref);
+/* For those who do not include the header, where these are inline. */
+LG_EXPORT uint64_t lg_ref(const struct goheap *h, const void *p) __asm__("goheap_ref");
+LG_EXPORT void *lg_deref(const struct goheap *h, uint64_t ref) __asm__("goheap_deref");
+
+uint64_t lg_ref(const struct goheap *h, const void *p)
+{
+	return goheap_ref(h, p);
+}
+
+void *lg_deref(const struct goheap *h, uint64_t ref)
+{
+	return goheap_deref(h, ref);
+}
 
 /* ---- giving ------------------------------------------------------------- */
 
