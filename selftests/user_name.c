@@ -90,6 +90,22 @@ TEST_F(name, who_opens_the_file_has_the_heap)
 	EXPECT_EQ(ENOENT, errno);
 }
 
+TEST_F(name, what_is_freed_is_unmapped)
+{
+	__s64 at = alloc_one(self->ss, 100000);
+	int fd = open(A, O_RDONLY | O_CLOEXEC);
+	__u8 *win = map_at(fd, 0, ARENA, PROT_READ);
+
+	ASSERT_NE(MAP_FAILED, win);
+	self->win[at] = 1;
+	EXPECT_EQ(0, peek(win + at));
+	EXPECT_EQ(0, free_one(self->ss, at));
+	EXPECT_EQ(SIGBUS, peek(win + at));
+	EXPECT_EQ(SIGBUS, poke(self->win + at, 1));
+	munmap(win, ARENA);
+	close(fd);
+}
+
 TEST_F(name, it_lives_until_it_is_unlinked_and_unused)
 {
 	int ss, fd = create(B, 0600);
@@ -269,7 +285,7 @@ TEST_F(name, mounts_are_apart)
 
 	mkdir(other, 0755);
 	EXPECT_EQ(-1, mount("none", other, "goheap", 0, "mode=99"));
-	EXPECT_EQ(-1, mount("none", other, "goheap", 0, "mode=100000"));
+	EXPECT_EQ(-1, mount("none", other, "goheap", 0, "mode=201777"));
 	EXPECT_EQ(-1, mount("none", other, "goheap", 0, "color=red"));
 	ASSERT_EQ(0, mount("none", other, "goheap", 0, "mode=1777"));
 	EXPECT_TRUE(strstr(contents("/proc/mounts"),

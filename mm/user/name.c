@@ -31,10 +31,9 @@
 static int file_setattr(GH_IDMAP *idmap, struct dentry *dentry,
 			struct iattr *attr)
 {
-	/* open() with O_TRUNC is not meant for a heap, but harmless. */
+	/* It is 0, so open() with O_TRUNC does not change it. */
 	if (attr->ia_valid & ATTR_SIZE && attr->ia_size)
 		return -EINVAL;
-	attr->ia_valid &= ~ATTR_SIZE;
 	return simple_setattr(idmap, dentry, attr);
 }
 
