@@ -141,6 +141,15 @@ static void spans_are_at_most_10_pages_and_1024_objects(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, GH_MAX_SPAN_OBJS, 1024);
 }
 
+/* As records of user heaps rely on: see GH_UGIVERS_MOST. */
+static void spans_from_16_bytes_on_have_at_most_512_objects(struct kunit *t)
+{
+	unsigned int i;
+
+	for (i = 2; i < GH_NUM_CLASSES; i++)
+		KUNIT_EXPECT_LE(t, gh_class_nelems[i], GH_PAGE_SIZE / 16);
+}
+
 static void the_tail_of_a_span_wastes_at_most_a_sixteenth(struct kunit *test)
 {
 	unsigned int i;
@@ -261,6 +270,7 @@ static struct kunit_case sizeclass_cases[] = {
 	KUNIT_CASE(sizes_1017_to_1023_wrap_around_to_1024),
 	KUNIT_CASE(a_large_span_has_one_object),
 	KUNIT_CASE(spans_are_at_most_10_pages_and_1024_objects),
+	KUNIT_CASE(spans_from_16_bytes_on_have_at_most_512_objects),
 	KUNIT_CASE(the_tail_of_a_span_wastes_at_most_a_sixteenth),
 	KUNIT_CASE(worst_total_waste_is_the_known_one),
 	KUNIT_CASE(span_rule_gives_the_spans_of_the_table),

@@ -42,7 +42,9 @@ void gh_uspan_init_records(struct gh_uheap *h)
 	}
 	for (i = 0; i < GH_NUM_GIVERS; i++) {
 		gh_fixalloc_init(&h->givers[i], "user span givers",
-				 sizeof(u32) * (16U << i), false, NULL, NULL);
+				 sizeof(u32) * (i ? GH_UGIVERS_MOST :
+						    GH_UGIVERS_FEW),
+				 false, NULL, NULL);
 		h->givers[i].account = __GFP_ACCOUNT;
 	}
 }
@@ -65,15 +67,18 @@ unsigned long gh_uspan_destroy_records(struct gh_uheap *h)
 	return left + gh_fixalloc_destroy(&h->span_recs);
 }
 
+static unsigned int giver_index(unsigned int nelems)
+{
+	return nelems > GH_UGIVERS_FEW;
+}
+
 static void meta_free(struct gh_uheap *h, unsigned int nelems, u64 *meta,
 		      u32 *giver)
 {
-	unsigned int i = gh_meta_index(nelems);
-
 	if (meta)
-		gh_fixalloc_free(&h->meta[i], meta);
+		gh_fixalloc_free(&h->meta[gh_meta_index(nelems)], meta);
 	if (giver)
-		gh_fixalloc_free(&h->givers[i], giver);
+		gh_fixalloc_free(&h->givers[giver_index(nelems)], giver);
 }
 
 static void record_free(struct gh_uheap *h, struct gh_uspan *s)
@@ -126,16 +131,17 @@ static struct gh_uspan *record_alloc(struct gh_uheap *h,
 {
 	unsigned int nelems = shape->class ? gh_class_nelems[shape->class] : 1;
 	struct gh_uspan *s = gh_fixalloc_alloc(&h->span_recs, GH_UMETA_GFP);
-	unsigned int i = gh_meta_index(nelems);
 	u32 *giver = NULL;
 	u64 *meta = NULL;
 
 	if (!s)
 		return NULL;
 	if (nelems > 1) {
-		meta = gh_fixalloc_alloc(&h->meta[i], GH_UMETA_GFP);
+		meta = gh_fixalloc_alloc(&h->meta[gh_meta_index(nelems)],
+					 GH_UMETA_GFP);
 		if (shape->type)
-			giver = gh_fixalloc_alloc(&h->givers[i], GH_UMETA_GFP);
+			giver = gh_fixalloc_alloc(&h->givers[giver_index(nelems)],
+						  GH_UMETA_GFP);
 		if (!meta || (shape->type && !giver))
 			goto no_memory;
 	}

@@ -115,7 +115,10 @@ struct pid;
 
 /* Objects of a type are at least as long, so no span has very many. */
 #define GH_UTYPE_LEAST		16
-#define GH_NUM_GIVERS		(GH_NUM_META - 1)
+/* Records of who has given them: for most spans, and for those of the shortest objects. */
+#define GH_NUM_GIVERS		2
+#define GH_UGIVERS_FEW		(GH_PAGE_SIZE / 64)
+#define GH_UGIVERS_MOST		(GH_PAGE_SIZE / GH_UTYPE_LEAST)
 
 /* Largest alignment, bytes. */
 #define GH_UALIGN_MAX		(GH_CHUNK_PAGES << GH_PAGE_SHIFT)
@@ -426,7 +429,7 @@ struct gh_usession {
  * @pins: pins by address, under @lock
  * @span_recs: records of spans
  * @meta: @free and @state of spans, by number of objects
- * @givers: @giver of spans, likewise
+ * @givers: @giver of spans with few objects, and of others
  * @bins: records of bins
  */
 struct gh_uheap {
