@@ -4,11 +4,14 @@
  */
 #include "user_test.h"
 
+#include <sys/resource.h>
+
 #include "user_harness.h"
 
 #define LENGTH		48
 #define TYPES_MAX	256
 #define TYPES_VIEW	32
+#define TYPES_VIEWS	128
 
 FIXTURE(type)
 {
@@ -206,11 +209,29 @@ do {									\
 	EXPECT_EQ(0, call(self->ss, GOHEAP_IOC_TYPE, &t));
 }
 
+/* How many types can be registered through a new view. */
+static int fill_view(int heap, int nr)
+{
+	struct goheap_view v = { .size = sizeof(v) };
+	char name[16];
+	int i;
+
+	if (call(heap, GOHEAP_IOC_VIEW, &v))
+		return -1;
+	for (i = 0; i < TYPES_MAX; i++) {
+		snprintf(name, sizeof(name), "%d of view %d", i, nr);
+		if (type_of(v.fd, name, 8, 0) < 0)
+			break;
+	}
+	close(v.fd);
+	return i;
+}
+
 TEST_F(type, there_are_only_so_many)
 {
 	struct goheap_view v = { .size = sizeof(v) };
 	char name[16];
-	int i, ss;
+	int i, k, ss;
 
 	ASSERT_EQ(0, call(self->heap, GOHEAP_IOC_VIEW, &v));
 	ss = attach(v.fd);
@@ -221,7 +242,10 @@ TEST_F(type, there_are_only_so_many)
 	EXPECT_EQ(-ENOSPC, type_of(ss, "one more", 8, 0));
 	EXPECT_LT(0, type_of(ss, "view 0", 8, 0));
 	close(ss);
-	for (i = 1 + TYPES_VIEW; i < TYPES_MAX; i++) {
+	for (k = 1; k < TYPES_VIEWS / TYPES_VIEW; k++)
+		EXPECT_EQ(TYPES_VIEW, fill_view(self->heap, k));
+	EXPECT_EQ(0, fill_view(self->heap, k));
+	for (i = 1 + TYPES_VIEWS; i < TYPES_MAX; i++) {
 		snprintf(name, sizeof(name), "type %d", i);
 		ASSERT_EQ(i + 1, type_of(self->heap, name, 0, 0));
 	}
@@ -373,6 +397,67 @@ TEST_F(type, bound_binds)
 	EXPECT_EQ(5, alloc_typed(self->ss, big, 0, at, 40, 0));
 	EXPECT_EQ(0, set_type_limit(self->heap, big, 0));
 	EXPECT_EQ(8, alloc_typed(self->ss, big, 0, at, 8, 0));
+}
+
+/* What a session of its own, with a type, counts as; and what finds a type without memory. */
+static int bins_are_paid_for(int heap, __u32 types)
+{
+	struct rlimit limit = { 12 * HEAP_PAGE, 12 * HEAP_PAGE };
+	int ss, n = 0;
+	__u64 at;
+
+	if (become_nobody() || setrlimit(RLIMIT_MEMLOCK, &limit))
+		return 101;
+	ss = attach(heap);
+	if (ss < 0)
+		return 102;
+	/* Each takes a page for its span, and one for its bins. */
+	while (n < 50 && alloc_typed(ss, types + n, 16, &at, 1, 0) == 1)
+		n++;
+	return type_of(ss, "type 0", 0, 0) == (int)types ? n : 103;
+}
+
+TEST_F(type, bins_count_for_the_user)
+{
+	struct goheap_limit l = { .size = sizeof(l) };
+	char name[16];
+	int i, first = 0;
+
+	for (i = 49; i >= 0; i--) {
+		snprintf(name, sizeof(name), "type %d", 49 - i);
+		if (i == 49)
+			first = type_of(self->ss, name, 0, 0);
+		else
+			ASSERT_LT(0, type_of(self->ss, name, 0, 0));
+	}
+	/* The tables are there, and not theirs. */
+	ASSERT_LE(0, alloc_one(self->ss, 8));
+	EXPECT_EQ(5, IN_CHILD(bins_are_paid_for(self->heap, first)));
+	/* All of it comes back. */
+	EXPECT_EQ(5, IN_CHILD(bins_are_paid_for(self->heap, first)));
+	EXPECT_EQ(0, call(self->heap, GOHEAP_IOC_LIMIT, &l));
+	EXPECT_EQ(HEAP_PAGE, l.used);
+}
+
+/* Hundreds of bins are more than one hold of a lock looks at. */
+TEST_F(type, idle_spans_of_many_types_are_trimmed)
+{
+	char name[16];
+	__u64 at;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		__u32 type, length;
+
+		snprintf(name, sizeof(name), "type %d", i);
+		type = type_of(self->ss, name, 0, 0);
+		for (length = 16; length < 2048; length *= 3) {
+			ASSERT_EQ(1, alloc_typed(self->ss, type, length, &at, 1, 0));
+			ASSERT_EQ(0, free_one(self->ss, at));
+		}
+	}
+	trim(self->ss);
+	EXPECT_EQ(0, usage(self->ss).session_bytes);
 }
 
 TEST_F(type, idle_spans_of_the_type_give_way)

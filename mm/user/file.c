@@ -433,22 +433,24 @@ static int ioc_view(struct uctx *ctx, void *arg)
 }
 
 /* Of what type the objects are, and what that says of them. */
-static int alloc_type(struct uctx *ctx, struct goheap_alloc_req *req,
-		      struct gh_utype **typep)
+static int alloc_type(struct uctx *ctx, const struct goheap_alloc_req *req,
+		      struct gh_utype **typep, u64 *length, u64 *align)
 {
 	struct gh_utype *type = gh_utype_of(ctx->h, req->type);
 
 	*typep = type;
+	*length = req->length;
+	*align = req->align;
 	if (req->type && !type)
 		return -ENOENT;
 	if (type && type->length) {
 		if (req->length && req->length != type->length)
 			return -EINVAL;
-		req->length = type->length;
+		*length = type->length;
 	}
 	if (type)
-		req->align = max_t(u64, req->align, type->align);
-	return req->length ? 0 : -EINVAL;
+		*align = max_t(u64, req->align, type->align);
+	return *length ? 0 : -EINVAL;
 }
 
 static int ioc_alloc(struct uctx *ctx, void *arg)
@@ -458,6 +460,7 @@ static int ioc_alloc(struct uctx *ctx, void *arg)
 	unsigned int n = req->count;
 	struct ubatch b __uninitialized;
 	struct gh_utype *type;
+	u64 length, align;
 	unsigned int bad;
 	int err;
 
@@ -466,14 +469,14 @@ static int ioc_alloc(struct uctx *ctx, void *arg)
 	    req->align > GH_UALIGN_MAX ||
 	    (req->align && !is_power_of_2(req->align)))
 		return -EINVAL;
-	err = alloc_type(ctx, req, &type);
+	err = alloc_type(ctx, req, &type, &length, &align);
 	if (err)
 		return err;
 	err = batch_get(&b, n);
 	if (err)
 		return err;
 
-	err = gh_uobj_alloc(ctx->ss, type, req->length, req->align,
+	err = gh_uobj_alloc(ctx->ss, type, length, align,
 			    req->flags & GOHEAP_ALLOC_ZERO, b.offsets, &n);
 	/* The end of a session has freed what was allocated before it. */
 	if (err == -EOWNERDEAD)

@@ -98,7 +98,7 @@ void gh_uheap_init_session(struct gh_uheap *h, struct gh_usession *ss,
 	mutex_init(&ss->resize);
 	INIT_LIST_HEAD(&ss->list);
 	INIT_LIST_HEAD(&ss->spans);
-	xa_init(&ss->bins);
+	xa_init_flags(&ss->bins, XA_FLAGS_ACCOUNT);
 	for (i = 0; i < GH_NUM_CLASSES; i++)
 		INIT_LIST_HEAD(&ss->partial[i]);
 }

@@ -14,6 +14,8 @@
 
 /* Spans that are taken out of lists under one hold of a spinlock. */
 #define TRIM_SPANS	256
+/* Bins that are looked at. */
+#define TRIM_BINS	256
 
 /**
  * struct whose - which idle spans are freed; NULL: all
@@ -45,27 +47,35 @@ static unsigned int list_shed(struct list_head *list, struct list_head *mine,
 	return n - left;
 }
 
-/* Take idle spans out of a session's lists. Returns true if there may be more. */
+/*
+ * Take idle spans out of a session's lists, and go on from the bin @from. Returns true if
+ * there may be more.
+ */
 static bool session_shed_some(struct gh_usession *ss,
-			      const struct gh_utype *type,
+			      const struct gh_utype *type, unsigned long *from,
 			      struct list_head *mine)
 	__must_hold(&ss->heap->lock)
 {
-	unsigned long key = type ? gh_utype_bin(type, 0) : 0;
-	unsigned long last = type ? key + GH_NUM_CLASSES - 1 : ULONG_MAX;
-	unsigned int i, n = TRIM_SPANS;
+	unsigned long last = ULONG_MAX, key;
+	unsigned int i, n = TRIM_SPANS, looks = TRIM_BINS;
 	struct gh_ubin *bin;
 
+	if (type) {
+		*from = max(*from, gh_utype_bin(type, 0));
+		last = gh_utype_bin(type, GH_NUM_CLASSES - 1);
+	}
 	spin_lock(&ss->lock);
 	for (i = 1; !type && i < GH_NUM_CLASSES; i++)
 		n -= list_shed(&ss->partial[i], mine, n);
-	xa_for_each_range(&ss->bins, key, bin, key, last) {
-		n -= list_shed(&bin->partial, mine, n);
-		if (!n)
+	xa_for_each_range(&ss->bins, key, bin, *from, last) {
+		*from = key;
+		if (!n || !looks--)
 			break;
+		if (!xa_is_value(bin))
+			n -= list_shed(&bin->partial, mine, n);
 	}
 	spin_unlock(&ss->lock);
-	return !n;
+	return bin || !n;
 }
 
 /* Withdraw all spans without allocated objects. */
@@ -74,6 +84,7 @@ static void session_shed_all(struct gh_usession *ss,
 			     struct list_head *empty)
 	__must_hold(&ss->heap->lock)
 {
+	unsigned long from = 0;
 	struct gh_uspan *s;
 	bool more = true;
 
@@ -82,7 +93,7 @@ static void session_shed_all(struct gh_usession *ss,
 	while (more) {
 		LIST_HEAD(mine);
 
-		more = session_shed_some(ss, type, &mine);
+		more = session_shed_some(ss, type, &from, &mine);
 		list_for_each_entry(s, &mine, list)
 			gh_uspan_withdraw(ss->heap, s);
 		list_splice(&mine, empty);

@@ -17,8 +17,9 @@
 #include "charge.h"
 #include "type.h"
 
-/* Types that holders of one view may register. */
+/* Types that holders of one view may register, and of all views. */
 #define TYPES_VIEW	32
+#define TYPES_VIEWS	(GH_UTYPES / 2)
 
 /* Bits of a bitmap of refs: an object of a size class, or what repeats in longer ones. */
 static_assert(GH_MAX_SMALL / sizeof(u64) == GOHEAP_TYPE_WORDS_MAX);
@@ -39,8 +40,12 @@ static void bins_free(struct gh_usession *ss)
 	struct gh_ubin *bin;
 	unsigned long key;
 
-	xa_for_each(&ss->bins, key, bin)
-		gh_fixalloc_free(&ss->heap->bins, bin);
+	xa_for_each(&ss->bins, key, bin) {
+		if (xa_is_value(bin))
+			gh_ucharge_sub(ss->payer, GH_UBINS_COST);
+		else
+			gh_fixalloc_free(&ss->heap->bins, bin);
+	}
 	xa_destroy(&ss->bins);
 }
 
@@ -53,6 +58,7 @@ static void bins_free(struct gh_usession *ss)
 void gh_utype_end_session(struct gh_usession *ss)
 {
 	bins_free(ss);
+	gh_fixalloc_age(&ss->heap->bins);
 }
 
 /**
@@ -129,7 +135,7 @@ static struct gh_utype *type_new(const struct goheap_type *req, const u64 *refs)
 	return type;
 }
 
-/* The type that is there, or @new. */
+/* The type that is there, or @new. If that is NULL, only look whether there may be one. */
 static struct gh_utype *type_add(struct gh_uview *view, struct gh_utype *new,
 				 const struct goheap_type *req, const u64 *refs)
 	__must_hold(&view->heap->lock)
@@ -139,10 +145,18 @@ static struct gh_utype *type_add(struct gh_uview *view, struct gh_utype *new,
 
 	if (type)
 		return type_is(type, req, refs) ? type : ERR_PTR(-EEXIST);
-	if (h->ntypes == GH_UTYPES ||
-	    (!gh_uview_is_full(view) && view->ntypes >= TYPES_VIEW))
+	if (h->ntypes == GH_UTYPES)
 		return ERR_PTR(-ENOSPC);
-	view->ntypes++;
+	if (!gh_uview_is_full(view)) {
+		if (view->ntypes >= TYPES_VIEW || h->nview_types >= TYPES_VIEWS)
+			return ERR_PTR(-ENOSPC);
+	}
+	if (!new)
+		return NULL;
+	if (!gh_uview_is_full(view)) {
+		view->ntypes++;
+		h->nview_types++;
+	}
 	h->type[h->ntypes] = new;
 	new->id = h->ntypes + 1;
 	/* Pairs with the acquire in gh_utype_of(). */
@@ -163,19 +177,25 @@ static struct gh_utype *type_add(struct gh_uview *view, struct gh_utype *new,
 int gh_utype_register(struct gh_uview *view, struct goheap_type *req,
 		      const u64 *refs)
 {
-	struct gh_utype *new = type_new(req, refs), *type;
+	struct gh_utype *new = NULL, *type;
 	struct gh_uheap *h = view->heap;
+	int err = gh_uheap_lock_killable(h);
 
-	if (!new)
-		return -ENOMEM;
-	if (gh_uheap_lock_killable(h)) {
-		gh_ucharge_free_record(new, new->payer);
-		return -EINTR;
-	}
-	type = type_add(view, new, req, refs);
+	if (err)
+		return err;
+	type = type_add(view, NULL, req, refs);
 	mutex_unlock(&h->lock);
 
-	if (type != new)
+	/* Only now, as who finds it there needs no memory. */
+	if (!type) {
+		new = type_new(req, refs);
+		if (!new)
+			return -ENOMEM;
+		gh_uheap_lock(h);
+		type = type_add(view, new, req, refs);
+		mutex_unlock(&h->lock);
+	}
+	if (new && type != new)
 		gh_ucharge_free_record(new, new->payer);
 	if (IS_ERR(type))
 		return PTR_ERR(type);
@@ -261,6 +281,27 @@ int gh_utype_usage(struct gh_uheap *h, struct goheap_type_usage *u)
 
 /* ---- bins --------------------------------------------------------------- */
 
+/*
+ * Bins count for who attached, as one page for all those of a type. That is what stands in
+ * the place of the one of class 0. The record of a type pays for those of the heap itself.
+ */
+static int bins_charge(struct gh_usession *ss, const struct gh_utype *type)
+{
+	unsigned long key = gh_utype_bin(type, 0);
+	void *old;
+
+	if (xa_load(&ss->bins, key))
+		return 0;
+	if (!gh_ucharge_add(ss->payer, GH_UBINS_COST))
+		return -ENOMEM;
+	old = gh_fault(GH_FAULT_USER) ? XA_ERROR(-ENOMEM) :
+		xa_cmpxchg(&ss->bins, key, NULL, xa_mk_value(1), GH_UMETA_GFP);
+	/* Another thread may have been faster. */
+	if (old)
+		gh_ucharge_sub(ss->payer, GH_UBINS_COST);
+	return xa_err(old);
+}
+
 static int bin_make(struct gh_usession *ss, unsigned long key)
 {
 	struct gh_ubin *bin, *old;
@@ -291,8 +332,9 @@ int gh_utype_prepare(struct gh_usession *ss, struct gh_utype *type,
 		     unsigned int class)
 {
 	unsigned long key = gh_utype_bin(type, class);
-	int err = bin_make(&ss->heap->own, key);
+	int err = bins_charge(ss, type);
 
+	err = err ?: bin_make(&ss->heap->own, key);
 	return err ?: bin_make(ss, key);
 }
 

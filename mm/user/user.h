@@ -112,6 +112,8 @@ struct pid;
 
 /* Types of a heap. */
 #define GH_UTYPES		256
+/* Heap pages that the bins of a type in a session count as. */
+#define GH_UBINS_COST		1
 
 /* Objects of a type are at least as long, so no span has very many. */
 #define GH_UTYPE_LEAST		16
@@ -417,6 +419,7 @@ struct gh_usession {
  * @max_id: largest number that a session has had
  * @type: types, by number less 1; added under @lock, and found without
  * @ntypes: how many there are
+ * @nview_types: those of them that were registered through views
  * @all: of who opened the heap; its bound on sessions is the heap's
  * @own: owns what outlived its session, and mappings of GOHEAP_MMAP_ALLOC
  * @gone: counts of sessions that ended
@@ -457,6 +460,7 @@ struct gh_uheap {
 	u32 max_id;
 	struct gh_utype *type[GH_UTYPES];
 	unsigned int ntypes;
+	unsigned int nview_types;
 	struct gh_uview all;
 	struct gh_usession own;
 	struct gh_ucount gone;

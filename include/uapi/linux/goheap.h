@@ -244,9 +244,12 @@ struct goheap_view {
  * @name: 1 to 31 bytes of it, and zeroes
  *
  * To register a type that is there is no error if all is the same; EEXIST if not. There
- * can be 256, and 32 through a view: ENOSPC. They live as long as the heap. What is in an
- * object is the processes' business: the kernel uses the bitmap only where it looks for
- * what can be reached.
+ * can be 256, of which 32 through one view, and 128 through all: ENOSPC. They live as long
+ * as the heap. What is in an object is the processes' business: the kernel uses the bitmap
+ * only where it looks for what can be reached.
+ *
+ * All programs that use a heap with types must know GOHEAP_ABI_VERSION 4: before, bit 39 of
+ * page map entries was a part of the size class.
  */
 struct goheap_type {
 	__u32 size;
@@ -330,8 +333,7 @@ struct goheap_listed {
  *
  * Calls that go on until the end of the window find each object once that is given from
  * before the first call until after the last. One that is given, or freed, meanwhile may
- * be found or not. So who wants to recover what a dead process left calls it when the
- * death has been announced: all that the dead one gave is given then.
+ * be found or not. All that a process gave is given when its death has been announced.
  */
 struct goheap_list {
 	__u32 size;

@@ -109,6 +109,8 @@ LG_EXPORT void *goheap_realloc(struct goheap *h, void *p, size_t size)
 		return p;
 	/* It would have no type any more. */
 	if (lg_object_entry(h, p) & GOHEAP_PAGE_TYPED) {
+		if (size <= old)
+			return p;
 		errno = EINVAL;
 		return NULL;
 	}

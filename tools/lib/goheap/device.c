@@ -128,6 +128,7 @@ int lg_device_begin(struct goheap *h)
 		return -1;
 	}
 	h->version = info.version;
+	h->end = info.window;
 	h->nr_classes = info.nr_classes;
 	lg_class_setup(h, from);
 	return lg_window_map(h, &info);

@@ -279,8 +279,9 @@ void *goheap_malloc_given(struct goheap *h, size_t size);
  * the heap.
  *
  * Return: the type's number; 0 with errno: EEXIST if a type of that name is not the same,
- * ENOSPC if there are 256, or 32 of this view, EINVAL, ENOMEM, EOPNOTSUPP if the heap is
- * private or the kernel's module too old, or as goheap_session().
+ * ENOSPC if there are 256, or 32 of this view, or 128 of all views, EPERM in a view for
+ * reading only, EINVAL, ENOMEM, or EOPNOTSUPP if the heap is private or the kernel's module
+ * too old.
  */
 uint32_t goheap_type(struct goheap *h, const char *name, size_t size,
 		     const uint64_t *refs, unsigned int words);
@@ -301,7 +302,7 @@ uint32_t goheap_find_type(struct goheap *h, const char *name);
  * @size: bytes; the type's, if that has a size
  *
  * It costs a system call, and so does goheap_free() of it unless it was given.
- * goheap_realloc() changes its size only where it is.
+ * goheap_realloc() never moves it, and fails if it does not fit.
  *
  * Return: the object, zeroed, which is this process's until it is given or published; NULL
  * as goheap_malloc(), or with EINVAL if there is no such type, or @size is not its size.

@@ -29,9 +29,14 @@ static uint32_t call(struct goheap *h, const char *name,
 		return 0;
 	}
 	memcpy(req->name, name, len);
-	while (ioctl(h->fd, GOHEAP_IOC_TYPE, req))
-		if (errno != EINTR)
-			return 0;
+	while (ioctl(h->fd, GOHEAP_IOC_TYPE, req)) {
+		if (errno == EINTR)
+			continue;
+		/* A view for reading only. */
+		if (errno == EBADF)
+			errno = EPERM;
+		return 0;
+	}
 	return req->type;
 }
 
@@ -94,7 +99,7 @@ LG_EXPORT int goheap_list(struct goheap *h, uint32_t type, uint64_t *from,
 	do {
 		req.count = n < GOHEAP_MAX_BATCH ? n : GOHEAP_MAX_BATCH;
 		ret = ioctl(h->fd, GOHEAP_IOC_LIST, &req);
-	} while (ret ? errno == EINTR : !req.count && req.from < h->window);
+	} while (ret ? errno == EINTR : !req.count && req.from < h->end);
 	if (ret)
 		return -1;
 	*from = req.from;

@@ -391,6 +391,7 @@ struct lg_books {
  * @later_used: bit set: a thread has this part of it
  * @holds: the process has held objects, so the list has memory for them
  * @held_freed: bytes of those that it has freed since the last call, about
+ * @end: of all offsets; the window of this process may be shorter
  * @version: GOHEAP_ABI_VERSION of the kernel
  * @nr_classes: size classes, with 0 for large objects
  * @books: of a private heap
@@ -425,6 +426,7 @@ struct goheap {
 	uint64_t later_used[LG_LATER_LISTS / 64];
 	bool holds;
 	size_t held_freed;
+	uint64_t end;
 	uint32_t version;
 	unsigned int nr_classes;
 	struct lg_books books;

@@ -445,7 +445,7 @@ static bool child_only_reads(struct goheap *unused, void *arg)
 	return p && !strcmp(p, "seen") && has_no_session(h) &&
 	       mprotect(page, 4096, PROT_READ | PROT_WRITE) && errno == EACCES &&
 	       !goheap_find_type(h, "none") && errno == ENOENT &&
-	       !goheap_type(h, "none", 8, NULL, 0) && errno == EBADF;
+	       !goheap_type(h, "none", 8, NULL, 0) && errno == EPERM;
 }
 
 static bool child_only_writes(struct goheap *unused, void *arg)

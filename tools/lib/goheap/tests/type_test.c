@@ -104,6 +104,8 @@ static void test_objects(struct goheap *h)
 	again = goheap_new(h, node, sizeof(*n));
 	check(!goheap_realloc(h, again, 1000) && errno == EINVAL &&
 	      goheap_usable_size(h, again), "but not move");
+	check(goheap_realloc(h, again, 1) == again && goheap_realloc(h, p, 100) == p,
+	      "what fits stays");
 	goheap_free(h, p);
 	goheap_free(h, again);
 	check(bad_frees == 2, "and is freed");
