@@ -66,8 +66,8 @@ static inline int attach(int heap)
 }
 
 /* How many there are, or a negative errno. */
-static inline int alloc_many(int ss, __u64 length, __u64 *offsets,
-			     unsigned int n, unsigned int flags)
+static inline int alloc_typed(int ss, __u32 type, __u64 length, __u64 *offsets,
+			      unsigned int n, unsigned int flags)
 {
 	struct goheap_alloc_req r = {
 		.size = sizeof(r),
@@ -75,10 +75,17 @@ static inline int alloc_many(int ss, __u64 length, __u64 *offsets,
 		.length = length,
 		.offsets = (uintptr_t)offsets,
 		.count = n,
+		.type = type,
 	};
 	int err = call(ss, GOHEAP_IOC_ALLOC, &r);
 
 	return err ?: (int)r.count;
+}
+
+static inline int alloc_many(int ss, __u64 length, __u64 *offsets,
+			     unsigned int n, unsigned int flags)
+{
+	return alloc_typed(ss, 0, length, offsets, n, flags);
 }
 
 /* An object's offset, or a negative errno. */

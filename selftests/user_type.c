@@ -42,22 +42,6 @@ static int type_of(int fd, const char *name, __u64 length, __u32 flags)
 	return err ?: (int)t.type;
 }
 
-static int alloc_typed(int ss, __u32 type, __u64 length, __u64 *offsets,
-		       unsigned int n, unsigned int flags)
-{
-	struct goheap_alloc_req r = {
-		.size = sizeof(r),
-		.flags = flags,
-		.length = length,
-		.offsets = (uintptr_t)offsets,
-		.count = n,
-		.type = type,
-	};
-	int err = call(ss, GOHEAP_IOC_ALLOC, &r);
-
-	return err ?: (int)r.count;
-}
-
 static struct goheap_type_usage type_usage(int fd, __u32 type)
 {
 	struct goheap_type_usage u = { .size = sizeof(u), .type = type };
