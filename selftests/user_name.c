@@ -349,4 +349,82 @@ TEST_F(name, kills_leave_files_that_are_whole)
 	}
 }
 
+/* One of eight names, in one of two directories. */
+static const char *any_name(unsigned int *seed)
+{
+	static char path[2][64];
+	static unsigned int which;
+	unsigned int r = rand_r(seed);
+
+	which = !which;
+	snprintf(path[which], sizeof(path[0]), DIR_ "%s/%u", r & 8 ? "/dir" : "",
+		 r & 7);
+	return path[which];
+}
+
+static bool is_expected(int err)
+{
+	return err == ENOENT || err == EEXIST || err == ENOTEMPTY || err == EUSERS;
+}
+
+/* What goes wrong is that a name is there, or is not. */
+static bool do_any(unsigned int *seed)
+{
+	const char *name = any_name(seed);
+	int fd, ss;
+
+	switch (rand_r(seed) % 6) {
+	case 0:
+		return !unlink(name) || is_expected(errno);
+	case 1:
+		return !rename(name, any_name(seed)) || is_expected(errno);
+	case 2:
+		return !mkdir(DIR_ "/dir", 0700) || is_expected(errno);
+	case 3:
+		return !rmdir(DIR_ "/dir") || is_expected(errno);
+	default:
+		fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return is_expected(errno);
+		ss = attach(fd);
+		if (ss < 0)
+			return false;
+		if (rand_r(seed) & 1)
+			give_one(ss, alloc_one(ss, 100));
+		close(fd);
+		close(ss);
+		return true;
+	}
+}
+
+static int do_many(unsigned int seed)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2000; i++)
+		if (!do_any(&seed))
+			return 1;
+	return 0;
+}
+
+TEST_F(name, processes_do_as_they_like_at_once)
+{
+	unsigned int i, seed = 1;
+	pid_t pid[4];
+
+	for (i = 0; i < 4; i++) {
+		pid[i] = fork_bound();
+		if (!pid[i])
+			_exit(do_many(i + 1));
+	}
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, wait_for(pid[i]));
+	for (i = 0; i < 1000; i++)
+		unlink(any_name(&seed));
+	rmdir(DIR_ "/dir");
+	/* Only the fixture's is left. */
+	EXPECT_TRUE(heap_is_there(self->id));
+	EXPECT_EQ(NULL, strstr(contents(HEAPS), "\nheap "));
+}
+
 TEST_HARNESS_MAIN
