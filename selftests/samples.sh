@@ -29,5 +29,15 @@ for i in 1 2; do
 		/tmp/sample.out
 done
 
+mkdir -p /run/goheap
+check "names can be had" mount -t goheap none /run/goheap
+for i in 1 2 3; do
+	check "program 3 of README.md runs" run readme_3
+done
+check "and finds what its earlier runs have left" [ "$(wc -l </tmp/sample.out)" = 3 ]
+check "which stays until it is unlinked" grep -q "objects 3 " $DEBUGFS/heaps
+check "and then it is gone" rm /run/goheap/runs
+umount /run/goheap
+
 check "no heap is left" [ -z "$(cat $DEBUGFS/heaps)" ]
 finish
