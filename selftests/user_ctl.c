@@ -5,6 +5,7 @@
  */
 #include "user_test.h"
 
+#include <sys/mount.h>
 #include "kselftest.h"
 
 /* What the holder has: objects of 1024 bytes, and how many of them are given. */
@@ -12,7 +13,9 @@
 #define NR_GIVEN	5
 #define LIMIT		1048576
 
-#define NR_RESULTS	54
+#define NAMES		"/tmp/goheap-ctl"
+
+#define NR_RESULTS	61
 
 /* ---- the process that is looked at -------------------------------------- */
 
@@ -173,10 +176,39 @@ static void test_dump(pid_t pid, const int fds[2])
 			 "it can be of one type\n");
 	ksft_test_result(ctl("dump %d:%d node", pid, fds[0]) == 1 &&
 			 says("has no type node"), "if that is there\n");
-	ksft_test_result(ctl("dump") == 1 && says("dump takes PID:FD"),
+	ksft_test_result(ctl("dump") == 1 && says("dump takes a heap"),
 			 "a dump of nothing is refused\n");
 	ksft_test_result(ctl("dump %d:0", pid) == 1 && says("is no heap"),
 			 "and of what is no heap\n");
+}
+
+/* Heaps that have a name need no process. */
+static void test_names(void)
+{
+	int fd, ss;
+
+	mkdir(NAMES, 0755);
+	if (mount("none", NAMES, "goheap", 0, NULL))
+		ksft_exit_fail_msg("no names\n");
+	fd = open(NAMES "/a heap", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ss = attach(fd);
+	ksft_test_result(ss >= 0 && !hold(ss), "a heap has a name\n");
+	close(ss);
+	close(fd);
+	ksft_test_result(!ctl("dump '" NAMES "/a heap'") && says(" no\"de\n"),
+			 "it can be dumped\n");
+	ksft_test_result(!ctl("stats " NAMES "/*") && says("file " NAMES "/a heap\n") &&
+			 says_value("\ngiven %ld\n", NR_GIVEN), "it has stats\n");
+	ksft_test_result(!ctl("--json stats " NAMES "/*") &&
+			 says("{\"path\": \"" NAMES "/a heap\", \"session\": 0"),
+			 "also in JSON\n");
+	ksft_test_result(!ctl("trim " NAMES "/*") && says("/a heap: 0 bytes given back"),
+			 "and is trimmed\n");
+	ksft_test_result(ctl("stats /dev/goheap") == 1 && says("Invalid argument"),
+			 "a device is no heap\n");
+	unlink(NAMES "/a heap");
+	ksft_test_result(ctl("stats " NAMES "/none") == 1 && says("No such file") &&
+			 !umount(NAMES), "and nothing is left in use\n");
 }
 
 static void test_watch(void)
@@ -195,7 +227,7 @@ static void test_errors(pid_t pid, int fd)
 	ksft_test_result(says("no command prune"), "by name\n");
 	ksft_test_result(ctl("--frob list") == 2, "so is an unknown option\n");
 	ksft_test_result(ctl("trim 1") == 1, "and a file without a process\n");
-	ksft_test_result(says("is not PID:FD"), "with what is wanted\n");
+	ksft_test_result(says("is neither PID:FD"), "with what is wanted\n");
 	ksft_test_result(ctl("stats %d:0", pid) == 1,
 			 "a file that is no heap fails\n");
 	ksft_test_result(says("is no heap"), "and says so\n");
@@ -242,6 +274,7 @@ int main(void)
 	test_list(pid, fds, root);
 	test_stats(pid, fds);
 	test_dump(pid, fds);
+	test_names();
 	test_watch();
 	test_trim(pid, fds);
 	test_errors(pid, fds[0]);

@@ -116,20 +116,19 @@ static __u32 dump_types(int ours, const char *name)
 /**
  * dump_heap() - print the types of a heap, and the objects that were given
  * @ours: a descriptor of it
- * @pid: the process whose descriptor that is, for messages
- * @fd: its number there
+ * @name: what it is called in messages
  * @type: name of the only type of interest, or NULL for all
  *
  * Return: the exit status.
  */
-int dump_heap(int ours, pid_t pid, int fd, const char *type)
+int dump_heap(int ours, const char *name, const char *type)
 {
 	struct goheap_info info = { .size = sizeof(info) };
 	__u32 last;
 	int bad;
 
 	if (ioctl(ours, GOHEAP_IOC_INFO, &info)) {
-		fprintf(stderr, "goheapctl: %d:%d is no heap\n", pid, fd);
+		fprintf(stderr, "goheapctl: %s is no heap\n", name);
 		return 1;
 	}
 	if (json)
@@ -141,8 +140,8 @@ int dump_heap(int ours, pid_t pid, int fd, const char *type)
 	if (json)
 		puts("]}");
 	if (type && !last)
-		fprintf(stderr, "goheapctl: %d:%d has no type %s\n", pid, fd, type);
+		fprintf(stderr, "goheapctl: %s has no type %s\n", name, type);
 	else if (bad)
-		fprintf(stderr, "goheapctl: %d:%d: %m\n", pid, fd);
+		fprintf(stderr, "goheapctl: %s: %m\n", name);
 	return bad ? 1 : 0;
 }

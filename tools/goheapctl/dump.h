@@ -5,8 +5,6 @@
 #ifndef _GOHEAPCTL_DUMP_H
 #define _GOHEAPCTL_DUMP_H
 
-#include <sys/types.h>
-
-int dump_heap(int ours, pid_t pid, int fd, const char *type);
+int dump_heap(int ours, const char *name, const char *type);
 
 #endif /* _GOHEAPCTL_DUMP_H */

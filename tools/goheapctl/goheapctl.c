@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,18 @@
 #endif
 
 #define NR(array)	(sizeof(array) / sizeof((array)[0]))
+
+/**
+ * struct place - where a heap is found
+ * @pid: a process, or 0
+ * @fd: its descriptor
+ * @name: both, as people write them; or a path
+ */
+struct place {
+	pid_t pid;
+	int fd;
+	const char *name;
+};
 
 /* ---- list --------------------------------------------------------------- */
 
@@ -138,7 +151,7 @@ static int do_list(int argc, char **argv)
 	return 0;
 }
 
-/* ---- files of other processes ------------------------------------------- */
+/* ---- files that are named, or other processes' --------------------------- */
 
 /* A descriptor of our own for another process's file, or -1. */
 static int take_fd(pid_t pid, int fd)
@@ -152,15 +165,40 @@ static int take_fd(pid_t pid, int fd)
 	return ours;
 }
 
-static void parse_file(const char *s, pid_t *pid, int *fd)
+/* Another process's descriptor, or a path. */
+static void parse_file(const char *s, struct place *place)
 {
 	char end;
 
-	if (sscanf(s, "%d:%d%c", pid, fd, &end) != 2 || *pid < 1 || *fd < 0)
-		fail("%s is not PID:FD, see goheapctl list", s);
+	*place = (struct place){ .name = s };
+	if (strchr(s, '/'))
+		return;
+	if (sscanf(s, "%d:%d%c", &place->pid, &place->fd, &end) != 2 ||
+	    place->pid < 1 || place->fd < 0)
+		fail("%s is neither PID:FD, see goheapctl list, nor a path", s);
 }
 
-typedef int (*on_file)(int ours, pid_t pid, int fd);
+/* A path that is no heap's name could be a device, where open() makes a heap. */
+static int open_path(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 && errno == EACCES)
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
+		return fd;
+	close(fd);
+	errno = EINVAL;
+	return -1;
+}
+
+static int take_file(const struct place *place)
+{
+	return place->pid ? take_fd(place->pid, place->fd) : open_path(place->name);
+}
+
+typedef int (*on_file)(int ours, const struct place *place);
 
 /* What is wrong with one is no reason to leave out the others. */
 static int named_files(int argc, char **argv, on_file fn)
@@ -168,17 +206,17 @@ static int named_files(int argc, char **argv, on_file fn)
 	int i, bad = 0;
 
 	for (i = 0; i < argc; i++) {
-		int fd, ours;
-		pid_t pid;
+		struct place place;
+		int ours;
 
-		parse_file(argv[i], &pid, &fd);
-		ours = take_fd(pid, fd);
+		parse_file(argv[i], &place);
+		ours = take_file(&place);
 		if (ours < 0) {
 			fprintf(stderr, "goheapctl: %s: %m\n", argv[i]);
 			bad = 1;
 			continue;
 		}
-		bad |= fn(ours, pid, fd);
+		bad |= fn(ours, &place);
 		close(ours);
 	}
 	return bad;
@@ -191,6 +229,8 @@ static int heap_files(const struct heap *h, on_file fn)
 
 	for (i = 0; i < h->nr_files; i++) {
 		const struct file *file = &h->files[i];
+		struct place place = { .pid = file->pid, .fd = file->fd };
+		char name[32];
 		int bad, ours;
 
 		if (file->session)
@@ -198,7 +238,9 @@ static int heap_files(const struct heap *h, on_file fn)
 		ours = take_fd(file->pid, file->fd);
 		if (ours < 0)
 			continue;
-		bad = fn(ours, file->pid, file->fd);
+		snprintf(name, sizeof(name), "%d:%d", file->pid, file->fd);
+		place.name = name;
+		bad = fn(ours, &place);
 		close(ours);
 		return bad;
 	}
@@ -242,25 +284,38 @@ static const struct {
 /* Nothing was printed yet. */
 static bool first_object = true;
 
-static int stats_file(int ours, pid_t pid, int fd)
+static void print_place(const struct place *place)
+{
+	if (json && place->pid) {
+		printf("\"pid\": %d, \"fd\": %d", place->pid, place->fd);
+	} else if (json) {
+		fputs("\"path\": ", stdout);
+		json_string(place->name);
+	} else {
+		fputs("file ", stdout);
+		print_name(place->name);
+	}
+}
+
+static int stats_file(int ours, const struct place *place)
 {
 	struct goheap_usage usage = { .size = sizeof(usage) };
 	size_t i;
 
 	if (ioctl(ours, GOHEAP_IOC_STATS, &usage)) {
 		if (errno == ENOTTY || errno == EINVAL)
-			fprintf(stderr, "goheapctl: %d:%d is no heap\n", pid, fd);
+			fprintf(stderr, "goheapctl: %s is no heap\n", place->name);
 		else
-			fprintf(stderr, "goheapctl: %d:%d: %m\n", pid, fd);
+			fprintf(stderr, "goheapctl: %s: %m\n", place->name);
 		return 1;
 	}
-	if (json)
-		printf("%s\n  {\"pid\": %d, \"fd\": %d, \"session\": %u",
-		       first_object ? "" : ",", pid, fd, usage.session);
-	else
-		printf("%sfile %d:%d\nsession %u\n", first_object ? "" : "\n",
-		       pid, fd, usage.session);
+	if (!first_object)
+		fputs(json ? "," : "\n", stdout);
 	first_object = false;
+	if (json)
+		fputs("\n  {", stdout);
+	print_place(place);
+	printf(json ? ", \"session\": %u" : "session %u\n", usage.session);
 	for (i = 0; i < NR(usage_fields); i++) {
 		__u64 value;
 
@@ -276,11 +331,11 @@ static int stats_file(int ours, pid_t pid, int fd)
 
 static int do_stats(int argc, char **argv)
 {
-	int bad, i, fd;
-	pid_t pid;
+	struct place place;
+	int bad, i;
 
 	for (i = 0; i < argc; i++)
-		parse_file(argv[i], &pid, &fd);
+		parse_file(argv[i], &place);
 	if (json)
 		putchar('[');
 	bad = do_files(argc, argv, stats_file);
@@ -291,21 +346,21 @@ static int do_stats(int argc, char **argv)
 
 /* ---- trim --------------------------------------------------------------- */
 
-static int trim_file(int ours, pid_t pid, int fd)
+static int trim_file(int ours, const struct place *place)
 {
 	struct goheap_trim trim = { .size = sizeof(trim) };
 
 	if (ioctl(ours, GOHEAP_IOC_TRIM, &trim)) {
 		if (errno == EPERM)
-			fprintf(stderr, "goheapctl: %d:%d: only its process may trim a session\n",
-				pid, fd);
+			fprintf(stderr, "goheapctl: %s: only its process may trim a session\n",
+				place->name);
 		else if (errno == ENOTTY || errno == EINVAL)
-			fprintf(stderr, "goheapctl: %d:%d is no heap\n", pid, fd);
+			fprintf(stderr, "goheapctl: %s is no heap\n", place->name);
 		else
-			fprintf(stderr, "goheapctl: %d:%d: %m\n", pid, fd);
+			fprintf(stderr, "goheapctl: %s: %m\n", place->name);
 		return 1;
 	}
-	printf("%d:%d: %llu bytes given back\n", pid, fd,
+	printf("%s: %llu bytes given back\n", place->name,
 	       (unsigned long long)trim.bytes);
 	return 0;
 }
@@ -321,19 +376,18 @@ static int do_trim(int argc, char **argv)
 
 static const char *dump_type;
 
-static int dump_file(int ours, pid_t pid, int fd)
+static int dump_file(int ours, const struct place *place)
 {
-	return dump_heap(ours, pid, fd, dump_type);
+	return dump_heap(ours, place->name, dump_type);
 }
 
 static int do_dump(int argc, char **argv)
 {
-	pid_t pid;
-	int fd;
+	struct place place;
 
 	if (argc < 1 || argc > 2)
-		fail("dump takes PID:FD, and perhaps the name of a type");
-	parse_file(argv[0], &pid, &fd);
+		fail("dump takes a heap, and perhaps the name of a type");
+	parse_file(argv[0], &place);
 	dump_type = argv[1];
 	return named_files(1, argv, dump_file);
 }
@@ -493,14 +547,15 @@ static const struct {
 static const char help[] =
 	"Usage: goheapctl [--json] COMMAND\n"
 	"\n"
-	"  dump PID:FD [TYPE]          the types of a heap, and the objects that were given\n"
+	"  dump HEAP [TYPE]            the types of a heap, and the objects that were given\n"
 	"  list                        heaps, their sessions, and who has their files\n"
-	"  stats [PID:FD]...           what heaps hold; without PID:FD, of all in reach\n"
-	"  trim [PID:FD]...            give memory that is not in use back to the system\n"
+	"  stats [HEAP]...             what heaps hold; without HEAP, of all in reach\n"
+	"  trim [HEAP]...              give memory that is not in use back to the system\n"
 	"  watch [SECONDS [COUNT]]     a line every so many seconds (default 1)\n"
 	"\n"
-	"PID:FD is a descriptor of a process, as list shows it. Root sees all heaps;\n"
-	"others see those of processes that they may trace.\n"
+	"HEAP is PID:FD, a descriptor of a process, as list shows it, or the path of a heap\n"
+	"that has a name. Root sees all heaps; others see those of processes that they may\n"
+	"trace.\n"
 	"\n"
 	"  -j, --json                  JSON instead of text\n"
 	"  -h, --help                  this\n"
