@@ -531,7 +531,7 @@ static void at_the_end_of_memory_everything_here_goes(struct kunit *test)
 static void the_shrinker_counts_what_is_idle(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
-	struct shrink_control sc = { .nid = numa_mem_id() };
+	struct shrink_control sc = { .nid = gh_numa_here() };
 	unsigned long idle;
 
 	if (!gh_vmem_is_sparse())
@@ -576,7 +576,7 @@ static void the_shrinker_waits_for_whom_it_meets(struct kunit *test)
 {
 	struct gh_heap *h = gh_test_heap(test);
 	struct task_struct *task;
-	struct scan scan = { .nid = numa_mem_id() };
+	struct scan scan = { .nid = gh_numa_here() };
 	bool waited;
 
 	if (!gh_vmem_is_sparse())
