@@ -17,6 +17,7 @@
 #include "mm/reclaim.h"
 #include "mm/stats.h"
 #include "mm/user/charge.h"
+#include "mm/user/epoch.h"
 #include "mm/user/file.h"
 #include "mm/user/name.h"
 #include "mm/user/stats.h"
@@ -151,6 +152,9 @@ static int __init heap_start(void)
 		goto no_stats;
 	gh_ustats_init(gh_stats_dir());
 	gh_ucharge_init();
+	err = gh_uepoch_setup();
+	if (err)
+		goto no_epochs;
 	err = gh_ufile_init();
 	if (err)
 		goto no_device;
@@ -162,6 +166,8 @@ static int __init heap_start(void)
 no_names:
 	gh_ufile_exit();
 no_device:
+	gh_uepoch_teardown();
+no_epochs:
 	gh_stats_exit();
 no_stats:
 	gh_heap_destroy(h);
@@ -217,6 +223,7 @@ static void __exit goheap_exit(void)
 
 	gh_uname_exit();
 	gh_ufile_exit();
+	gh_uepoch_teardown();
 	/* Callbacks of goheap_free_rcu() run code of this module. */
 	rcu_barrier();
 	gh_stats_exit();

@@ -85,14 +85,14 @@ TEST_F(defer, only_its_process_maps_it)
 
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, prot, MAP_PRIVATE, ss, 0));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, LIST_BYTES + PAGE, prot, MAP_SHARED,
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, SIDE_BYTES + PAGE, prot, MAP_SHARED,
 				   ss, 0));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, prot, MAP_SHARED, ss,
-				   LIST_BYTES));
+				   SIDE_BYTES));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, 2 * PAGE, prot, MAP_SHARED, ss,
-				   LIST_BYTES - PAGE));
+				   SIDE_BYTES - PAGE));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_EXEC, MAP_SHARED, ss, 0));
 	EXPECT_EQ(EPERM, errno);
@@ -120,7 +120,7 @@ TEST_F(defer, ranges_are_checked)
 		{ GOHEAP_NR_DEFERRED, 1 }, { GOHEAP_NR_DEFERRED - 1, 2 },
 		{ ~0U, 1 }, { ~0U, GOHEAP_MAX_BATCH }, { 1U << 31, 1 },
 	};
-	struct goheap_defer d = { .size = sizeof(d), .flags = 1, .count = 1 };
+	struct goheap_defer d = { .size = sizeof(d), .flags = 2, .count = 1 };
 	struct goheap_flush f = { .size = sizeof(f), .flags = 1, .count = 1 };
 	unsigned int i;
 

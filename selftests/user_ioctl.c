@@ -43,8 +43,8 @@ FIXTURE_TEARDOWN(heap)
 
 TEST_F(heap, unknown_commands_give_enotty)
 {
-	static const unsigned int known[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 17,
-					      32, 33, 34, 35, 36, 37, 38 };
+	static const unsigned int known[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17,
+					      32, 33, 34, 35, 36, 37, 38, 39 };
 	unsigned int nr, dir, i;
 	__u64 arg[32] = { 64 };
 

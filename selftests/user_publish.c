@@ -292,6 +292,7 @@ enum { NONE, MINE, THEIRS, OLD, FREED, HELD, INSIDE, NOWHERE, NR_OPERANDS };
 #define GIVE_HELD	GOHEAP_SWAP_GIVE_HELD
 #define FREE		GOHEAP_SWAP_FREE
 #define HOLD		GOHEAP_SWAP_HOLD
+#define RETIRE		GOHEAP_SWAP_RETIRE
 
 static const struct {
 	int give, take;
@@ -327,7 +328,15 @@ static const struct {
 	{ OLD, OLD, GIVE_HELD | FREE, 7, 0, -EINVAL },
 	{ MINE, NONE, GIVE | GIVE_HELD, 0, 0, -EINVAL },
 	{ NONE, OLD, FREE | HOLD, 0, 0, -EINVAL },
-	{ NONE, NONE, 1U << 5, 0, 0, -EINVAL },
+	{ NONE, MINE, RETIRE, 0, 0, -EPERM },
+	{ NONE, THEIRS, RETIRE, 0, 0, -EPERM },
+	{ NONE, FREED, RETIRE, 0, 0, -ENOENT },
+	{ NONE, INSIDE, RETIRE, 0, 0, -EINVAL },
+	{ NONE, HELD, RETIRE, 0, 0, -EPERM },
+	{ OLD, OLD, GIVE_HELD | RETIRE, 7, 0, -EINVAL },
+	{ NONE, OLD, RETIRE | FREE, 0, 0, -EINVAL },
+	{ NONE, OLD, RETIRE | HOLD, 0, 5, -EINVAL },
+	{ NONE, NONE, 1U << 6, 0, 0, -EINVAL },
 	{ NONE, NONE, 1U << 31, 0, 0, -EINVAL },
 };
 
@@ -496,7 +505,7 @@ TEST_F(publish, end_frees_only_what_is_held)
 TEST_F(publish, calls_are_checked)
 {
 	struct goheap_swap s = swap(self, 0, 0, 1, 0);
-	struct goheap_publish r = { .size = sizeof(r), .flags = 1, .count = 1,
+	struct goheap_publish r = { .size = sizeof(r), .flags = 2, .count = 1,
 				    .swaps = (uintptr_t)&s };
 
 	EXPECT_EQ(-EINVAL, call(self->a.ss, GOHEAP_IOC_PUBLISH, &r));

@@ -8,16 +8,24 @@
 #include "user_test.h"
 
 #define LIST_BYTES	(GOHEAP_NR_DEFERRED * sizeof(__u64))
+#define READERS_BYTES	(GOHEAP_NR_READERS * sizeof(struct goheap_reader))
+#define SIDE_BYTES	(GOHEAP_MMAP_READERS + READERS_BYTES)
 
-static inline int defer(int ss, __u32 first, __u32 count)
+static inline int defer_flags(int ss, __u32 flags, __u32 first, __u32 count)
 {
 	struct goheap_defer r = {
 		.size = sizeof(r),
+		.flags = flags,
 		.first = first,
 		.count = count,
 	};
 
 	return call(ss, GOHEAP_IOC_DEFER, &r);
+}
+
+static inline int defer(int ss, __u32 first, __u32 count)
+{
+	return defer_flags(ss, 0, first, count);
 }
 
 static inline int flush(int ss, __u32 first, __u32 count, struct goheap_flush *out)
@@ -95,11 +103,12 @@ static inline void release(struct side *s, __u64 at, unsigned int index)
 			 __ATOMIC_RELEASE);
 }
 
-static inline int publish(int ss, struct goheap_swap *swaps, unsigned int n,
-			  unsigned int *bad)
+static inline int publish_flags(int ss, __u32 flags, struct goheap_swap *swaps,
+				unsigned int n, unsigned int *bad)
 {
 	struct goheap_publish r = {
 		.size = sizeof(r),
+		.flags = flags,
 		.swaps = (uintptr_t)swaps,
 		.count = n,
 		.bad = ~0U,
@@ -109,6 +118,12 @@ static inline int publish(int ss, struct goheap_swap *swaps, unsigned int n,
 	if (bad)
 		*bad = r.bad;
 	return err;
+}
+
+static inline int publish(int ss, struct goheap_swap *swaps, unsigned int n,
+			  unsigned int *bad)
+{
+	return publish_flags(ss, 0, swaps, n, bad);
 }
 
 #endif /* _USER_SIDE_H */

@@ -14,18 +14,14 @@
  */
 #include <linux/lockdep.h>
 #include <linux/mm.h>
-#include <linux/nospec.h>
-#include <linux/sched/user.h>
 
-#include "charge.h"
 #include "defer.h"
 #include "given.h"
-#include "pages.h"
+#include "side.h"
 #include "span.h"
 
-/* Entries of a kernel page, and of a heap page. */
+/* Entries of a kernel page. */
 #define PER_FRAME	(PAGE_SIZE / sizeof(u64))
-#define PER_PAGE	(GH_PAGE_SIZE / sizeof(u64))
 
 /* What an entry says besides the offset. */
 #define FLAGS		(GOHEAP_DEFERRED | GOHEAP_HELD | GOHEAP_RELEASED)
@@ -33,106 +29,10 @@
 /* Entries that an ending session frees under one hold of the heap's lock. */
 #define DRAIN_ENTRIES	256U
 
-/* ---- memory ------------------------------------------------------------- */
-
-/* Put memory behind a heap page of the list, unless that has happened. */
-static int commit_page(struct gh_usession *ss, unsigned int page)
-{
-	struct page **slot = &ss->deferred[page * GH_UPAGE_FRAMES];
-	struct page *frame, *next;
-	LIST_HEAD(frames);
-	int err = 0;
-
-	/* The last one: another thread may be about to put them there. */
-	if (READ_ONCE(slot[GH_UPAGE_FRAMES - 1]))
-		return 0;
-	if (!gh_ucharge_add(ss->payer, 1))
-		return -ENOMEM;
-	err = gh_upages_alloc_frames(&frames, GH_UPAGE_FRAMES, GH_UMETA_GFP);
-	if (err)
-		goto uncharge;
-
-	spin_lock(&ss->lock);
-	if (ss->dead)
-		err = -EOWNERDEAD;
-	else if (!*slot)
-		list_for_each_entry_safe(frame, next, &frames, lru) {
-			list_del_init(&frame->lru);
-			/* Pairs with the acquire in gh_udefer_frame(). */
-			smp_store_release(slot++, frame);
-		}
-	spin_unlock(&ss->lock);
-
-	/* The session has ended, or another thread was first. */
-	if (list_empty(&frames))
-		return 0;
-	gh_upages_free_frames(&frames);
-uncharge:
-	gh_ucharge_sub(ss->payer, 1);
-	return err;
-}
-
-/**
- * gh_udefer_commit() - put memory behind entries of the list
- * @ss: the session
- * @first: index of the first entry
- * @n: how many, 1 or more, within the list
- *
- * Context: process context, may sleep.
- * Return: 0; or -ENOMEM, -EINTR or -EOWNERDEAD, perhaps with some of it done.
- */
-int gh_udefer_commit(struct gh_usession *ss, unsigned int first, unsigned int n)
-{
-	unsigned int page, last = (first + n - 1) / PER_PAGE;
-	int err = 0;
-
-	for (page = first / PER_PAGE; !err && page <= last; page++)
-		err = commit_page(ss, page);
-	return err;
-}
-
-/**
- * gh_udefer_frame() - the memory of a page of the list
- * @ss: the session
- * @nr: which, in kernel pages of the list
- *
- * Context: any.
- * Return: the page, or NULL.
- */
-struct page *gh_udefer_frame(struct gh_usession *ss, unsigned long nr)
-{
-	if (nr >= GH_UDEFER_FRAMES)
-		return NULL;
-	nr = array_index_nospec(nr, GH_UDEFER_FRAMES);
-	/* Pairs with the release in commit_page(). */
-	return smp_load_acquire(&ss->deferred[nr]);
-}
-
-/**
- * gh_udefer_release() - free the memory of the list
- * @ss: the session, whose file is gone, and so all mappings of it
- *
- * Context: process context, may sleep.
- */
-void gh_udefer_release(struct gh_usession *ss)
-{
-	unsigned int i;
-
-	for (i = 0; i < GH_UDEFER_FRAMES; i++) {
-		if (!ss->deferred[i])
-			continue;
-		__free_page(ss->deferred[i]);
-		if (!(i % GH_UPAGE_FRAMES))
-			gh_ucharge_sub(ss->payer, 1);
-	}
-}
-
-/* ---- freeing ------------------------------------------------------------ */
-
 /* NULL if it has no memory. */
 static u64 *entry_of(struct gh_usession *ss, unsigned int index)
 {
-	struct page *frame = gh_udefer_frame(ss, index / PER_FRAME);
+	struct page *frame = gh_uside_frame(ss, index / PER_FRAME);
 
 	return frame ? (u64 *)page_address(frame) + index % PER_FRAME : NULL;
 }
@@ -277,7 +177,7 @@ void gh_udefer_drain(struct gh_usession *ss)
 	u64 offset;
 
 	while (index < GOHEAP_NR_DEFERRED) {
-		if (!gh_udefer_frame(ss, index / PER_FRAME)) {
+		if (!gh_uside_frame(ss, index / PER_FRAME)) {
 			index += PER_FRAME;
 			continue;
 		}

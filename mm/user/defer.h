@@ -7,9 +7,6 @@
 
 #include "user.h"
 
-int gh_udefer_commit(struct gh_usession *ss, unsigned int first,
-		     unsigned int n);
-struct page *gh_udefer_frame(struct gh_usession *ss, unsigned long nr);
 int gh_udefer_reserve(struct gh_usession *ss, unsigned int index);
 void gh_udefer_set(struct gh_usession *ss, unsigned int index, u64 offset,
 		   bool held);
@@ -17,6 +14,5 @@ bool gh_udefer_holds(struct gh_usession *ss, unsigned int index, u64 offset);
 int gh_udefer_flush(struct gh_usession *ss, unsigned int first, unsigned int n,
 		    unsigned int *bad, u64 *offset);
 void gh_udefer_drain(struct gh_usession *ss);
-void gh_udefer_release(struct gh_usession *ss);
 
 #endif /* _GOHEAP_USER_DEFER_H */

@@ -22,6 +22,7 @@
 #include "../fault.h"
 #include "charge.h"
 #include "defer.h"
+#include "epoch.h"
 #include "file.h"
 #include "heap.h"
 #include "list.h"
@@ -29,6 +30,7 @@
 #include "object.h"
 #include "publish.h"
 #include "session.h"
+#include "side.h"
 #include "stats.h"
 #include "trim.h"
 #include "type.h"
@@ -233,6 +235,13 @@ static int ioc_death(struct uctx *ctx, void *arg)
 	struct goheap_death *death = arg;
 
 	return death->flags ? -EINVAL : gh_usession_death(ctx->h, death);
+}
+
+static int ioc_session(struct uctx *ctx, void *arg)
+{
+	struct goheap_session *req = arg;
+
+	return req->reserved ? -EINVAL : gh_uepoch_session(ctx->h, req);
 }
 
 /* ---- types and listing -------------------------------------------------- */
@@ -503,11 +512,8 @@ static int batch_do(struct uctx *ctx, struct goheap_batch *req,
 {
 	const void __user *from = u64_to_user_ptr(req->offsets);
 	struct ubatch b __uninitialized;
-	int err;
+	int err = batch_get(&b, req->count);
 
-	if (req->flags)
-		return -EINVAL;
-	err = batch_get(&b, req->count);
 	if (err)
 		return err;
 	if (copy_from_user(b.offsets, from, req->count * sizeof(u64)))
@@ -520,12 +526,37 @@ static int batch_do(struct uctx *ctx, struct goheap_batch *req,
 
 static int ioc_free(struct uctx *ctx, void *arg)
 {
-	return batch_do(ctx, arg, gh_uobj_free);
+	struct goheap_batch *req = arg;
+
+	return req->flags ? -EINVAL : batch_do(ctx, req, gh_uobj_free);
 }
 
 static int ioc_give(struct uctx *ctx, void *arg)
 {
-	return batch_do(ctx, arg, gh_uobj_give);
+	struct goheap_batch *req = arg;
+
+	return req->flags ? -EINVAL : batch_do(ctx, req, gh_uobj_give);
+}
+
+static int retire_nowait(struct gh_usession *ss, const u64 *offsets,
+			 unsigned int n, unsigned int *bad)
+{
+	return gh_uepoch_retire(ss, offsets, n, true, bad);
+}
+
+static int retire_wait(struct gh_usession *ss, const u64 *offsets,
+		       unsigned int n, unsigned int *bad)
+{
+	return gh_uepoch_retire(ss, offsets, n, false, bad);
+}
+
+static int ioc_retire(struct uctx *ctx, void *arg)
+{
+	struct goheap_batch *req = arg;
+
+	if (req->flags & ~GOHEAP_RETIRE_NOWAIT)
+		return -EINVAL;
+	return batch_do(ctx, req, req->flags ? retire_nowait : retire_wait);
 }
 
 static int ioc_resize(struct uctx *ctx, void *arg)
@@ -537,19 +568,27 @@ static int ioc_resize(struct uctx *ctx, void *arg)
 	return gh_uobj_resize(ctx->ss, req->offset, req->length);
 }
 
-static bool is_deferred_range(u32 first, u32 count)
+static bool is_range(u32 first, u32 count, u32 nr)
 {
-	return count && count <= GOHEAP_MAX_BATCH &&
-	       first <= GOHEAP_NR_DEFERRED - count;
+	return count && count <= GOHEAP_MAX_BATCH && first <= nr - count;
 }
 
 static int ioc_defer(struct uctx *ctx, void *arg)
 {
 	struct goheap_defer *req = arg;
+	size_t size = sizeof(u64), at = 0;
+	u32 nr = GOHEAP_NR_DEFERRED;
 
-	if (req->flags || !is_deferred_range(req->first, req->count))
+	if (req->flags & GOHEAP_DEFER_READERS) {
+		size = sizeof(struct goheap_reader);
+		at = GOHEAP_MMAP_READERS;
+		nr = GOHEAP_NR_READERS;
+	}
+	if (req->flags & ~GOHEAP_DEFER_READERS ||
+	    !is_range(req->first, req->count, nr))
 		return -EINVAL;
-	return gh_udefer_commit(ctx->ss, req->first, req->count);
+	return gh_uside_commit(ctx->ss, at + req->first * size,
+			       req->count * size);
 }
 
 static int ioc_flush(struct uctx *ctx, void *arg)
@@ -557,7 +596,7 @@ static int ioc_flush(struct uctx *ctx, void *arg)
 	struct goheap_flush *req = arg;
 
 	if (req->flags || req->reserved ||
-	    !is_deferred_range(req->first, req->count))
+	    !is_range(req->first, req->count, GOHEAP_NR_DEFERRED))
 		return -EINVAL;
 	return gh_udefer_flush(ctx->ss, req->first, req->count, &req->bad,
 			       &req->offset);
@@ -572,7 +611,7 @@ static int ioc_publish(struct uctx *ctx, void *arg)
 	unsigned int n = req->count;
 	int err;
 
-	if (req->flags || !n || n > GOHEAP_MAX_BATCH)
+	if (req->flags & ~GOHEAP_PUBLISH_NOWAIT || !n || n > GOHEAP_MAX_BATCH)
 		return -EINVAL;
 	if (n > STACK_SWAPS)
 		swaps = gh_fault(GH_FAULT_USER) ? NULL :
@@ -584,7 +623,7 @@ static int ioc_publish(struct uctx *ctx, void *arg)
 	if (copy_from_user(swaps, to, n * sizeof(*swaps))) {
 		err = -EFAULT;
 	} else {
-		err = gh_upublish(ctx->ss, swaps, n, &req->bad);
+		err = gh_upublish(ctx->ss, swaps, n, req->flags, &req->bad);
 		if (copy_to_user(to, swaps, n * sizeof(*swaps)))
 			err = -EFAULT;
 	}
@@ -627,7 +666,8 @@ static const struct uioc iocs[] = {
 	IOC(GOHEAP_IOC_ROOT, goheap_root, ioc_root, ON_HEAP | ON_SESSION),
 	IOC_GREW(GOHEAP_IOC_LIMIT, goheap_limit, used, ioc_limit,
 		 ON_HEAP | ON_SESSION | BY_OWNER),
-	IOC(GOHEAP_IOC_STATS, goheap_usage, ioc_stats, ON_HEAP | ON_SESSION),
+	IOC_GREW(GOHEAP_IOC_STATS, goheap_usage, bad, ioc_stats,
+		 ON_HEAP | ON_SESSION),
 	IOC(GOHEAP_IOC_TRIM, goheap_trim, ioc_trim,
 	    ON_HEAP | ON_SESSION | BY_OWNER),
 	IOC(GOHEAP_IOC_DEATH, goheap_death, ioc_death, ON_HEAP | ON_SESSION),
@@ -635,6 +675,8 @@ static const struct uioc iocs[] = {
 	IOC(GOHEAP_IOC_TYPE_STATS, goheap_type_usage, ioc_type_stats,
 	    ON_HEAP | ON_SESSION),
 	IOC(GOHEAP_IOC_LIST, goheap_list, ioc_list, ON_HEAP | ON_SESSION),
+	IOC(GOHEAP_IOC_SESSION, goheap_session, ioc_session,
+	    ON_HEAP | ON_SESSION),
 	IOC(GOHEAP_IOC_ATTACH, goheap_attach, ioc_attach, ON_HEAP),
 	IOC(GOHEAP_IOC_VIEW, goheap_view, ioc_view, ON_HEAP),
 	IOC(GOHEAP_IOC_ALLOC, goheap_alloc_req, ioc_alloc,
@@ -647,6 +689,7 @@ static const struct uioc iocs[] = {
 	IOC(GOHEAP_IOC_FLUSH, goheap_flush, ioc_flush, ON_SESSION | BY_OWNER),
 	IOC(GOHEAP_IOC_PUBLISH, goheap_publish, ioc_publish,
 	    ON_SESSION | BY_OWNER),
+	IOC(GOHEAP_IOC_RETIRE, goheap_batch, ioc_retire, ON_SESSION | BY_OWNER),
 #undef IOC
 #undef IOC_GREW
 };
@@ -662,6 +705,7 @@ union uarg {
 	struct goheap_type type;
 	struct goheap_type_usage type_usage;
 	struct goheap_list list;
+	struct goheap_session session;
 	struct goheap_attach attach;
 	struct goheap_view view;
 	struct goheap_alloc_req alloc;
@@ -677,13 +721,14 @@ static_assert(sizeof(struct goheap_info) == 72);
 static_assert(sizeof(struct goheap_class) == 16);
 static_assert(sizeof(struct goheap_root) == 32);
 static_assert(sizeof(struct goheap_limit) == 32);
-static_assert(sizeof(struct goheap_usage) == 136);
+static_assert(sizeof(struct goheap_usage) == 160);
 static_assert(sizeof(struct goheap_trim) == 16);
 static_assert(sizeof(struct goheap_death) == 32);
 static_assert(sizeof(struct goheap_type) == 72);
 static_assert(sizeof(struct goheap_type_usage) == 96);
 static_assert(sizeof(struct goheap_listed) == 32);
 static_assert(sizeof(struct goheap_list) == 32);
+static_assert(sizeof(struct goheap_session) == 32);
 static_assert(sizeof(struct goheap_attach) == 24);
 static_assert(sizeof(struct goheap_view) == 24);
 static_assert(sizeof(struct goheap_alloc_req) == 40);
@@ -964,7 +1009,7 @@ static const struct file_operations session_fops = {
 	.release = session_release,
 	.unlocked_ioctl = session_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.mmap = gh_umap_mmap_deferred,
+	.mmap = gh_umap_mmap_side,
 	.poll = session_poll,
 	.read = session_read,
 	.show_fdinfo = session_fdinfo,

@@ -25,7 +25,7 @@ static void entered_free(struct gh_uspan *s, unsigned int i, bool ends,
 	lockdep_assert_held(&s->owner->heap->lock);
 	lockdep_assert_held(&s->owner->lock);
 
-	if (s->state[i] != GH_UOBJ_PRIVATE)
+	if (s->state[i] == GH_UOBJ_GIVEN || s->state[i] == GH_UOBJ_HELD)
 		gh_uobj_note_given(s, -1);
 	gh_umark_clear(s, i);
 	if (s->npins && gh_uobj_pinned(s, i)) {
@@ -249,5 +249,30 @@ void gh_ugiven_free(struct gh_uspan *s, unsigned int i,
 
 	spin_lock(&owner->lock);
 	entered_free(s, i, false, empty);
+	spin_unlock(&owner->lock);
+}
+
+/**
+ * gh_ugiven_free_retired() - free a span's objects whose grace period is over
+ * @s: the span
+ * @state: %GH_UOBJ_RETIRED or %GH_UOBJ_RETIRED_ODD
+ * @empty: gets the span if no other object is left in it; it must be withdrawn
+ *
+ * Context: the heap's lock is held.
+ */
+void gh_ugiven_free_retired(struct gh_uspan *s, u8 state, struct list_head *empty)
+{
+	struct gh_usession *owner = s->owner;
+	unsigned int i;
+
+	lockdep_assert_held(&owner->heap->lock);
+
+	spin_lock(&owner->lock);
+	for (i = 0; i < s->nelems; i++) {
+		if (s->state[i] != state)
+			continue;
+		gh_uobj_poison(s, i);
+		entered_free(s, i, false, empty);
+	}
 	spin_unlock(&owner->lock);
 }

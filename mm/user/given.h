@@ -21,6 +21,7 @@ int gh_ugiven_give_if(struct gh_usession *ss, u64 offset, u64 *word, u64 expect,
 		      u64 *value);
 void gh_ugiven_free(struct gh_uspan *s, unsigned int i,
 		    struct list_head *empty);
+void gh_ugiven_free_retired(struct gh_uspan *s, u8 state, struct list_head *empty);
 
 int gh_ugiven_word(struct gh_usession *ss, u64 at, u64 **wordp);
 

@@ -15,6 +15,7 @@
 
 #include "../fault.h"
 #include "charge.h"
+#include "epoch.h"
 #include "heap.h"
 #include "pages.h"
 #include "span.h"
@@ -121,6 +122,7 @@ static void heap_init(struct gh_uheap *h)
 	gh_uheap_init_session(h, &h->own, &h->all, ULONG_MAX);
 	gh_uspan_init_records(h);
 	gh_utype_init(h);
+	gh_uepoch_init(h);
 }
 
 static void heap_publish(struct gh_uheap *h)
@@ -195,6 +197,7 @@ static void heap_free(struct kref *ref)
 	mutex_unlock(&gh_uheaps_lock);
 
 	/* No one else can reach the heap now: this was the last reference. */
+	gh_uepoch_destroy(h);
 	heap_release_all(h);
 	gh_utype_destroy(h);
 	left = gh_uspan_destroy_records(h);

@@ -10,11 +10,11 @@
 
 #include "../compat.h"
 #include "../peek.h"
-#include "defer.h"
 #include "map.h"
 #include "object.h"
 #include "owner.h"
 #include "pages.h"
+#include "side.h"
 #include "span.h"
 
 /* VMAs of the window by a view, for each session that it may have, and besides. */
@@ -102,11 +102,11 @@ static vm_fault_t page_map_fault(struct vm_fault *vmf)
 	return fault_on(vmf, gh_upages_map_frame(heap_of(vmf->vma), nr));
 }
 
-static vm_fault_t deferred_fault(struct vm_fault *vmf)
+static vm_fault_t side_fault(struct vm_fault *vmf)
 {
 	struct gh_usession *ss = vmf->vma->vm_file->private_data;
 
-	return fault_on(vmf, gh_udefer_frame(ss, vmf->pgoff));
+	return fault_on(vmf, gh_uside_frame(ss, vmf->pgoff));
 }
 
 /*
@@ -181,8 +181,8 @@ static const struct vm_operations_struct page_map_ops = {
 	.fault = page_map_fault,
 };
 
-static const struct vm_operations_struct deferred_ops = {
-	.fault = deferred_fault,
+static const struct vm_operations_struct side_ops = {
+	.fault = side_fault,
 };
 
 /* ---- allocation by mmap() ----------------------------------------------- */
@@ -316,23 +316,23 @@ int gh_umap_mmap(struct file *file, struct vm_area_struct *vma)
 }
 
 /**
- * gh_umap_mmap_deferred() - mmap() of a session's file
+ * gh_umap_mmap_side() - mmap() of a session's file
  * @file: the file
  * @vma: the new mapping
  *
  * Children do not inherit it: what they would enter there, the parent would free.
  *
  * Context: process context, may sleep; the process's mmap_lock is held.
- * Return: 0; -EINVAL if it is private or not within the list, -EPERM if it is
+ * Return: 0; -EINVAL if it is private or not within what is shared, -EPERM if it is
  * executable, or the session another process's; -EOWNERDEAD if that has ended.
  */
-int gh_umap_mmap_deferred(struct file *file, struct vm_area_struct *vma)
+int gh_umap_mmap_side(struct file *file, struct vm_area_struct *vma)
 {
 	struct gh_usession *ss = file->private_data;
 	unsigned long n = vma_pages(vma);
 
-	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff >= GH_UDEFER_FRAMES ||
-	    n > GH_UDEFER_FRAMES - vma->vm_pgoff)
+	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff >= GH_USIDE_FRAMES ||
+	    n > GH_USIDE_FRAMES - vma->vm_pgoff)
 		return -EINVAL;
 	/* After its end, @files may be the table of another process. */
 	if (READ_ONCE(ss->dead))
@@ -341,6 +341,6 @@ int gh_umap_mmap_deferred(struct file *file, struct vm_area_struct *vma)
 		return -EPERM;
 	vm_flags_clear(vma, VM_MAYEXEC);
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_DONTCOPY);
-	vma->vm_ops = &deferred_ops;
+	vma->vm_ops = &side_ops;
 	return 0;
 }

@@ -9,6 +9,6 @@ struct file;
 struct vm_area_struct;
 
 int gh_umap_mmap(struct file *file, struct vm_area_struct *vma);
-int gh_umap_mmap_deferred(struct file *file, struct vm_area_struct *vma);
+int gh_umap_mmap_side(struct file *file, struct vm_area_struct *vma);
 
 #endif /* _GOHEAP_USER_MAP_H */

@@ -11,6 +11,7 @@
  */
 #include <linux/lockdep.h>
 #include <linux/mm.h>
+#include <linux/poison.h>
 #include <linux/sched.h>
 
 #include "mark.h"
@@ -149,7 +150,7 @@ void gh_uobj_note_given(struct gh_uspan *s, int n)
 /* ---- allocation --------------------------------------------------------- */
 
 /* The owner's lock keeps the object allocated, and so its pages. */
-static void obj_zero(struct gh_usession *ss, u64 offset, size_t len)
+static void obj_fill(struct gh_usession *ss, u64 offset, size_t len, int byte)
 	__must_hold(&ss->lock)
 {
 	lockdep_assert_held(&ss->lock);
@@ -160,10 +161,29 @@ static void obj_zero(struct gh_usession *ss, u64 offset, size_t len)
 		size_t at = offset_in_page(offset);
 		size_t n = min_t(size_t, len, PAGE_SIZE - at);
 
-		memset(page_address(page) + at, 0, n);
+		memset(page_address(page) + at, byte, n);
 		offset += n;
 		len -= n;
 	}
+}
+
+/**
+ * gh_uobj_poison() - have readers notice that an object is about to be freed
+ * @s: its span
+ * @i: its index
+ *
+ * In test builds. A large object has no memory any more afterwards, which readers notice
+ * anyway.
+ *
+ * Context: the owner's lock is held.
+ */
+void gh_uobj_poison(struct gh_uspan *s, unsigned int i)
+{
+#ifdef GOHEAP_TESTS
+	if (s->class)
+		obj_fill(s->owner, s->base + (u64)i * s->elemsize, s->elemsize,
+			 POISON_FREE);
+#endif
 }
 
 /*
@@ -230,7 +250,7 @@ static unsigned int session_pick(struct gh_usession *ss,
 		got += span_pick(s, offsets + got, n - got);
 	}
 	for (i = 0; zero && i < got; i++)
-		obj_zero(ss, offsets[i], gh_class_size[class]);
+		obj_fill(ss, offsets[i], gh_class_size[class], 0);
 	spin_unlock(&ss->lock);
 	return got;
 }
@@ -354,6 +374,8 @@ int gh_uobj_refusal(u8 state)
 {
 	switch (state) {
 	case GH_UOBJ_FREE:
+	case GH_UOBJ_RETIRED:
+	case GH_UOBJ_RETIRED_ODD:
 		return -ENOENT;
 	case GH_UOBJ_PRIVATE:
 	case GH_UOBJ_GIVEN:
@@ -551,7 +573,7 @@ static int any_claim_one(struct gh_usession *ss, u64 offset)
 	else if (s->state[i] == GH_UOBJ_PRIVATE ||
 		 s->state[i] == GH_UOBJ_HELD)
 		err = -EPERM;
-	else	/* a claim can only be of an earlier offset of this batch */
+	else	/* retired; or a claim, which is of an earlier offset of this batch */
 		err = -ENOENT;
 	spin_unlock(&s->owner->lock);
 	return err;

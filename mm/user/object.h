@@ -37,6 +37,7 @@ int gh_uobj_resize(struct gh_usession *ss, u64 offset, u64 length);
 
 int gh_uobj_find(struct gh_uheap *h, u64 offset, struct gh_uspan **sp,
 		 unsigned int *idx, struct gh_usession *owner);
+void gh_uobj_poison(struct gh_uspan *s, unsigned int i);
 int gh_uobj_refusal(u8 state);
 void gh_uobj_note_given(struct gh_uspan *s, int n);
 int gh_uobj_give_one(struct gh_usession *ss, u64 offset);

@@ -87,7 +87,7 @@ static int pin_object(struct gh_uheap *h, struct gh_upin *pin, u64 offset,
 
 	if (can)
 		return 0;
-	return state == GH_UOBJ_FREE ? -ENOENT : -EBUSY;
+	return gh_uobj_refusal(state);
 }
 
 /* If the span must be freed, @empty gets it. */

@@ -8,16 +8,18 @@
  * in one step that cannot be interrupted: the word is in memory that the kernel
  * reaches, and the heap's lock keeps what is given, or held, as it is.
  */
+#include <linux/bitops.h>
 #include <linux/lockdep.h>
 #include <linux/nospec.h>
 
 #include "defer.h"
+#include "epoch.h"
 #include "given.h"
 #include "publish.h"
 #include "span.h"
 
 #define GIVES	(GOHEAP_SWAP_GIVE | GOHEAP_SWAP_GIVE_HELD)
-#define TAKES	(GOHEAP_SWAP_FREE | GOHEAP_SWAP_HOLD)
+#define TAKES	(GOHEAP_SWAP_FREE | GOHEAP_SWAP_HOLD | GOHEAP_SWAP_RETIRE)
 #define FLAGS	(GOHEAP_SWAP_ROOT | GIVES | TAKES)
 
 /**
@@ -53,7 +55,8 @@ static int swap_word(struct gh_usession *ss, const struct goheap_swap *swap,
 static bool is_valid(const struct goheap_swap *swap)
 {
 	if (swap->flags & ~FLAGS || swap->reserved ||
-	    (swap->flags & GIVES) == GIVES || (swap->flags & TAKES) == TAKES)
+	    hweight32(swap->flags & GIVES) > 1 ||
+	    hweight32(swap->flags & TAKES) > 1)
 		return false;
 	/* One cannot give what one takes by the same exchange. */
 	return !(swap->flags & GIVES) || !(swap->flags & TAKES) ||
@@ -117,6 +120,8 @@ static void swap_finish(struct gh_usession *ss, const struct goheap_swap *swap,
 		gh_ugiven_set_held(ss, to->taken, to->taken_idx, true);
 	if (swap->flags & GOHEAP_SWAP_FREE)
 		gh_ugiven_free(to->taken, to->taken_idx, empty);
+	if (swap->flags & GOHEAP_SWAP_RETIRE)
+		gh_uepoch_add(to->taken, to->taken_idx);
 }
 
 static int swap_one(struct gh_usession *ss, struct goheap_swap *swap,
@@ -153,18 +158,20 @@ static int swap_one(struct gh_usession *ss, struct goheap_swap *swap,
 }
 
 /**
- * gh_upublish() - exchange words, and give, hold or free what they lead to
+ * gh_upublish() - exchange words, and give, hold, free or retire what they lead to
  * @ss: the session
  * @swaps: what to do; each is updated
  * @n: how many
+ * @nowait: see gh_uepoch_wait()
  * @bad: set to the index of the one that was refused
  *
  * Context: process context, may sleep.
  * Return: 0; or the error for the one that was refused, as gh_uobj_give() or
- * gh_uobj_free(). Those before it are done. Or -EINTR, with nothing done.
+ * gh_uobj_free(). Those before it are done. Or -EINTR, or as gh_uepoch_wait(), with nothing
+ * done.
  */
 int gh_upublish(struct gh_usession *ss, struct goheap_swap *swaps,
-		unsigned int n, unsigned int *bad)
+		unsigned int n, bool nowait, unsigned int *bad)
 {
 	struct gh_uheap *h = ss->heap;
 	struct gh_uspan *s;
@@ -172,6 +179,11 @@ int gh_upublish(struct gh_usession *ss, struct goheap_swap *swaps,
 	unsigned int i;
 	int err = 0;
 
+	for (i = 0; i < n && !err; i++)
+		if (swaps[i].flags & GOHEAP_SWAP_RETIRE)
+			err = gh_uepoch_wait(h, nowait);
+	if (err)
+		return err;
 	if (gh_uheap_lock_killable(h))
 		return -EINTR;
 	for (i = 0; i < n && !err; i++) {

@@ -8,6 +8,6 @@
 #include "user.h"
 
 int gh_upublish(struct gh_usession *ss, struct goheap_swap *swaps,
-		unsigned int n, unsigned int *bad);
+		unsigned int n, bool nowait, unsigned int *bad);
 
 #endif /* _GOHEAP_USER_PUBLISH_H */

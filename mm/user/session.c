@@ -21,6 +21,7 @@
 #include "object.h"
 #include "owner.h"
 #include "session.h"
+#include "side.h"
 #include "span.h"
 #include "type.h"
 #include "view.h"
@@ -33,7 +34,7 @@ static_assert(sizeof(struct gh_usession) + SZ_2K <=
 
 /* ---- the life of a session ---------------------------------------------- */
 
-/* Numbers come around after 2^32 sessions; 0 is the heap's own session. */
+/* Numbers come around after 2^31 sessions; 0 is the heap's own session. */
 static int session_number(struct gh_usession *ss)
 {
 	struct gh_uheap *h = ss->heap;
@@ -41,7 +42,7 @@ static int session_number(struct gh_usession *ss)
 
 	if (!gh_fault(GH_FAULT_USER))
 		err = xa_alloc_cyclic(&h->ids, &ss->id, ss,
-				      XA_LIMIT(1, UINT_MAX), &h->next_id,
+				      XA_LIMIT(1, GH_USESSION_ID_MAX), &h->next_id,
 				      GH_UMETA_GFP);
 	return min(err, 0);
 }
@@ -322,7 +323,7 @@ void gh_usession_put(struct gh_usession *ss)
 	gh_usession_end(ss);
 	/* Who still had the list mapped may have entered more since the end. */
 	gh_udefer_drain(ss);
-	gh_udefer_release(ss);
+	gh_uside_release(ss);
 	gh_utype_end_session(ss);
 	session_free(ss);
 	gh_uview_close(view);

@@ -124,6 +124,9 @@ static void record_init(struct gh_uspan *s, const struct gh_ushape *shape,
 	atomic_set(&s->nmaps, 0);
 	INIT_LIST_HEAD(&s->list);
 	INIT_LIST_HEAD(&s->plist);
+	INIT_LIST_HEAD(&s->retired);
+	s->nretired[0] = 0;
+	s->nretired[1] = 0;
 }
 
 static struct gh_uspan *record_alloc(struct gh_uheap *h,

@@ -73,6 +73,9 @@ int gh_ustats_usage(struct gh_uheap *h, struct gh_usession *ss,
 	u->peak_bytes = gh_ucharge_bytes_of(h->peak);
 	u->spans = h->nspans;
 	u->sessions = h->nsessions;
+	u->retired = h->epoch.objects[0] + h->epoch.objects[1];
+	u->retired_bytes = h->epoch.bytes[0] + h->epoch.bytes[1];
+	u->epochs = h->epoch.number;
 	if (ss) {
 		u->session = ss->id;
 		u->session_bytes = gh_ucharge_bytes_of(ss->npages);
@@ -107,6 +110,8 @@ void gh_ustats_fdinfo(struct seq_file *m, struct gh_uview *view,
 	seq_printf(m, "goheap-objects:\t%llu\n", u.objects);
 	seq_printf(m, "goheap-object-bytes:\t%llu\n", u.object_bytes);
 	seq_printf(m, "goheap-given:\t%llu\n", u.given);
+	seq_printf(m, "goheap-retired:\t%llu\n", u.retired);
+	seq_printf(m, "goheap-retired-bytes:\t%llu\n", u.retired_bytes);
 	seq_printf(m, "goheap-sessions:\t%llu\n", u.sessions);
 	seq_printf(m, "goheap-deaths:\t%llu\n", u.deaths);
 	seq_printf(m, "goheap-max-sessions:\t%u\n",
@@ -127,6 +132,7 @@ void gh_ustats_fdinfo(struct seq_file *m, struct gh_uview *view,
 	seq_printf(m, "goheap-session:\t%u\n", ss->id);
 	seq_printf(m, "goheap-session-bytes:\t%llu\n", u.session_bytes);
 	seq_printf(m, "goheap-session-limit:\t%llu\n", u.session_limit);
+	seq_printf(m, "goheap-session-inside:\t%u\n", gh_peek(ss->inside));
 	seq_printf(m, "goheap-session-state:\t%s\n",
 		   READ_ONCE(ss->dead) ? "ended" : "alive");
 }

@@ -48,6 +48,7 @@
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include <uapi/linux/goheap.h>
@@ -99,10 +100,16 @@ struct pid;
 /* Heap pages that a session, or a view, counts as: its record and its file. */
 #define GH_URECORD_COST		DIV_ROUND_UP(SZ_8K, GH_PAGE_SIZE)
 
-/* Heap pages, and kernel pages, of a session's list of deferred frees. */
-#define GH_UDEFER_PAGES							\
-	DIV_ROUND_UP(GOHEAP_NR_DEFERRED * sizeof(u64), GH_PAGE_SIZE)
-#define GH_UDEFER_FRAMES	(GH_UDEFER_PAGES * GH_UPAGE_FRAMES)
+/* What a session shares with the kernel: its list of deferred frees, and its readers. */
+#define GH_USIDE_BYTES							\
+	(GOHEAP_MMAP_READERS + GOHEAP_NR_READERS * sizeof(struct goheap_reader))
+#define GH_USIDE_FRAMES							\
+	(DIV_ROUND_UP(GH_USIDE_BYTES, GH_PAGE_SIZE) * GH_UPAGE_FRAMES)
+static_assert(GOHEAP_MMAP_READERS == GOHEAP_NR_DEFERRED * sizeof(u64));
+static_assert(GOHEAP_MMAP_READERS % GH_PAGE_SIZE == 0);
+
+/* Numbers of sessions. Programs use the other bit of the word, for locks. */
+#define GH_USESSION_ID_MAX	S32_MAX
 
 /* Ends of sessions that a heap remembers. */
 #define GH_UDEATHS		64
@@ -141,6 +148,9 @@ static_assert(GH_UWINDOW >> GH_PAGE_SHIFT <= GH_MAX_PAGES);
  * @GH_UOBJ_RESIZING: private, and a call that is under way changes its length
  * @GH_UOBJ_DOOMED: its session has ended, or another has freed it by a list or an
  *   exchange; it will be freed with its last pin
+ * @GH_UOBJ_RETIRED: the kernel's: it was retired in an epoch of an even number, and will
+ *   be freed after a grace period
+ * @GH_UOBJ_RETIRED_ODD: likewise, of an odd number
  */
 enum gh_uobj_state {
 	GH_UOBJ_FREE,
@@ -151,6 +161,37 @@ enum gh_uobj_state {
 	GH_UOBJ_CLAIMED_GIVEN,
 	GH_UOBJ_RESIZING,
 	GH_UOBJ_DOOMED,
+	GH_UOBJ_RETIRED,
+	GH_UOBJ_RETIRED_ODD,
+};
+
+/**
+ * struct gh_uepoch - objects of a heap that wait for a grace period
+ * @work: ends one grace period, and begins the next
+ * @number: of the epoch. Objects are counted by the parity of that in which they were
+ *   retired
+ * @spans: that have some
+ * @objects: how many there are
+ * @bytes: their bytes, also read without the lock
+ * @queued: @work is, or is at work
+ * @waits: a grace period has begun, and some thread has been reading since
+ * @delay: until the next look, jiffies
+ * @since: when it began, ktime_get_ns()
+ * @wait: who retires too much waits here
+ *
+ * All but @wait is under the heap's lock, or of @work only.
+ */
+struct gh_uepoch {
+	struct delayed_work work;
+	u64 number;
+	struct list_head spans;
+	u64 objects[2];
+	u64 bytes[2];
+	bool queued;
+	bool waits;
+	unsigned long delay;
+	u64 since;
+	wait_queue_head_t wait;
 };
 
 /**
@@ -207,6 +248,8 @@ struct gh_utype {
  * @npages: heap pages
  * @list: in its owner's list
  * @plist: in its owner's list of spans with free objects
+ * @retired: in the heap's list of spans with retired objects, under its lock
+ * @nretired: how many it has, by the parity of the epoch; under the heap's lock, too
  * @payer: whose user pays
  * @view: whose quota it is in; it stays when its session ends
  * @nmaps: VMAs of a span for mmap()
@@ -243,6 +286,8 @@ struct gh_uspan {
 	unsigned long npages;
 	struct list_head list;
 	struct list_head plist;
+	struct list_head retired;
+	u32 nretired[2];
 	const struct cred *payer;
 	struct gh_uview *view;
 	atomic_t nmaps;
@@ -351,7 +396,7 @@ struct gh_uview {
  * @id: number; 0 is the heap's own session, which owns what outlived its
  *   session
  * @files: the process, as fl_owner_t
- * @payer: who attached, and pays for it and for @deferred
+ * @payer: who attached, and pays for it and for @side
  * @tgid: the process when it attached
  * @pid: its number, for people only
  * @comm: its name then
@@ -367,8 +412,10 @@ struct gh_uview {
  * @list: in the heap's list, under its lock
  * @seen: deaths that read() has reported
  * @resize: held while an object changes its length; the session cannot end then
- * @deferred: memory of the list of deferred frees, as far as DEFER has put it there;
- *   under @lock, but never taken away before the session's file is gone
+ * @inside: threads that the grace period waits for, under the heap's lock
+ * @thread: one of them, as the process says
+ * @side: memory that it shares with the kernel, as far as DEFER has put it there; under
+ *   @lock, but never taken away before the session's file is gone
  */
 struct gh_usession {
 	struct gh_uheap *heap;
@@ -391,7 +438,9 @@ struct gh_usession {
 	struct list_head list;
 	u64 seen;
 	struct mutex resize;	/* one object's length changes at a time */
-	struct page *deferred[GH_UDEFER_FRAMES];
+	u32 inside;
+	u32 thread;
+	struct page *side[GH_USIDE_FRAMES];
 };
 
 /**
@@ -429,6 +478,7 @@ struct gh_usession {
  * @late: deferred frees of objects that had lost their mark
  * @deaths: sessions that ended
  * @wait: read() and poll() wait here for the next death
+ * @epoch: objects that are retired
  * @pins: pins by address, under @lock
  * @span_recs: records of spans
  * @meta: @free and @state of spans, by number of objects
@@ -472,6 +522,7 @@ struct gh_uheap {
 	atomic64_t late;
 	atomic64_t deaths;
 	wait_queue_head_t wait;
+	struct gh_uepoch epoch;
 	DECLARE_HASHTABLE(pins, GH_UPIN_BITS);
 	struct gh_fixalloc span_recs;
 	struct gh_fixalloc meta[GH_NUM_META];

@@ -21,7 +21,7 @@
 #include <linux/types.h>
 
 /* Counts up when something is added. */
-#define GOHEAP_ABI_VERSION	4
+#define GOHEAP_ABI_VERSION	5
 
 /* f_type of statfs() where files are heaps. */
 #define GOHEAP_FS_MAGIC		0x676f6865
@@ -64,6 +64,15 @@
  */
 #define GOHEAP_NR_DEFERRED	65536
 
+/* Threads of a session that can be readers at a time, see struct goheap_reader. */
+#define GOHEAP_NR_READERS	4096
+
+/*
+ * Offset for mmap() of the session's file at which its readers are: an array of
+ * struct goheap_reader behind the list. All that is said of the list holds for it, too.
+ */
+#define GOHEAP_MMAP_READERS	(GOHEAP_NR_DEFERRED * 8ULL)
+
 /**
  * DOC: Deferred frees
  *
@@ -91,6 +100,35 @@
 #define GOHEAP_RELEASED		(1ULL << 61)
 #define GOHEAP_DEFERRED_MARK(session, index)				\
 	(0xd1edULL << 48 | (__u64)(index) << 32 | (__u32)(session))
+
+/**
+ * DOC: Epochs
+ *
+ * Processes may read a shared structure while others take objects out of it, if these are
+ * retired and not freed. Objects that are retired by GOHEAP_IOC_RETIRE or GOHEAP_IOC_PUBLISH
+ * are the kernel's, which frees them after a grace period: when all threads that were reading
+ * have stopped since. Those of a session that has ended read no more.
+ *
+ * A thread begins to read by making the count of its struct goheap_reader odd, and stops by
+ * making it even, each time by adding 1. No other barriers are needed than these: the compiler
+ * must keep the order of the first store and what is read afterwards, and the second store is
+ * a release. For the first, the kernel has every processor execute a memory barrier between the
+ * call that retired an object and its own look at the counts (synchronize_rcu()).
+ */
+
+/**
+ * struct goheap_reader - a thread that reads what others may retire
+ * @count: odd while it reads
+ * @seen: the kernel's
+ * @thread: number of the thread, only for people
+ * @reserved: nobody looks at it
+ */
+struct goheap_reader {
+	__u64 count;
+	__u64 seen;
+	__u32 thread;
+	__u32 reserved[11];
+};
 
 /**
  * DOC: Entries of the page map
@@ -374,14 +412,22 @@ struct goheap_alloc_req {
 	__u64 align;
 };
 
+/* goheap_batch.flags of GOHEAP_IOC_RETIRE: fail with EAGAIN rather than wait. */
+#define GOHEAP_RETIRE_NOWAIT	(1U << 0)
+
 /**
- * struct goheap_batch - GOHEAP_IOC_FREE, GOHEAP_IOC_GIVE: a batch of objects
+ * struct goheap_batch - GOHEAP_IOC_FREE, GOHEAP_IOC_GIVE, GOHEAP_IOC_RETIRE: a batch of objects
  * @size: sizeof(struct goheap_batch)
- * @flags: 0
+ * @flags: GOHEAP_RETIRE_NOWAIT, or 0
  * @offsets: address of an array of @count __u64, starts of objects
  * @count: how many, 1 to GOHEAP_MAX_BATCH
  * @bad: out, with EINVAL, EPERM, EBUSY or ENOENT: index of the first offset
- *	that was refused. Then nothing has changed.
+ *	that was refused. Then FREE and GIVE have changed nothing, and RETIRE has
+ *	retired those before it.
+ *
+ * What may be freed may be retired, and is freed after a grace period. If more bytes wait
+ * for that than an eighth of the heap's bound, or 64 MiB, RETIRE waits first. It must not
+ * while the thread reads.
  */
 struct goheap_batch {
 	__u32 size;
@@ -408,10 +454,13 @@ struct goheap_resize {
 	__u64 length;
 };
 
+/* goheap_defer.flags: entries are of the array of readers, not of the list. */
+#define GOHEAP_DEFER_READERS	(1U << 0)
+
 /**
  * struct goheap_defer - GOHEAP_IOC_DEFER: put memory behind entries of the list
  * @size: sizeof(struct goheap_defer)
- * @flags: 0
+ * @flags: GOHEAP_DEFER_READERS, or 0
  * @first: index of the first entry
  * @count: how many entries, 1 to GOHEAP_MAX_BATCH
  *
@@ -452,13 +501,15 @@ struct goheap_flush {
 /*
  * goheap_swap.flags: @at is the index of a root. @give is an object of the session's,
  * and becomes given; or it is given, and the session holds it in entry @from, which
- * becomes empty. @take is freed, or entered as held in entry @to, which is empty.
+ * becomes empty. @take is freed, or entered as held in entry @to, which is empty, or
+ * retired.
  */
 #define GOHEAP_SWAP_ROOT	(1U << 0)
 #define GOHEAP_SWAP_GIVE	(1U << 1)
 #define GOHEAP_SWAP_GIVE_HELD	(1U << 2)
 #define GOHEAP_SWAP_FREE	(1U << 3)
 #define GOHEAP_SWAP_HOLD	(1U << 4)
+#define GOHEAP_SWAP_RETIRE	(1U << 5)
 
 /**
  * struct goheap_swap - an exchange of a word that processes share
@@ -489,10 +540,13 @@ struct goheap_swap {
 	__u32 reserved;
 };
 
+/* goheap_publish.flags: as GOHEAP_RETIRE_NOWAIT, if one is to be retired. */
+#define GOHEAP_PUBLISH_NOWAIT	(1U << 0)
+
 /**
  * struct goheap_publish - GOHEAP_IOC_PUBLISH: exchange words, and what they lead to
  * @size: sizeof(struct goheap_publish)
- * @flags: 0
+ * @flags: GOHEAP_PUBLISH_NOWAIT, or 0
  * @swaps: address of an array of @count struct goheap_swap
  * @count: how many, 1 to GOHEAP_MAX_BATCH
  * @bad: out, with EINVAL, EPERM, EBUSY or ENOENT: index of the first that was
@@ -582,6 +636,11 @@ struct goheap_limit {
  * @pinned: out: objects that the kernel holds
  * @peak_bytes: out: largest @heap_bytes
  * @bad: out: offsets refused, ever
+ * @retired: out: objects that wait for a grace period; they are not among @given
+ * @retired_bytes: out: their bytes
+ * @epochs: out: grace periods that have begun, ever
+ *
+ * Programs may pass the structure without its last three fields.
  */
 struct goheap_usage {
 	__u32 size;
@@ -602,6 +661,9 @@ struct goheap_usage {
 	__u64 pinned;
 	__u64 peak_bytes;
 	__u64 bad;
+	__u64 retired;
+	__u64 retired_bytes;
+	__u64 epochs;
 };
 
 /**
@@ -644,6 +706,30 @@ struct goheap_death {
 	__u32 signal;
 };
 
+/**
+ * struct goheap_session - GOHEAP_IOC_SESSION: find the sessions that are alive
+ * @size: sizeof(struct goheap_session)
+ * @session: in: least number of interest; out: of the session with that number, or the
+ *	next, if that is alive. ENOENT if there is none
+ * @pid: out: its process, as the caller's pid namespace knows it; 0 if it does not
+ * @inside: out: threads of it for which the grace period that is under way waits
+ * @thread: out: one of them, as the process has said; or 0
+ * @reserved: 0
+ * @waited: out: for how long, nanoseconds; or 0
+ *
+ * Numbers are below 2^31, and come around after as many sessions. A session is not alive any
+ * more when its end can be read, see GOHEAP_IOC_DEATH.
+ */
+struct goheap_session {
+	__u32 size;
+	__u32 session;
+	__s32 pid;
+	__u32 inside;
+	__u32 thread;
+	__u32 reserved;
+	__u64 waited;
+};
+
 #define GOHEAP_IOC_MAGIC	0xB9
 
 /* On the heap's file and on a session's. */
@@ -656,6 +742,7 @@ struct goheap_death {
 #define GOHEAP_IOC_TYPE		_IOWR(GOHEAP_IOC_MAGIC, 6, struct goheap_type)
 #define GOHEAP_IOC_TYPE_STATS	_IOWR(GOHEAP_IOC_MAGIC, 7, struct goheap_type_usage)
 #define GOHEAP_IOC_LIST		_IOWR(GOHEAP_IOC_MAGIC, 8, struct goheap_list)
+#define GOHEAP_IOC_SESSION	_IOWR(GOHEAP_IOC_MAGIC, 9, struct goheap_session)
 /* On the heap's file. */
 #define GOHEAP_IOC_ATTACH	_IOWR(GOHEAP_IOC_MAGIC, 16, struct goheap_attach)
 #define GOHEAP_IOC_VIEW		_IOWR(GOHEAP_IOC_MAGIC, 17, struct goheap_view)
@@ -667,5 +754,6 @@ struct goheap_death {
 #define GOHEAP_IOC_DEFER	_IOWR(GOHEAP_IOC_MAGIC, 36, struct goheap_defer)
 #define GOHEAP_IOC_FLUSH	_IOWR(GOHEAP_IOC_MAGIC, 37, struct goheap_flush)
 #define GOHEAP_IOC_PUBLISH	_IOWR(GOHEAP_IOC_MAGIC, 38, struct goheap_publish)
+#define GOHEAP_IOC_RETIRE	_IOWR(GOHEAP_IOC_MAGIC, 39, struct goheap_batch)
 
 #endif /* _UAPI_LINUX_GOHEAP_H */
