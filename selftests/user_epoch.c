@@ -125,8 +125,8 @@ FIXTURE_TEARDOWN(epoch)
 	EXPECT_EQ(0, usage(self->heap).retired_bytes);
 	EXPECT_EQ(0, usage(self->heap).objects);
 	EXPECT_EQ(0, usage(self->heap).given);
-	trim(self->heap);
-	EXPECT_EQ(0, usage(self->heap).heap_bytes);
+	/* Pages go after the objects. */
+	EXPECT_TRUE(SOON(trim(self->heap) != ~0ULL && !usage(self->heap).heap_bytes));
 	munmap(self->win, ARENA);
 	close(self->heap);
 }

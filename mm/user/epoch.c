@@ -59,12 +59,13 @@ static struct workqueue_struct *epoch_wq;
 
 static_assert(sizeof(struct goheap_reader) == 64);
 static_assert(PAGE_SIZE % sizeof(struct goheap_reader) == 0);
-static_assert(GH_UOBJ_RETIRED_ODD == GH_UOBJ_RETIRED + 1);
+static_assert(GH_UOBJ_RETIRED_ODD - GH_UOBJ_RETIRED == 1);
 
 /* ---- readers ------------------------------------------------------------ */
 
 static void barrier_here(void *unused)
 {
+	/* As the processor did when it last entered the kernel: see above. */
 	smp_mb();
 }
 

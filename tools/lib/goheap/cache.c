@@ -19,6 +19,7 @@
 #include "later.h"
 #include "lock.h"
 #include "object.h"
+#include "reader.h"
 #include "report.h"
 #include "stock.h"
 #include "sys.h"
@@ -127,6 +128,8 @@ static void cache_setup(struct goheap *h, struct lg_cache *c)
 	c->no_later = false;
 	c->nlater = 0;
 	c->later_bytes = 0;
+	c->inside = 0;
+	c->reader = NULL;
 	c->nbig = 0;
 	c->big_bytes = 0;
 	c->trims = h->trims;
@@ -178,6 +181,8 @@ static void cache_reset(struct lg_cache *c)
 	c->later = NULL;
 	c->nlater = 0;
 	c->later_bytes = 0;
+	c->inside = 0;
+	c->reader = NULL;
 	c->id = 0;
 }
 
@@ -424,6 +429,7 @@ static void thread_exit(void *unused)
 		if (h) {
 			cache_empty(h, c);
 			lg_later_end(h, c);
+			lg_reader_drop(h, c);
 			lg_held_flush(h);
 		}
 		thread_left(h);

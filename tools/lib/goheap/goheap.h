@@ -210,8 +210,9 @@ size_t goheap_usable_size(struct goheap *h, const void *p);
  */
 int goheap_give(struct goheap *h, void *const *objects, size_t n);
 
-/* goheap_exchange.flags: free @take, rather than have this process hold it. */
+/* goheap_exchange.flags: free @take, or retire it, rather than have this process hold it. */
 #define GOHEAP_FREE_TAKEN	1U
+#define GOHEAP_RETIRE_TAKEN	2U
 
 /**
  * struct goheap_exchange - an exchange of a word in shared memory
@@ -221,7 +222,7 @@ int goheap_give(struct goheap *h, void *const *objects, size_t n);
  * @give: object that others find by it from now on, or NULL: one that this process
  *	allocated and has not given, or one that it holds
  * @take: object that others found by it until now, or NULL; it was given
- * @flags: GOHEAP_FREE_TAKEN or 0
+ * @flags: GOHEAP_FREE_TAKEN, GOHEAP_RETIRE_TAKEN or 0
  * @done: set to 1 if it was made, 0 if the word was not @expect, -1 if it was not
  *	tried
  */
@@ -242,15 +243,60 @@ struct goheap_exchange {
  * @n: how many
  *
  * The kernel makes each exchange in one step, with what becomes of the objects: @give
- * is given; @take is freed, or this process holds it until goheap_free(), another
- * exchange that gives it, or the end of the process, which frees it. So no object is
- * lost, whenever the process is killed.
+ * is given; @take is freed, or retired as by goheap_retire(), or this process holds it until
+ * goheap_free(), another exchange that gives it, or the end of the process, which frees it.
+ * So no object is lost, whenever the process is killed.
  *
  * Return: 0 if all were tried; or -1 with EINVAL, ENOENT, EPERM, EBUSY, ENOMEM,
- * ENOSPC if this process holds too many objects, EOPNOTSUPP if the kernel's module is
- * too old, or EOWNERDEAD, at the first that cannot be tried.
+ * ENOSPC if this process holds too many objects, EAGAIN as goheap_retire(), EOPNOTSUPP if the
+ * kernel's module is too old, or EOWNERDEAD, at the first that cannot be tried.
  */
 int goheap_publish(struct goheap *h, struct goheap_exchange *x, size_t n);
+
+/**
+ * goheap_enter() - begin to read what others may retire
+ * @h: the heap
+ *
+ * Until goheap_exit(), what this thread finds in shared structures stays, though others take it
+ * out and retire it. It costs two stores, no barrier, and no system call but in a thread's
+ * first call. It may be nested: each call needs one of goheap_exit(), by the same thread.
+ *
+ * A thread should stop soon, as nothing that is retired meanwhile is freed. Its death, or end,
+ * stops it. A child of fork() is not inside.
+ *
+ * Return: 0; -1 with errno, in a thread's first call only: EPERM if the heap is a view that
+ * has no sessions, ENOMEM, EAGAIN if 4096 other threads of this process have entered once and
+ * not ended, EOWNERDEAD, or EOPNOTSUPP if the heap is private or the kernel's module too old.
+ */
+int goheap_enter(struct goheap *h);
+
+/**
+ * goheap_exit() - stop reading
+ * @h: the heap
+ *
+ * What this thread has read since the first goheap_enter() may be gone.
+ */
+void goheap_exit(struct goheap *h);
+
+/**
+ * goheap_retire() - free objects when nobody reads them any more
+ * @h: the heap
+ * @objects: starts of objects that no shared structure leads to any more, and that could be
+ *	freed: goheap_free()
+ * @n: how many
+ *
+ * The kernel frees them when all threads, of all processes, that are between goheap_enter()
+ * and goheap_exit() now have stopped once. They are its own from now on, also if this
+ * process dies.
+ *
+ * If more bytes wait to be freed than an eighth of the heap's bound, or 64 MiB, it waits
+ * first; between goheap_enter() and goheap_exit() it fails instead. What cannot be freed is
+ * reported, see goheap_on_bad_free().
+ *
+ * Return: 0; or -1 with EAGAIN, EOWNERDEAD, or EOPNOTSUPP, with none, or the first 1024 or a
+ * multiple, retired.
+ */
+int goheap_retire(struct goheap *h, void *const *objects, size_t n);
 
 /**
  * goheap_malloc_given() - allocate memory that is given at once
@@ -371,6 +417,29 @@ static inline void *goheap_deref(const struct goheap *h, uint64_t ref)
 }
 
 /**
+ * goheap_deref_array() - the pointer of a goheap_ref() that was not checked before
+ * @h: the heap
+ * @ref: from shared memory, where another process may have written anything
+ * @n: elements that are used
+ * @size: bytes of an element
+ *
+ * Return: the pointer; NULL for 0, if it is not aligned to 8 bytes, or if not all elements are
+ * in the window.
+ */
+static inline void *goheap_deref_array(const struct goheap *h, uint64_t ref,
+				       uint64_t n, uint64_t size)
+{
+	char *p = (char *)goheap_deref(h, ref);
+
+	if (!p || (ref - 1) % 8)
+		return NULL;
+	/* Windows have less than 2^40 bytes, so none of this wraps. */
+	if (n >> 40 || size >> 20)
+		return NULL;
+	return !n || !size || goheap_pointer(h, ref - 2 + n * size) ? p : NULL;
+}
+
+/**
  * goheap_is_apart() - has any process the heap at another address?
  * @h: the heap
  *
@@ -403,6 +472,45 @@ int goheap_root_get(struct goheap *h, unsigned int index, uint64_t *value);
  */
 int goheap_root_cas(struct goheap *h, unsigned int index, uint64_t *expect,
 		    uint64_t value);
+
+/* Bytes of a name, with the 0 at its end. */
+#define GOHEAP_NAME_MAX		48
+/* The root slot that is the library's if a program uses names. */
+#define GOHEAP_ROOT_NAMES	(GOHEAP_NR_ROOTS - 1)
+
+/**
+ * goheap_bind() - give an object a name, by which all processes find it
+ * @h: the heap
+ * @name: 1 to 47 bytes
+ * @object: an object that this process allocated, and that is given by this, or one that was
+ *	given before
+ *
+ * If the process is killed, the object has the name, and is given, or neither is so.
+ *
+ * Return: 0; -1 with errno: EEXIST if another has the name, EINVAL, EPERM, ENOMEM, EUCLEAN if
+ * another process has damaged the names, EOWNERDEAD, or EOPNOTSUPP if the heap is private or
+ * the kernel's module too old.
+ */
+int goheap_bind(struct goheap *h, const char *name, void *object);
+
+/**
+ * goheap_lookup() - find an object by its name
+ * @h: the heap
+ * @name: its name
+ *
+ * Return: the object; NULL with errno: ENOENT if none has the name, or as goheap_bind().
+ */
+void *goheap_lookup(struct goheap *h, const char *name);
+
+/**
+ * goheap_unbind() - take a name away
+ * @h: the heap
+ * @name: the name
+ *
+ * Return: the object, which this process holds, see goheap_publish(); NULL with errno, as
+ * goheap_lookup() and goheap_publish().
+ */
+void *goheap_unbind(struct goheap *h, const char *name);
 
 /**
  * goheap_set_quota() - bound what this process's session may hold

@@ -2,6 +2,7 @@
 /*
  * publish: words in shared memory that the kernel exchanges, with what they lead to.
  */
+#include "epoch.h"
 #include "held.h"
 #include "object.h"
 #include "session.h"
@@ -31,11 +32,12 @@ static int add_give(struct goheap *h, struct goheap_swap *swap, const void *p)
 }
 
 static int add_take(struct goheap *h, struct goheap_swap *swap, const void *p,
-		    bool frees)
+		    unsigned int flags)
 {
 	swap->take = offset_of(h, p);
-	if (frees) {
-		swap->flags |= GOHEAP_SWAP_FREE;
+	if (flags) {
+		swap->flags |= flags == GOHEAP_FREE_TAKEN ? GOHEAP_SWAP_FREE :
+							    GOHEAP_SWAP_RETIRE;
 		return 0;
 	}
 	if (lg_held_begin(h))
@@ -58,8 +60,12 @@ static int swap_of(struct goheap *h, const struct goheap_exchange *x,
 		.expect = x->expect,
 		.value = x->value,
 	};
-	if (x->flags & ~GOHEAP_FREE_TAKEN) {
+	if (x->flags > GOHEAP_RETIRE_TAKEN) {
 		errno = EINVAL;
+		return -1;
+	}
+	if (x->flags == GOHEAP_RETIRE_TAKEN && h->version < LG_VERSION_READERS) {
+		errno = EOPNOTSUPP;
 		return -1;
 	}
 	if (x->give)
@@ -67,6 +73,19 @@ static int swap_of(struct goheap *h, const struct goheap_exchange *x,
 	if (!err && x->take)
 		err = add_take(h, swap, x->take, x->flags);
 	return err;
+}
+
+/* A signal may end the wait for what was retired, which is no reason to give up. */
+static int call(struct goheap *h, struct goheap_publish *req)
+{
+	int ret;
+
+	if (h->version >= LG_VERSION_READERS && lg_epoch_is_inside(h))
+		req->flags = GOHEAP_PUBLISH_NOWAIT;
+	do {
+		ret = lg_session_ioctl(h, GOHEAP_IOC_PUBLISH, req);
+	} while (ret && errno == EINTR);
+	return ret;
 }
 
 /* Returns how many were tried; if that is not @n, *@err says why. */
@@ -89,7 +108,7 @@ static unsigned int publish_some(struct goheap *h, struct goheap_exchange *x,
 	}
 	if (req.count) {
 		/* It stays 0 if the call itself is refused. */
-		if (lg_session_ioctl(h, GOHEAP_IOC_PUBLISH, &req)) {
+		if (call(h, &req)) {
 			*err = errno;
 			tried = req.bad;
 		} else {

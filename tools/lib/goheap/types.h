@@ -81,6 +81,9 @@ extern unsigned int lg_page_shift, lg_map_shift;
 #define LG_OWN_MASK	(GOHEAP_PAGE_USED | GOHEAP_PAGE_GIVEN |		\
 			 GOHEAP_PAGE_MMAP | GOHEAP_PAGE_TYPED | 0xffffffffULL)
 
+/* GOHEAP_ABI_VERSION of the first kernel that has readers, and retires objects. */
+#define LG_VERSION_READERS	5
+
 /* Values of &struct goheap.session_fd: not attached; the program closed it. */
 #define LG_NO_SESSION	(-1)
 #define LG_LOST		(-2)
@@ -172,6 +175,8 @@ struct lg_big {
  *	has none yet
  * @first_later: index of its first entry in the whole list
  * @no_later: there was none to be had
+ * @inside: calls of goheap_enter() that this thread has not left
+ * @reader: where it says so to the kernel; NULL before the first one
  * @alive: of the first cache, what lg_alive points to
  *
  * A child sees zeroes here, so it has no objects that its parent has, too. See fork.c.
@@ -190,6 +195,8 @@ struct lg_cache {
 	uint64_t *later;
 	unsigned int first_later;
 	bool no_later;
+	unsigned int inside;
+	struct goheap_reader *reader;
 	unsigned int alive;
 };
 
@@ -389,6 +396,8 @@ struct lg_books {
  * @parked: objects that wait for a thread that may free them
  * @later: the session's list of deferred frees, or NULL
  * @later_used: bit set: a thread has this part of it
+ * @readers: the session's readers, behind @later; or NULL
+ * @readers_used: bit set: a thread has this one
  * @holds: the process has held objects, so the list has memory for them
  * @held_freed: bytes of those that it has freed since the last call, about
  * @end: of all offsets; the window of this process may be shorter
@@ -424,6 +433,8 @@ struct goheap {
 	struct lg_parked *parked;
 	uint64_t *later;
 	uint64_t later_used[LG_LATER_LISTS / 64];
+	struct goheap_reader *readers;
+	uint64_t readers_used[GOHEAP_NR_READERS / 64];
 	bool holds;
 	size_t held_freed;
 	uint64_t end;
