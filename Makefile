@@ -80,7 +80,7 @@ dkms-remove:
 
 # ---- virtual machines; nothing is ever loaded into this machine's kernel -----
 
-.PHONY: setup demo demo-crash check check-all check-interrupts check-kills check-programs check-style
+.PHONY: setup demo demo-crash check check-all check-interrupts check-kills check-models check-programs check-style
 .PHONY: bench bench-check mutate docs
 setup:
 	tools/setup
@@ -126,6 +126,11 @@ bench-check:
 check-programs:
 	tools/setup
 	tools/testing/programs/run
+
+# Why some orders of memory accesses are right: all runs of models.
+check-models:
+	tools/setup spin
+	tools/testing/litmus/run
 
 check-style:
 	tools/setup sparse shellcheck pyflakes3
