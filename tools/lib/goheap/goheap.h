@@ -391,6 +391,19 @@ uint64_t goheap_offset(const struct goheap *h, const void *p);
 void *goheap_pointer(const struct goheap *h, uint64_t offset);
 
 /**
+ * goheap_of() - the heap that an address is in
+ * @p: any address
+ *
+ * What is in shared memory cannot say where a process has its struct goheap. It can say where
+ * it is itself.
+ *
+ * Return: the open heap whose window has the address, whether an object is there or not; NULL
+ * if there is none. A window that was mapped twice, by two calls of goheap_open_fd(), is two
+ * heaps. errno is kept.
+ */
+struct goheap *goheap_of(const void *p);
+
+/**
  * goheap_ref() - a pointer to keep in shared memory and root slots
  * @h: the heap
  * @p: in the window, or NULL

@@ -21,6 +21,29 @@ LG_EXPORT void *goheap_pointer(const struct goheap *h, uint64_t offset)
 	return offset < h->window ? (void *)(h->base + offset) : NULL;
 }
 
+/*
+ * Another thread may open or close a heap meanwhile. The base counts only while there is a
+ * window, see window.c: so that is read before the base, and again after it.
+ */
+static bool has_address(const struct goheap *h, const void *p)
+{
+	uint64_t window = __atomic_load_n(&h->window, __ATOMIC_ACQUIRE);
+	uintptr_t base = __atomic_load_n(&h->base, __ATOMIC_ACQUIRE);
+
+	return (uintptr_t)p - base < window &&
+	       __atomic_load_n(&h->window, __ATOMIC_ACQUIRE) == window;
+}
+
+LG_EXPORT struct goheap *goheap_of(const void *p)
+{
+	unsigned int i, n = __atomic_load_n(&lg_nheaps, __ATOMIC_ACQUIRE);
+
+	for (i = 0; i < n; i++)
+		if (has_address(&lg_heaps[i], p))
+			return &lg_heaps[i];
+	return NULL;
+}
+
 /* ---- root slots --------------------------------------------------------- */
 
 /* On the heap, not the session: a process need not attach. */

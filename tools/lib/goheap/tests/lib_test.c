@@ -290,6 +290,29 @@ static void test_roots(struct goheap *h)
 	goheap_free(h, p);
 }
 
+static void test_of(struct goheap *h)
+{
+	struct goheap *again = goheap_open_fd(goheap_fd(h), 0);
+	struct goheap *other = goheap_open(NULL, GOHEAP_PRIVATE);
+	char *first = goheap_pointer(h, 0), *elsewhere = goheap_pointer(again, 0);
+	void *p = goheap_malloc(h, 8), *mine = goheap_malloc(other, 8);
+	uint64_t window = 1;
+
+	while (goheap_pointer(h, window))
+		window *= 2;
+	check(goheap_of(p) == h && goheap_of(mine) == other, "an address is in its heap");
+	check(goheap_of(first) == h && goheap_of(first + window - 1) == h &&
+	      goheap_of(first + window) != h && goheap_of(first - 1) != h,
+	      "from the first one of the window to the last");
+	check(goheap_of(elsewhere) == again, "a second window is another heap's");
+	goheap_close(again);
+	goheap_close(other);
+	check(!goheap_of(elsewhere) && !goheap_of(mine), "until that is closed");
+	check(!goheap_of(NULL) && !goheap_of(&p) && !goheap_of(&tap_results),
+	      "most addresses are in no heap");
+	goheap_free(h, p);
+}
+
 /* ---- threads ------------------------------------------------------------ */
 
 #define NR_THREADS	8
@@ -699,6 +722,7 @@ int main(void)
 	test_thread_exit(h);
 	test_bad_frees(h);
 	test_roots(h);
+	test_of(h);
 	test_processes(h);
 	test_views(h);
 	test_passing(h);
