@@ -40,7 +40,6 @@ all_pass()
 
 [ -x "$DIR/preload_test" ] || skip_all "no $DIR"
 
-check "a C++ program links and runs" goheap-cxx-test
 check "the test holds for glibc's malloc" all_pass run preload_test glibc
 check "and for the heap's" all_pass with_goheap preload_test goheap
 check "a bad free is reported" grep -q "goheap: bad free: .* is free already" /tmp/log
