@@ -15,7 +15,7 @@
 
 #define NAMES		"/tmp/goheap-ctl"
 
-#define NR_RESULTS	61
+#define NR_RESULTS	63
 
 /* ---- the process that is looked at -------------------------------------- */
 
@@ -144,6 +144,43 @@ static void test_stats(pid_t pid, const int fds[2])
 	ksft_test_result(!ctl("stats"), "stats of all heaps succeed\n");
 	ksft_test_result(says_value("\nobjects %ld\n", NR_OBJECTS),
 			 "and have this one\n");
+}
+
+/* The test reads, and does not stop. */
+static void test_stuck(void)
+{
+	struct goheap_defer d = { .size = sizeof(d), .flags = GOHEAP_DEFER_READERS,
+				  .count = 1 };
+	int heap = heap_open(), ss = attach(heap);
+	struct goheap_session s;
+	__s64 at = alloc_one(ss, 64);
+	struct goheap_batch b = { .size = sizeof(b), .offsets = (uintptr_t)&at,
+				  .count = 1 };
+	struct goheap_reader *reader;
+
+	reader = mmap(NULL, sizeof(*reader), PROT_READ | PROT_WRITE, MAP_SHARED, ss,
+		      GOHEAP_MMAP_READERS);
+	if (call(ss, GOHEAP_IOC_DEFER, &d))
+		ksft_exit_fail_msg("no readers\n");
+	reader->thread = gettid();
+	reader->count = 1;
+	call(ss, GOHEAP_IOC_RETIRE, &b);
+	do {
+		usleep(10000);
+		s = (struct goheap_session){ .size = sizeof(s),
+					     .session = usage(ss).session };
+	} while (!call(ss, GOHEAP_IOC_SESSION, &s) && s.waited <= 1000000000);
+	ksft_test_result(!ctl("list") && says_value("of process %ld", getpid()) &&
+			 says_value("as thread %ld", gettid()),
+			 "a reader that is stuck is named\n");
+	reader->count = 2;
+	while (usage(heap).retired)
+		usleep(10000);
+	ksft_test_result(!ctl("list") && !strstr(output, "as thread"),
+			 "and not when it has stopped\n");
+	munmap(reader, sizeof(*reader));
+	close(ss);
+	close(heap);
 }
 
 static void test_trim(pid_t pid, const int fds[2])
@@ -277,6 +314,7 @@ int main(void)
 	test_names();
 	test_watch();
 	test_trim(pid, fds);
+	test_stuck();
 	test_errors(pid, fds[0]);
 	test_stranger();
 	kill(pid, SIGKILL);

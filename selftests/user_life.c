@@ -740,10 +740,10 @@ TEST_F(life, debugfs_tells_what_is_held)
 	u = usage(self->ss);
 	EXPECT_LT(u.heap_bytes, u.peak_bytes);
 	snprintf(expect, sizeof(expect),
-		 "heap %llu uid 0 bytes %llu limit 8388608 peak %llu spans 3 sessions 2 deaths 1 refused 4 late 9 arenas 1 past_allocs 7 past_frees 6 reclaimed 5\n"
-		 "  session 0 pid 0 bytes 0 limit 0 objects 0 object_bytes 0 given 0 allocs 0 frees 0 comm %s\n"
-		 "  session %u pid %d bytes %llu limit 4194304 objects 5 object_bytes 135168 given 2 allocs 6 frees 1 comm user_life\n"
-		 "  session %u pid %d bytes 8192 limit 0 objects 3 object_bytes 192 given 1 allocs 7 frees 5 comm user_life\n",
+		 "heap %llu uid 0 bytes %llu limit 8388608 peak %llu spans 3 sessions 2 deaths 1 refused 4 late 9 arenas 1 past_allocs 7 past_frees 6 reclaimed 5 retired 0 retired_bytes 0 epochs 0\n"
+		 "  session 0 pid 0 bytes 0 limit 0 objects 0 object_bytes 0 given 0 allocs 0 frees 0 inside 0 thread 0 waited 0 comm %s\n"
+		 "  session %u pid %d bytes %llu limit 4194304 objects 5 object_bytes 135168 given 2 allocs 6 frees 1 inside 0 thread 0 waited 0 comm user_life\n"
+		 "  session %u pid %d bytes 8192 limit 0 objects 3 object_bytes 192 given 1 allocs 7 frees 5 inside 0 thread 0 waited 0 comm user_life\n",
 		 fdinfo_value(self->heap, "goheap-heap:"), u.heap_bytes, u.peak_bytes, "",
 		 u.session, pid, u.session_bytes, usage(other).session, pid);
 	EXPECT_TRUE(strstr(contents(HEAPS), expect))

@@ -395,6 +395,20 @@ int gh_uepoch_retire(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 }
 
 /**
+ * gh_uepoch_waited() - how long has a grace period waited for a session?
+ * @ss: the session
+ *
+ * Context: the heap's lock is held.
+ * Return: nanoseconds; 0 if it does not wait for it.
+ */
+u64 gh_uepoch_waited(const struct gh_usession *ss)
+{
+	lockdep_assert_held(&ss->heap->lock);
+
+	return ss->inside ? ktime_get_ns() - ss->heap->epoch.since : 0;
+}
+
+/**
  * gh_uepoch_session() - find a session that is alive, and how it holds up others
  * @h: the heap
  * @req: the least number; the rest is set
@@ -417,8 +431,7 @@ int gh_uepoch_session(struct gh_uheap *h, struct goheap_session *req)
 		req->pid = pid_vnr(best->tgid);
 		req->inside = best->inside;
 		req->thread = best->thread;
-		req->waited = best->inside ?
-			      ktime_get_ns() - h->epoch.since : 0;
+		req->waited = gh_uepoch_waited(best);
 	}
 	mutex_unlock(&h->lock);
 	return best ? 0 : -ENOENT;

@@ -16,6 +16,7 @@ int gh_uepoch_wait(struct gh_uheap *h, bool nowait);
 void gh_uepoch_add(struct gh_uspan *s, unsigned int i);
 int gh_uepoch_retire(struct gh_usession *ss, const u64 *offsets, unsigned int n,
 		     bool nowait, unsigned int *bad);
+u64 gh_uepoch_waited(const struct gh_usession *ss);
 int gh_uepoch_session(struct gh_uheap *h, struct goheap_session *req);
 
 #endif /* _GOHEAP_USER_EPOCH_H */

@@ -9,6 +9,7 @@
 
 #include "../peek.h"
 #include "charge.h"
+#include "epoch.h"
 #include "heap.h"
 #include "stats.h"
 
@@ -88,6 +89,28 @@ int gh_ustats_usage(struct gh_uheap *h, struct gh_usession *ss,
 	return 0;
 }
 
+static void fdinfo_session(struct seq_file *m, struct gh_usession *ss,
+			   const struct goheap_usage *u)
+{
+	u32 inside, thread;
+	u64 waited;
+
+	seq_printf(m, "goheap-session:\t%u\n", ss->id);
+	seq_printf(m, "goheap-session-bytes:\t%llu\n", u->session_bytes);
+	seq_printf(m, "goheap-session-limit:\t%llu\n", u->session_limit);
+
+	gh_uheap_lock(ss->heap);
+	inside = ss->inside;
+	thread = ss->thread;
+	waited = gh_uepoch_waited(ss);
+	mutex_unlock(&ss->heap->lock);
+	seq_printf(m, "goheap-session-inside:\t%u\n", inside);
+	seq_printf(m, "goheap-session-thread:\t%u\n", thread);
+	seq_printf(m, "goheap-session-waited:\t%llu\n", waited);
+	seq_printf(m, "goheap-session-state:\t%s\n",
+		   READ_ONCE(ss->dead) ? "ended" : "alive");
+}
+
 /**
  * gh_ustats_fdinfo() - lines of /proc/<pid>/fdinfo/<fd>
  * @m: where they go
@@ -126,15 +149,8 @@ void gh_ustats_fdinfo(struct seq_file *m, struct gh_uview *view,
 		seq_printf(m, "goheap-view-max-sessions:\t%u\n",
 			   view->max_sessions);
 	}
-	if (!ss)
-		return;
-
-	seq_printf(m, "goheap-session:\t%u\n", ss->id);
-	seq_printf(m, "goheap-session-bytes:\t%llu\n", u.session_bytes);
-	seq_printf(m, "goheap-session-limit:\t%llu\n", u.session_limit);
-	seq_printf(m, "goheap-session-inside:\t%u\n", gh_peek(ss->inside));
-	seq_printf(m, "goheap-session-state:\t%s\n",
-		   READ_ONCE(ss->dead) ? "ended" : "alive");
+	if (ss)
+		fdinfo_session(m, ss, &u);
 }
 
 /* ---- debugfs ------------------------------------------------------------ */
@@ -144,11 +160,11 @@ static void heaps_show_session(struct seq_file *m, struct gh_usession *ss)
 	struct gh_ucount count = count_of(ss);
 
 	/* The name comes last, because it may have any characters. */
-	seq_printf(m, "  session %u pid %d bytes %llu limit %llu objects %llu object_bytes %llu given %llu allocs %llu frees %llu comm %*pE\n",
+	seq_printf(m, "  session %u pid %d bytes %llu limit %llu objects %llu object_bytes %llu given %llu allocs %llu frees %llu inside %u thread %u waited %llu comm %*pE\n",
 		   ss->id, ss->pid, gh_ucharge_bytes_of(ss->npages),
 		   gh_ucharge_bytes_of(ss->limit), count.objects, count.bytes,
-		   count.given, count.allocs, count.frees,
-		   (int)strlen(ss->comm), ss->comm);
+		   count.given, count.allocs, count.frees, ss->inside,
+		   ss->thread, gh_uepoch_waited(ss), (int)strlen(ss->comm), ss->comm);
 }
 
 static int heaps_show_one(struct seq_file *m, struct gh_uheap *h)
@@ -157,14 +173,15 @@ static int heaps_show_one(struct seq_file *m, struct gh_uheap *h)
 
 	if (gh_uheap_lock_killable(h))
 		return -EINTR;
-	seq_printf(m, "heap %u uid %u bytes %llu limit %llu peak %llu spans %lu sessions %u deaths %lld refused %lld late %lld arenas %u past_allocs %llu past_frees %llu reclaimed %llu\n",
+	seq_printf(m, "heap %u uid %u bytes %llu limit %llu peak %llu spans %lu sessions %u deaths %lld refused %lld late %lld arenas %u past_allocs %llu past_frees %llu reclaimed %llu retired %llu retired_bytes %llu epochs %llu\n",
 		   h->id, from_kuid_munged(seq_user_ns(m), h->creator),
 		   gh_ucharge_bytes_of(h->npages), gh_ucharge_bytes_of(h->limit),
 		   gh_ucharge_bytes_of(h->peak), h->nspans, h->nsessions,
 		   atomic64_read(&h->deaths), atomic64_read(&h->bad),
 		   atomic64_read(&h->late),
 		   h->narenas, h->gone.allocs, h->gone.frees,
-		   h->gone.reclaimed);
+		   h->gone.reclaimed, h->epoch.objects[0] + h->epoch.objects[1],
+		   h->epoch.bytes[0] + h->epoch.bytes[1], h->epoch.number);
 	heaps_show_session(m, &h->own);
 	list_for_each_entry(ss, &h->sessions, list)
 		heaps_show_session(m, ss);

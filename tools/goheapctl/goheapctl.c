@@ -115,6 +115,26 @@ static void list_sessions(const struct heap *h)
 	}
 }
 
+/* Who reads for longer than this, nanoseconds, is stuck, or nearly so. */
+#define LONG_WAIT	1000000000ULL
+
+/* Readers that keep retired objects from being freed. */
+static void list_stuck(const struct heap *h)
+{
+	size_t i;
+
+	for (i = 0; i < h->nr_sessions; i++) {
+		const __u64 *v = h->sessions[i].value;
+
+		if (v[SESSION_WAITED] == UNKNOWN || v[SESSION_WAITED] < LONG_WAIT)
+			continue;
+		printf("heap %llu: %llu retired objects wait for session %llu of process %llu, of which %llu threads have been reading for %llu s, as thread %llu\n",
+		       h->value[HEAP_ID], h->value[HEAP_RETIRED], v[SESSION_ID],
+		       v[SESSION_PID], v[SESSION_INSIDE],
+		       v[SESSION_WAITED] / 1000000000, v[SESSION_THREAD]);
+	}
+}
+
 static void list_text(const struct scan *scan)
 {
 	size_t i;
@@ -131,6 +151,8 @@ static void list_text(const struct scan *scan)
 	       "BYTES", "LIMIT", "OBJECTS", "GIVEN", "COMMAND");
 	for (i = 0; i < scan->nr; i++)
 		list_sessions(&scan->heaps[i]);
+	for (i = 0; i < scan->nr; i++)
+		list_stuck(&scan->heaps[i]);
 }
 
 static int do_list(int argc, char **argv)
@@ -278,7 +300,7 @@ static const struct {
 	USAGE(session_limit), USAGE(objects), USAGE(object_bytes),
 	USAGE(given), USAGE(spans), USAGE(sessions), USAGE(deaths),
 	USAGE(allocs), USAGE(frees), USAGE(reclaimed), USAGE(pinned),
-	USAGE(peak_bytes), USAGE(bad),
+	USAGE(peak_bytes), USAGE(bad), USAGE(retired), USAGE(retired_bytes), USAGE(epochs),
 };
 
 /* Nothing was printed yet. */

@@ -34,6 +34,9 @@ const char *const heap_names[NR_HEAP_VALUES] = {
 	[HEAP_PAST_ALLOCS] = "past_allocs",
 	[HEAP_PAST_FREES] = "past_frees",
 	[HEAP_RECLAIMED] = "reclaimed",
+	[HEAP_RETIRED] = "retired",
+	[HEAP_RETIRED_BYTES] = "retired_bytes",
+	[HEAP_EPOCHS] = "epochs",
 };
 
 const char *const session_names[NR_SESSION_VALUES] = {
@@ -46,6 +49,9 @@ const char *const session_names[NR_SESSION_VALUES] = {
 	[SESSION_GIVEN] = "given",
 	[SESSION_ALLOCS] = "allocs",
 	[SESSION_FREES] = "frees",
+	[SESSION_INSIDE] = "inside",
+	[SESSION_THREAD] = "thread",
+	[SESSION_WAITED] = "waited",
 };
 
 /* ---- growing arrays ----------------------------------------------------- */
@@ -218,6 +224,8 @@ static const struct {
 	{ "goheap-objects", HEAP_OBJECTS },
 	{ "goheap-object-bytes", HEAP_OBJECT_BYTES },
 	{ "goheap-given", HEAP_GIVEN },
+	{ "goheap-retired", HEAP_RETIRED },
+	{ "goheap-retired-bytes", HEAP_RETIRED_BYTES },
 	{ "goheap-sessions", HEAP_SESSIONS },
 	{ "goheap-deaths", HEAP_DEATHS },
 };
@@ -229,6 +237,9 @@ static const struct {
 	{ "goheap-session", SESSION_ID },
 	{ "goheap-session-bytes", SESSION_BYTES },
 	{ "goheap-session-limit", SESSION_LIMIT },
+	{ "goheap-session-inside", SESSION_INSIDE },
+	{ "goheap-session-thread", SESSION_THREAD },
+	{ "goheap-session-waited", SESSION_WAITED },
 };
 
 #define NR(array)	(sizeof(array) / sizeof((array)[0]))
