@@ -13,6 +13,7 @@
 int __wrap_ioctl(int fd, unsigned long cmd, ...);
 int __real_ioctl(int fd, unsigned long cmd, ...);
 long __real_syscall(long nr, ...);
+long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f);
 int __wrap_sched_yield(void);
 int __real_sched_yield(void);
 ssize_t __wrap_getrandom(void *to, size_t n, unsigned int flags);
