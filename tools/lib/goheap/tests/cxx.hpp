@@ -13,6 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <goheap.hpp>
+
+/* In cxx_lock_test.cc. */
+void test_locks(const libgoheap::heap &h);
+
 /* Whether @fn throws an Error; if that is a system_error, with the number @err. */
 template <class Error, class Fn> bool throws(Fn fn, int err = 0)
 {

@@ -547,6 +547,7 @@ int main()
 		test_fixed();
 		test_resource(h);
 		test_objects(h);
+		test_locks(h);
 	} catch (const std::exception &e) {
 		printf("# %s\n", e.what());
 		check(false, "nothing else is thrown");
