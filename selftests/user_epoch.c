@@ -400,7 +400,7 @@ TEST_F(epoch, an_exchange_can_retire)
 
 /* Of 8 MiB, an eighth may be retired before somebody waits. */
 #define LIMIT		(8UL << 20)
-#define PART		(1UL << 20)
+#define PART		(LIMIT / 8)
 
 static void no_op(int sig)
 {

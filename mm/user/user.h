@@ -105,7 +105,7 @@ struct pid;
 	(GOHEAP_MMAP_READERS + GOHEAP_NR_READERS * sizeof(struct goheap_reader))
 #define GH_USIDE_FRAMES							\
 	(DIV_ROUND_UP(GH_USIDE_BYTES, GH_PAGE_SIZE) * GH_UPAGE_FRAMES)
-static_assert(GOHEAP_MMAP_READERS == GOHEAP_NR_DEFERRED * sizeof(u64));
+static_assert(GOHEAP_NR_DEFERRED * sizeof(u64) == GOHEAP_MMAP_READERS);
 static_assert(GOHEAP_MMAP_READERS % GH_PAGE_SIZE == 0);
 
 /* Numbers of sessions. Programs use the other bit of the word, for locks. */

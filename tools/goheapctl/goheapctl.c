@@ -128,10 +128,12 @@ static void list_stuck(const struct heap *h)
 
 		if (v[SESSION_WAITED] == UNKNOWN || v[SESSION_WAITED] < LONG_WAIT)
 			continue;
-		printf("heap %llu: %llu retired objects wait for session %llu of process %llu, of which %llu threads have been reading for %llu s, as thread %llu\n",
+		printf("heap %llu: %llu retired objects wait for session %llu of process %llu:",
 		       h->value[HEAP_ID], h->value[HEAP_RETIRED], v[SESSION_ID],
-		       v[SESSION_PID], v[SESSION_INSIDE],
-		       v[SESSION_WAITED] / 1000000000, v[SESSION_THREAD]);
+		       v[SESSION_PID]);
+		printf(" %llu threads have been reading for %llu s, as thread %llu\n",
+		       v[SESSION_INSIDE], v[SESSION_WAITED] / 1000000000,
+		       v[SESSION_THREAD]);
 	}
 }
 
