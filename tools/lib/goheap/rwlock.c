@@ -178,6 +178,8 @@ static bool await_readers(struct goheap *h, struct goheap_rwlock *l,
 	unsigned int i;
 	uint32_t left;
 
+	/* A reader that does not see that the mutex is taken is seen from here on. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (i = 0; i < GOHEAP_RWLOCK_READERS; i++) {
 		uint64_t *slot = &l->readers[i];
 
@@ -185,7 +187,6 @@ static bool await_readers(struct goheap *h, struct goheap_rwlock *l,
 			left = __atomic_load_n(&l->left, __ATOMIC_SEQ_CST);
 			if (!__atomic_load_n(slot, __ATOMIC_SEQ_CST))
 				break;
-			/* The first look is for those who died before. */
 			clear_dead(h, slot);
 			if (!__atomic_load_n(slot, __ATOMIC_SEQ_CST))
 				break;
