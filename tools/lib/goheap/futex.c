@@ -34,6 +34,21 @@ uint64_t lg_futex_deadline(int timeout)
 }
 
 /**
+ * lg_futex_left() - how much time there is until a deadline
+ * @deadline: of lg_futex_deadline()
+ *
+ * Return: milliseconds, rounded up; 0 if it has passed, -1 for ever.
+ */
+int lg_futex_left(uint64_t deadline)
+{
+	uint64_t t = now();
+
+	if (deadline == UINT64_MAX)
+		return -1;
+	return t < deadline ? (deadline - t + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC : 0;
+}
+
+/**
  * lg_futex_is_over() - has a deadline passed?
  * @deadline: of lg_futex_deadline()
  *

@@ -8,6 +8,7 @@
 #define LG_FUTEX_SLICE	100
 
 uint64_t lg_futex_deadline(int timeout);
+int lg_futex_left(uint64_t deadline);
 bool lg_futex_is_over(uint64_t deadline);
 bool lg_futex_wait(const uint32_t *word, uint32_t value, uint64_t deadline,
 		   unsigned int slice);

@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "goheap_queue.h"
 #include "types.h"
 #include "tap.h"
 
@@ -29,11 +30,22 @@ int tap_results, tap_failures;
 #define MOST_STEPS	200000
 #define NR_TRIERS	4
 #define INT3		0xccUL
-#define WORDS		80
+#define WORDS		(LG_LATER + 1)
 #define SMALL		64
 #define LARGE		100000
 
+/* Retired objects are looked for as often as that, every so many microseconds. */
+#define LOOKS		60000
+#define LOOK_US		1000
+
 /* ---- what a worker does ------------------------------------------------- */
+
+/* Behind the words. */
+struct locks {
+	struct goheap_mutex mutex;
+	struct goheap_cond cond;
+	struct goheap_rwlock rwlock;
+};
 
 /*
  * What this process and the worker share: a given object of words, which lead to given
@@ -42,6 +54,8 @@ int tap_results, tap_failures;
 struct world {
 	struct goheap *h;
 	uint64_t *word;
+	struct locks *locks;
+	struct goheap_queue *queue;
 	unsigned int used;
 	void *p;
 };
@@ -198,6 +212,83 @@ static void hold_and_put_back(struct world *w)
 	exchange(w, w->p, false, 0);
 }
 
+static void replace_and_retire(struct world *w)
+{
+	exchange(w, w->p, true, GOHEAP_RETIRE_TAKEN);
+}
+
+static void retire(struct world *w)
+{
+	goheap_retire(w->h, &w->p, 1);
+}
+
+static void enter_and_exit(struct world *w)
+{
+	goheap_enter(w->h);
+	goheap_exit(w->h);
+}
+
+static void bind(struct world *w)
+{
+	goheap_bind(w->h, "name", w->p);
+}
+
+static void lock(struct world *w)
+{
+	goheap_mutex_lock(w->h, &w->locks->mutex, -1);
+	goheap_mutex_unlock(w->h, &w->locks->mutex);
+}
+
+static void lock_to_read(struct world *w)
+{
+	goheap_rwlock_read(w->h, &w->locks->rwlock, -1);
+	goheap_rwlock_unlock(w->h, &w->locks->rwlock);
+}
+
+static void lock_to_write(struct world *w)
+{
+	goheap_rwlock_write(w->h, &w->locks->rwlock, -1);
+	goheap_rwlock_unlock(w->h, &w->locks->rwlock);
+}
+
+/* As if somebody had waited, and somebody had found the lock taken. */
+static void have_others_wait(struct world *w)
+{
+	lock(w);
+	w->locks->cond.word = 1;
+}
+
+static void signal_one(struct world *w)
+{
+	goheap_cond_signal(w->h, &w->locks->cond);
+}
+
+/* It is not signalled. */
+static void wait_in_vain(struct world *w)
+{
+	goheap_mutex_lock(w->h, &w->locks->mutex, -1);
+	goheap_cond_wait(w->h, &w->locks->cond, &w->locks->mutex, 0);
+	goheap_mutex_unlock(w->h, &w->locks->mutex);
+}
+
+static void have_queue(struct world *w)
+{
+	w->queue = goheap_queue_open(w->h, "name", 4, 8);
+	goheap_queue_push(w->h, w->queue, "before", 6, -1);
+}
+
+static void push(struct world *w)
+{
+	goheap_queue_push(w->h, w->queue, "message", 7, -1);
+}
+
+static void pop(struct world *w)
+{
+	char data[8];
+
+	goheap_queue_pop(w->h, w->queue, data, sizeof(data), -1);
+}
+
 static const struct call calls[] = {
 	{ "malloc-first", 0, nothing, allocate, 0, false },
 	{ "malloc", 0, allocate_two, allocate, 0, false },
@@ -215,6 +306,19 @@ static const struct call calls[] = {
 	{ "publish-move", 1, allocate, hold_and_put_back, 0, false },
 	{ "realloc", 0, allocate, grow, 0, false },
 	{ "realloc-in-place", 0, allocate_large, grow_in_place, 0, false },
+	{ "publish-retire", 1, allocate, replace_and_retire, 0, false },
+	{ "retire", 1, take, retire, 1, false },
+	{ "enter-first", 1, nothing, enter_and_exit, 0, false },
+	{ "enter", 1, enter_and_exit, enter_and_exit, 0, false },
+	{ "bind", 0, allocate, bind, 0, false },
+	{ "lock", 0, lock, lock, 0, false },
+	{ "lock-read", 0, lock, lock_to_read, 0, false },
+	{ "lock-write", 0, lock, lock_to_write, 0, false },
+	{ "cond-signal", 0, have_others_wait, signal_one, 0, false },
+	{ "cond-wait", 0, lock, wait_in_vain, 0, false },
+	{ "queue-open", 0, nothing, have_queue, 0, false },
+	{ "queue-push", 0, have_queue, push, 0, false },
+	{ "queue-pop", 0, have_queue, pop, 0, false },
 	{ "trim", 2, take_and_free, trim, 1, false },
 	{ "fork", 0, allocate, fork_and_wait, 0, false },
 	{ "fork-child", 0, allocate, fork_and_use, 0, true },
@@ -230,6 +334,7 @@ static void worker(const struct call *c, int fd, uint64_t word)
 	if (!w.h || ptrace(PTRACE_TRACEME, 0, 0, 0))
 		_exit(1);
 	w.word = goheap_pointer(w.h, word);
+	w.locks = (struct locks *)(w.word + WORDS);
 	c->before(&w);
 	shared->later = w.h->later;
 	shared->in_hand = w.p ? goheap_offset(w.h, w.p) : 0;
@@ -455,7 +560,8 @@ static struct goheap_usage usage_of(struct goheap *h)
 static struct goheap *new_world(unsigned int used, uint64_t *at)
 {
 	struct goheap *h = goheap_open(NULL, 0);
-	uint64_t *word = goheap_calloc(h, WORDS, sizeof(*word));
+	size_t size = WORDS * sizeof(uint64_t) + sizeof(struct locks);
+	uint64_t *word = goheap_calloc(h, 1, size);
 	void *p = word;
 	unsigned int i;
 
@@ -471,13 +577,90 @@ static struct goheap *new_world(unsigned int used, uint64_t *at)
 	return h;
 }
 
+/* All can be locked, and what the worker had is free. */
+static bool locks_are_usable(struct goheap *h, struct locks *l)
+{
+	bool good = goheap_mutex_lock(h, &l->mutex, -1) >= 0 &&
+		    !goheap_mutex_consistent(h, &l->mutex) &&
+		    !goheap_mutex_unlock(h, &l->mutex) && !l->mutex.word &&
+		    goheap_rwlock_write(h, &l->rwlock, -1) >= 0 &&
+		    !goheap_rwlock_consistent(h, &l->rwlock) &&
+		    !goheap_rwlock_unlock(h, &l->rwlock) &&
+		    !goheap_rwlock_read(h, &l->rwlock, 0) &&
+		    !goheap_rwlock_unlock(h, &l->rwlock);
+
+	goheap_cond_signal(h, &l->cond);
+	return good && !(l->cond.word & 1);
+}
+
+/* It has no, one, or two messages, which are whole, if the worker has one. */
+static bool queue_is_usable(struct goheap *h)
+{
+	struct goheap_queue *q = goheap_queue_open(h, "name", 0, 0);
+	unsigned int n, others = 0;
+	char data[8];
+
+	if (!q)
+		return true;
+	n = goheap_queue_count(h, q);
+	if (n > 2 || goheap_queue_push(h, q, "after", 5, -1))
+		return false;
+	for (; n; n--) {
+		switch (goheap_queue_pop(h, q, data, sizeof(data), -1)) {
+		case 6:
+			others += memcmp(data, "before", 6) != 0;
+			break;
+		case 7:
+			others += memcmp(data, "message", 7) != 0;
+			break;
+		default:
+			others++;
+		}
+	}
+	return !others && goheap_queue_pop(h, q, data, sizeof(data), -1) == 5 &&
+	       !memcmp(data, "after", 5) && !goheap_queue_count(h, q);
+}
+
+/* Whether the name is given or not, others can give it; nothing is left of it afterwards. */
+static bool names_are_usable(struct goheap *h)
+{
+	uint64_t root;
+	void *p;
+
+	if (goheap_root_get(h, GOHEAP_ROOT_NAMES, &root))
+		return false;
+	if (!root)
+		return true;
+	goheap_free(h, goheap_unbind(h, "name"));
+	p = goheap_malloc(h, SMALL);
+	if (goheap_bind(h, "name", p) || goheap_lookup(h, "name") != p ||
+	    goheap_unbind(h, "name") != p)
+		return false;
+	goheap_free(h, p);
+	goheap_free(h, goheap_deref(h, root));
+	return goheap_root_cas(h, GOHEAP_ROOT_NAMES, &root, 0) == 1;
+}
+
+static void await_retired(struct goheap *h)
+{
+	unsigned int looks = LOOKS;
+
+	while (usage_of(h).retired && --looks)
+		usleep(LOOK_US);
+}
+
 static bool is_whole(struct goheap *h, uint64_t at, unsigned int lost)
 {
 	uint64_t *word = goheap_pointer(h, at);
+	bool good = locks_are_usable(h, (struct locks *)(word + WORDS)) &&
+		    queue_is_usable(h) && names_are_usable(h);
 	struct goheap_usage u;
 	void *p[100];
 	unsigned int i;
-	bool good;
+
+	if (!good)
+		puts("# locks, queue or names cannot be used");
+	await_retired(h);
 
 	for (i = 0; i < ARRAY_SIZE(p); i++)
 		p[i] = goheap_malloc(h, 16 << i % 12);
@@ -490,7 +673,7 @@ static bool is_whole(struct goheap *h, uint64_t at, unsigned int lost)
 	goheap_trim(h);
 
 	u = usage_of(h);
-	good = u.objects <= lost && u.objects == u.given && u.sessions == 1 &&
+	good = good && u.objects <= lost && u.objects == u.given && u.sessions == 1 &&
 	       u.objects == u.allocs - u.frees && !u.bad &&
 	       u.spans <= u.objects;
 	if (good)
