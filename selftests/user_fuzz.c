@@ -39,6 +39,7 @@ static const struct {
 	{ GOHEAP_IOC_TYPE, sizeof(struct goheap_type) },
 	{ GOHEAP_IOC_TYPE_STATS, sizeof(struct goheap_type_usage) },
 	{ GOHEAP_IOC_LIST, sizeof(struct goheap_list) },
+	{ GOHEAP_IOC_SESSION, sizeof(struct goheap_session) },
 	{ GOHEAP_IOC_ATTACH, sizeof(struct goheap_attach) },
 	{ GOHEAP_IOC_VIEW, sizeof(struct goheap_view) },
 	{ GOHEAP_IOC_ALLOC, sizeof(struct goheap_alloc_req) },
@@ -46,6 +47,7 @@ static const struct {
 	{ GOHEAP_IOC_FREE, sizeof(struct goheap_batch) },
 	{ GOHEAP_IOC_FREE, sizeof(struct goheap_batch) },
 	{ GOHEAP_IOC_GIVE, sizeof(struct goheap_batch) },
+	{ GOHEAP_IOC_RETIRE, sizeof(struct goheap_batch) },
 	{ GOHEAP_IOC_RESIZE, sizeof(struct goheap_resize) },
 	{ GOHEAP_IOC_DEFER, sizeof(struct goheap_defer) },
 	{ GOHEAP_IOC_FLUSH, sizeof(struct goheap_flush) },
@@ -195,7 +197,7 @@ static void fill_publish(struct goheap_publish *r)
 			.value = below(3),
 			.give = known[below(NR_KNOWN)],
 			.take = known[below(NR_KNOWN)],
-			.flags = below(10) ? below(32) : rand64(),
+			.flags = below(10) ? below(64) : rand64(),
 			.from = below(10) ? below(NR_ENTRIES) : value(),
 			.to = below(10) ? below(NR_ENTRIES) : value(),
 		};
@@ -269,7 +271,8 @@ static void fuzz_ioctl(void)
 	*(__u32 *)words = cmds[which].size;
 	if (cmd == GOHEAP_IOC_ALLOC) {
 		fill_alloc((void *)words);
-	} else if (cmd == GOHEAP_IOC_FREE || cmd == GOHEAP_IOC_GIVE) {
+	} else if (cmd == GOHEAP_IOC_FREE || cmd == GOHEAP_IOC_GIVE ||
+		   cmd == GOHEAP_IOC_RETIRE) {
 		fill_batch((void *)words);
 	} else if (cmd == GOHEAP_IOC_RESIZE) {
 		words[1] = known[below(NR_KNOWN)];
@@ -302,6 +305,11 @@ static void fuzz_ioctl(void)
 		words[below(cmds[which].size / 8)] = value();
 	if (!below(12))
 		*(__u32 *)words = value();
+	/* Some word may be a reader that never stops. */
+	if (cmd == GOHEAP_IOC_RETIRE)
+		((struct goheap_batch *)words)->flags |= GOHEAP_RETIRE_NOWAIT;
+	if (cmd == GOHEAP_IOC_PUBLISH)
+		((struct goheap_publish *)words)->flags |= GOHEAP_PUBLISH_NOWAIT;
 	if (!below(30))
 		cmd = _IOC(below(4), below(30) ? 0xB9 : below(256), below(256),
 			   below(1 << 14));
@@ -319,9 +327,10 @@ static void fuzz_ioctl(void)
 
 static void fuzz_mmap(void)
 {
-	static const __u64 at[] = { 0, GOHEAP_MMAP_MAP, GOHEAP_MMAP_ALLOC };
+	static const __u64 at[] = { 0, GOHEAP_MMAP_MAP, GOHEAP_MMAP_ALLOC,
+				     GOHEAP_MMAP_READERS };
 	unsigned int i = below(NR_MAPS);
-	__u64 offset = below(6) ? at[below(3)] : value() & ~4095ULL;
+	__u64 offset = below(6) ? at[below(4)] : value() & ~4095ULL;
 	int flags = below(10) ? MAP_SHARED : (int)below(1 << 20);
 	int prot = below(10) ? PROT_READ | PROT_WRITE : (int)below(8);
 	size_t len = below(10) ? below(1 << 18) + 1 : value();
@@ -473,6 +482,9 @@ static void check_heap(unsigned int i)
 	struct goheap_usage u;
 
 	trim(heaps[i]);
+	/* All readers have ended with their sessions. */
+	while (usage(heaps[i]).retired)
+		usleep(1000);
 	u = usage(heaps[i]);
 	ksft_test_result(identities(heaps[i]) && u.objects == u.given &&
 			 !u.sessions && u.spans <= u.given,

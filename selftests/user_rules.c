@@ -30,6 +30,7 @@ union any {
 	struct goheap_type type;
 	struct goheap_type_usage type_usage;
 	struct goheap_list list;
+	struct goheap_session session;
 	__u8 bytes[4096];
 };
 
@@ -85,6 +86,7 @@ FIXTURE_VARIANT_ADD(cmd, stats)
 {
 	.cmd = GOHEAP_IOC_STATS,
 	.size = sizeof(struct goheap_usage),
+	.least = offsetof(struct goheap_usage, retired),
 	.on_heap = true,
 	.on_session = true,
 };
@@ -126,6 +128,14 @@ FIXTURE_VARIANT_ADD(cmd, list)
 {
 	.cmd = GOHEAP_IOC_LIST,
 	.size = sizeof(struct goheap_list),
+	.on_heap = true,
+	.on_session = true,
+};
+
+FIXTURE_VARIANT_ADD(cmd, session)
+{
+	.cmd = GOHEAP_IOC_SESSION,
+	.size = sizeof(struct goheap_session),
 	.on_heap = true,
 	.on_session = true,
 };
@@ -200,6 +210,14 @@ FIXTURE_VARIANT_ADD(cmd, publish)
 	.by_owner = true,
 };
 
+FIXTURE_VARIANT_ADD(cmd, retire)
+{
+	.cmd = GOHEAP_IOC_RETIRE,
+	.size = sizeof(struct goheap_batch),
+	.on_session = true,
+	.by_owner = true,
+};
+
 /* Ask for something that works. */
 static union any *valid(FIXTURE_DATA(cmd) *self,
 			const FIXTURE_VARIANT(cmd) *variant)
@@ -216,6 +234,7 @@ static union any *valid(FIXTURE_DATA(cmd) *self,
 		break;
 	case GOHEAP_IOC_FREE:
 	case GOHEAP_IOC_GIVE:
+	case GOHEAP_IOC_RETIRE:
 		self->offset = alloc_one(self->ss, 64);
 		arg->batch.offsets = (uintptr_t)&self->offset;
 		arg->batch.count = 1;
@@ -431,8 +450,9 @@ TEST_F(cmd, read_only_heap_is_only_looked_at)
 	ASSERT_LE(0, fd);
 	if (!variant->on_heap)
 		return;
-	/* No session of this heap has ended, and it has no types. */
+	/* No session of this heap is there, or has ended, and it has no types. */
 	none = variant->cmd == GOHEAP_IOC_DEATH ||
+	       variant->cmd == GOHEAP_IOC_SESSION ||
 	       variant->cmd == GOHEAP_IOC_TYPE ||
 	       variant->cmd == GOHEAP_IOC_TYPE_STATS ? -ENOENT : 0;
 	EXPECT_EQ(changes ? -EBADF : none, call(fd, variant->cmd, arg));
