@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "goheap_queue.h"
+#include "goheap_table.h"
 #include "types.h"
 #include "tap.h"
 
@@ -56,6 +57,7 @@ struct world {
 	uint64_t *word;
 	struct locks *locks;
 	struct goheap_queue *queue;
+	struct goheap_table *table;
 	unsigned int used;
 	void *p;
 };
@@ -289,6 +291,27 @@ static void pop(struct world *w)
 	goheap_queue_pop(w->h, w->queue, data, sizeof(data), -1);
 }
 
+static void have_table(struct world *w)
+{
+	w->table = goheap_table_open(w->h, "table");
+	goheap_table_put(w->h, w->table, "key", 3, "before", 6);
+}
+
+static void put(struct world *w)
+{
+	goheap_table_put(w->h, w->table, "other", 5, "value", 5);
+}
+
+static void put_again(struct world *w)
+{
+	goheap_table_put(w->h, w->table, "key", 3, "after", 5);
+}
+
+static void remove_key(struct world *w)
+{
+	goheap_table_remove(w->h, w->table, "key", 3);
+}
+
 static const struct call calls[] = {
 	{ "malloc-first", 0, nothing, allocate, 0, false },
 	{ "malloc", 0, allocate_two, allocate, 0, false },
@@ -319,6 +342,10 @@ static const struct call calls[] = {
 	{ "queue-open", 0, nothing, have_queue, 0, false },
 	{ "queue-push", 0, have_queue, push, 0, false },
 	{ "queue-pop", 0, have_queue, pop, 0, false },
+	{ "table-open", 0, nothing, have_table, 0, false },
+	{ "table-put", 0, have_table, put, 0, false },
+	{ "table-replace", 0, have_table, put_again, 0, false },
+	{ "table-remove", 0, have_table, remove_key, 0, false },
 	{ "trim", 2, take_and_free, trim, 1, false },
 	{ "fork", 0, allocate, fork_and_wait, 0, false },
 	{ "fork-child", 0, allocate, fork_and_use, 0, true },
@@ -621,6 +648,41 @@ static bool queue_is_usable(struct goheap *h)
 	       !memcmp(data, "after", 5) && !goheap_queue_count(h, q);
 }
 
+static bool has_value(struct goheap *h, struct goheap_table *t, const char *key,
+		      const char *value, const char *other)
+{
+	const char *p;
+	size_t n;
+
+	p = goheap_table_get(h, t, key, strlen(key), &n);
+	if (!p)
+		return errno == ENOENT;
+	return (n == strlen(value) && !memcmp(p, value, n)) ||
+	       (n == strlen(other) && !memcmp(p, other, n));
+}
+
+/* It has what was there before, or what should be there afterwards. */
+static bool table_is_usable(struct goheap *h)
+{
+	struct goheap_table *t = goheap_lookup(h, "table");
+	struct goheap_entry e;
+	uint64_t cursor = 0, n = 0;
+	bool good;
+
+	if (!t)
+		return true;
+	goheap_enter(h);
+	good = has_value(h, t, "key", "before", "after") &&
+	       has_value(h, t, "other", "value", "value");
+	while (goheap_table_next(h, t, &cursor, &e) == 1)
+		n++;
+	goheap_exit(h);
+	good = good && goheap_table_put(h, t, "last", 4, "", 0) >= 0 &&
+	       goheap_table_count(h, t) == n + 1;
+	goheap_table_destroy(h, goheap_unbind(h, "table"));
+	return good;
+}
+
 /* Whether the name is given or not, others can give it; nothing is left of it afterwards. */
 static bool names_are_usable(struct goheap *h)
 {
@@ -637,7 +699,11 @@ static bool names_are_usable(struct goheap *h)
 	    goheap_unbind(h, "name") != p)
 		return false;
 	goheap_free(h, p);
-	goheap_free(h, goheap_deref(h, root));
+	/* The entries begin with the ref of the next. */
+	p = goheap_deref(h, root);
+	if (*(uint64_t *)p)
+		goheap_free(h, goheap_deref(h, *(uint64_t *)p));
+	goheap_free(h, p);
 	return goheap_root_cas(h, GOHEAP_ROOT_NAMES, &root, 0) == 1;
 }
 
@@ -653,13 +719,14 @@ static bool is_whole(struct goheap *h, uint64_t at, unsigned int lost)
 {
 	uint64_t *word = goheap_pointer(h, at);
 	bool good = locks_are_usable(h, (struct locks *)(word + WORDS)) &&
-		    queue_is_usable(h) && names_are_usable(h);
+		    queue_is_usable(h) && table_is_usable(h) &&
+		    names_are_usable(h);
 	struct goheap_usage u;
 	void *p[100];
 	unsigned int i;
 
 	if (!good)
-		puts("# locks, queue or names cannot be used");
+		puts("# locks, queue, table or names cannot be used");
 	await_retired(h);
 
 	for (i = 0; i < ARRAY_SIZE(p); i++)
