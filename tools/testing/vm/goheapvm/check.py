@@ -31,7 +31,8 @@ def check_host(args, total):
     total.add(report("harness", check_own(TESTING / "vm/tests")))
     total.add(report("bench", check_own(TESTING / "bench/tests")))
     total.add(report("mutate", check_own(TESTING / "mutate/tests")))
-    total.add(report("recorder", check_recorder(args)))
+    total.add(report("recorder", check_program(args, "tools/testing/trace", "trace")))
+    total.add(report("python", check_program(args, "tools/python/tests", "python-tests")))
 
 
 def check_own(tests):
@@ -46,11 +47,11 @@ def check_own(tests):
     return counts
 
 
-def check_recorder(args):
-    """The recorder of tools/testing/trace runs on this machine, so it is tested here."""
+def check_program(args, sources, out):
+    """What runs on this machine is tested here: make check prints results."""
     source = Path(args.src).resolve()
-    out = fresh_dir(source / "build/trace")
-    done = subprocess.run(["make", "-s", "-C", source / "tools/testing/trace", f"O={out}", "check"],
+    done = subprocess.run(["make", "-s", "-C", source / sources,
+                           f"O={fresh_dir(source / 'build' / out)}", "check"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return ktap.count_tap(done.returncode, done.stdout.splitlines())
 

@@ -21,7 +21,11 @@ GENERATED = {"gen_sizeclasses", "sizeclass_tables.h"}
 SKIPPED_DIRS = {".git", "build", "__pycache__", "Documentation"}
 
 # Where there are programs for guests, each with a Makefile that knows O= and LDFLAGS=.
-PROGRAM_DIRS = ("tools/goheapctl", "samples", "tools/lib/goheap/tests")
+PROGRAM_DIRS = ("tools/goheapctl", "samples", "tools/lib/goheap/tests", "tools/python/tests")
+
+# Large ones: only guests get them that run this test, and only on kernels that are fast.
+PROGRAMS_OF = {"goheap-python": "user_python.sh"}
+FAST_KERNELS = ("stock", "um")
 
 # The self tests of "make check"; other lists are beside it.
 TESTS = "tests.list"
@@ -97,11 +101,16 @@ class Workspace:
     def guest_modules(self):
         return [(path, f"/lib/goheap/{path.name}") for path in self.built_modules()]
 
-    def guest_programs(self):
-        """Programs, and what they need in directories named after them."""
+    def guest_programs(self, tests=()):
+        """Programs for these tests, and what they need in directories named after them."""
         return [(path, f"/usr/bin/{path.name}") for path in sorted(self.programs.glob("*"))
-                if path.name.startswith("goheap-") or
-                path.is_file() and not path.name.endswith(".c")]
+                if (path.name.startswith("goheap-") or
+                    path.is_file() and not path.name.endswith(".c"))
+                and self.wants(path.name, tests)]
+
+    def wants(self, program, tests):
+        test = PROGRAMS_OF.get(program)
+        return not test or test in tests and self.kernel.name in FAST_KERNELS
 
     def guest_selftests(self):
         """Scripts, their helpers and the built programs, but no sources."""

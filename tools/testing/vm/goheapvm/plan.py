@@ -55,7 +55,7 @@ class Plan:
         chosen = self.workspace.dir / self.unit.machine.directory("tests.list")
         chosen.write_text("".join(f"{test}\n" for test in self.tests))
         files = [f for f in self.workspace.guest_selftests() if f[1] != "/selftests/tests.list"]
-        files += self.workspace.guest_programs()
+        files += self.workspace.guest_programs([test.name for test in self.tests])
         files += [*self.modules, (chosen, "/selftests/tests.list"), (GUEST_CHECK, "/goheap/check")]
         options = guest.Options(timeout=min(seconds, limit.hard_left()), news=self.unit.label,
                                 **self.unit.machine.options())
